@@ -1,0 +1,265 @@
+"""From benchmark folders to pytest items."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+from _pytest.mark import KeywordMatcher
+
+from pytest_llmeval.errors import DataMissing, UserError, unknown
+from pytest_llmeval.state import STATE, State, is_worker
+
+if TYPE_CHECKING:
+    from pytest_llmeval.benchmark import Benchmark
+    from pytest_llmeval.config import Settings
+    from pytest_llmeval.prompt import PromptBuilder
+    from pytest_llmeval.report.summary import BenchmarkInfo
+    from pytest_llmeval.types import ModelConfig, Question, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A benchmark as this session asks it: its selected questions and how to ask and read them."""
+
+    benchmark: Benchmark
+    info: BenchmarkInfo
+    questions: tuple[Question, ...]
+    builder: PromptBuilder
+    extract: Callable[[str, Mapping[str, str]], str | None]
+
+    def request(self, question: Question, model: ModelConfig) -> Request:
+        """What ``model`` is sent for ``question``."""
+        return self.builder.request(
+            question,
+            max_tokens=model.max_tokens,
+            temperature=model.temperature or 0.0,
+            stop=model.stop,
+        )
+
+
+def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]]:
+    """The suite in ``folder`` and what is to be said about it. Raises ``UserError``."""
+    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval import data, download, prompt
+    from pytest_llmeval.extract import EXTRACTORS
+    from pytest_llmeval.report.summary import BenchmarkInfo
+
+    benchmark = benchmarks.load(folder)
+    split = settings.split or benchmark.split
+    if split not in benchmark.splits:
+        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
+    shots = benchmark.shots if settings.shots is None else settings.shots
+    try:
+        located = data.locate(benchmark, split, shots, settings.data_dir, settings.cache_dir)
+    except DataMissing:
+        if benchmark.data.hub is None:
+            raise
+        download.fetch(benchmark, settings.cache_dir)
+        located = data.locate(benchmark, split, shots, settings.data_dir, settings.cache_dir)
+    table = data.load_questions(benchmark, located, split)
+    examples = data.load_shots(benchmark, located, shots) if shots else {}
+    builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
+    info = BenchmarkInfo(
+        name=benchmark.name,
+        names={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+        groups=benchmark.groups,
+        mode=settings.mode,
+        shots=shots,
+        split=split,
+        prompt_sha256=builder.sha256,
+        data_sha256=table.sha256,
+        total=Counter(question.subject for question in table.questions),
+    )
+    notes = ()
+    if table.missing_subjects:
+        notes = (f"{benchmark.name}: no {split} file for {len(table.missing_subjects)} subjects, left out: "
+                 + ", ".join(table.missing_subjects),)
+    questions = select(table.questions, settings)
+    return Suite(benchmark, info, questions, builder, EXTRACTORS[benchmark.extractor]), notes
+
+
+def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:
+    """The questions that ``--llm-limit`` and ``--llm-seed`` leave of each subject, in file order."""
+    limit = settings.limit
+    if limit is None:
+        return tuple(questions)
+    subjects: dict[str, list[Question]] = {}
+    for question in questions:
+        subjects.setdefault(question.subject, []).append(question)
+    chosen: list[Question] = []
+    for subject, rows in subjects.items():
+        if settings.seed is None:
+            chosen += rows[limit.start : limit.stop]
+        else:
+            dice = random.Random(f"{settings.seed}/{rows[0].benchmark}/{subject}")
+            picked = dice.sample(range(len(rows)), min(len(rows), limit.count or 0))
+            chosen += [rows[index] for index in sorted(picked)]
+    return tuple(chosen)
+
+
+def generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item a question (and model) of a test marked ``llmeval``."""
+    state = metafunc.config.stash[STATE]
+    models = list(state.models.configs)
+    marker = metafunc.definition.get_closest_marker("llmeval")
+    if marker is not None and "question" in metafunc.fixturenames:
+        questions = _questions(metafunc, marker, state)
+        metafunc.parametrize("question", questions, ids=[f"{q.subject}-{q.key}" for q in questions])
+    if len(models) > 1 and "llm" in metafunc.fixturenames:
+        metafunc.parametrize("llm", models, ids=models, indirect=True, scope="session")
+
+
+def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark, state: State) -> Sequence[Question]:
+    config = metafunc.config
+    here = metafunc.definition.path.parent
+    if len(marker.args) != 1 or not isinstance(marker.args[0], str):
+        state.problems.append(f"{metafunc.definition.nodeid}: write @pytest.mark.llmeval(\"BENCHMARK\")")
+        return ()
+    name = marker.args[0]
+    if not (state.models.configs or config.option.collectonly or state.settings.show_prompts):
+        state.left_out.append(f"{name}: no model given; try: pytest --llm-model=smollm2 -k {name}")
+        return ()
+    try:
+        return suite_for(name, here, metafunc, state).questions
+    except DataMissing as error:
+        if _asked_for(name, state.settings):
+            state.problems.append(str(error))
+        else:
+            state.left_out.append(f"{name} left out: {error}")
+    except _NothingSelected:
+        pass
+    except UserError as error:
+        state.problems.append(str(error))
+    return ()
+
+
+class _NothingSelected(Exception):
+    """``-k`` can select none of the benchmark's questions."""
+
+
+def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) -> Suite:
+    """The suite called ``name``, read once a session. Raises ``UserError``."""
+    from pytest_llmeval import benchmark as benchmarks
+
+    folder = benchmarks.find(name, near)
+    if name not in state.suites:
+        if not _selectable(metafunc, folder, state):
+            raise _NothingSelected
+        suite, notes = load_suite(folder, state.settings)
+        state.suites[suite.benchmark.name] = suite
+        state.notes += notes
+    elif state.suites[name].benchmark.folder != folder:
+        raise UserError(f"two benchmarks are called {name!r}: {state.suites[name].benchmark.folder} and {folder}")
+    return state.suites[name]
+
+
+def _selectable(metafunc: pytest.Metafunc, folder: Path, state: State) -> bool:
+    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval.selection import may_select
+
+    expression = metafunc.config.option.keyword
+    if not expression:
+        return True
+    benchmark = benchmarks.load(folder)
+    if benchmark.data.ids != "number" or not benchmark.subjects:
+        return True
+    function = metafunc.definition.name
+    models = list(state.models.configs)
+    ends = [f"-{model}]" for model in models] if len(models) > 1 else ["]"]
+    names = [(f"{function}[{subject}-", end) for subject in benchmark.subjects for end in ends]
+    return may_select(expression, KeywordMatcher.from_item(metafunc.definition), names)
+
+
+def _asked_for(name: str, settings: Settings) -> bool:
+    gated = any(expression.replace(":", "=").partition("=")[0].strip(" >") == name
+                for expression in settings.fail_under)
+    return gated or any(Path(given).name == name for given in settings.benchmarks)
+
+
+def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out what cannot run and raise what was found wrong.
+
+    Raises ``pytest.UsageError``; an xdist worker instead drops all items and lets the controller
+    report the problem.
+    """
+    state = config.stash[STATE]
+    if state.problems:
+        if not is_worker(config):
+            raise pytest.UsageError(state.problems[0])
+        items[:] = []
+        return
+    items[:] = [item for item in items if not _is_empty(item)]
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None or item.get_closest_marker("llmeval") is None:
+        return False
+    return question_of(item) is None and "question" in callspec.params
+
+
+def question_of(item: pytest.Item) -> Question | None:
+    """The question that an item asks, if it is one of ours."""
+    callspec = getattr(item, "callspec", None)
+    question = None if callspec is None else callspec.params.get("question")
+    return question if hasattr(question, "benchmark") else None
+
+
+def model_of(item: pytest.Item, state: State) -> str:
+    """The name of the model that an item asks."""
+    name: str | None = getattr(item, "callspec").params.get("llm")  # noqa: B009
+    return name if name is not None else next(iter(state.models.configs))
+
+
+def planned(items: Sequence[pytest.Item], state: State) -> dict[str, dict[str, dict[str, int]]]:
+    """How many questions are to be asked: benchmark -> model -> subject -> count."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for item in items:
+        question = question_of(item)
+        if question is not None and state.models.configs:
+            subjects = counts.setdefault(question.benchmark, {}).setdefault(model_of(item, state), {})
+            subjects[question.subject] = subjects.get(question.subject, 0) + 1
+    return counts
+
+
+def benchmark_paths(settings: Settings, start: Path) -> list[Path]:
+    """What pytest should collect for ``--llm-benchmark``. Raises ``UserError`` for an unknown one."""
+    from pytest_llmeval import benchmark as benchmarks
+
+    paths = []
+    for given in settings.benchmarks:
+        folder = benchmarks.find(given, start)
+        tests = sorted(folder.glob("test_*.py"))
+        paths += tests or [folder / benchmarks.FILE_NAME]
+    return paths
+
+
+class BenchmarkFile(pytest.Module):
+    """A benchmark folder without a test file: collects the test that everybody would write."""
+
+    def _getobj(self) -> ModuleType:
+        from pytest_llmeval.benchmark import load
+
+        try:
+            name = load(self.path.parent).name
+        except UserError as error:
+            self.config.stash[STATE].problems.append(str(error))
+            return ModuleType("empty")
+        module = ModuleType(f"test_{name}")
+        setattr(module, f"test_{name.replace('-', '_')}", _make_test(name))
+        return module
+
+
+def _make_test(name: str) -> Callable[..., None]:
+    @pytest.mark.llmeval(name)
+    def test(question: Question, llm: object) -> None:
+        assert llm.answer(question) == question.answer  # type: ignore[attr-defined]
+
+    return test

@@ -1,0 +1,203 @@
+"""The ``llm`` fixture: what a test asks, and the models behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmeval.errors import RequestFailed
+from pytest_llmeval.state import STATE, is_worker
+from pytest_llmeval.types import ChatPrompt, Completion, Message, ModelConfig, Question, Request, TextPrompt
+
+if TYPE_CHECKING:
+    from pytest_llmeval.collect import Suite
+    from pytest_llmeval.engine import Engine
+    from pytest_llmeval.models.base import Job, Model
+
+_SAY_WAITING_AFTER_S = 3.0
+
+
+@dataclass(slots=True)
+class Asked:
+    """What happened to one question during one test."""
+
+    request: Request
+    completion: Completion
+    answer: str | None = None
+
+
+class LLM:
+    """A model as tests see it: the ``llm`` fixture."""
+
+    def __init__(self, config: ModelConfig, engine: Engine, suites: Mapping[str, Suite],
+                 say: Callable[[str], None]) -> None:
+        self.config = config
+        self.name = config.name
+        self.asked: dict[str, Asked] = {}
+        self._engine = engine
+        self._suites = suites
+        self._say = say
+        self._ahead: dict[str, tuple[Request, Job]] = {}
+
+    def __repr__(self) -> str:
+        return f"llm({self.name})"
+
+    @property
+    def window(self) -> int:
+        """How many questions are worth asking ahead."""
+        return self._engine.model.window
+
+    def ask_ahead(self, questions: Sequence[Question]) -> None:
+        """Start on these questions, in the order their answers will be wanted."""
+        new = [q for q in questions if q.id not in self._ahead and q.problem is None]
+        requests = [self._request(q) for q in new]
+        jobs = self._engine.ask(requests)
+        self._ahead.update({q.id: pair for q, pair in zip(new, zip(requests, jobs, strict=True), strict=True)})
+
+    def answer(self, question: Question) -> str | None:
+        """The answer read from the model's completion; None when none could be read.
+
+        In logprob mode the label of the most likely choice. Raises ``RequestFailed``.
+        """
+        self.complete(question)
+        return self.asked[question.id].answer
+
+    def complete(self, question: Question) -> Completion:
+        """The model's whole completion. Raises ``RequestFailed`` when there is none."""
+        if question.problem is not None:
+            raise RequestFailed(question.problem)
+        self.ask_ahead([question])
+        request, job = self._ahead.pop(question.id)
+        completion = self._wait(job)
+        suite = self._suites[question.benchmark]
+        asked = Asked(request, completion)
+        self.asked[question.id] = asked
+        if completion.error is not None:
+            raise RequestFailed(completion.error, attempts=completion.attempts)
+        if request.choices:
+            scores = completion.scores
+            asked.answer = max(scores, key=scores.__getitem__) if scores else None
+        else:
+            asked.completion = completion = _without_reasoning(completion)
+            asked.answer = suite.extract(completion.text, question.choices)
+        return completion
+
+    def generate(self, prompt: str | Sequence[Message | Mapping[str, str]], *, max_tokens: int | None = None,
+                 temperature: float | None = None, stop: Sequence[str] = ()) -> Completion:
+        """The completion of one text (a user turn) or of chat messages. Raises ``RequestFailed``."""
+        turns = [Message("user", prompt)] if isinstance(prompt, str) else [
+            turn if isinstance(turn, Message) else Message(turn["role"], turn["content"]) for turn in prompt
+        ]
+        return self._one(Request(
+            ChatPrompt(tuple(turns)),
+            max_tokens=max_tokens or self.config.max_tokens or 1024,
+            temperature=(self.config.temperature or 0.0) if temperature is None else temperature,
+            stop=(*self.config.stop, *stop),
+        ))
+
+    def choose(self, text: str, choices: Sequence[str] | Mapping[str, str]) -> str:
+        """The label of the most likely continuation of ``text``.
+
+        ``choices`` are continuations, or labels with their continuations. Raises
+        ``RequestFailed``, also when the model scores none of them.
+        """
+        table = dict(choices) if isinstance(choices, Mapping) else {choice: choice for choice in choices}
+        scores = self._one(Request(TextPrompt(text), choices=table)).scores
+        if not scores:
+            raise RequestFailed(f"model {self.name} gave a score to none of the choices")
+        return max(scores, key=scores.__getitem__)
+
+    def _one(self, request: Request) -> Completion:
+        completion = self._wait(self._engine.ask([request])[0])
+        if completion.error is not None:
+            raise RequestFailed(completion.error, attempts=completion.attempts)
+        return completion if request.choices else _without_reasoning(completion)
+
+    def _request(self, question: Question) -> Request:
+        return self._suites[question.benchmark].request(question, self.config)
+
+    def _wait(self, job: Job) -> Completion:
+        try:
+            return self._engine.wait(job, _SAY_WAITING_AFTER_S)
+        except TimeoutError:
+            self._say(self.name)
+            return self._engine.wait(job)
+
+
+def _without_reasoning(completion: Completion) -> Completion:
+    from pytest_llmeval.extract import split_reasoning
+
+    text, reasoning = split_reasoning(completion.text)
+    if not reasoning:
+        return completion
+    return replace(completion, text=text, reasoning=completion.reasoning + reasoning)
+
+
+class Models:
+    """The session's models by name; each is made when first wanted."""
+
+    def __init__(self, configs: Sequence[ModelConfig], make: Callable[[ModelConfig], Model],
+                 suites: Mapping[str, Suite], say: Callable[[str], None]) -> None:
+        self.configs = {config.name: config for config in configs}
+        self._make = make
+        self._suites = suites
+        self._said: set[str] = set()
+        self._write = say
+        self._open: dict[str, tuple[LLM, Engine]] = {}
+
+    def get(self, name: str) -> LLM:
+        """The model called ``name``."""
+        from pytest_llmeval.engine import Engine
+
+        if name not in self._open:
+            config = self.configs[name]
+            engine = Engine(self._make(config), name)
+            self._open[name] = LLM(config, engine, self._suites, self._say_waiting), engine
+        return self._open[name][0]
+
+    def check(self) -> None:
+        """Look whether each model can answer at all. Raises ``ModelUnusable``."""
+        for config in self.configs.values():
+            self._make(config).check()
+
+    def identity(self, name: str) -> str:
+        """What the model's answers depend on, as it calls it."""
+        return self._make(self.configs[name]).identity()
+
+    def close(self, name: str | None = None) -> None:
+        """Stop one model, or all."""
+        for one in [name] if name is not None else list(self._open):
+            if one in self._open:
+                self._open.pop(one)[1].close()
+
+    def _say_waiting(self, name: str) -> None:
+        if name not in self._said:
+            self._said.add(name)
+            self._write(f"llmeval: waiting for {name} (a local model is loading, a server is thinking)")
+
+
+@pytest.fixture(scope="session")
+def llm(request: pytest.FixtureRequest) -> LLM:
+    """The model under evaluation: ``answer(question)``, ``complete``, ``generate``, ``choose``."""
+    state = request.config.stash[STATE]
+    name = getattr(request, "param", None)
+    if name is None:
+        if not state.models.configs:
+            pytest.skip("needs a model: give --llm-model")
+        name = next(iter(state.models.configs))
+    return state.models.get(name)
+
+
+def make_say(config: pytest.Config) -> Callable[[str], None]:
+    """A way to write one line to the terminal between pytest's own; silent in a worker."""
+
+    def say(line: str) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and not is_worker(config):
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    return say

@@ -1,0 +1,59 @@
+"""Which questions to ask before pytest comes to them, so that a model always sees many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from pytest_llmeval.collect import model_of, question_of
+from pytest_llmeval.state import State
+from pytest_llmeval.types import Question
+
+_MAY_NOT_RUN = ("skip", "skipif", "xfail")
+
+
+class LookAhead:
+    """A window over the coming items of one process.
+
+    Without xdist all items run in order, so the window reaches as far as the model wants. A
+    worker of xdist knows only this item and the next: others may be another worker's.
+    """
+
+    def __init__(self, items: Sequence[pytest.Item], state: State, *, knows_order: bool) -> None:
+        self._state = state
+        self._knows_order = knows_order
+        self._items = [item for item in items if question_of(item) is not None]
+        self._place = {item: place for place, item in enumerate(self._items)}
+        self._last = {model_of(item, state): place for place, item in enumerate(self._items)}
+        self._asked = 0
+
+    def before(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Called before ``item`` runs: close models that are done, ask what comes."""
+        place = self._place.get(item)
+        if place is None:
+            return
+        name = model_of(item, self._state)
+        for model, last in self._last.items():
+            if last < place and model != name:
+                self._state.models.close(model)
+        llm = self._state.models.get(name)
+        if not self._knows_order:
+            known = [item] if nextitem is None or nextitem not in self._place else [item, nextitem]
+            llm.ask_ahead(self._questions(known, name))
+            return
+        self._asked = max(self._asked, place)
+        if self._asked - place > llm.window // 2:
+            return
+        end = min(place + llm.window, len(self._items))
+        llm.ask_ahead(self._questions(self._items[self._asked : end], name))
+        self._asked = end
+
+    def _questions(self, items: Sequence[pytest.Item], model: str) -> list[Question]:
+        questions = []
+        for item in items:
+            question = question_of(item)
+            certain = not any(item.get_closest_marker(mark) for mark in _MAY_NOT_RUN)
+            if question is not None and certain and model_of(item, self._state) == model:
+                questions.append(question)
+        return questions

@@ -1,0 +1,37 @@
+"""The model that is none: it always gives the first choice. For trying out suites, and as a test seam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_llmeval.models.base import Job, Jobs, run_batches
+from pytest_llmeval.types import Completion, Request
+
+
+def answer(request: Request) -> Completion:
+    """The first choice: by its score where choices are scored, else by the letter A."""
+    if request.choices:
+        scores = {label: -float(rank) for rank, label in enumerate(request.choices)}
+        return Completion(scores=scores, finish_reason="scored", prompt_tokens=0, completion_tokens=0)
+    return Completion(text="A", finish_reason="stop", prompt_tokens=0, completion_tokens=1)
+
+
+class EchoModel:
+    """``--llm-model=echo``."""
+
+    window = 64
+
+    def check(self) -> None:
+        """Nothing can be wrong with it."""
+
+    def identity(self) -> str:
+        """Always ``echo``."""
+        return "echo"
+
+    def run(self, jobs: Jobs) -> None:
+        """Answer each job at once."""
+        run_batches(jobs, self._answer, self.window)
+
+    def _answer(self, batch: Sequence[Job]) -> None:
+        for job in batch:
+            job.finish(answer(job.request))

@@ -1,0 +1,46 @@
+"""What one session knows, kept in ``config.stash``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_llmeval.collect import Suite
+    from pytest_llmeval.config import Settings
+    from pytest_llmeval.fixtures import Models
+
+
+@dataclass(slots=True)
+class State:
+    """One process's view of the session.
+
+    ``problems`` are user errors found while collecting, ``left_out`` lines about benchmarks that
+    were not run, ``fatal`` why the model cannot be asked any more.
+    """
+
+    settings: Settings
+    models: Models
+    suites: dict[str, Suite] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    planned: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    fatal: str | None = None
+
+
+STATE = pytest.StashKey[State]()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process hands its items to xdist workers."""
+    return bool(getattr(config.option, "dist", "no") != "no" and getattr(config.option, "tx", None)
+                and not is_worker(config))

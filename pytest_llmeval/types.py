@@ -1,0 +1,188 @@
+"""The vocabulary: every value that flows between the modules, frozen, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Literal, TypeAlias
+
+Mode: TypeAlias = Literal["generate", "logprob"]
+MODES: tuple[Mode, ...] = ("generate", "logprob")
+
+
+class Outcome(str, Enum):
+    """What a question became; a run's counts of these add up to what was requested."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPARSED = "unparsed"
+    ANSWERED = "answered"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """One row of a benchmark.
+
+    ``choices`` maps labels to texts in the benchmark's order (empty for open questions);
+    ``fields`` are all the row's columns; ``answer`` is the gold one, None where the split has
+    none; ``problem`` says what is wrong with a row that cannot be asked.
+    """
+
+    benchmark: str
+    subject: str
+    key: str
+    fields: Mapping[str, str] = field(repr=False)
+    choices: Mapping[str, str] = field(repr=False)
+    answer: str | None = field(repr=False)
+    problem: str | None = field(default=None, repr=False)
+
+    @property
+    def id(self) -> str:
+        """``benchmark/subject/key``: how runs are compared."""
+        return f"{self.benchmark}/{self.subject}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn; ``role`` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A prompt of chat turns, in the pieces that may be left out when it is too long."""
+
+    question: tuple[Message, ...]
+    shots: tuple[tuple[Message, ...], ...] = ()
+    system: tuple[Message, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All turns in order."""
+        return (*self.system, *(turn for shot in self.shots for turn in shot), *self.question)
+
+    @property
+    def text(self) -> str:
+        """The turns joined as plain text: what a model without a chat template reads."""
+        return "\n".join(turn.content for turn in self.messages)
+
+    def without_shots(self, dropped: int) -> ChatPrompt:
+        """This prompt without its ``dropped`` earliest shots."""
+        return replace(self, shots=self.shots[dropped:])
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrompt:
+    """A plain-text prompt: description, then shots and question joined by ``separator``."""
+
+    question: str
+    shots: tuple[str, ...] = ()
+    description: str = ""
+    separator: str = "\n\n"
+
+    @property
+    def text(self) -> str:
+        """The whole prompt."""
+        return self.description + self.separator.join((*self.shots, self.question))
+
+    def without_shots(self, dropped: int) -> TextPrompt:
+        """This prompt without its ``dropped`` earliest shots."""
+        return replace(self, shots=self.shots[dropped:])
+
+
+Prompt: TypeAlias = ChatPrompt | TextPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to a model.
+
+    With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each
+    continuation of the prompt; without, it generates up to ``max_tokens`` tokens.
+    ``temperature`` 0 is greedy. ``stop`` strings end the text and are not part of it.
+    """
+
+    prompt: Prompt
+    choices: Mapping[str, str] = field(default_factory=dict)
+    max_tokens: int = 1024
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back for one request.
+
+    ``scores`` are log-probabilities (natural logarithm) of whole continuations by label.
+    ``latency_s`` is from the moment the model took the request up to its answer, ``queue_s`` the
+    wait before that (seconds). Token counts are None where the backend does not tell.
+    ``finish_reason`` is ``stop``, ``length``, ``content_filter``, ... as the API calls them, and
+    ``scored`` for choice scores. ``prompt`` is the text as sent, when it is not the request's own
+    (shots dropped, no chat template); ``notes`` say such things in words.
+    With ``error`` there is no completion.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float = 0.0
+    queue_s: float = 0.0
+    attempts: int = 1
+    cached: bool = False
+    dropped_shots: int = 0
+    prompt: str | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One asked question: the line in questions.jsonl, and what every count is made of."""
+
+    id: str
+    nodeid: str
+    model: str
+    benchmark: str
+    subject: str
+    outcome: Outcome
+    answer: str | None
+    target: str | None
+    completion: Completion
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One model's parameters: a ``[models.NAME]`` table, or a model spec and the options.
+
+    ``target`` is what the backend loads: a folder or hub id (hf), a model name (openai; empty:
+    ask the server). ``context`` is the most tokens of prompt and answer together, ``rate`` is in
+    requests a second, ``timeout`` in seconds. None means: the backend's or benchmark's default.
+    ``options`` is for a third party's backend: its own table, handed through as it is.
+    """
+
+    name: str
+    backend: str
+    target: str = ""
+    base_url: str | None = None
+    api_key_env: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    concurrency: int | None = None
+    rate: float | None = None
+    retries: int | None = None
+    timeout: float | None = None
+    context: int | None = None
+    stop: tuple[str, ...] = ()
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_tokens: int | None = None
+    trust_remote_code: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
