@@ -68,7 +68,7 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
     info = BenchmarkInfo(
         name=benchmark.name,
-        names={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+        subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
         groups=benchmark.groups,
         mode=settings.mode,
         shots=shots,
@@ -76,6 +76,7 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         prompt_sha256=builder.sha256,
         data_sha256=table.sha256,
         total=Counter(question.subject for question in table.questions),
+        planned=0,
     )
     notes = ()
     if table.missing_subjects:
@@ -263,3 +264,23 @@ def _make_test(name: str) -> Callable[..., None]:
         assert llm.answer(question) == question.answer  # type: ignore[attr-defined]
 
     return test
+
+
+class BenchmarkPaths:
+    """Collects the files of ``--llm-benchmark`` wherever they lie, also in a virtual environment."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = {path for path in paths}
+        self._parents = {parent for path in paths for parent in path.parents}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Never ignore a benchmark's file or what leads to it."""
+        return False if collection_path in self._paths or collection_path in self._parents else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """A folder without a test file is collected by its benchmark.toml."""
+        if file_path in self._paths and file_path.suffix == ".toml":
+            return BenchmarkFile.from_parent(parent, path=file_path)
+        return None

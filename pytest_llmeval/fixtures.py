@@ -10,7 +10,16 @@ import pytest
 
 from pytest_llmeval.errors import RequestFailed
 from pytest_llmeval.state import STATE, is_worker
-from pytest_llmeval.types import ChatPrompt, Completion, Message, ModelConfig, Question, Request, TextPrompt
+from pytest_llmeval.types import (
+    ChatPrompt,
+    Completion,
+    Message,
+    ModelConfig,
+    Question,
+    Request,
+    TextPrompt,
+    shown,
+)
 
 if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
@@ -20,13 +29,27 @@ if TYPE_CHECKING:
 _SAY_WAITING_AFTER_S = 3.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """What happened to one question during one test."""
+    """What happened to one question during one test.
 
-    request: Request
+    ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
+    answer to the benchmark's extractor (``llm.answer``).
+    """
+
     completion: Completion
+    request: Request | None = None
     answer: str | None = None
+    read: bool = False
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as a person reads it; empty when nothing was sent."""
+        return "" if self.request is None else shown(self.request.prompt)
+
+    def broken(self, message: str) -> Asked:
+        """This, with an error that makes the answer worthless."""
+        return replace(self, completion=replace(self.completion, error=message))
 
 
 class LLM:
@@ -63,7 +86,8 @@ class LLM:
         In logprob mode the label of the most likely choice. Raises ``RequestFailed``.
         """
         self.complete(question)
-        return self.asked[question.id].answer
+        asked = self.asked[question.id] = replace(self.asked[question.id], read=True)
+        return asked.answer
 
     def complete(self, question: Question) -> Completion:
         """The model's whole completion. Raises ``RequestFailed`` when there is none."""
@@ -72,17 +96,16 @@ class LLM:
         self.ask_ahead([question])
         request, job = self._ahead.pop(question.id)
         completion = self._wait(job)
-        suite = self._suites[question.benchmark]
-        asked = Asked(request, completion)
-        self.asked[question.id] = asked
         if completion.error is not None:
+            self.asked[question.id] = Asked(completion, request)
             raise RequestFailed(completion.error, attempts=completion.attempts)
         if request.choices:
             scores = completion.scores
-            asked.answer = max(scores, key=scores.__getitem__) if scores else None
+            answer = max(scores, key=scores.__getitem__) if scores else None
         else:
-            asked.completion = completion = _without_reasoning(completion)
-            asked.answer = suite.extract(completion.text, question.choices)
+            completion = _without_reasoning(completion)
+            answer = self._suites[question.benchmark].extract(completion.text, question.choices)
+        self.asked[question.id] = Asked(completion, request, answer)
         return completion
 
     def generate(self, prompt: str | Sequence[Message | Mapping[str, str]], *, max_tokens: int | None = None,

@@ -27,6 +27,7 @@ class LookAhead:
         self._place = {item: place for place, item in enumerate(self._items)}
         self._last = {model_of(item, state): place for place, item in enumerate(self._items)}
         self._asked = 0
+        self._certain: dict[object, bool] = {}
 
     def before(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Called before ``item`` runs: close models that are done, ask what comes."""
@@ -45,7 +46,7 @@ class LookAhead:
         self._asked = max(self._asked, place)
         if self._asked - place > llm.window // 2:
             return
-        end = min(place + llm.window, len(self._items))
+        end = min(place + llm.window, self._last[name] + 1)
         llm.ask_ahead(self._questions(self._items[self._asked : end], name))
         self._asked = end
 
@@ -53,7 +54,12 @@ class LookAhead:
         questions = []
         for item in items:
             question = question_of(item)
-            certain = not any(item.get_closest_marker(mark) for mark in _MAY_NOT_RUN)
-            if question is not None and certain and model_of(item, self._state) == model:
+            if question is not None and self._will_run(item) and model_of(item, self._state) == model:
                 questions.append(question)
         return questions
+
+    def _will_run(self, item: pytest.Item) -> bool:
+        function = getattr(item, "function", None)
+        if function not in self._certain:
+            self._certain[function] = not any(item.get_closest_marker(mark) for mark in _MAY_NOT_RUN)
+        return self._certain[function]

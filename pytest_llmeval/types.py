@@ -97,6 +97,13 @@ class TextPrompt:
 Prompt: TypeAlias = ChatPrompt | TextPrompt
 
 
+def shown(prompt: Prompt) -> str:
+    """A prompt as a person reads it: chat turns under their roles."""
+    if isinstance(prompt, ChatPrompt):
+        return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in prompt.messages)
+    return prompt.text
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent to a model.

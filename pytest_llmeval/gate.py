@@ -1,0 +1,341 @@
+"""Gates: what accuracy a run must reach, and whether it did.
+
+A gate is written ``0.55`` (every benchmark that ran), ``ceval=0.55`` or ``ceval:stem=0.4`` (a
+group or a subject), with ``>=`` for ``=`` and percent where wanted. Its value is the mean over
+questions of what it names, compared exactly, for each model by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal, Protocol, TypeAlias
+
+from pytest_llmeval.errors import UserError, one_line, unknown
+from pytest_llmeval.stats import Counts
+
+GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "not_run"]
+
+_GATE = re.compile(
+    r"\s*(?:(?P<benchmark>[^:=<>]*?)\s*(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
+)
+_NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
+_FORMS = "write 0.55, 55%, ceval=0.55 or ceval:stem=0.4"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """An accuracy to reach: of a benchmark, of a ``part`` (group or subject) of it, or of all.
+
+    ``expr`` is as the user wrote it. A gate ``from_config`` binds only a benchmark that the run
+    selected.
+    """
+
+    expr: str = field(compare=False)
+    benchmark: str | None
+    part: str | None
+    threshold: Fraction
+    from_config: bool = False
+
+    @property
+    def where(self) -> str:
+        """Where the gate was written, for messages."""
+        return f"[gates] {self.expr!r}" if self.from_config else f"--llm-fail-under={self.expr}"
+
+    def __str__(self) -> str:
+        name = f"{self.benchmark or ''}:{self.part}" if self.part else self.benchmark
+        value = _percent_text(self.threshold)
+        return f"{name}={value}" if name else value
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a gate for one model; ``reason`` says it in words.
+
+    ``model`` is None where no model was asked, ``value`` (the accuracy) where nothing was scored.
+    """
+
+    expr: str
+    verdict: GateVerdict
+    value: float | None
+    threshold: float
+    reason: str
+    benchmark: str | None = None
+    part: str | None = None
+    model: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the session must not end with exit code 0."""
+        return self.verdict in ("fail", "incomplete")
+
+
+class Part(Protocol):
+    """What a gate reads of a subject or group."""
+
+    @property
+    def counts(self) -> Counts: ...
+
+
+class Result(Protocol):
+    """What a gate reads of one model's result on one benchmark."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def benchmark(self) -> str: ...
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def subjects(self) -> Mapping[str, Part]: ...
+    @property
+    def groups(self) -> Mapping[str, Part]: ...
+
+
+class Info(Protocol):
+    """What a gate reads of a benchmark: its subjects, groups, sizes and how much was selected."""
+
+    @property
+    def subjects(self) -> Mapping[str, tuple[str, str]]: ...
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def total(self) -> Mapping[str, int]: ...
+    @property
+    def planned(self) -> int: ...
+
+
+def parse(expr: str) -> Gate:
+    """The gate of a ``--llm-fail-under`` expression. Raises ``UserError``."""
+    shown = one_line(expr, 80)
+    where = f"--llm-fail-under={shown}"
+    match = _GATE.fullmatch(expr)
+    if match is None:
+        raise UserError(f"{where}: this is no gate; {_FORMS}")
+    if match["sign"] is None:
+        if not _NUMBER.fullmatch(match["value"]) and re.search(r"[^\W\d]", match["value"]):
+            raise UserError(f"{where}: a threshold is missing; write {shown}=0.55")
+        return Gate(shown, None, None, _threshold(match["value"], where))
+    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where)
+    return Gate(shown, benchmark, part, _threshold(match["value"], where))
+
+
+def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gate, ...]:
+    """The gates of a ``[gates]`` table: ``"ceval:stem" = 0.4``, or ``"40%"``. Raises ``UserError``."""
+    gates = []
+    for key, value in table.items():
+        name = one_line(key, 80)
+        place = f"{where}: {name!r}"
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {one_line(repr(value), 40)}")
+        benchmark, colon, part = (piece.strip() for piece in key.partition(":"))
+        benchmark, of = _names(benchmark, part if colon else None, place)
+        # repr, since the shortest digits that give a float are what was written
+        text = value if isinstance(value, str) else _plain(repr(value))
+        gates.append(Gate(f"{name}={text}", benchmark, of, _threshold(text, place), from_config=True))
+    return tuple(gates)
+
+
+def _names(benchmark: str, part: str | None, where: str) -> tuple[str, str | None]:
+    if not benchmark or part == "":
+        raise UserError(f"{where}: a name is missing; {_FORMS}")
+    return benchmark, part
+
+
+def _plain(number: str) -> str:
+    try:
+        return format(Decimal(number), "f")
+    except (ArithmeticError, ValueError):
+        return number
+
+
+def _threshold(text: str, where: str) -> Fraction:
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None or len(text) > 40:
+        raise UserError(f"{where}: {one_line(text, 40)!r} is no accuracy; {_FORMS}")
+    value = Fraction(match["digits"]) / (100 if match["percent"] else 1)
+    if value > 1:
+        hint = "" if match["percent"] or value > 100 else f"; for percent write {match['digits']}%"
+        raise UserError(f"{where}: an accuracy is at most 1 (100%){hint}")
+    return value
+
+
+def check_names(
+    gates: Iterable[Gate], benchmarks: Mapping[str, tuple[Iterable[str], Iterable[str]]]
+) -> None:
+    """Look whether all that gates name exists; ``benchmarks`` maps names to (groups, subjects).
+
+    Raises ``UserError`` with the nearest name that does.
+    """
+    for gate in gates:
+        if gate.benchmark is None:
+            continue
+        if gate.benchmark not in benchmarks:
+            raise unknown("benchmark", gate.benchmark, benchmarks, where=gate.where)
+        groups, subjects = map(tuple, benchmarks[gate.benchmark])
+        if gate.part is not None and gate.part not in (*groups, *subjects):
+            what = f"group or subject of {gate.benchmark}"
+            raise unknown(what, gate.part, (*groups, *subjects), where=gate.where)
+
+
+def evaluate(
+    gates: Iterable[Gate],
+    results: Sequence[Result],
+    infos: Mapping[str, Info],
+    *,
+    complete: bool = True,
+    partial: bool = False,
+    allow_errors: int = 0,
+    models: Sequence[str] = (),
+) -> tuple[Verdict, ...]:
+    """One verdict a gate, model and benchmark.
+
+    ``infos`` are the benchmarks that the run found, with ``planned`` > 0 where it selected
+    questions. ``complete`` is False when the session ended before all selected questions were
+    asked; errors, and what was not selected, are looked at here. ``partial`` judges what was
+    selected as if it were the whole; up to ``allow_errors`` errors in the run leave it complete.
+    ``models`` are all models of the run, also those that answered nothing.
+    """
+    run = _Run(
+        results={(result.model, result.benchmark): result for result in results},
+        infos=infos,
+        models=tuple(dict.fromkeys((*models, *(result.model for result in results)))),
+        complete=complete,
+        partial=partial,
+        too_many_errors=sum(result.counts.error for result in results) > allow_errors,
+    )
+    return tuple(verdict for gate in gates for verdict in run.verdicts(gate))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    results: Mapping[tuple[str, str], Result]
+    infos: Mapping[str, Info]
+    models: tuple[str, ...]
+    complete: bool
+    partial: bool
+    too_many_errors: bool
+
+    def verdicts(self, gate: Gate) -> list[Verdict]:
+        selected = [name for name, info in self.infos.items() if info.planned > 0]
+        selected += [name for _, name in self.results if name not in selected]
+        if gate.benchmark is None:
+            names = list(dict.fromkeys(selected))
+        elif gate.from_config and gate.benchmark not in selected:
+            return [_verdict(gate, "not_run", f"{gate.benchmark} was not selected")]
+        else:
+            names = [gate.benchmark]
+        if not names or not self.models:
+            return [_verdict(gate, "incomplete", "no question was asked")]
+        found = [self._judge(gate, model, name) for model in self.models for name in names]
+        return [verdict for verdict in found if verdict is not None]
+
+    def _judge(self, gate: Gate, model: str, name: str) -> Verdict | None:
+        result = self.results.get((model, name))
+        if result is None:
+            # part of a selection by -k: this model has other benchmarks to be judged by
+            elsewhere = gate.benchmark is None and any(of == model for of, _ in self.results)
+            if self.partial and elsewhere:
+                return None
+            return _verdict(gate, "incomplete", f"no question of {name} was asked", name, model)
+        counts, members = self._named(gate, result, self.infos[name])
+        what = name if gate.part is None else f"{name}:{gate.part}"
+        if counts.requested == 0:
+            if self.partial and gate.from_config:
+                return _verdict(gate, "not_run", f"{what} was not selected", name, model)
+            return _verdict(gate, "incomplete", f"no question of {what} was asked", name, model)
+        problems = self._problems(counts, members, result, self.infos[name])
+        if problems:
+            return _verdict(gate, "incomplete", "; ".join(problems), name, model, counts)
+        return _compared(gate, name, model, counts)
+
+    @staticmethod
+    def _named(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
+        """The counts of what the gate names, and the subjects that it is made of."""
+        if gate.part is None:
+            return result.counts, tuple(info.subjects)
+        if gate.part in info.groups:
+            part, members = result.groups.get(gate.part), info.groups[gate.part]
+        else:
+            part, members = result.subjects.get(gate.part), (gate.part,)
+        return (part.counts if part is not None else Counts()), members
+
+    def _problems(
+        self, counts: Counts, members: Sequence[str], result: Result, info: Info
+    ) -> list[str]:
+        """Why no accuracy can be trusted, in words; empty where it can."""
+        problems = []
+        if not self.complete:
+            problems.append("the run ended early")
+        if not self.partial:
+            problems += _not_whole(counts, members, result, info)
+        if counts.error and self.too_many_errors:
+            problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
+        if counts.rate is None and not problems:
+            problems.append(
+                "no question has a gold answer" if counts.answered else "every question ended in an error"
+            )
+        return problems
+
+
+def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Info) -> list[str]:
+    problems = []
+    absent = [key for key in members if not info.total.get(key)]
+    if absent:
+        shown = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+        problems.append(f"no data for {len(absent)} of {len(members)} subjects ({shown})")
+    total = sum(info.total.get(key, 0) for key in members)
+    asked = {key: part.counts.requested for key, part in result.subjects.items()}
+    if any(asked.get(key, 0) < info.total.get(key, 0) for key in members):
+        problems.append(f"{counts.requested} of {total} questions were asked")
+    if problems:
+        problems[-1] += " (--llm-gate-partial judges a part)"
+    return problems
+
+
+def _compared(gate: Gate, benchmark: str, model: str, counts: Counts) -> Verdict:
+    rate = counts.rate
+    assert rate is not None
+    passed = rate >= gate.threshold
+    value = _apart(rate, gate.threshold)
+    sense = "at least" if passed else "below"
+    reason = f"{value} ({counts.correct} of {counts.scored}) is {sense} {_percent_text(gate.threshold)}"
+    return _verdict(gate, "pass" if passed else "fail", reason, benchmark, model, counts)
+
+
+def _verdict(
+    gate: Gate,
+    verdict: GateVerdict,
+    reason: str,
+    benchmark: str | None = None,
+    model: str | None = None,
+    counts: Counts | None = None,
+) -> Verdict:
+    return Verdict(
+        expr=gate.expr,
+        verdict=verdict,
+        value=counts.accuracy if counts is not None else None,
+        threshold=float(gate.threshold),
+        reason=reason,
+        benchmark=benchmark if benchmark is not None else gate.benchmark,
+        part=gate.part,
+        model=model,
+    )
+
+
+def _percent_text(value: Fraction) -> str:
+    """A threshold in percent with all its digits: thresholds are decimal numbers."""
+    number = Decimal(value.numerator * 100) / Decimal(value.denominator)
+    return f"{number.normalize():f}%"
+
+
+def _apart(rate: Fraction, threshold: Fraction) -> str:
+    """The rate in percent, with enough digits not to look like a threshold that it is not."""
+    for digits in range(1, 12):
+        text = f"{float(rate):.{digits}%}"
+        if rate == threshold or Fraction(text[:-1]) / 100 != threshold:
+            return text
+    return text

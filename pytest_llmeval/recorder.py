@@ -1,0 +1,186 @@
+"""Around each item: look ahead, turn what happened into an outcome, write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmeval.collect import model_of, question_of
+from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.fixtures import Asked
+from pytest_llmeval.lookahead import LookAhead
+from pytest_llmeval.state import STATE, State, is_worker
+from pytest_llmeval.types import Completion, Outcome, Question, Record
+
+if TYPE_CHECKING:
+    from pytest_llmeval.report.files import QuestionLog
+
+PREFIX = "llm_"
+
+
+class Failure(pytest.fail.Exception):
+    """A failure whose message says all: pytest shows it without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+
+def judge(question: Question, asked: Asked, passed: bool) -> Outcome:
+    """What a question became, given whether the test's assertion held."""
+    if asked.completion.error is not None:
+        return Outcome.ERROR
+    if asked.answer is None and (asked.read or not asked.completion.text.strip()):
+        return Outcome.UNPARSED
+    if question.answer is None:
+        return Outcome.ANSWERED
+    return Outcome.CORRECT if passed else Outcome.WRONG
+
+
+def explain(question: Question, record: Record) -> str:
+    """The report of a wrong or unparsed answer under ``--llm-strict``."""
+    completion = record.completion
+    lines = [f"{record.outcome.value}: {question.id} ({record.model})", question.fields.get("question", "")]
+    lines += [f"  {label}. {text}" for label, text in question.choices.items()]
+    lines.append(f"gold answer: {question.answer or 'none'}")
+    lines.append(f"answer read: {record.answer or 'none could be read'}")
+    if completion.scores:
+        scores = "  ".join(f"{label} {score:.3f}" for label, score in completion.scores.items())
+        lines.append(f"log-probabilities: {scores}")
+    else:
+        lines.append(f"model's text ({completion.finish_reason or 'no finish reason'}):")
+        lines += [f"  | {line}" for line in completion.text.splitlines() or [""]]
+    return "\n".join(lines)
+
+
+class Recorder:
+    """The item side of the plugin, in whichever process runs the items."""
+
+    def __init__(self, config: pytest.Config, folder: Callable[[], Path], part: str) -> None:
+        self._config = config
+        self._state: State = config.stash[STATE]
+        self._folder = folder
+        self._part = part
+        self._log: QuestionLog | None = None
+        self._ahead: LookAhead | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Now the items are final."""
+        self._ahead = LookAhead(session.items, self._state, knows_order=not is_worker(self._config))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Before each item: top up the window. pytest's own protocol then runs."""
+        if self._ahead is not None:
+            self._ahead.before(item, nextitem)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Name the question, so that one whose fixtures fail is counted too."""
+        question = question_of(item)
+        if question is None:
+            return (yield)
+        model = model_of(item, self._state)
+        item.user_properties += [
+            (PREFIX + "id", question.id),
+            (PREFIX + "model", model),
+            (PREFIX + "benchmark", question.benchmark),
+            (PREFIX + "subject", question.subject),
+        ]
+        try:
+            return (yield)
+        except pytest.skip.Exception:
+            raise
+        except Exception as error:
+            self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
+            raise
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Run the test; a wrong answer is a measurement and passes, unless ``--llm-strict``."""
+        question = question_of(pyfuncitem)
+        if question is None:
+            try:
+                return (yield)
+            except (RequestFailed, ModelUnusable) as error:
+                raise Failure(str(error)) from None
+        asked_now = self._state.models.get(model_of(pyfuncitem, self._state)).asked
+        asked_now.clear()
+        passed, problem = True, None
+        try:
+            yield
+        except (AssertionError, pytest.fail.Exception):
+            passed = False
+        except pytest.skip.Exception:
+            raise
+        except ModelUnusable as error:
+            problem = Failure(str(error))
+            self._state.fatal = self._state.fatal or str(error)
+            pyfuncitem.session.shouldstop = "the model cannot be asked"
+        except RequestFailed as error:
+            problem = Failure(f"{question.id}: {error}")
+        except Exception as error:
+            asked = asked_now.pop(question.id, None) or Asked(Completion())
+            message = f"the test raised {type(error).__name__}: {one_line(error)}"
+            self._record(pyfuncitem, question, asked.broken(message), Outcome.ERROR)
+            raise
+        asked = asked_now.pop(question.id, None)
+        if asked is None:
+            if problem is None:
+                problem = Failure(f"{question.id}: the test did not ask the model about its question")
+            asked = Asked(Completion(error=str(problem)))
+        outcome = judge(question, asked, passed)
+        record = self._record(pyfuncitem, question, asked, outcome)
+        if problem is not None:
+            raise problem
+        if self._state.settings.strict and outcome in (Outcome.WRONG, Outcome.UNPARSED):
+            raise Failure(explain(question, record))
+        return True
+
+    def pytest_sessionfinish(self) -> None:
+        """Everything is written; let the models go."""
+        self._state.models.close()
+        if self._log is not None:
+            self._log.close()
+
+    def _record(self, item: pytest.Item, question: Question, asked: Asked, outcome: Outcome) -> Record:
+        completion = asked.completion
+        record = Record(
+            id=question.id,
+            nodeid=item.nodeid,
+            model=model_of(item, self._state),
+            benchmark=question.benchmark,
+            subject=question.subject,
+            outcome=outcome,
+            answer=asked.answer,
+            target=question.answer,
+            completion=completion,
+            prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
+        )
+        item.user_properties += _scalars(record)
+        if self._log is None:
+            from pytest_llmeval.report.files import QuestionLog
+
+            self._log = QuestionLog(self._folder() / self._part)
+        self._log.write(record)
+        return record
+
+
+def _scalars(record: Record) -> list[tuple[str, object]]:
+    completion = record.completion
+    pairs: list[tuple[str, object]] = [
+        (PREFIX + "outcome", record.outcome.value),
+        (PREFIX + "answer", record.answer),
+        (PREFIX + "target", record.target),
+        (PREFIX + "latency_s", round(completion.latency_s, 6)),
+        (PREFIX + "prompt_tokens", completion.prompt_tokens),
+        (PREFIX + "completion_tokens", completion.completion_tokens),
+        (PREFIX + "attempts", completion.attempts),
+    ]
+    if completion.cached:
+        pairs.append((PREFIX + "cached", True))
+    if completion.error is not None:
+        pairs.append((PREFIX + "error", completion.error))
+    return pairs

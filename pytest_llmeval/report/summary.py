@@ -1,0 +1,286 @@
+"""From finished questions to results: counts, averages and latencies per model and benchmark."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_llmeval.stats import Counts, mean, median, percentile
+from pytest_llmeval.types import Mode, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finished question, reduced to the few scalars that results are made of.
+
+    ``latency_s`` is None where nothing was asked; token counts where the backend does not tell.
+    """
+
+    id: str
+    model: str
+    benchmark: str
+    subject: str
+    outcome: Outcome
+    latency_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    attempts: int = 1
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkInfo:
+    """What a run knows about a benchmark besides its questions.
+
+    ``subjects`` maps the keys of all declared subjects, in the benchmark's order, to their English
+    and Chinese names ("" where there is none); ``groups`` maps names to subject keys. ``total`` is
+    the number of questions in the split by subject, without those that have no data. ``planned``
+    is the number of questions selected for each model (the most, where models differ).
+    """
+
+    name: str
+    subjects: Mapping[str, tuple[str, str]]
+    groups: Mapping[str, tuple[str, ...]]
+    mode: Mode
+    shots: int
+    split: str
+    prompt_sha256: str
+    data_sha256: str
+    total: Mapping[str, int]
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A subject's result; latency in seconds, of the questions that were asked in this run."""
+
+    counts: Counts
+    latency_p50_s: float | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean over questions; None where nothing was scored."""
+        return self.counts.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's 95% interval of ``accuracy``."""
+        return self.counts.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Group(Part):
+    """A group's result; ``macro_accuracy`` is the mean over its subjects that have an accuracy."""
+
+    macro_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from a model taking a request to its answer; None where nothing was asked."""
+
+    p50: float | None
+    p95: float | None
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Sums over all questions; None where the backend tells of none."""
+
+    prompt: int | None
+    completion: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One model on one benchmark.
+
+    ``questions_per_s`` is over the wall time in which these questions were finished, loading the
+    model included. ``cached`` is the number of answers that were not asked for anew.
+    """
+
+    model: str
+    identity: str
+    info: BenchmarkInfo
+    counts: Counts
+    macro_accuracy: float | None
+    subjects: Mapping[str, Part]
+    groups: Mapping[str, Group]
+    latency: Latency
+    tokens: Tokens
+    questions_per_s: float | None
+    cached: int
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark's name."""
+        return self.info.name
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean over questions; None where nothing was scored."""
+        return self.counts.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's 95% interval of ``accuracy``."""
+        return self.counts.interval
+
+    @property
+    def whole(self) -> Group:
+        """The benchmark seen as one group of all its subjects."""
+        return Group(self.counts, self.latency.p50, self.macro_accuracy)
+
+
+@dataclass(slots=True)
+class _Live:
+    """What is known at any time of one model on one benchmark, without looking at all entries."""
+
+    started: float
+    ended: float
+    numbers: dict[Outcome, int]
+
+
+class Tally:
+    """The finished questions of a run, a few hundred bytes each; counts are ready at any time."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self._live: dict[tuple[str, str], _Live] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Count one finished question; one with the same id and model as before replaces that."""
+        now = self._clock()
+        live = self._live.get((entry.model, entry.benchmark))
+        if live is None:
+            live = _Live(self._last, now, dict.fromkeys(Outcome, 0))
+            self._live[entry.model, entry.benchmark] = live
+        entries = self._entries.setdefault(entry.model, {})
+        before = entries.get(entry.id)
+        if before is not None:
+            self._live[before.model, before.benchmark].numbers[before.outcome] -= 1
+        live.numbers[entry.outcome] += 1
+        live.ended = self._last = now
+        entries[entry.id] = entry
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entries in self._entries.values():
+            yield from entries.values()
+
+    def counts(self, *, model: str | None = None, benchmark: str | None = None) -> Counts:
+        """The counts so far, of all or of one model or benchmark; cheap enough for a live display."""
+        total = Counts()
+        for (of_model, of_benchmark), live in self._live.items():
+            if model in (None, of_model) and benchmark in (None, of_benchmark):
+                total += Counts(**{outcome.value: n for outcome, n in live.numbers.items()})
+        return total
+
+    def seconds(self, model: str, benchmark: str) -> float:
+        """Wall time from the entry before the first of these (or the start) to the last of these."""
+        live = self._live[model, benchmark]
+        return live.ended - live.started
+
+
+def summarise(
+    tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
+) -> tuple[Result, ...]:
+    """The results, by benchmark in the order of ``infos``, then by model.
+
+    ``identities`` (model -> what its answers depend on) also gives the order of the models.
+    Raises KeyError for a benchmark without info.
+    """
+    identities = identities or {}
+    sorted_out: dict[tuple[str, str], dict[str, list[Entry]]] = {}
+    for entry in tally:
+        subjects = sorted_out.setdefault((entry.model, entry.benchmark), {})
+        subjects.setdefault(entry.subject, []).append(entry)
+    model_order = {name: at for at, name in enumerate(dict.fromkeys((*identities, *(m for m, _ in sorted_out))))}
+    info_order = {name: at for at, name in enumerate(infos)}
+    keys = sorted(sorted_out, key=lambda key: (info_order[key[1]], model_order[key[0]]))
+    return tuple(
+        _result(model, identities.get(model, ""), infos[benchmark], sorted_out[model, benchmark],
+                tally.seconds(model, benchmark))
+        for model, benchmark in keys
+    )
+
+
+def _result(
+    model: str, identity: str, info: BenchmarkInfo, found: Mapping[str, Sequence[Entry]], seconds: float
+) -> Result:
+    order = {key: at for at, key in enumerate(info.subjects)}
+    by_subject = {key: found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))}
+    subjects = {key: Part(_counts(rows), median(_latencies(rows))) for key, rows in by_subject.items()}
+    groups = {}
+    for name, members in info.groups.items():
+        present = [key for key in members if key in subjects]
+        if present:
+            latencies = (s for key in present for s in _latencies(by_subject[key]))
+            parts = [subjects[key] for key in present]
+            groups[name] = Group(_total(parts), median(latencies), _macro(parts))
+    entries = [entry for rows in by_subject.values() for entry in rows]
+    latencies = _latencies(entries)
+    return Result(
+        model=model,
+        identity=identity,
+        info=info,
+        counts=_total(subjects.values()),
+        macro_accuracy=_macro(subjects.values()),
+        subjects=subjects,
+        groups=groups,
+        latency=Latency(median(latencies), percentile(latencies, 95), mean(latencies)),
+        tokens=Tokens(
+            _known_sum(entry.prompt_tokens for entry in entries),
+            _known_sum(entry.completion_tokens for entry in entries),
+        ),
+        questions_per_s=len(entries) / seconds if seconds > 0 else None,
+        cached=sum(entry.cached for entry in entries),
+    )
+
+
+def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:
+    """How tables are ordered: each group with those of ``subjects`` that no group before it has.
+
+    A group whose subjects are all listed before comes with none; at the end ``""`` comes with the
+    subjects of no group. Groups without any of the subjects are left out.
+    """
+    left = dict.fromkeys(subjects)
+    present = frozenset(left)
+    for name, members in groups.items():
+        if present.isdisjoint(members):
+            continue
+        own = [key for key in left if key in frozenset(members)]
+        for key in own:
+            del left[key]
+        yield name, own
+    if left:
+        yield "", list(left)
+
+
+def _counts(entries: Iterable[Entry]) -> Counts:
+    return Counts.of(entry.outcome for entry in entries)
+
+
+def _total(parts: Iterable[Part]) -> Counts:
+    return sum((part.counts for part in parts), Counts())
+
+
+def _macro(parts: Iterable[Part]) -> float | None:
+    return mean(accuracy for part in parts if (accuracy := part.accuracy) is not None)
+
+
+def _latencies(entries: Iterable[Entry]) -> list[float]:
+    """Of what was really asked: an error's time is a timeout's, a stored answer's another run's."""
+    return [
+        entry.latency_s
+        for entry in entries
+        if entry.latency_s is not None and not entry.cached and entry.outcome is not Outcome.ERROR
+    ]
+
+
+def _known_sum(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None

@@ -1,0 +1,94 @@
+"""Text that lines up on a terminal: display width, hostile names, wrapping, padding, bars."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from pytest_llmeval.errors import one_line
+
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_DRAWN = _BLOCKS + "·–×…"
+
+
+def can_draw(encoding: str | None) -> bool:
+    """Whether a stream of this encoding can show blocks, dashes and (so) Chinese names."""
+    try:
+        _DRAWN.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def char_width(char: str) -> int:
+    """The columns that one character takes: 0, 1 or 2 (Unicode Standard Annex 11).
+
+    Ambiguous characters take one, as on all but a few terminals with an old setting.
+    """
+    if char.isascii():
+        return 1 if char.isprintable() else 0
+    if unicodedata.category(char) in ("Mn", "Me", "Cf", "Cc", "Zl", "Zp") or "\u1160" <= char <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "FW" else 1
+
+
+def width_of(text: str) -> int:
+    """The columns that ``text`` takes on a terminal."""
+    return sum(map(char_width, text))
+
+
+def clean(text: str, *, unicode: bool = True) -> str:
+    """``text`` on one line without anything that could steer a terminal.
+
+    Where the terminal cannot show it (``unicode`` False), what is not ASCII is escaped.
+    """
+    flat = one_line(text, 200)
+    return flat if unicode else flat.replace("…", "...").encode("ascii", "backslashreplace").decode()
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, whole.
+
+    Broken at a blank or after ``_``, ``-`` or ``/``, and within a word only where that is longer
+    than a line.
+    """
+    lines = [""]
+    for word in re.findall(r"[^\s_/-]*[_/-]+|[^\s_/-]+|\s+", text):
+        for piece in _pieces(word, width):
+            if lines[-1] and width_of(lines[-1] + piece.rstrip()) > width:
+                lines.append("")
+            if lines[-1] or not piece.isspace():
+                lines[-1] += piece
+    return [line.rstrip() for line in lines if line.strip()] or [""]
+
+
+def _pieces(word: str, width: int) -> Iterator[str]:
+    if width_of(word) <= width:
+        yield word
+        return
+    piece = ""
+    for char in word:
+        if piece and width_of(piece + char) > width:
+            yield piece
+            piece = ""
+        piece += char
+    yield piece
+
+
+def left(text: str, width: int) -> str:
+    """``text`` with blanks behind it, ``width`` columns in all."""
+    return text + " " * (width - width_of(text))
+
+
+def right(text: str, width: int) -> str:
+    """``text`` with blanks before it, ``width`` columns in all."""
+    return " " * (width - width_of(text)) + text
+
+
+def bar(share: float, width: int, *, unicode: bool = True) -> str:
+    """A bar of ``share`` (0 to 1) of ``width`` columns, in steps of an eighth of a column."""
+    if not unicode:
+        return left("#" * round(share * width), width)
+    eighths = round(share * width * 8)
+    return left(_BLOCKS[8] * (eighths // 8) + _BLOCKS[eighths % 8].strip(), width)

@@ -1,0 +1,309 @@
+"""The session's side: count each report, and at the end results, gates, files and exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval import gate
+from pytest_llmeval.collect import planned
+from pytest_llmeval.errors import LLMEvalError, UserError, one_line
+from pytest_llmeval.fixtures import make_say
+from pytest_llmeval.recorder import PREFIX
+from pytest_llmeval.report import files, terminal
+from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.state import STATE, State
+from pytest_llmeval.types import Outcome
+
+_STATUS = {
+    Outcome.CORRECT: (".", {"green": True}),
+    Outcome.WRONG: ("w", {"yellow": True}),
+    Outcome.UNPARSED: ("u", {"purple": True}),
+    Outcome.ANSWERED: ("a", {"cyan": True}),
+}
+_TERMINAL_EVERY_S = 10.0
+_LOG_EVERY_S = 60.0
+_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
+
+
+class Controller:
+    """Listens in the one process that reports: pytest itself, or the controller of xdist."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._state: State = config.stash[STATE]
+        self._gates = self._parse_gates()
+        self._tally = Tally()
+        self._errors: list[tuple[str, str]] = []
+        self._results: tuple[Result, ...] = ()
+        self._verdicts: tuple[gate.Verdict, ...] = ()
+        self._started = time.time()
+        self._said_at = time.monotonic()
+        self._written: str | None = None
+        self._ended_early = False
+        self.infos: dict[str, BenchmarkInfo] = {}
+        self.order: Mapping[str, int] = {}
+
+    @cached_property
+    def folder(self) -> Path:
+        """The run's folder, made when first needed. Raises ``UserError``."""
+        settings = self._state.settings
+        name = "+".join(model.name for model in settings.models)
+        return files.new_run_folder(settings.report_dir, settings.run_name, name)
+
+    def _parse_gates(self) -> tuple[gate.Gate, ...]:
+        from pytest_llmeval import benchmark as benchmarks
+
+        settings = self._state.settings
+        gates = tuple(gate.parse(expression) for expression in settings.fail_under)
+        gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
+        if any(one.benchmark for one in gates):
+            known = benchmarks.known(self._config.invocation_params.dir, settings.benchmarks, self._config.args)
+            gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
+        return gates
+
+    def pytest_report_header(self) -> list[str]:
+        """Which models, and how they are asked."""
+        settings = self._state.settings
+        models = ", ".join(model.name for model in settings.models)
+        return [f"llmeval: {models}; {settings.mode}"] if models else []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is planned (without xdist: its workers collect, and tell at their end)."""
+        self._state.planned = planned(session.items, self._state)
+        self.order = {item.nodeid: place for place, item in enumerate(session.items)}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Before the first question: can the models answer at all, and can results be kept?"""
+        asks = any("llm" in getattr(item, "fixturenames", ()) for item in session.items)
+        if session.testsfailed or not (asks or not session.items):
+            return
+        try:
+            self._state.models.check()
+            if self._state.planned:
+                self.folder  # noqa: B018
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a question when its item's call ends, or when it never got that far."""
+        if report.when != "call" and not (report.when == "setup" and report.failed):
+            return
+        found = dict(report.user_properties)
+        if PREFIX + "outcome" not in found:
+            return
+        entry = _entry(found)
+        self._tally.add(entry)
+        error = found.get(PREFIX + "error")
+        if error is not None:
+            self._errors.append((entry.id, str(error)))
+        self._progress(entry)
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport
+    ) -> tuple[str, str, tuple[str, Mapping[str, bool]]] | None:
+        """Letters and words of our own for what passed; failures stay pytest's."""
+        if report.when != "call" or not report.passed:
+            return None
+        for key, value in report.user_properties:
+            if key == PREFIX + "outcome":
+                outcome = Outcome(value)
+                letter, markup = _STATUS[outcome]
+                return outcome.value, letter, (outcome.value.upper(), markup)
+        return None
+
+    def _progress(self, entry: Entry) -> None:
+        now = time.monotonic()
+        every = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
+        if now - self._said_at < every:
+            return
+        self._said_at = now
+        counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
+        asked = self._state.planned.get(entry.benchmark, {}).get(entry.model, {})
+        name = f"{entry.benchmark} {entry.model}"
+        make_say(self._config)(terminal.status_line(
+            counts.requested, sum(asked.values()) or None, counts.correct, counts.scored,
+            self._tally.seconds(entry.model, entry.benchmark), name=name))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Results, gates, files, exit code."""
+        state = self._state
+        if state.problems or state.fatal:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) and not state.fatal:
+            self._remove_unused_folder()
+            return
+        for name, suite in state.suites.items():
+            self.infos.setdefault(name, suite.info)
+        self._set_planned()
+        models = {name: state.models.identity(name) for name in state.models.configs}
+        self._results = summarise(self._tally, self.infos, models)
+        self._ended_early = self._missing() > 0
+        self._verdicts = gate.evaluate(
+            self._gates, self._results, self.infos, complete=not self._ended_early,
+            partial=state.settings.gate_partial, allow_errors=state.settings.allow_errors, models=tuple(models),
+        )
+        try:
+            if self._results:
+                self._write(models)
+            else:
+                self._remove_unused_folder()
+        except (LLMEvalError, OSError) as error:
+            state.problems.append(f"results could not be written: {error}")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.exitstatus = self._exit_code(session)
+
+    def _exit_code(self, session: pytest.Session) -> int:
+        status = int(session.exitstatus)
+        errors = len(self._errors)
+        forgiven = 0 < errors <= self._state.settings.allow_errors and session.testsfailed == errors
+        if status == pytest.ExitCode.TESTS_FAILED and forgiven:
+            status = int(pytest.ExitCode.OK)
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and any(
+            verdict.failed for verdict in self._verdicts
+        ):
+            status = int(pytest.ExitCode.TESTS_FAILED)
+        return status
+
+    def _set_planned(self) -> None:
+        from dataclasses import replace
+
+        for name, info in self.infos.items():
+            counts = [sum(subjects.values()) for subjects in self._state.planned.get(name, {}).values()]
+            self.infos[name] = replace(info, planned=max(counts, default=0))
+
+    def _missing(self) -> int:
+        wanted = sum(
+            number for of_model in self._state.planned.values()
+            for subjects in of_model.values() for number in subjects.values()
+        )
+        return wanted - self._tally.counts().requested
+
+    @property
+    def _complete(self) -> bool:
+        return not self._ended_early and len(self._errors) <= self._state.settings.allow_errors
+
+    def _write(self, models: Mapping[str, str]) -> None:
+        folder = self.folder
+        parts = sorted(folder.glob("questions.gw*.jsonl"))
+        if parts:
+            files.merge(parts, folder / "questions.jsonl", self.order)
+        run = files.RunInfo(
+            name=folder.name,
+            started=datetime.fromtimestamp(self._started, timezone.utc).isoformat(timespec="seconds"),
+            duration_s=round(time.time() - self._started, 3),
+            complete=self._complete,
+            command=command_line(self._config),
+            versions=versions(),
+            machine=machine(),
+        )
+        files.write_run(folder, run, self._results, self._verdicts, self._errors)
+        self._write_submissions(folder)
+        files.point_latest(folder)
+        self._written = os.path.relpath(folder, self._config.invocation_params.dir)
+
+    def _write_submissions(self, folder: Path) -> None:
+        without_gold = {(r.model, r.benchmark) for r in self._results if r.counts.answered}
+        if not without_gold:
+            return
+        answers: dict[tuple[str, str], dict[str, dict[str, str | None]]] = {}
+        for line in (folder / "questions.jsonl").read_text("utf-8").splitlines():
+            record = json.loads(line)
+            key = record["model"], record["benchmark"]
+            if key in without_gold:
+                subject, number = record["id"].split("/", 2)[1:]
+                answers.setdefault(key, {}).setdefault(subject, {})[number] = record["answer"]
+        several = len({model for model, _ in without_gold}) > 1
+        for (model, _), of_subjects in answers.items():
+            files.write_submission(folder, of_subjects, model if several else None)
+
+    def _remove_unused_folder(self) -> None:
+        if "folder" in self.__dict__ and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tables, errors by cause, gates, and where the reports are."""
+        write = terminalreporter.write_line
+        state = self._state
+        if state.fatal or state.problems:
+            for line in [state.fatal] if state.fatal else state.problems:
+                write(f"ERROR: {line}", red=True)
+        if self._results:
+            terminalreporter.section("llmeval")
+            width, fancy = terminalreporter._tw.fullwidth, _can_draw()
+            for line in terminal.tables(self._results, width, unicode=fancy):
+                write(line)
+            for line in terminal.error_groups(self._errors):
+                write(line, red=True)
+        for line in state.notes:
+            write(f"llmeval: {line}", yellow=True)
+        if self._results and self._ended_early:
+            write(f"incomplete: {self._missing()} of the selected questions were not asked", red=True)
+        for verdict in self._verdicts:
+            write(terminal.gate_line(verdict), red=verdict.failed, green=verdict.verdict == "pass")
+        if self._written is not None:
+            write(f"results: {self._written}")
+
+
+def _entry(found: Mapping[str, object]) -> Entry:
+    def own(name: str) -> object:
+        return found.get(PREFIX + name)
+
+    return Entry(
+        id=str(own("id")),
+        model=str(own("model")),
+        benchmark=str(own("benchmark")),
+        subject=str(own("subject")),
+        outcome=Outcome(own("outcome")),
+        latency_s=own("latency_s"),  # type: ignore[arg-type]
+        prompt_tokens=own("prompt_tokens"),  # type: ignore[arg-type]
+        completion_tokens=own("completion_tokens"),  # type: ignore[arg-type]
+        attempts=own("attempts") or 1,  # type: ignore[arg-type]
+        cached=bool(own("cached")),
+    )
+
+
+def command_line(config: pytest.Config) -> str:
+    """What was typed, as one line; credentials in URLs left out."""
+    from pytest_llmeval.urls import redact
+
+    return shlex.join(["pytest", *(redact(one_line(arg, 1000)) for arg in config.invocation_params.args)])
+
+
+def versions() -> dict[str, str]:
+    """The versions of what took part, as far as installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, object]:
+    """What it ran on."""
+    return {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()}
+
+
+def _can_draw() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        "█▏–".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""Between a controller and its xdist workers: the run's folder out, what was found back.
+
+Records need nothing of this: each rides its item's report. A worker's texts go to a file of its
+own in the run's folder, which the controller merges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmeval.collect import planned
+from pytest_llmeval.state import STATE, State
+
+if TYPE_CHECKING:
+    from pytest_llmeval.session import Controller
+
+_KEY = "llmeval"
+
+
+def run_folder(config: pytest.Config) -> Path:
+    """Where a worker writes: the controller said."""
+    return Path(getattr(config, "workerinput")[_KEY])  # noqa: B009
+
+
+def part_name(config: pytest.Config) -> str:
+    """The name of this worker's own file of questions."""
+    return f"questions.{getattr(config, 'workerinput')['workerid']}.jsonl"  # noqa: B009
+
+
+class ToController:
+    """The worker's side."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._state: State = config.stash[STATE]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is planned; all workers collect the same."""
+        self._state.planned = planned(session.items, self._state)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Leave what this worker knows where xdist sends it on."""
+        state = self._state
+        found = {
+            "planned": state.planned,
+            "infos": {name: asdict(suite.info) for name, suite in state.suites.items()},
+            "problems": state.problems,
+            "left_out": state.left_out,
+            "notes": state.notes,
+            "fatal": state.fatal,
+        }
+        getattr(self._config, "workeroutput")[_KEY] = json.dumps(found)  # noqa: B009
+
+
+class FromWorkers:
+    """The controller's side."""
+
+    def __init__(self, config: pytest.Config, controller: Controller) -> None:
+        self._state: State = config.stash[STATE]
+        self._controller = controller
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker, before it starts, where to write."""
+        node.workerinput[_KEY] = str(self._controller.folder)
+
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """The order of the items, for the merged file."""
+        self._controller.order = {nodeid: place for place, nodeid in enumerate(ids)}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a finished worker found; a crashed one leaves nothing."""
+        sent = getattr(node, "workeroutput", {}).get(_KEY)
+        if sent is None:
+            return
+        from pytest_llmeval.report.summary import BenchmarkInfo
+
+        found = json.loads(sent)
+        state = self._state
+        state.planned = state.planned or found["planned"]
+        for name, info in found["infos"].items():
+            info["groups"] = {group: tuple(members) for group, members in info["groups"].items()}
+            info["subjects"] = {subject: tuple(names) for subject, names in info["subjects"].items()}
+            self._controller.infos.setdefault(name, BenchmarkInfo(**info))
+        for own, theirs in ((state.problems, "problems"), (state.left_out, "left_out"), (state.notes, "notes")):
+            own.extend(line for line in found[theirs] if line not in own)
+        state.fatal = state.fatal or found["fatal"]
