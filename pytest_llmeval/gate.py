@@ -116,7 +116,7 @@ def parse(expr: str) -> Gate:
     if match is None:
         raise UserError(f"{where}: this is no gate; {_FORMS}")
     if match["sign"] is None:
-        if not _NUMBER.fullmatch(match["value"]) and re.search(r"[^\W\d]", match["value"]):
+        if match["value"][:1].isalpha():
             raise UserError(f"{where}: a threshold is missing; write {shown}=0.55")
         return Gate(shown, None, None, _threshold(match["value"], where))
     benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where)
@@ -130,7 +130,8 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
         name = one_line(key, 80)
         place = f"{where}: {name!r}"
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {one_line(repr(value), 40)}")
+            shown = one_line(repr(value), 40)
+            raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
         benchmark, colon, part = (piece.strip() for piece in key.partition(":"))
         benchmark, of = _names(benchmark, part if colon else None, place)
         # repr, since the shortest digits that give a float are what was written
@@ -154,7 +155,7 @@ def _plain(number: str) -> str:
 
 def _threshold(text: str, where: str) -> Fraction:
     match = _NUMBER.fullmatch(text.strip())
-    if match is None or len(text) > 40:
+    if match is None or len(text) > 24:
         raise UserError(f"{where}: {one_line(text, 40)!r} is no accuracy; {_FORMS}")
     value = Fraction(match["digits"]) / (100 if match["percent"] else 1)
     if value > 1:
@@ -276,7 +277,9 @@ class _Run:
             problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
         if counts.rate is None and not problems:
             problems.append(
-                "no question has a gold answer" if counts.answered else "every question ended in an error"
+                "every question ended in an error"
+                if counts.error == counts.requested
+                else "no question has a gold answer"
             )
         return problems
 

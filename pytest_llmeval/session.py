@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from importlib import metadata
@@ -23,6 +23,7 @@ from pytest_llmeval.fixtures import make_say
 from pytest_llmeval.recorder import PREFIX
 from pytest_llmeval.report import files, terminal
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Outcome
 
@@ -54,13 +55,14 @@ class Controller:
         self._ended_early = False
         self.infos: dict[str, BenchmarkInfo] = {}
         self.order: Mapping[str, int] = {}
+        self._places: list[tuple[int, tuple[str, str]]] = []
 
     @cached_property
     def folder(self) -> Path:
         """The run's folder, made when first needed. Raises ``UserError``."""
         settings = self._state.settings
         name = "+".join(model.name for model in settings.models)
-        return files.new_run_folder(settings.report_dir, settings.run_name, name)
+        return files.new_run_folder(settings.report_dir, settings.run_name, model=name)
 
     def _parse_gates(self) -> tuple[gate.Gate, ...]:
         from pytest_llmeval import benchmark as benchmarks
@@ -82,7 +84,6 @@ class Controller:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is planned (without xdist: its workers collect, and tell at their end)."""
         self._state.planned = planned(session.items, self._state)
-        self.order = {item.nodeid: place for place, item in enumerate(session.items)}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -107,6 +108,8 @@ class Controller:
             return
         entry = _entry(found)
         self._tally.add(entry)
+        if self.order:
+            self._places.append((self.order.get(report.nodeid, len(self.order)), (entry.id, entry.model)))
         error = found.get(PREFIX + "error")
         if error is not None:
             self._errors.append((entry.id, str(error)))
@@ -133,10 +136,9 @@ class Controller:
         self._said_at = now
         counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
         asked = self._state.planned.get(entry.benchmark, {}).get(entry.model, {})
-        name = f"{entry.benchmark} {entry.model}"
         make_say(self._config)(terminal.status_line(
-            counts.requested, sum(asked.values()) or None, counts.correct, counts.scored,
-            self._tally.seconds(entry.model, entry.benchmark), name=name))
+            f"{entry.benchmark} {entry.model}", counts.requested, sum(asked.values()), counts.correct,
+            counts.scored, self._tally.seconds(entry.model, entry.benchmark)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -180,8 +182,6 @@ class Controller:
         return status
 
     def _set_planned(self) -> None:
-        from dataclasses import replace
-
         for name, info in self.infos.items():
             counts = [sum(subjects.values()) for subjects in self._state.planned.get(name, {}).values()]
             self.infos[name] = replace(info, planned=max(counts, default=0))
@@ -201,7 +201,10 @@ class Controller:
         folder = self.folder
         parts = sorted(folder.glob("questions.gw*.jsonl"))
         if parts:
-            files.merge(parts, folder / "questions.jsonl", self.order)
+            order = [key for _, key in sorted(self._places)]
+            files.merge(parts, folder / "questions.jsonl", order)
+            for part in parts:
+                part.unlink()
         run = files.RunInfo(
             name=folder.name,
             started=datetime.fromtimestamp(self._started, timezone.utc).isoformat(timespec="seconds"),
@@ -212,24 +215,9 @@ class Controller:
             machine=machine(),
         )
         files.write_run(folder, run, self._results, self._verdicts, self._errors)
-        self._write_submissions(folder)
-        files.point_latest(folder)
+        files.write_submissions(folder)
+        files.point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
-
-    def _write_submissions(self, folder: Path) -> None:
-        without_gold = {(r.model, r.benchmark) for r in self._results if r.counts.answered}
-        if not without_gold:
-            return
-        answers: dict[tuple[str, str], dict[str, dict[str, str | None]]] = {}
-        for line in (folder / "questions.jsonl").read_text("utf-8").splitlines():
-            record = json.loads(line)
-            key = record["model"], record["benchmark"]
-            if key in without_gold:
-                subject, number = record["id"].split("/", 2)[1:]
-                answers.setdefault(key, {}).setdefault(subject, {})[number] = record["answer"]
-        several = len({model for model, _ in without_gold}) > 1
-        for (model, _), of_subjects in answers.items():
-            files.write_submission(folder, of_subjects, model if several else None)
 
     def _remove_unused_folder(self) -> None:
         if "folder" in self.__dict__ and not any(self.folder.iterdir()):
@@ -242,21 +230,31 @@ class Controller:
         if state.fatal or state.problems:
             for line in [state.fatal] if state.fatal else state.problems:
                 write(f"ERROR: {line}", red=True)
+        fancy, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminalreporter._tw.markup
         if self._results:
             terminalreporter.section("llmeval")
-            width, fancy = terminalreporter._tw.fullwidth, _can_draw()
-            for line in terminal.tables(self._results, width, unicode=fancy):
+            for line in self._tables(terminalreporter._tw.fullwidth, fancy, paint):
                 write(line)
-            for line in terminal.error_groups(self._errors):
-                write(line, red=True)
+        for line in terminal.error_groups(self._errors, fancy, paint):
+            write(line)
         for line in state.notes:
             write(f"llmeval: {line}", yellow=True)
         if self._results and self._ended_early:
             write(f"incomplete: {self._missing()} of the selected questions were not asked", red=True)
-        for verdict in self._verdicts:
-            write(terminal.gate_line(verdict), red=verdict.failed, green=verdict.verdict == "pass")
+        for line in terminal.gate_lines(self._verdicts, fancy, paint):
+            write(line)
         if self._written is not None:
             write(f"results: {self._written}")
+
+    def _tables(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
+        lines = []
+        for name, info in self.infos.items():
+            of_benchmark = [result for result in self._results if result.benchmark == name]
+            for result in of_benchmark:
+                lines += [*terminal.table(result, info, width, fancy, paint), ""]
+            if len(of_benchmark) > 1:
+                lines += [*terminal.comparison(of_benchmark, info, width, fancy, paint), ""]
+        return lines
 
 
 def _entry(found: Mapping[str, object]) -> Entry:
@@ -298,12 +296,3 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, object]:
     """What it ran on."""
     return {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()}
-
-
-def _can_draw() -> bool:
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    try:
-        "█▏–".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -66,21 +67,32 @@ def mean(values: Iterable[float]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many questions became what; ``requested`` is their sum by construction."""
+    """How many questions became what; ``requested`` is their sum by construction.
+
+    ``unscored`` is how many of the unparsed have no gold answer, so that no reading could have
+    been correct.
+    """
 
     correct: int = 0
     wrong: int = 0
     unparsed: int = 0
     answered: int = 0
     error: int = 0
+    unscored: int = 0
 
     @classmethod
-    def of(cls, outcomes: Iterable[Outcome]) -> Counts:
-        """Count outcomes."""
-        numbers = {outcome.value: 0 for outcome in Outcome}
-        for outcome in outcomes:
-            numbers[outcome.value] += 1
-        return cls(**numbers)
+    def of(cls, found: Iterable[tuple[Outcome, bool]]) -> Counts:
+        """Count questions, each given as its outcome and whether it has a gold answer."""
+        return cls.summed(Counter(found))
+
+    @classmethod
+    def summed(cls, numbers: Mapping[tuple[Outcome, bool], int]) -> Counts:
+        """The counts of questions that were counted by outcome and gold answer."""
+        totals = {
+            outcome.value: numbers.get((outcome, True), 0) + numbers.get((outcome, False), 0)
+            for outcome in Outcome
+        }
+        return cls(**totals, unscored=numbers.get((Outcome.UNPARSED, False), 0))
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -89,6 +101,7 @@ class Counts:
             self.unparsed + other.unparsed,
             self.answered + other.answered,
             self.error + other.error,
+            self.unscored + other.unscored,
         )
 
     @property
@@ -99,7 +112,7 @@ class Counts:
     @property
     def scored(self) -> int:
         """The questions that accuracy is a share of: neither errors nor without a gold answer."""
-        return self.correct + self.wrong + self.unparsed
+        return self.correct + self.wrong + self.unparsed - self.unscored
 
     @property
     def rate(self) -> Fraction | None:
@@ -108,7 +121,7 @@ class Counts:
 
     @property
     def accuracy(self) -> float | None:
-        """correct / (correct + wrong + unparsed); None where nothing was scored."""
+        """correct / (correct + wrong + unparsed); None where no question has a gold answer."""
         return self.correct / self.scored if self.scored else None
 
     @property

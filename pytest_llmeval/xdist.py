@@ -71,7 +71,7 @@ class FromWorkers:
         node.workerinput[_KEY] = str(self._controller.folder)
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """The order of the items, for the merged file."""
+        """Remember the order of the items, for the merged file."""
         self._controller.order = {nodeid: place for place, nodeid in enumerate(ids)}
 
     @pytest.hookimpl(tryfirst=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from pytest_llmeval.types import Mode, Outcome
 class Entry:
     """One finished question, reduced to the few scalars that results are made of.
 
-    ``latency_s`` is None where nothing was asked; token counts where the backend does not tell.
+    ``gold`` is whether the question has a gold answer. ``latency_s`` is None where nothing was
+    asked; token counts where the backend does not tell.
     """
 
     id: str
@@ -22,6 +24,7 @@ class Entry:
     benchmark: str
     subject: str
     outcome: Outcome
+    gold: bool
     latency_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -140,7 +143,7 @@ class _Live:
 
     started: float
     ended: float
-    numbers: dict[Outcome, int]
+    numbers: Counter[tuple[Outcome, bool]]
 
 
 class Tally:
@@ -157,13 +160,13 @@ class Tally:
         now = self._clock()
         live = self._live.get((entry.model, entry.benchmark))
         if live is None:
-            live = _Live(self._last, now, dict.fromkeys(Outcome, 0))
+            live = _Live(self._last, now, Counter())
             self._live[entry.model, entry.benchmark] = live
         entries = self._entries.setdefault(entry.model, {})
         before = entries.get(entry.id)
         if before is not None:
-            self._live[before.model, before.benchmark].numbers[before.outcome] -= 1
-        live.numbers[entry.outcome] += 1
+            self._live[before.model, before.benchmark].numbers[before.outcome, before.gold] -= 1
+        live.numbers[entry.outcome, entry.gold] += 1
         live.ended = self._last = now
         entries[entry.id] = entry
 
@@ -176,7 +179,7 @@ class Tally:
         total = Counts()
         for (of_model, of_benchmark), live in self._live.items():
             if model in (None, of_model) and benchmark in (None, of_benchmark):
-                total += Counts(**{outcome.value: n for outcome, n in live.numbers.items()})
+                total += Counts.summed(live.numbers)
         return total
 
     def seconds(self, model: str, benchmark: str) -> float:
@@ -198,12 +201,18 @@ def summarise(
     for entry in tally:
         subjects = sorted_out.setdefault((entry.model, entry.benchmark), {})
         subjects.setdefault(entry.subject, []).append(entry)
-    model_order = {name: at for at, name in enumerate(dict.fromkeys((*identities, *(m for m, _ in sorted_out))))}
+    models = dict.fromkeys((*identities, *(model for model, _ in sorted_out)))
+    model_order = {name: at for at, name in enumerate(models)}
     info_order = {name: at for at, name in enumerate(infos)}
     keys = sorted(sorted_out, key=lambda key: (info_order[key[1]], model_order[key[0]]))
     return tuple(
-        _result(model, identities.get(model, ""), infos[benchmark], sorted_out[model, benchmark],
-                tally.seconds(model, benchmark))
+        _result(
+            model,
+            identities.get(model, ""),
+            infos[benchmark],
+            sorted_out[model, benchmark],
+            tally.seconds(model, benchmark),
+        )
         for model, benchmark in keys
     )
 
@@ -218,9 +227,9 @@ def _result(
     for name, members in info.groups.items():
         present = [key for key in members if key in subjects]
         if present:
-            latencies = (s for key in present for s in _latencies(by_subject[key]))
             parts = [subjects[key] for key in present]
-            groups[name] = Group(_total(parts), median(latencies), _macro(parts))
+            asked = _latencies(entry for key in present for entry in by_subject[key])
+            groups[name] = Group(_total(parts), median(asked), _macro(parts))
     entries = [entry for rows in by_subject.values() for entry in rows]
     latencies = _latencies(entries)
     return Result(
@@ -261,7 +270,7 @@ def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Ite
 
 
 def _counts(entries: Iterable[Entry]) -> Counts:
-    return Counts.of(entry.outcome for entry in entries)
+    return Counts.of((entry.outcome, entry.gold) for entry in entries)
 
 
 def _total(parts: Iterable[Part]) -> Counts:

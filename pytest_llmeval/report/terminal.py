@@ -22,6 +22,7 @@ __all__ = ["can_draw", "comparison", "error_groups", "gate_lines", "status_line"
 WIDE = 100
 _GAP = "  "
 _LEAST_LABEL = 16
+_HANG = 2
 _LEAST_BAR, _MOST_BAR = 10, 20
 _MODEL_HEADER = 16
 
@@ -64,7 +65,7 @@ def table(
     macro = {**blank, "accuracy": _percent(result.macro_accuracy, unicode)}
     rows.append(_Row("mean over subjects", tuple(macro.values()), share=result.macro_accuracy, bold=True))
     lines = [paint(_title(result.benchmark, clean(result.model, unicode=unicode), info, unicode), bold=True)]
-    lines += _layout("subject", [[text] for text in headers.values()], rows, width, unicode, paint)
+    lines += _layout("subject", [text.split() for text in headers.values()], rows, width, unicode, paint)
     if result.groups:
         means = [
             f"{clean(name, unicode=unicode)} {_percent(group.macro_accuracy, unicode)}"
@@ -143,8 +144,7 @@ def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint =
     """One line a verdict: red where it makes the run fail, green where it passed."""
     lines = []
     for verdict in verdicts:
-        # a gate without a name judges several benchmarks
-        of = verdict.benchmark if verdict.benchmark and not verdict.expr.startswith(verdict.benchmark) else None
+        of = None if "=" in verdict.expr else verdict.benchmark  # a bare value judges several
         who = ", ".join(name for name in (of, verdict.model) if name)
         word = verdict.verdict.replace("_", " ").upper()
         text = f"gate {verdict.expr}: {word}{f' [{who}]' if who else ''}: {verdict.reason}"
@@ -155,8 +155,8 @@ def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint =
 
 def _title(benchmark: str, who: str, info: BenchmarkInfo, unicode: bool) -> str:
     shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
-    pieces = (clean(benchmark, unicode=unicode), who, f"{info.mode}, {shots}, {clean(info.split, unicode=unicode)}")
-    return (" · " if unicode else " - ").join(pieces)
+    how = f"{info.mode}, {shots}, {clean(info.split, unicode=unicode)}"
+    return (" · " if unicode else " - ").join((clean(benchmark, unicode=unicode), who, how))
 
 
 def _headers(counts: Counts, width: int) -> dict[str, str]:
@@ -166,10 +166,10 @@ def _headers(counts: Counts, width: int) -> dict[str, str]:
     if counts.answered:
         headers["answered"] = "answered" if wide else "answ."
     headers["accuracy"] = "accuracy" if wide else "acc."
-    headers["interval"] = "95% interval" if wide else "95% int."
+    headers["interval"] = "95% interval"
     headers["unparsed"] = "unparsed" if wide else "unp."
     headers["error"] = "errors" if wide else "err."
-    headers["latency"] = "median latency" if wide else "median"
+    headers["latency"] = "median latency"
     return headers
 
 
@@ -288,7 +288,7 @@ def _layout(
 def _row_lines(
     row: _Row, label_size: int, sizes: Sequence[int], bar_size: int, unicode: bool, paint: Paint
 ) -> list[str]:
-    label, *rest = wrap(row.label, label_size - row.indent)
+    label, *rest = wrap(row.label, label_size - row.indent, _HANG)
     style = {"bold": True} if row.bold else {}
     pieces = [paint(left(" " * row.indent + label, label_size), **style)]
     for at, (cell, size) in enumerate(zip(row.cells, sizes, strict=True)):
@@ -296,12 +296,11 @@ def _row_lines(
         pieces.append(paint(right(cell, size), **({colour: True} if colour else style)))
     if bar_size:
         pieces.append(bar(row.share or 0.0, bar_size, unicode=unicode))
-    # a second line starts deeper than a label, unless there is no room to
-    indent = min(row.indent + 2, max(0, label_size - max(map(width_of, rest), default=0)))
+    indent = " " * (row.indent + _HANG)
     blank = _GAP.join(" " * size for size in (*sizes, *([bar_size] if bar_size else [])))
     return [
         _GAP.join(pieces),
-        *(_GAP.join((paint(left(" " * indent + line, label_size), **style), blank)) for line in rest),
+        *(_GAP.join((paint(left(indent + line, label_size), **style), blank)) for line in rest),
     ]
 
 

@@ -38,25 +38,26 @@ def width_of(text: str) -> int:
     return sum(map(char_width, text))
 
 
-def clean(text: str, *, unicode: bool = True) -> str:
+def clean(text: str, *, unicode: bool = True, limit: int = 300) -> str:
     """``text`` on one line without anything that could steer a terminal.
 
     Where the terminal cannot show it (``unicode`` False), what is not ASCII is escaped.
     """
-    flat = one_line(text, 200)
+    flat = one_line(text, limit)
     return flat if unicode else flat.replace("…", "...").encode("ascii", "backslashreplace").decode()
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width`` columns, whole.
+def wrap(text: str, width: int, hang: int = 0) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, the later ones ``hang`` shorter, whole.
 
     Broken at a blank or after ``_``, ``-`` or ``/``, and within a word only where that is longer
     than a line.
     """
     lines = [""]
     for word in re.findall(r"[^\s_/-]*[_/-]+|[^\s_/-]+|\s+", text):
-        for piece in _pieces(word, width):
-            if lines[-1] and width_of(lines[-1] + piece.rstrip()) > width:
+        for piece in _pieces(word, width - hang):
+            room = width if len(lines) == 1 else width - hang
+            if lines[-1] and width_of(lines[-1] + piece.rstrip()) > room:
                 lines.append("")
             if lines[-1] or not piece.isspace():
                 lines[-1] += piece

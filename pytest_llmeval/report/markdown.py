@@ -1,0 +1,131 @@
+"""summary.md: a run's results as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pytest_llmeval.errors import one_line
+from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report.summary import Group, Part, Result, outline
+from pytest_llmeval.report.terminal import error_groups
+
+_HEADER = (
+    "subject", "n", "correct", "wrong", "unparsed", "answered", "errors",
+    "accuracy", "95% interval", "mean over subjects", "median latency",
+)  # fmt: skip
+
+
+def summary_markdown(
+    name: str,
+    complete: bool,
+    results: Sequence[Result],
+    gates: Iterable[Verdict],
+    errors: Iterable[tuple[str, str]],
+) -> str:
+    """The whole file: a table a model and benchmark, then gates, then errors by cause."""
+    lines = [f"# {escape(name)}", ""]
+    if not complete:
+        lines += ["**This run is incomplete.**", ""]
+    if not results:
+        lines += ["No question was asked.", ""]
+    for result in results:
+        lines += [*_result(result), ""]
+    verdicts = list(gates)
+    if verdicts:
+        header = ("gate", "of", "verdict", "why")
+        lines += ["## Gates", "", *_table(header, "llll", map(_verdict, verdicts)), ""]
+    causes = error_groups(errors)
+    if causes:
+        lines += ["## Errors", "", *(f"- {escape(cause)}" for cause in causes), ""]
+    return "\n".join(lines)
+
+
+def escape(text: str) -> str:
+    """``text`` on one line, with nothing that Markdown or HTML would read as anything but text."""
+    flat = one_line(text)
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # an underscore within a word is plain in GitHub's Markdown, and keys are full of them
+    flat = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", re.sub(r"([\\`*\[\]|~#!])", r"\\\1", flat))
+    return flat.replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def _result(result: Result) -> list[str]:
+    info = result.info
+    shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
+    title = f"{result.benchmark} · {result.model} · {info.mode}, {shots}, {info.split}"
+    rows = []
+    for group, subjects in outline(result.subjects, info.groups):
+        if group:
+            rows.append(_row(f"**{escape(group)}**", result.groups[group]))
+        rows += [_row(_subject(key, result), result.subjects[key]) for key in subjects]
+    rows.append(_row("**all**", result.whole))
+    speed = f", {result.questions_per_s:.1f} questions/s" if result.questions_per_s is not None else ""
+    return [
+        f"## {escape(title)}",
+        "",
+        f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
+        f"- mean over subjects: {_percent(result.macro_accuracy)}",
+        f"- model: {escape(result.identity) or '–'}",
+        f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
+        f"mean {_seconds(result.latency.mean)}{speed}",
+        f"- tokens: {_number(result.tokens.prompt)} in prompts, "
+        f"{_number(result.tokens.completion)} in answers; {result.cached} answers from the store",
+        "",
+        "The accuracy of a group, and of all, is the mean over its questions.",
+        "",
+        *_table(_HEADER, "l" + "r" * (len(_HEADER) - 1), rows),
+    ]
+
+
+def _subject(key: str, result: Result) -> str:
+    names = (escape(name) for name in (key, result.info.subjects.get(key, ("", ""))[1]))
+    return " ".join(dict.fromkeys(name for name in names if name))
+
+
+def _row(label: str, part: Part) -> list[str]:
+    counts = part.counts
+    numbers = (counts.requested, counts.correct, counts.wrong, counts.unparsed, counts.answered, counts.error)
+    macro = _percent(part.macro_accuracy) if isinstance(part, Group) else ""
+    return [
+        label,
+        *map(str, numbers),
+        _percent(part.accuracy),
+        _interval(part.interval),
+        macro,
+        _seconds(part.latency_p50_s),
+    ]
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    word = verdict.verdict.replace("_", " ")
+    shown = f"**{word}**" if verdict.failed else word
+    who = ", ".join(name for name in (verdict.benchmark, verdict.model) if name)
+    return [escape(verdict.expr), escape(who), shown, escape(verdict.reason)]
+
+
+def _table(header: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> list[str]:
+    marks = ["---:" if side == "r" else "---" for side in align]
+    return [f"| {' | '.join(cells)} |" for cells in (header, marks, *rows)]
+
+
+def _accuracy(accuracy: float | None, interval: tuple[float, float] | None) -> str:
+    if accuracy is None:
+        return "– (no question with a gold answer was scored)"
+    return f"{_percent(accuracy)} (95% interval {_interval(interval)})"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{interval[0] * 100:.1f}–{interval[1] * 100:.1f}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds:.3f} s"
+
+
+def _number(number: int | None) -> str:
+    return "–" if number is None else str(number)
