@@ -57,14 +57,15 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
     shots = benchmark.shots if settings.shots is None else settings.shots
     try:
-        located = data.locate(benchmark, split, shots, settings.data_dir, settings.cache_dir)
+        located = data.locate(benchmark, split, settings.data_dir, settings.cache_dir)
     except DataMissing:
         if benchmark.data.hub is None:
             raise
         download.fetch(benchmark, settings.cache_dir)
-        located = data.locate(benchmark, split, shots, settings.data_dir, settings.cache_dir)
+        located = data.locate(benchmark, split, settings.data_dir, settings.cache_dir)
     table = data.load_questions(benchmark, located, split)
-    examples = data.load_shots(benchmark, located, shots) if shots else {}
+    total = Counter(question.subject for question in table.questions)
+    examples = data.load_shots(benchmark, located, total, shots) if shots else {}
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
     info = BenchmarkInfo(
         name=benchmark.name,
@@ -75,7 +76,7 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         split=split,
         prompt_sha256=builder.sha256,
         data_sha256=table.sha256,
-        total=Counter(question.subject for question in table.questions),
+        total=total,
         planned=0,
     )
     notes = ()

@@ -1,0 +1,13 @@
+"""CMMLU: one item a question. What the assertion says is what correct means."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval.fixtures import LLM
+from pytest_llmeval.types import Question
+
+
+@pytest.mark.llmeval("cmmlu")
+def test_cmmlu(question: Question, llm: LLM) -> None:
+    assert llm.answer(question) == question.answer

@@ -1,0 +1,358 @@
+"""A benchmark is a folder with a benchmark.toml: what is in it, checked, and where to find it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_llmeval.errors import UserError, one_line, unknown
+
+FILE_NAME = "benchmark.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One subject: its English and Chinese names and the groups it belongs to."""
+
+    key: str
+    name: str
+    zh: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The archive of a benchmark on the Hugging Face hub."""
+
+    repo: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """Where rows are and how to read them.
+
+    ``paths`` are templates with ``{split}`` and ``{subject}``, tried in this order; with ``inside``
+    they are meant from the benchmark's own folder. ``ids`` is ``number`` (whole numbers) or
+    ``text``; ``id`` the column with them (None: the row's place). ``subject`` names a column with
+    the row's subject, for a file of several; ``columns`` are more columns that templates may name.
+    """
+
+    format: str
+    paths: tuple[str, ...]
+    inside: bool
+    id: str | None
+    ids: str
+    question: str
+    choices: tuple[str, ...]
+    answer: str
+    subject: str | None
+    columns: tuple[str, ...]
+    unanswered_splits: tuple[str, ...]
+    hub: Hub | None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratePrompt:
+    """Templates of the user turn and, for shots, the assistant turn after it."""
+
+    user: str
+    assistant: str
+    system: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobPrompt:
+    """Templates of the plain text: ``question`` and its ``answer`` stand together in shots."""
+
+    description: str
+    question: str
+    answer: str
+    separator: str
+    choice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark.toml. ``groups`` maps a group's name to its subjects' keys."""
+
+    name: str
+    title: str
+    folder: Path
+    source: str
+    licence: str
+    citation: str
+    split: str
+    splits: tuple[str, ...]
+    shots: int
+    shots_split: str
+    max_tokens: int
+    stop: tuple[str, ...]
+    extractor: str
+    data: DataSpec
+    generate: GeneratePrompt
+    logprob: LogprobPrompt
+    subjects: Mapping[str, Subject]
+    groups: Mapping[str, tuple[str, ...]]
+
+    @property
+    def file(self) -> Path:
+        """The benchmark.toml."""
+        return self.folder / FILE_NAME
+
+
+_DEFAULT_USER = "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
+_GENERATE = GeneratePrompt(_DEFAULT_USER, "{{ answer }}", None)
+_LOGPROB = LogprobPrompt("", _DEFAULT_USER, " {{ answer }}", "\n\n", " {{ label }}")
+
+
+class _Reader:
+    """Typed look-ups in one table, with errors that name file, table and key."""
+
+    def __init__(self, table: object, where: str, keys: Iterable[str] | None) -> None:
+        if not isinstance(table, dict):
+            raise UserError(f"{where}: must be a table")
+        self._table: dict[str, Any] = table
+        self._where = where
+        if keys is not None:
+            known = set(keys)
+            for key in table:
+                if key not in known:
+                    raise unknown("key", key, known, where=where)
+
+    def get(self, key: str, kind: type | tuple[type, ...], default: Any = ...) -> Any:
+        if key not in self._table:
+            if default is ...:
+                raise UserError(f"{self._where}: {key} is missing")
+            return default
+        value = self._table[key]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise UserError(f"{self._where}: {key}: {one_line(repr(value), 60)} is not {_WORDS[kind]}")
+        return value
+
+    def texts(self, key: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        values = self.get(key, (list, str), list(default))
+        values = [values] if isinstance(values, str) else values
+        if not all(isinstance(value, str) for value in values):
+            raise UserError(f"{self._where}: {key} must be a list of texts")
+        return tuple(values)
+
+    def count(self, key: str, default: int) -> int:
+        value: int = self.get(key, int, default)
+        if value < 0:
+            raise UserError(f"{self._where}: {key}: {value} is below 0")
+        return value
+
+
+_WORDS: dict[Any, str] = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table",
+                          (list, str): "a list of texts"}
+_TOP = ("name", "title", "source", "licence", "citation", "split", "splits", "shots", "shots_split", "max_tokens",
+        "stop", "extractor", "data", "prompts", "subjects")
+_DATA = ("format", "paths", "inside", "id", "ids", "question", "choices", "answer", "subject",
+         "columns", "unanswered_splits", "hub")
+_SUBJECT = ("name", "zh", "groups")
+
+_loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
+
+
+def load(folder: Path) -> Benchmark:
+    """The benchmark in ``folder`` (or whose benchmark.toml this is); read again only when it changed.
+
+    Raises ``UserError`` naming file, key and mend.
+    """
+    path = folder if folder.name == FILE_NAME else folder / FILE_NAME
+    try:
+        stat = path.stat()
+        stamp = stat.st_mtime_ns, stat.st_size
+        if path in _loaded and _loaded[path][0] == stamp:
+            return _loaded[path][1]
+        table = tomllib.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    benchmark = parse(table, path)
+    _loaded[path] = stamp, benchmark
+    return benchmark
+
+
+def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
+    """The benchmark of a benchmark.toml's content. Raises ``UserError``."""
+    from pytest_llmeval.extract import EXTRACTORS
+
+    top = _Reader(table, str(path), _TOP)
+    name = top.get("name", str, path.parent.name)
+    if not name.isascii() or not name.replace("-", "_").isidentifier():
+        raise UserError(f"{path}: name: {one_line(repr(name), 60)} must be of ASCII letters, digits, - and _")
+    extractor = top.get("extractor", str, "choice")
+    if extractor not in EXTRACTORS:
+        raise unknown("extractor", extractor, EXTRACTORS, where=str(path))
+    split = top.get("split", str, "test")
+    shots_split = top.get("shots_split", str, "dev")
+    splits = top.texts("splits", [split])
+    if split not in splits:
+        raise unknown("split", split, splits, where=str(path))
+    prompts = _Reader(top.get("prompts", dict, {}), f"{path} [prompts]", ("generate", "logprob"))
+    subjects = _subjects(top.get("subjects", dict, {}), path)
+    groups: dict[str, list[str]] = {}
+    for subject in subjects.values():
+        for group in subject.groups:
+            groups.setdefault(group, []).append(subject.key)
+    benchmark = Benchmark(
+        name=name,
+        title=top.get("title", str, name),
+        folder=path.parent,
+        source=top.get("source", str, ""),
+        licence=top.get("licence", str, ""),
+        citation=top.get("citation", str, ""),
+        split=split,
+        splits=splits,
+        shots=top.count("shots", 0 if "shots" not in table and not subjects else 5),
+        shots_split=shots_split,
+        max_tokens=max(1, top.count("max_tokens", 1024)),
+        stop=top.texts("stop"),
+        extractor=extractor,
+        data=_data(top.get("data", dict, {}), path),
+        generate=_generate(prompts.get("generate", dict, {}), path),
+        logprob=_logprob(prompts.get("logprob", dict, {}), path),
+        subjects=subjects,
+        groups={group: tuple(keys) for group, keys in groups.items()},
+    )
+    _check_templates(benchmark)
+    return benchmark
+
+
+def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
+    subjects = {}
+    for key, row in table.items():
+        where = f"{path} [subjects] {key}"
+        if not key.isascii() or not key.replace("-", "_").replace(".", "_").isidentifier():
+            raise UserError(f"{where}: a subject's key must be of ASCII letters, digits, - and _")
+        reader = _Reader(row, where, _SUBJECT)
+        subjects[key] = Subject(key, reader.get("name", str, key), reader.get("zh", str, ""),
+                                reader.texts("groups"))
+    return subjects
+
+
+def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
+    where = f"{path} [data]"
+    reader = _Reader(table, where, _DATA)
+    kind = reader.get("format", str, "csv")
+    if kind not in ("csv", "jsonl"):
+        raise unknown("format", kind, ("csv", "jsonl"), where=where)
+    ids = reader.get("ids", str, "text" if "id" in table else "number")
+    if ids not in ("number", "text"):
+        raise unknown("ids", ids, ("number", "text"), where=where)
+    paths = reader.texts("paths", [f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"])
+    for template in paths:
+        try:
+            template.format(split="s", subject="s")
+        except (KeyError, IndexError, ValueError):
+            raise UserError(f"{where}: paths: {template!r} may only name {{split}} and {{subject}}") from None
+    hub = reader.get("hub", dict, None)
+    if hub is not None:
+        hub_reader = _Reader(hub, f"{path} [data.hub]", ("repo", "file"))
+        hub = Hub(hub_reader.get("repo", str), hub_reader.get("file", str))
+    return DataSpec(
+        format=kind,
+        paths=paths,
+        inside=reader.get("inside", bool, hub is None),
+        id=reader.get("id", str, None),
+        ids=ids,
+        question=reader.get("question", str, "question"),
+        choices=reader.texts("choices", ("A", "B", "C", "D")),
+        answer=reader.get("answer", str, "answer"),
+        subject=reader.get("subject", str, None),
+        columns=reader.texts("columns"),
+        unanswered_splits=reader.texts("unanswered_splits"),
+        hub=hub,
+    )
+
+
+def _generate(table: Mapping[str, Any], path: Path) -> GeneratePrompt:
+    reader = _Reader(table, f"{path} [prompts.generate]", ("system", "user", "assistant"))
+    return GeneratePrompt(reader.get("user", str, _GENERATE.user), reader.get("assistant", str, _GENERATE.assistant),
+                          reader.get("system", str, None))
+
+
+def _logprob(table: Mapping[str, Any], path: Path) -> LogprobPrompt:
+    reader = _Reader(table, f"{path} [prompts.logprob]",
+                     ("description", "question", "answer", "separator", "choice"))
+    default = _LOGPROB
+    return LogprobPrompt(*(reader.get(key, str, getattr(default, key)) for key in
+                           ("description", "question", "answer", "separator", "choice")))
+
+
+def template_fields(data: DataSpec) -> set[str]:
+    """What templates may name: all that a row is sure to have, and what the harness adds."""
+    return {"question", "answer", "choices", "subject", "subject_name", "subject_zh",
+            *data.choices, *data.columns}
+
+
+def _check_templates(benchmark: Benchmark) -> None:
+    from pytest_llmeval.prompt import check_template
+
+    fields = template_fields(benchmark.data)
+    for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
+        for key in prompt.__slots__:
+            source = getattr(prompt, key)
+            if source is not None and key != "separator":
+                allowed = fields | {"label"} if key == "choice" else fields
+                check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")
+
+
+def packaged_dir() -> Path:
+    """Where the benchmarks of this package are: in the wheel inside it, in the repository beside it."""
+    package = Path(__file__).parent
+    inside = package / "benchmarks"
+    return inside if inside.is_dir() else package.parent / "benchmarks"
+
+
+def _folders(parent: Path) -> dict[str, Path]:
+    return {file.parent.name: file.parent for file in sorted(parent.glob(f"*/{FILE_NAME}"))}
+
+
+def packaged() -> dict[str, Path]:
+    """The packaged benchmarks: name to folder."""
+    return _folders(packaged_dir())
+
+
+def find(name: str, near: Path) -> Path:
+    """The folder of a benchmark: a path to one, ``near`` itself, or a packaged one by its name.
+
+    Raises ``UserError`` with the nearest name.
+    """
+    given = (near / Path(name).expanduser()).resolve()
+    if given.name == FILE_NAME:
+        given = given.parent
+    if (given / FILE_NAME).is_file():
+        return given
+    for folder in (near, near / "benchmarks" / name):
+        if (folder / FILE_NAME).is_file() and load(folder).name == name:
+            return folder
+    folders = packaged()
+    if name in folders:
+        return folders[name]
+    if given.is_dir():
+        raise UserError(f"{name}: no {FILE_NAME} in this folder")
+    raise unknown("benchmark", name, folders)
+
+
+def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
+    """All benchmarks that a session may mean: packaged, under ``start``, given, or along ``paths``."""
+    folders = [*packaged().values(), *_folders(start / "benchmarks").values(), *_folders(start).values(), start]
+    folders += [find(name, start) for name in given]
+    for path in paths:
+        place = start / path.partition("::")[0]
+        folders += [place, place.parent]
+    found = {}
+    for folder in folders:
+        if (folder / FILE_NAME).is_file():
+            benchmark = load(folder)
+            found[benchmark.name] = benchmark
+    return found

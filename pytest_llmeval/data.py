@@ -1,0 +1,271 @@
+"""Find a benchmark's files and read them. Data files are hostile text: nothing in them is trusted."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_llmeval.benchmark import Benchmark, DataSpec
+from pytest_llmeval.errors import DataMissing, UserError, one_line
+from pytest_llmeval.types import Question
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a benchmark's files are: ``template`` (of ``paths``) below ``root``."""
+
+    root: Path
+    template: str
+
+    def path(self, split: str, subject: str) -> Path:
+        """The file of one subject."""
+        return self.root / self.template.format(split=split, subject=subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a split; ``sha256`` is over the bytes of all files read."""
+
+    questions: tuple[Question, ...]
+    sha256: str
+    missing_subjects: tuple[str, ...]
+
+
+def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> Located:
+    """The first place that has a file of the split.
+
+    Looked at: the benchmark's own folder (data that comes with it), else ``data_dir``, its ``data/``
+    and the cache. Raises ``DataMissing`` with how to get the data.
+    """
+    if benchmark.data.inside:
+        roots = [benchmark.folder]
+    else:
+        given = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+        roots = [*given, cache_dir / benchmark.name]
+    for root in roots:
+        for template in benchmark.data.paths:
+            located = Located(root, template)
+            if any(located.path(split, subject).is_file() for subject in _file_subjects(benchmark)):
+                return located
+    places = " or ".join(str(root) for root in roots)
+    example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
+    if benchmark.data.inside:
+        raise UserError(f"{benchmark.name}: no data for split {split}: expected {benchmark.folder / example}")
+    raise DataMissing(
+        f"{benchmark.name}: no data for split {split} in {places} (looked for {example} and the like); "
+        "give the folder with --llm-data-dir or LLMEVAL_DATA"
+    )
+
+
+def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
+    """What ``{subject}`` may be in file names."""
+    return list(benchmark.subjects) or [benchmark.name]
+
+
+def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
+    """All questions of a split, subjects in the benchmark's order, rows in the file's.
+
+    Raises ``UserError`` for a file that is no table; a single bad row becomes a question with
+    ``problem``.
+    """
+    digest = hashlib.sha256()
+    questions: list[Question] = []
+    missing = []
+    due = split not in benchmark.data.unanswered_splits
+    for subject, path in _files(benchmark, located, split).items():
+        if not path.is_file():
+            missing.append(subject)
+            continue
+        raw = _read(path)
+        digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
+        questions += read_table(raw, path, benchmark, subject, due)
+    return Table(tuple(questions), digest.hexdigest(), tuple(missing))
+
+
+def load_shots(
+    benchmark: Benchmark, located: Located, subjects: Iterable[str], count: int
+) -> dict[str, tuple[Question, ...]]:
+    """The first ``count`` rows of each subject's examples.
+
+    Raises ``UserError`` where there are fewer, or one of them is bad.
+    """
+    split = benchmark.shots_split
+    shots: dict[str, tuple[Question, ...]] = {}
+    for subject, path in _files(benchmark, located, split).items():
+        if not benchmark.data.subject and subject not in set(subjects):
+            continue
+        if not path.is_file():
+            raise UserError(
+                f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
+                f"add it, or ask without examples: --llm-shots=0"
+            )
+        rows = read_table(_read(path), path, benchmark, subject, True)
+        of_subject: dict[str, list[Question]] = {}
+        for row in rows:
+            of_subject.setdefault(row.subject, []).append(row)
+        for key, examples in of_subject.items():
+            if len(examples) < count:
+                raise UserError(f"{path}: {len(examples)} examples for subject {key}, but {count} are wanted; "
+                                f"give --llm-shots={len(examples)} or fewer")
+            for example in examples[:count]:
+                if example.problem is not None:
+                    raise UserError(f"an example cannot be used: {example.problem}")
+            shots[key] = tuple(examples[:count])
+    return shots
+
+
+def _files(benchmark: Benchmark, located: Located, split: str) -> dict[str, Path]:
+    """Subject to file; one file of all is named by the benchmark."""
+    if "{subject}" not in located.template:
+        return {benchmark.name: located.path(split, "")}
+    return {subject: located.path(split, subject) for subject in _file_subjects(benchmark)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_table(raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool) -> list[Question]:
+    """The questions of one file. Raises ``UserError`` naming file, line and mend."""
+    text = _decode(raw, path)
+    spec = benchmark.data
+    rows = _csv_rows(text, path) if spec.format == "csv" else _jsonl_rows(text, path)
+    questions: list[Question] = []
+    seen: dict[tuple[str, str], int] = {}
+    header: tuple[str, ...] | None = None
+    for line, fields, problem in rows:
+        if header is None:
+            header = tuple(fields)
+            _check_columns(header, spec, path, answers_due)
+        place = len(questions)
+        own = fields.get(spec.subject, subject) if spec.subject else subject
+        key = fields.get(spec.id, "").strip() if spec.id is not None else str(place)
+        _check_id("id", key, spec.ids, path, line)
+        _check_id("subject", own, "text", path, line)
+        if (own, key) in seen:
+            raise UserError(f"{path}, line {line}: id {key} is there twice (first in line {seen[own, key]}); "
+                            "each id must be unique")
+        seen[own, key] = line
+        questions.append(_question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}"))
+    if not questions:
+        raise UserError(f"{path}: no rows; the file is empty or has only a header")
+    return questions
+
+
+def _decode(raw: bytes, path: Path) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        guess = ""
+        try:
+            raw.decode("gb18030")
+            guess = f"; it looks like GBK: convert it with iconv -f GB18030 -t UTF-8 {path.name}"
+        except UnicodeDecodeError:
+            pass
+        raise UserError(f"{path}, line {line}: not UTF-8{guess}") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}, line {line}: a NUL character; this is no text file")
+    return text
+
+
+_Row = tuple[int, Mapping[str, str], "str | None"]
+
+
+def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    try:
+        before = 0
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            if not cells:
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                if len(set(header)) < len(header):
+                    raise UserError(f"{path}: two columns have the same name: {', '.join(header)}")
+                continue
+            problem = None
+            if len(cells) != len(header):
+                problem = f"{len(cells)} cells instead of {len(header)} (a comma without quotes?)"
+                cells += [""] * (len(header) - len(cells))
+            yield line, dict(zip(header, cells, strict=False)), problem
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: broken CSV: {one_line(error)}; check the quotes") from None
+
+
+def _jsonl_rows(text: str, path: Path) -> Iterator[_Row]:
+    for line, row in enumerate(text.split("\n"), start=1):
+        if not row.strip():
+            continue
+        try:
+            value = json.loads(row)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path}, line {line}: not JSON: {one_line(error)}") from None
+        if not isinstance(value, dict):
+            raise UserError(f"{path}, line {line}: a row must be an object, as in {{\"question\": ...}}")
+        yield line, {str(key): cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+                     for key, cell in value.items() if cell is not None}, None
+
+
+def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
+    wanted = [spec.question, *spec.choices, *spec.columns]
+    wanted += [spec.answer] if answers_due else []
+    wanted += [column for column in (spec.id, spec.subject) if column is not None]
+    for column in wanted:
+        if column not in header:
+            there = ", ".join(repr(name) for name in header[:12])
+            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}")
+
+
+def _check_id(what: str, key: str, kind: str, path: Path, line: int) -> None:
+    if not (_WHOLE if kind == "number" else _KEY).fullmatch(key):
+        wanted = "a whole number" if kind == "number" else "of ASCII letters, digits, . _ and -"
+        raise UserError(f"{path}, line {line}: {what} {one_line(repr(key), 60)} must be {wanted}")
+
+
+def _question(fields: Mapping[str, str], benchmark: Benchmark, subject: str, key: str, answers_due: bool,
+              problem: str | None, where: str) -> Question:
+    spec = benchmark.data
+    choices = {label: fields.get(label, "") for label in spec.choices}
+    named = {**dict.fromkeys(spec.columns, ""), **fields, **choices, "question": fields.get(spec.question, "")}
+    answer = fields.get(spec.answer, "").strip()
+    if problem is None:
+        problem = _problem(named["question"], choices, answer, answers_due)
+    return Question(
+        benchmark=benchmark.name,
+        subject=subject,
+        key=key,
+        fields=named,
+        choices=choices,
+        answer=answer if answer and answer in (choices or (answer,)) else None,
+        problem=None if problem is None else f"{where}: {problem}",
+    )
+
+
+def _problem(question: str, choices: Mapping[str, str], answer: str, answers_due: bool) -> str | None:
+    if not question.strip():
+        return "the question is empty"
+    for label, text in choices.items():
+        if not text.strip():
+            return f"choice {label} is empty"
+    if answers_due and not answer:
+        return "the answer is missing"
+    if answer and choices and answer not in choices:
+        return f"answer {one_line(repr(answer), 40)} is not one of {', '.join(choices)}"
+    return None

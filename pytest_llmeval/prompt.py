@@ -1,0 +1,113 @@
+"""From questions to requests: compiled templates, and shots rendered once a subject."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import jinja2
+import jinja2.meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from pytest_llmeval.benchmark import Benchmark
+from pytest_llmeval.errors import UserError, one_line, unknown
+from pytest_llmeval.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt
+
+# templates come with benchmarks that anybody may have written
+_ENVIRONMENT = SandboxedEnvironment(
+    undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+)
+
+
+def check_template(source: str, fields: Iterable[str], where: str) -> None:
+    """Look whether ``source`` is a template of ``fields``. Raises ``UserError``."""
+    known = set(fields)
+    try:
+        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+    except jinja2.TemplateError as error:
+        raise UserError(f"{where}: not a valid template: {one_line(error)}") from None
+    for name in sorted(named - known):
+        raise unknown("field", name, known, where=where)
+
+
+@lru_cache(maxsize=256)
+def _compile(source: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(source)
+
+
+class PromptBuilder:
+    """How one benchmark is asked in one mode; ``shots`` are each subject's worked examples."""
+
+    def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
+        self._benchmark = benchmark
+        self._mode = mode
+        self._shots = shots
+        self._heads: dict[str, tuple[tuple[Message, ...], tuple[tuple[Message, ...], ...]]] = {}
+        self._text_heads: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    @property
+    def sha256(self) -> str:
+        """Changes whenever what is asked of the same rows changes: templates, mode, shots."""
+        prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
+        parts = {key: getattr(prompts, key) for key in prompts.__slots__}
+        shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
+        content = json.dumps([self._mode, parts, shots], ensure_ascii=True, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def request(self, question: Question, *, max_tokens: int | None = None, temperature: float = 0.0,
+                stop: Sequence[str] = ()) -> Request:
+        """What a model is sent for ``question``."""
+        benchmark = self._benchmark
+        if self._mode == "logprob":
+            choice = _compile(benchmark.logprob.choice)
+            choices = {label: choice.render(label=label) for label in question.choices}
+            return Request(self._text(question), choices=choices)
+        return Request(
+            self._chat(question),
+            max_tokens=max_tokens or benchmark.max_tokens,
+            temperature=temperature,
+            stop=(*benchmark.stop, *stop),
+        )
+
+    def _chat(self, question: Question) -> ChatPrompt:
+        templates = self._benchmark.generate
+        user, assistant = _compile(templates.user), _compile(templates.assistant)
+        if question.subject not in self._heads:
+            system: tuple[Message, ...] = ()
+            if templates.system is not None:
+                text = _compile(templates.system).render(self._fields(question))
+                system = (Message("system", text),)
+            shots = tuple(
+                (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
+                for fields in map(self._fields, self._shots.get(question.subject, ()))
+            )
+            self._heads[question.subject] = system, shots
+        system, shots = self._heads[question.subject]
+        return ChatPrompt((Message("user", user.render(self._fields(question))),), shots, system)
+
+    def _text(self, question: Question) -> TextPrompt:
+        templates = self._benchmark.logprob
+        ask, answer = _compile(templates.question), _compile(templates.answer)
+        if question.subject not in self._text_heads:
+            description = _compile(templates.description).render(self._fields(question))
+            shots = tuple(
+                ask.render(fields) + answer.render(fields)
+                for fields in map(self._fields, self._shots.get(question.subject, ()))
+            )
+            self._text_heads[question.subject] = description, shots
+        description, shots = self._text_heads[question.subject]
+        return TextPrompt(ask.render(self._fields(question)), shots, description, templates.separator)
+
+    def _fields(self, question: Question) -> dict[str, object]:
+        subject = self._benchmark.subjects.get(question.subject)
+        fields: dict[str, object] = dict(question.fields)
+        fields.update(
+            choices=question.choices,
+            answer=question.answer,
+            subject=question.subject,
+            subject_name=subject.name if subject else question.subject,
+            subject_zh=subject.zh if subject else question.subject,
+        )
+        return fields
