@@ -64,7 +64,7 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         download.fetch(benchmark, settings.cache_dir)
         located = data.locate(benchmark, split, settings.data_dir, settings.cache_dir)
     table = data.load_questions(benchmark, located, split)
-    total = Counter(question.subject for question in table.questions)
+    total = dict(Counter(question.subject for question in table.questions))
     examples = data.load_shots(benchmark, located, total, shots) if shots else {}
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
     info = BenchmarkInfo(

@@ -267,6 +267,7 @@ def _entry(found: Mapping[str, object]) -> Entry:
         benchmark=str(own("benchmark")),
         subject=str(own("subject")),
         outcome=Outcome(own("outcome")),
+        gold=own("target") is not None,
         latency_s=own("latency_s"),  # type: ignore[arg-type]
         prompt_tokens=own("prompt_tokens"),  # type: ignore[arg-type]
         completion_tokens=own("completion_tokens"),  # type: ignore[arg-type]
