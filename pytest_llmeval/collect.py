@@ -79,10 +79,10 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         total=total,
         planned=0,
     )
-    notes = ()
-    if table.missing_subjects:
-        notes = (f"{benchmark.name}: no {split} file for {len(table.missing_subjects)} subjects, left out: "
-                 + ", ".join(table.missing_subjects),)
+    notes: tuple[str, ...] = ()
+    if missing := table.missing_subjects:
+        count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
+        notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
     questions = select(table.questions, settings)
     return Suite(benchmark, info, questions, builder, EXTRACTORS[benchmark.extractor]), notes
 
@@ -122,7 +122,7 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark, state: State) -> 
     config = metafunc.config
     here = metafunc.definition.path.parent
     if len(marker.args) != 1 or not isinstance(marker.args[0], str):
-        state.problems.append(f"{metafunc.definition.nodeid}: write @pytest.mark.llmeval(\"BENCHMARK\")")
+        state.problems.append(f'{metafunc.definition.nodeid}: write @pytest.mark.llmeval("BENCHMARK")')
         return ()
     name = marker.args[0]
     if not (state.models.configs or config.option.collectonly or state.settings.show_prompts):
@@ -158,7 +158,9 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
         state.suites[suite.benchmark.name] = suite
         state.notes += notes
     elif state.suites[name].benchmark.folder != folder:
-        raise UserError(f"two benchmarks are called {name!r}: {state.suites[name].benchmark.folder} and {folder}")
+        raise UserError(
+            f"two benchmarks are called {name!r}: {state.suites[name].benchmark.folder} and {folder}"
+        )
     return state.suites[name]
 
 
@@ -180,8 +182,10 @@ def _selectable(metafunc: pytest.Metafunc, folder: Path, state: State) -> bool:
 
 
 def _asked_for(name: str, settings: Settings) -> bool:
-    gated = any(expression.replace(":", "=").partition("=")[0].strip(" >") == name
-                for expression in settings.fail_under)
+    gated = any(
+        expression.replace(":", "=").partition("=")[0].strip(" >") == name
+        for expression in settings.fail_under
+    )
     return gated or any(Path(given).name == name for given in settings.benchmarks)
 
 
@@ -271,7 +275,7 @@ class BenchmarkPaths:
     """Collects the files of ``--llm-benchmark`` wherever they lie, also in a virtual environment."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = {path for path in paths}
+        self._paths = set(paths)
         self._parents = {parent for path in paths for parent in path.parents}
 
     @pytest.hookimpl(tryfirst=True)

@@ -151,45 +151,77 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", _texts, "model to evaluate (repeatable): a name from [models.NAME]; hf:PATH_OR_ID; "
-           "openai:NAME; smollm2 (embedded); echo (always the first choice)", "SPEC", many=True),
-    Option("benchmark", _texts, "run a packaged benchmark or your own folder, from anywhere (repeatable)",
-           "NAME_OR_FOLDER", many=True),
+    Option(
+        "model",
+        _texts,
+        "model to evaluate (repeatable): a name from [models.NAME]; hf:PATH_OR_ID; "
+        "openai:NAME; smollm2 (embedded); echo (always the first choice)",
+        "SPEC",
+        many=True,
+    ),
+    Option(
+        "benchmark",
+        _texts,
+        "run a packaged benchmark or your own folder, from anywhere (repeatable)",
+        "NAME_OR_FOLDER",
+        many=True,
+    ),
     Option("run", _text, "settings of the [runs.NAME] table in llmeval.toml", "NAME"),
-    Option("mode", _mode, "generate (text, then read the answer; default) or logprob (score the choices)",
-           "MODE"),
+    Option(
+        "mode", _mode, "generate (text, then read the answer; default) or logprob (score the choices)", "MODE"
+    ),
     Option("shots", _count, "worked examples before each question (default: the benchmark's)", "N"),
     Option("split", _text, "part of the benchmark to ask (default: the benchmark's)", "NAME"),
     Option("limit", _limit, "questions for each subject: a count (5) or a slice (10:20)", "N"),
     Option("seed", _count, "with --llm-limit=N: a random choice with this seed instead of the first N", "N"),
     Option("base-url", _text, "where the OpenAI-compatible API is", "URL", model=True),
-    Option("api-key-env", _text, "environment variable that holds the API key (default OPENAI_API_KEY)",
-           "VAR", model=True),
+    Option(
+        "api-key-env",
+        _text,
+        "environment variable that holds the API key (default OPENAI_API_KEY)",
+        "VAR",
+        model=True,
+    ),
     Option("max-tokens", _positive, "most tokens of an answer", "N", model=True),
     Option("temperature", _temperature, "sampling temperature (default 0: greedy)", "T", model=True),
     Option("concurrency", _positive, "requests in flight at once (API; default 16)", "N", model=True),
     Option("rate", _rate, "most requests a second, fractions allowed (API)", "R", model=True),
     Option("retries", _count, "how often a failed request is sent again (API; default 3)", "N", model=True),
     Option("timeout", _rate, "seconds until a request counts as failed (API; default 120)", "S", model=True),
-    Option("context", _positive, "most tokens of prompt and answer together; earliest shots are dropped "
-           "to fit", "N", model=True),
+    Option(
+        "context",
+        _positive,
+        "most tokens of prompt and answer together; earliest shots are dropped to fit",
+        "N",
+        model=True,
+    ),
     Option("stop", _texts, "text at which an answer ends (repeatable)", "TEXT", many=True, model=True),
     Option("device", _text, "torch device, or auto (local models)", "NAME", model=True),
     Option("dtype", _text, "torch dtype, or auto (local models)", "NAME", model=True),
     Option("batch-tokens", _positive, "most tokens in one batch (local models)", "N", model=True),
     Option("trust-remote-code", _flag, "run Python code that comes with a model", flag=True, model=True),
     Option("data-dir", _text, "folder with benchmark data (also: environment variable LLMEVAL_DATA)", "DIR"),
-    Option("cache-dir", _text, "folder for downloaded data and the unpacked embedded model "
-           "(default: ~/.cache/pytest-llmeval)", "DIR"),
-    Option("fail-under", _texts, "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it",
-           "EXPR", many=True),
+    Option(
+        "cache-dir",
+        _text,
+        "folder for downloaded data and the unpacked embedded model (default: ~/.cache/pytest-llmeval)",
+        "DIR",
+    ),
+    Option(
+        "fail-under",
+        _texts,
+        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it",
+        "EXPR",
+        many=True,
+    ),
     Option("gate-partial", _flag, "let gates judge a run that -k or --llm-limit made smaller", flag=True),
     Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),
     Option("allow-errors", _count, "so many questions without any completion leave the run complete", "N"),
     Option("report-dir", _text, "where run folders go (default: reports)", "DIR"),
     Option("run-name", _text, "name of this run's folder (default: time and model)", "NAME"),
-    Option("show-prompts", _flag, "print the prompts of the selected questions, ask nothing, and stop",
-           flag=True),
+    Option(
+        "show-prompts", _flag, "print the prompts of the selected questions, ask nothing, and stop", flag=True
+    ),
 )
 _BY_KEY = {option.key: option for option in OPTIONS}
 _NOT_IN_FILE = {"run"}
@@ -297,7 +329,9 @@ def parse_file(table: Mapping[str, Any], name: str) -> File:
     gates = _section(table, "gates", name)
     for key, value in gates.items():
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise UserError(f"{name} [gates]: {key}: {one_line(repr(value), 80)} is not a number such as 0.55")
+            raise UserError(
+                f"{name} [gates]: {key}: {one_line(repr(value), 80)} is not a number such as 0.55"
+            )
     return File(
         name=name,
         values=_values(top, name),
@@ -334,8 +368,9 @@ def read_file(folders: Sequence[Path]) -> File:
     return File()
 
 
-def _overlay(base: ModelConfig, file: File, run: Mapping[str, Any], line: Mapping[str, Any],
-             own: set[str]) -> ModelConfig:
+def _overlay(
+    base: ModelConfig, file: File, run: Mapping[str, Any], line: Mapping[str, Any], own: set[str]
+) -> ModelConfig:
     values = {f.name: getattr(base, f.name) for f in fields(ModelConfig)}
     for option in OPTIONS:
         if not option.model:
@@ -364,8 +399,12 @@ def parse_model(spec: str, file: File) -> ModelConfig:
     if not colon:
         if os.path.isdir(spec):
             raise UserError(f"--llm-model={spec}: for a folder with weights write hf:{spec}")
-        raise unknown("model", spec, [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME"],
-                      where=file.name if file.models else "")
+        raise unknown(
+            "model",
+            spec,
+            [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME"],
+            where=file.name if file.models else "",
+        )
     if backend == "hf" and not target:
         raise UserError("--llm-model=hf: needs a folder or a hub id, as in hf:/models/my-model")
     name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
@@ -377,7 +416,8 @@ def _distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
     for model in models:
         if model.name in seen:
             raise UserError(
-                f"two models are called {model.name!r}; give one a name of its own in [models.NAME] of {FILE_NAME}"
+                f"two models are called {model.name!r}; "
+                f"give one a name of its own in [models.NAME] of {FILE_NAME}"
             )
         seen[model.name] = model
     return tuple(models)

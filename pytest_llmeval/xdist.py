@@ -89,6 +89,10 @@ class FromWorkers:
             info["groups"] = {group: tuple(members) for group, members in info["groups"].items()}
             info["subjects"] = {subject: tuple(names) for subject, names in info["subjects"].items()}
             self._controller.infos.setdefault(name, BenchmarkInfo(**info))
-        for own, theirs in ((state.problems, "problems"), (state.left_out, "left_out"), (state.notes, "notes")):
+        for own, theirs in (
+            (state.problems, "problems"),
+            (state.left_out, "left_out"),
+            (state.notes, "notes"),
+        ):
             own.extend(line for line in found[theirs] if line not in own)
         state.fatal = state.fatal or found["fatal"]

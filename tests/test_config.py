@@ -50,7 +50,12 @@ def test_the_design_example() -> None:
     found = settings(TUTORIAL, {"run": "tutorial"})
     assert [model.name for model in found.models] == ["puyu", "internlm-local"]
     puyu = found.models[0]
-    assert (puyu.backend, puyu.target, puyu.rate, puyu.context) == ("openai", "internlm2.5-latest", 0.16, 4096)
+    assert (puyu.backend, puyu.target, puyu.rate, puyu.context) == (
+        "openai",
+        "internlm2.5-latest",
+        0.16,
+        4096,
+    )
     assert found.models[1].target == "/models/internlm2_5-1_8b-chat"
     assert found.benchmarks == ("ceval", "cmmlu")
     assert found.limit is not None and found.limit.stop == 1
@@ -169,7 +174,9 @@ def test_data_dir_from_the_environment(tmp_path: Path) -> None:
 
 json_like = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 keys = st.one_of(st.sampled_from([o.key for o in OPTIONS] + ["models", "runs", "gates"]), st.text(max_size=6))

@@ -13,8 +13,19 @@ PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "config", "urls"}
 PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "gate"}
 MIDDLE = {"engine", "listing"}
-PYTEST = {"plugin", "session", "recorder", "lookahead", "collect", "fixtures", "showing", "xdist", "state",
-          "hookspec", "selection"}
+PYTEST = {
+    "plugin",
+    "session",
+    "recorder",
+    "lookahead",
+    "collect",
+    "fixtures",
+    "showing",
+    "xdist",
+    "state",
+    "hookspec",
+    "selection",
+}
 
 
 def layer(module: str) -> int:
@@ -52,7 +63,9 @@ def test_imports_point_down(path: Path) -> None:
         if top in ("pytest", "_pytest"):
             assert own == 4, f"{module} imports pytest"
         if top in ("torch", "transformers"):
-            assert module in ("models.huggingface", "models.hf_load", "models.smollm2"), f"{module} imports {top}"
+            assert module in ("models.huggingface", "models.hf_load", "models.smollm2"), (
+                f"{module} imports {top}"
+            )
         if top == "openai":
             assert module == "models.openai_api"
 
@@ -67,9 +80,14 @@ def test_an_unrelated_project_loads_nothing_else(tmp_path: Path) -> None:
     )
 
     def run(*args: str) -> tuple[set[str], str]:
-        done = subprocess.run([sys.executable, "-c", code, *args], cwd=tmp_path, capture_output=True, text=True,
-                              check=True, env={"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                                               "PYTHONPATH": str(PACKAGE.parent)})
+        done = subprocess.run(
+            [sys.executable, "-c", code, *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(PACKAGE.parent)},
+        )
         before, _, modules = done.stdout.partition("MODULES")
         return set(modules.split()), before
 

@@ -12,8 +12,30 @@ STATIC = ("benchmarks", "ceval", "test_ceval.py", "llmeval")
 SUBJECTS = ("accountant", "logic", "law", "high_school_physics")
 
 words = st.one_of(
-    st.sampled_from(["ceval", "cmmlu", "accountant", "logic", "law", "llm", "7", "12", "[logic-", "-1]", "-",
-                     "t-1", "0-puyu", "t-1-p", "test_ceval[law-3]", "school", "gw0", "]", "y-1x", "1-"]),
+    st.sampled_from(
+        [
+            "ceval",
+            "cmmlu",
+            "accountant",
+            "logic",
+            "law",
+            "llm",
+            "7",
+            "12",
+            "[logic-",
+            "-1]",
+            "-",
+            "t-1",
+            "0-puyu",
+            "t-1-p",
+            "test_ceval[law-3]",
+            "school",
+            "gw0",
+            "]",
+            "y-1x",
+            "1-",
+        ]
+    ),
     st.text(alphabet="aclnt-[]0123puy_", min_size=1, max_size=6),
 ).filter(lambda word: word not in ("and", "or", "not"))
 expressions = st.recursive(

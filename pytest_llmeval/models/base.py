@@ -78,7 +78,7 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._condition = threading.Condition()
         self._closed = False
-        self._wake: Callable[[], None] | None = None
+        self._wake: Callable[[], object] | None = None
 
     @property
     def closed(self) -> bool:
@@ -117,7 +117,7 @@ class Jobs:
             job.taken = now
         return taken
 
-    def on_change(self, wake: Callable[[], None] | None) -> None:
+    def on_change(self, wake: Callable[[], object] | None) -> None:
         """Have ``wake`` called (on the caller's thread) at every ``put`` and ``close``."""
         with self._condition:
             self._wake = wake
