@@ -1,0 +1,259 @@
+"""From a model's path or hub id to weights on a device; what can be checked without torch comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmeval.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.types import ModelConfig
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("auto", "float32", "float16", "bfloat16", "float64")
+_DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|npu|hpu)(:\d+)?")
+_WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf")
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_TIMEOUT_S = 10
+# room that activations and the cache need beside the weights when a model must fit one GPU
+_SHARE_FOR_WEIGHTS = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where weights come from: a folder or hub id, and the GGUF file in it, if that is what it is."""
+
+    path: str
+    gguf_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to be asked; ``context`` is the most tokens it reads and writes, if it says so."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    context: int | None
+
+
+def check(config: ModelConfig) -> None:
+    """Look whether ``config`` can be loaded, importing no torch. Raises ``ModelUnusable``."""
+    where = f"model {config.name}"
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelUnusable(
+            f"{where} needs {' and '.join(missing)}; pip install 'pytest-llmeval-harness[hf]'"
+        )
+    if config.dtype not in DTYPES:
+        raise unknown("dtype", config.dtype, DTYPES, where=f"{where} (--llm-dtype)")
+    if not _DEVICE.fullmatch(config.device):
+        raise ModelUnusable(
+            f"{where}: {one_line(repr(config.device), 60)} is no device; use auto, cpu, cuda, cuda:1 or mps"
+        )
+    source = find(config.target)
+    if source.gguf_file is not None:
+        _need_for_gguf(where)
+    elif Path(source.path).is_dir():
+        _check_folder(Path(source.path), where)
+    else:
+        _check_hub(source.path, where)
+
+
+def find(target: str) -> Source:
+    """A folder, a .gguf file or a hub id. Raises ``ModelUnusable`` for a path that is not there."""
+    path = Path(target).expanduser()
+    if path.is_file() and path.suffix == ".gguf":
+        return Source(str(path.parent), path.name)
+    if path.is_dir():
+        return Source(str(path))
+    if target.startswith((".", "~", os.sep)) or not _HUB_ID.fullmatch(target):
+        raise ModelUnusable(f"model hf:{one_line(target, 200)}: no such folder; check the path")
+    return Source(target)
+
+
+def _need_for_gguf(where: str) -> None:
+    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModelUnusable(
+            f"{where}: a GGUF file needs {' and '.join(missing)}; pip install 'pytest-llmeval-harness[hf]'"
+        )
+
+
+def _check_folder(folder: Path, where: str) -> None:
+    names = os.listdir(folder)
+    if "config.json" not in names:
+        raise ModelUnusable(f"{where}: {folder} has no config.json; give the folder of a saved model")
+    if not any(name.endswith(_WEIGHTS) for name in names):
+        raise ModelUnusable(
+            f"{where}: {folder} has no weights (*.safetensors or *.bin); is the download complete?"
+        )
+
+
+def _check_hub(repo: str, where: str) -> None:
+    """A model of the hub: in its cache, or known to the hub."""
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    if isinstance(try_to_load_from_cache(repo, "config.json"), str):
+        return
+    hint = f"give the folder of a downloaded model, or fetch it first with: hf download {repo}"
+    if constants.HF_HUB_OFFLINE:
+        raise ModelUnusable(
+            f"{where}: no folder {repo} here, it is not in the hub's cache, and HF_HUB_OFFLINE is set; {hint}"
+        )
+    try:
+        HfApi().model_info(repo, timeout=_HUB_TIMEOUT_S)
+    except GatedRepoError:
+        raise ModelUnusable(
+            f"{where}: {repo} asks for its licence to be accepted on the hub; do so and set HF_TOKEN"
+        ) from None
+    except RepositoryNotFoundError:
+        raise ModelUnusable(
+            f"{where}: no folder {repo} here, and the hub ({constants.ENDPOINT}) has no such model "
+            "(or it is private: set HF_TOKEN); check the name"
+        ) from None
+    except Exception as error:  # the hub's client raises many kinds, all with the network as their cause
+        raise ModelUnusable(
+            f"{where}: no folder {repo} here, and the hub ({constants.ENDPOINT}) cannot be reached "
+            f"({type(error).__name__}: {one_line(error, 80)}); {hint}"
+        ) from None
+
+
+def load(config: ModelConfig, source: Source) -> Loaded:
+    """Load tokenizer and weights. Raises ``ModelUnusable`` naming what is wrong."""
+    import torch
+    from transformers import AutoConfig, AutoTokenizer
+
+    device = _device(config)
+    _share_cores()
+    where = f"model {config.name}"
+    common: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
+    if source.gguf_file is not None:
+        common["gguf_file"] = source.gguf_file
+    with quiet(), _explained(where, source.path):
+        settings = None if source.gguf_file else AutoConfig.from_pretrained(source.path, **common)
+        tokenizer = AutoTokenizer.from_pretrained(source.path, **common)
+        dtype = _dtype(config.dtype, device, getattr(settings, "dtype", None))
+        model = _load_weights(config, source, device, dtype, common)
+    model.eval()
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    text_settings = model.config.get_text_config()
+    context = getattr(text_settings, "max_position_embeddings", None) or getattr(
+        text_settings, "n_positions", None
+    )
+    at = torch.device(model.device)
+    return Loaded(model, tokenizer, at, context if isinstance(context, int) and context > 0 else None)
+
+
+def _load_weights(
+    config: ModelConfig, source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]
+) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype):
+        if importlib.util.find_spec("accelerate") is None:
+            raise ModelUnusable(
+                f"model {config.name} is larger than one GPU; pip install accelerate to spread it"
+            )
+        return AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, device_map="auto", **common)
+    model: Any = AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, **common)
+    return model.to(device)
+
+
+def _outgrows(source: Source, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the weights leave too little of one GPU for anything else."""
+    import torch
+
+    files = Path(source.path).glob("*.safetensors")
+    stored = sum(file.stat().st_size for file in files)
+    free, _ = torch.cuda.mem_get_info(device)
+    # weights are stored in two bytes a parameter nearly always; four at most
+    return stored * dtype.itemsize / 2 > _SHARE_FOR_WEIGHTS * free
+
+
+def _device(config: ModelConfig) -> torch.device:
+    import torch
+
+    if config.device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(config.device)
+    module: Any = getattr(torch, device.type, None)
+    if device.type != "cpu" and not (module is not None and module.is_available()):
+        raise ModelUnusable(
+            f"model {config.name}: device {config.device}, but torch {torch.__version__} finds none here; "
+            "use --llm-device=cpu, or install a build of torch for that device"
+        )
+    if device.index is not None and device.index >= module.device_count():
+        raise ModelUnusable(
+            f"model {config.name}: device {config.device}, but there are only {module.device_count()}"
+        )
+    return device
+
+
+def _dtype(name: str, device: torch.device, stored: object) -> torch.dtype:
+    """The dtype asked for; by itself half precision on a GPU (the checkpoint's own), full on a CPU."""
+    import torch
+
+    if name != "auto":
+        chosen: torch.dtype = getattr(torch, name)
+        return chosen
+    if device.type == "cpu":
+        return torch.float32
+    if device.type != "cuda":
+        return torch.float16
+    if stored == torch.float16 or not torch.cuda.is_bf16_supported():
+        return torch.float16
+    return torch.bfloat16
+
+
+def _share_cores() -> None:
+    """Several xdist workers on one machine: each takes its part of the cores."""
+    import torch
+
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars or advice between pytest's lines; download bars of the hub stay."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+@contextlib.contextmanager
+def _explained(where: str, path: str) -> Iterator[None]:
+    """What transformers raises, as one line."""
+    try:
+        yield
+    except ModelUnusable:
+        raise
+    except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise ModelUnusable(
+                f"{where}: {path} brings its own code; if you trust it, give --llm-trust-remote-code"
+            ) from None
+        raise ModelUnusable(
+            f"{where}: {path} cannot be loaded: {type(error).__name__}: {one_line(error, 200)}"
+        ) from None

