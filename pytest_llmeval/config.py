@@ -186,7 +186,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("temperature", _temperature, "sampling temperature (default 0: greedy)", "T", model=True),
     Option("concurrency", _positive, "requests in flight at once (API; default 16)", "N", model=True),
     Option("rate", _rate, "most requests a second, fractions allowed (API)", "R", model=True),
-    Option("retries", _count, "how often a failed request is sent again (API; default 3)", "N", model=True),
+    Option("retries", _count, "how often a failed request is sent again (API; default 5)", "N", model=True),
     Option("timeout", _rate, "seconds until a request counts as failed (API; default 120)", "S", model=True),
     Option(
         "context",

@@ -77,6 +77,8 @@ class LLM:
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Start on these questions, in the order their answers will be wanted."""
         new = [q for q in questions if q.id not in self._ahead and q.problem is None]
+        if not new:  # waking the engine for nothing costs more than all the rest
+            return
         requests = [self._request(q) for q in new]
         jobs = self._engine.ask(requests)
         self._ahead.update(

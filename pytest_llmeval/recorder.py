@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,7 @@ class Recorder:
         self._part = part
         self._log: QuestionLog | None = None
         self._ahead: LookAhead | None = None
+        self._asking = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Now the items are final."""
@@ -98,6 +100,13 @@ class Recorder:
             self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
             raise
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
+        """Spare pytest the difference of two answers: nobody sees it, and it takes longer than the test."""
+        if self._asking and isinstance(left, (str, NoneType)) and isinstance(right, (str, NoneType)):
+            return [f"{left!r} {op} {right!r}"]
+        return None
+
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Run the test; a wrong answer is a measurement and passes, unless ``--llm-strict``."""
@@ -110,6 +119,7 @@ class Recorder:
         asked_now: dict[str, Asked] = self._state.models.get(model_of(pyfuncitem, self._state)).asked
         asked_now.clear()
         passed, problem = True, None
+        self._asking = True
         try:
             yield
         except (AssertionError, Failed):
@@ -127,6 +137,8 @@ class Recorder:
             message = f"the test raised {type(error).__name__}: {one_line(error)}"
             self._record(pyfuncitem, question, asked.broken(message), Outcome.ERROR)
             raise
+        finally:
+            self._asking = False
         answered = asked_now.pop(question.id, None)
         if answered is None:
             if problem is None:

@@ -157,9 +157,8 @@ async def run_concurrently(
     async def one(job: Job) -> None:
         try:
             job.finish(await complete(job.request))
-        except ModelUnusable as error:
+        except ModelUnusable as error:  # the job stays open: whoever waits for it is told by the engine
             fatal.append(error)
-            job.fail(error)
         except Exception as error:
             job.fail(error)
 

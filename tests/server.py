@@ -1,0 +1,230 @@
+"""A chat-completions server on the loopback, for tests and for trying things out by hand.
+
+    with Server(latency=0.2) as server:
+        server.script(Reply(status=503), Reply(html), DROP)   # the next replies; then the usual ones
+        ...
+        server.bodies, server.most_in_flight
+
+``python tests/server.py --port 8000 --latency 0.2`` answers every question with A until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One scripted reply: ``body`` is sent as JSON unless it is text."""
+
+    body: object = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    latency: float | None = None
+    drop: bool = False
+
+
+DROP = Reply(drop=True)
+"""The connection is closed without a reply."""
+
+
+def error(
+    status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """An error in OpenAI's form."""
+    return Reply({"error": {"message": message, "code": code}}, status, headers or {})
+
+
+def completion(content: object = "答案：A", finish_reason: str = "stop", **message: object) -> Json:
+    """The body of a chat completion; ``message`` are more fields of its message."""
+    return {
+        "id": "c-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content, **message},
+                "finish_reason": finish_reason,
+                "logprobs": None,
+            }
+        ],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    }
+
+
+def scored(top: Mapping[str, float]) -> Json:
+    """The body of a completion of one token with its most likely alternatives."""
+    body = completion(next(iter(top), ""), "length")
+    entries = [{"token": token, "logprob": value, "bytes": None} for token, value in top.items()]
+    body["choices"][0]["logprobs"] = {"content": [{**entries[0], "top_logprobs": entries}] if entries else []}
+    return body
+
+
+def models(*names: str) -> Reply:
+    """The reply to ``GET /v1/models``."""
+    return Reply({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+
+class Server:
+    """Serves from its own thread between ``with`` and its end; port 0 takes a free one."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        latency: float = 0.0,
+        key: str | None = None,
+        models: Reply = models("m"),  # noqa: B008
+        usual: Reply | None = None,
+        top: Mapping[str, float] | None = None,
+    ) -> None:
+        self.port = port
+        self.latency = latency
+        self.key = key
+        self.models = models
+        self.usual = usual
+        self.top = top
+        self.bodies: list[Json] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.times: list[float] = []
+        self.in_flight = self.most_in_flight = 0
+        self._script: deque[Reply] = deque()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="server", daemon=True)
+        self._listening: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def script(self, *replies: Reply) -> None:
+        """The replies to the next chat completions."""
+        self._script.extend(replies)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Close the port and every connection; may be called twice."""
+        if not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._loop.close()
+
+    async def _start(self) -> None:
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=512)
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def _stop(self) -> None:
+        assert self._listening is not None
+        self._listening.close()
+        for task in tuple(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request; whether the connection stays open."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.rstrip("\r\n").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        sent = await reader.readexactly(int(headers.get("content-length", "0")))
+        self.paths.append(f"{method} {path}")
+        self.headers.append(headers)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            reply = self._reply(method, path.partition("?")[0], headers, sent)
+            latency = self.latency if reply.latency is None else reply.latency
+            if latency and method == "POST":
+                await asyncio.sleep(latency)
+        finally:
+            self.in_flight -= 1
+        if reply.drop:
+            return False
+        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+        data = text.encode()
+        fields = {
+            "content-type": "application/json",
+            "content-length": str(len(data)),
+            **{name.lower(): value for name, value in reply.headers.items()},
+        }
+        lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in fields.items())]
+        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data)
+        await writer.drain()
+        return True
+
+    def _reply(self, method: str, path: str, headers: Mapping[str, str], sent: bytes) -> Reply:
+        if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
+            return error(
+                401, f"Incorrect API key provided: {headers.get('authorization')}", "invalid_api_key"
+            )
+        if (method, path) == ("GET", "/v1/models"):
+            return self.models
+        if (method, path) != ("POST", "/v1/chat/completions"):
+            return Reply({"detail": "Not Found"}, 404)
+        body = json.loads(sent)
+        self.bodies.append(body)
+        self.times.append(time.monotonic())
+        if self._script:
+            return self._script.popleft()
+        if self.usual is not None:
+            return self.usual
+        if body.get("logprobs") and self.top is not None:
+            return Reply(scored(self.top))
+        return Reply(completion())
+
+
+def main() -> None:
+    """Serve until Ctrl-C, then say how many requests there were."""
+    parser = argparse.ArgumentParser(description="a chat-completions server that answers A")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds")
+    parser.add_argument("--key", help="refuse requests without this key")
+    parser.add_argument("--no-logprobs", action="store_true")
+    given = parser.parse_args()
+    top = None if given.no_logprobs else {"A": -0.1, "B": -2.5, "C": -4.0, "D": -5.0}
+    with Server(port=given.port, latency=given.latency, key=given.key, top=top) as server:
+        print(server.url, flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print(f"\n{len(server.bodies)} questions, at most {server.most_in_flight} at once")
+
+
+if __name__ == "__main__":
+    main()
