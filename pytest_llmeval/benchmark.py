@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import string
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +14,8 @@ from typing import Any
 from pytest_llmeval.errors import UserError, one_line, unknown
 
 FILE_NAME = "benchmark.toml"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_SUBJECT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,9 @@ class Benchmark:
         return self.folder / FILE_NAME
 
 
-_DEFAULT_USER = "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
+_DEFAULT_USER = (
+    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
+)
 _GENERATE = GeneratePrompt(_DEFAULT_USER, "{{ answer }}", None)
 _LOGPROB = LogprobPrompt("", _DEFAULT_USER, " {{ answer }}", "\n\n", " {{ label }}")
 
@@ -140,19 +147,51 @@ class _Reader:
             raise UserError(f"{self._where}: {key} must be a list of texts")
         return tuple(values)
 
-    def count(self, key: str, default: int) -> int:
+    def count(self, key: str, default: int, least: int = 0) -> int:
         value: int = self.get(key, int, default)
-        if value < 0:
-            raise UserError(f"{self._where}: {key}: {value} is below 0")
+        if value < least:
+            raise UserError(f"{self._where}: {key}: {value} is below {least}")
         return value
 
 
-_WORDS: dict[Any, str] = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table",
-                          (list, str): "a list of texts"}
-_TOP = ("name", "title", "source", "licence", "citation", "split", "splits", "shots", "shots_split", "max_tokens",
-        "stop", "extractor", "data", "prompts", "subjects")
-_DATA = ("format", "paths", "inside", "id", "ids", "question", "choices", "answer", "subject",
-         "columns", "unanswered_splits", "hub")
+_WORDS: dict[Any, str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a table",
+    (list, str): "a list of texts",
+}
+_TOP = (
+    "name",
+    "title",
+    "source",
+    "licence",
+    "citation",
+    "split",
+    "splits",
+    "shots",
+    "shots_split",
+    "max_tokens",
+    "stop",
+    "extractor",
+    "data",
+    "prompts",
+    "subjects",
+)
+_DATA = (
+    "format",
+    "paths",
+    "inside",
+    "id",
+    "ids",
+    "question",
+    "choices",
+    "answer",
+    "subject",
+    "columns",
+    "unanswered_splits",
+    "hub",
+)
 _SUBJECT = ("name", "zh", "groups")
 
 _loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
@@ -172,7 +211,7 @@ def load(folder: Path) -> Benchmark:
         table = tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
@@ -187,7 +226,7 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
 
     top = _Reader(table, str(path), _TOP)
     name = top.get("name", str, path.parent.name)
-    if not name.isascii() or not name.replace("-", "_").isidentifier():
+    if not _NAME.fullmatch(name):
         raise UserError(f"{path}: name: {one_line(repr(name), 60)} must be of ASCII letters, digits, - and _")
     extractor = top.get("extractor", str, "choice")
     if extractor not in EXTRACTORS:
@@ -214,7 +253,7 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         splits=splits,
         shots=top.count("shots", 0 if "shots" not in table and not subjects else 5),
         shots_split=shots_split,
-        max_tokens=max(1, top.count("max_tokens", 1024)),
+        max_tokens=top.count("max_tokens", 1024, least=1),
         stop=top.texts("stop"),
         extractor=extractor,
         data=_data(top.get("data", dict, {}), path),
@@ -230,12 +269,13 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
 def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
     subjects = {}
     for key, row in table.items():
-        where = f"{path} [subjects] {key}"
-        if not key.isascii() or not key.replace("-", "_").replace(".", "_").isidentifier():
-            raise UserError(f"{where}: a subject's key must be of ASCII letters, digits, - and _")
+        where = f"{path} [subjects] {one_line(key, 60)}"
+        if not _SUBJECT_KEY.fullmatch(key):
+            raise UserError(f"{where}: a subject's key must be of ASCII letters, digits, . _ and -")
         reader = _Reader(row, where, _SUBJECT)
-        subjects[key] = Subject(key, reader.get("name", str, key), reader.get("zh", str, ""),
-                                reader.texts("groups"))
+        subjects[key] = Subject(
+            key, reader.get("name", str, key), reader.get("zh", str, ""), reader.texts("groups")
+        )
     return subjects
 
 
@@ -249,11 +289,14 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     if ids not in ("number", "text"):
         raise unknown("ids", ids, ("number", "text"), where=where)
     paths = reader.texts("paths", [f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"])
+    if not paths:
+        raise UserError(f"{where}: paths: the list is empty; name a file, or leave the key out")
     for template in paths:
-        try:
-            template.format(split="s", subject="s")
-        except (KeyError, IndexError, ValueError):
-            raise UserError(f"{where}: paths: {template!r} may only name {{split}} and {{subject}}") from None
+        if not _is_path(template):
+            raise UserError(f"{where}: paths: {template!r} may only name {{split}} and {{subject}}")
+    choices = reader.texts("choices", ("A", "B", "C", "D"))
+    if len(set(choices)) < len(choices):
+        raise UserError(f"{where}: choices: a label is there twice in {', '.join(choices)}")
     hub = reader.get("hub", dict, None)
     if hub is not None:
         hub_reader = _Reader(hub, f"{path} [data.hub]", ("repo", "file"))
@@ -265,7 +308,7 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         id=reader.get("id", str, None),
         ids=ids,
         question=reader.get("question", str, "question"),
-        choices=reader.texts("choices", ("A", "B", "C", "D")),
+        choices=choices,
         answer=reader.get("answer", str, "answer"),
         subject=reader.get("subject", str, None),
         columns=reader.texts("columns"),
@@ -274,35 +317,63 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     )
 
 
+def _is_path(template: str) -> bool:
+    """Whether all that the template names is {split} and {subject}, plainly."""
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError:
+        return False
+    named = [part[1:] for part in parts if part[1] is not None]
+    return all(part in (("split", "", None), ("subject", "", None)) for part in named)
+
+
 def _generate(table: Mapping[str, Any], path: Path) -> GeneratePrompt:
     reader = _Reader(table, f"{path} [prompts.generate]", ("system", "user", "assistant"))
-    return GeneratePrompt(reader.get("user", str, _GENERATE.user), reader.get("assistant", str, _GENERATE.assistant),
-                          reader.get("system", str, None))
+    return GeneratePrompt(
+        reader.get("user", str, _GENERATE.user),
+        reader.get("assistant", str, _GENERATE.assistant),
+        reader.get("system", str, None),
+    )
 
 
 def _logprob(table: Mapping[str, Any], path: Path) -> LogprobPrompt:
-    reader = _Reader(table, f"{path} [prompts.logprob]",
-                     ("description", "question", "answer", "separator", "choice"))
+    reader = _Reader(
+        table, f"{path} [prompts.logprob]", ("description", "question", "answer", "separator", "choice")
+    )
     default = _LOGPROB
-    return LogprobPrompt(*(reader.get(key, str, getattr(default, key)) for key in
-                           ("description", "question", "answer", "separator", "choice")))
+    return LogprobPrompt(
+        *(
+            reader.get(key, str, getattr(default, key))
+            for key in ("description", "question", "answer", "separator", "choice")
+        )
+    )
 
 
 def template_fields(data: DataSpec) -> set[str]:
     """What templates may name: all that a row is sure to have, and what the harness adds."""
-    return {"question", "answer", "choices", "subject", "subject_name", "subject_zh",
-            *data.choices, *data.columns}
+    return {
+        "question",
+        "answer",
+        "choices",
+        "subject",
+        "subject_name",
+        "subject_zh",
+        *data.choices,
+        *data.columns,
+    }
 
 
 def _check_templates(benchmark: Benchmark) -> None:
     from pytest_llmeval.prompt import check_template
 
     fields = template_fields(benchmark.data)
+    of_subject = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
             if source is not None and key != "separator":
                 allowed = fields | {"label"} if key == "choice" else fields
+                allowed = of_subject if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")
 
 
@@ -322,37 +393,47 @@ def packaged() -> dict[str, Path]:
     return _folders(packaged_dir())
 
 
+def _is_benchmark(folder: Path) -> bool:
+    # os.path: Path.is_file raises for a name that is too long or holds a NUL
+    return os.path.isfile(folder / FILE_NAME)
+
+
 def find(name: str, near: Path) -> Path:
     """The folder of a benchmark: a path to one, ``near`` itself, or a packaged one by its name.
 
     Raises ``UserError`` with the nearest name.
     """
-    given = (near / Path(name).expanduser()).resolve()
+    given = near / os.path.expanduser(name)
     if given.name == FILE_NAME:
         given = given.parent
-    if (given / FILE_NAME).is_file():
-        return given
+    if _is_benchmark(given):
+        return given.resolve()
     for folder in (near, near / "benchmarks" / name):
-        if (folder / FILE_NAME).is_file() and load(folder).name == name:
+        if _is_benchmark(folder) and load(folder).name == name:
             return folder
     folders = packaged()
     if name in folders:
         return folders[name]
-    if given.is_dir():
-        raise UserError(f"{name}: no {FILE_NAME} in this folder")
+    if os.path.isdir(given):
+        raise UserError(f"{given}: no {FILE_NAME} in this folder")
     raise unknown("benchmark", name, folders)
 
 
 def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
     """All benchmarks that a session may mean: packaged, under ``start``, given, or along ``paths``."""
-    folders = [*packaged().values(), *_folders(start / "benchmarks").values(), *_folders(start).values(), start]
+    folders = [
+        *packaged().values(),
+        *_folders(start / "benchmarks").values(),
+        *_folders(start).values(),
+        start,
+    ]
     folders += [find(name, start) for name in given]
     for path in paths:
         place = start / path.partition("::")[0]
         folders += [place, place.parent]
     found = {}
     for folder in folders:
-        if (folder / FILE_NAME).is_file():
+        if _is_benchmark(folder):
             benchmark = load(folder)
             found[benchmark.name] = benchmark
     return found

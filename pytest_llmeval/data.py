@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     for root in roots:
         for template in benchmark.data.paths:
             located = Located(root, template)
-            if any(located.path(split, subject).is_file() for subject in _file_subjects(benchmark)):
+            if any(os.path.isfile(located.path(split, subject)) for subject in _file_subjects(benchmark)):
                 return located
     places = " or ".join(str(root) for root in roots)
     example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
@@ -99,28 +100,33 @@ def load_shots(
     Raises ``UserError`` where there are fewer, or one of them is bad.
     """
     split = benchmark.shots_split
-    shots: dict[str, tuple[Question, ...]] = {}
+    if "{split}" not in located.template:
+        raise UserError(
+            f"{benchmark.name}: no examples: {located.path(split, '')} holds the questions themselves; "
+            f"put examples into a file of their own, or ask without: --llm-shots=0"
+        )
+    examples: dict[str, list[Question]] = {subject: [] for subject in subjects}
     for subject, path in _files(benchmark, located, split).items():
-        if not benchmark.data.subject and subject not in set(subjects):
+        if benchmark.data.subject is None and subject not in examples:
             continue
         if not path.is_file():
             raise UserError(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or ask without examples: --llm-shots=0"
             )
-        rows = read_table(_read(path), path, benchmark, subject, True)
-        of_subject: dict[str, list[Question]] = {}
-        for row in rows:
-            of_subject.setdefault(row.subject, []).append(row)
-        for key, examples in of_subject.items():
-            if len(examples) < count:
-                raise UserError(f"{path}: {len(examples)} examples for subject {key}, but {count} are wanted; "
-                                f"give --llm-shots={len(examples)} or fewer")
-            for example in examples[:count]:
-                if example.problem is not None:
-                    raise UserError(f"an example cannot be used: {example.problem}")
-            shots[key] = tuple(examples[:count])
-    return shots
+        for row in read_table(_read(path), path, benchmark, subject, True):
+            if row.subject in examples:
+                examples[row.subject].append(row)
+    for subject, rows in examples.items():
+        if len(rows) < count:
+            raise UserError(
+                f"{located.path(split, subject)}: {len(rows)} examples for subject {subject}, but {count} "
+                f"are wanted; add some, or give --llm-shots={len(rows)}"
+            )
+        for row in rows[:count]:
+            if row.problem is not None:
+                raise UserError(f"{located.path(split, subject)}: an example cannot be used: {row.problem}")
+    return {subject: tuple(rows[:count]) for subject, rows in examples.items()}
 
 
 def _files(benchmark: Benchmark, located: Located, split: str) -> dict[str, Path]:
@@ -137,7 +143,9 @@ def _read(path: Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def read_table(raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool) -> list[Question]:
+def read_table(
+    raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
     """The questions of one file. Raises ``UserError`` naming file, line and mend."""
     text = _decode(raw, path)
     spec = benchmark.data
@@ -155,10 +163,14 @@ def read_table(raw: bytes, path: Path, benchmark: Benchmark, subject: str, answe
         _check_id("id", key, spec.ids, path, line)
         _check_id("subject", own, "text", path, line)
         if (own, key) in seen:
-            raise UserError(f"{path}, line {line}: id {key} is there twice (first in line {seen[own, key]}); "
-                            "each id must be unique")
+            raise UserError(
+                f"{path}, line {line}: id {key} is there twice (first in line {seen[own, key]}); "
+                "each id must be unique"
+            )
         seen[own, key] = line
-        questions.append(_question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}"))
+        questions.append(
+            _question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}")
+        )
     if not questions:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     return questions
@@ -198,7 +210,9 @@ def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
             if header is None:
                 header = [cell.strip() for cell in cells]
                 if len(set(header)) < len(header):
-                    raise UserError(f"{path}: two columns have the same name: {', '.join(header)}")
+                    raise UserError(
+                        f"{path}: two columns have the same name: {one_line(', '.join(header), 120)}"
+                    )
                 continue
             problem = None
             if len(cells) != len(header):
@@ -206,7 +220,9 @@ def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
                 cells += [""] * (len(header) - len(cells))
             yield line, dict(zip(header, cells, strict=False)), problem
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: broken CSV: {one_line(error)}; check the quotes") from None
+        raise UserError(
+            f"{path}, line {before + 1}: broken CSV: {one_line(error)}; check the quotes"
+        ) from None
 
 
 def _jsonl_rows(text: str, path: Path) -> Iterator[_Row]:
@@ -215,12 +231,24 @@ def _jsonl_rows(text: str, path: Path) -> Iterator[_Row]:
             continue
         try:
             value = json.loads(row)
+            if not isinstance(value, dict):
+                raise UserError(f'{path}, line {line}: a row must be an object, as in {{"question": ...}}')
+            cells = {key: _text(cell) for key, cell in value.items()}
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}, line {line}: not JSON: {one_line(error)}") from None
-        if not isinstance(value, dict):
-            raise UserError(f"{path}, line {line}: a row must be an object, as in {{\"question\": ...}}")
-        yield line, {str(key): cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
-                     for key, cell in value.items() if cell is not None}, None
+        # JSON can write half a surrogate pair, which no UTF-8 file, request or report can hold
+        sound = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
+        yield line, sound, None if sound == cells else "a character is broken (half a surrogate pair)"
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
@@ -239,11 +267,23 @@ def _check_id(what: str, key: str, kind: str, path: Path, line: int) -> None:
         raise UserError(f"{path}, line {line}: {what} {one_line(repr(key), 60)} must be {wanted}")
 
 
-def _question(fields: Mapping[str, str], benchmark: Benchmark, subject: str, key: str, answers_due: bool,
-              problem: str | None, where: str) -> Question:
+def _question(
+    fields: Mapping[str, str],
+    benchmark: Benchmark,
+    subject: str,
+    key: str,
+    answers_due: bool,
+    problem: str | None,
+    where: str,
+) -> Question:
     spec = benchmark.data
     choices = {label: fields.get(label, "") for label in spec.choices}
-    named = {**dict.fromkeys(spec.columns, ""), **fields, **choices, "question": fields.get(spec.question, "")}
+    named = {
+        **dict.fromkeys(spec.columns, ""),
+        **fields,
+        **choices,
+        "question": fields.get(spec.question, ""),
+    }
     answer = fields.get(spec.answer, "").strip()
     if problem is None:
         problem = _problem(named["question"], choices, answer, answers_due)

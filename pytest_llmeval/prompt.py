@@ -38,9 +38,17 @@ def _compile(source: str) -> jinja2.Template:
 
 
 class PromptBuilder:
-    """How one benchmark is asked in one mode; ``shots`` are each subject's worked examples."""
+    """How one benchmark is asked in one mode; ``shots`` are each subject's worked examples.
+
+    Raises ``UserError`` where the mode cannot be: nothing to score.
+    """
 
     def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
+        if mode == "logprob" and not benchmark.data.choices:
+            raise UserError(
+                f"{benchmark.name}: has no choices to score; ask it with --llm-mode=generate "
+                f"(or give choices in {benchmark.file} [data])"
+            )
         self._benchmark = benchmark
         self._mode = mode
         self._shots = shots
@@ -49,20 +57,41 @@ class PromptBuilder:
 
     @property
     def sha256(self) -> str:
-        """Changes whenever what is asked of the same rows changes: templates, mode, shots."""
+        """Changes whenever what is asked of the same rows changes: templates, mode, shots, names."""
         prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
         parts = {key: getattr(prompts, key) for key in prompts.__slots__}
         shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
-        content = json.dumps([self._mode, parts, shots], ensure_ascii=True, sort_keys=True)
+        names = {key: [subject.name, subject.zh] for key, subject in self._benchmark.subjects.items()}
+        content = json.dumps([self._mode, parts, shots, names], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def request(self, question: Question, *, max_tokens: int | None = None, temperature: float = 0.0,
-                stop: Sequence[str] = ()) -> Request:
-        """What a model is sent for ``question``."""
+    def request(
+        self,
+        question: Question,
+        *,
+        max_tokens: int | None = None,
+        temperature: float = 0.0,
+        stop: Sequence[str] = (),
+    ) -> Request:
+        """What a model is sent for ``question``.
+
+        Raises ``UserError`` for a template that cannot be filled with this row.
+        """
+        try:
+            return self._request(question, max_tokens, temperature, stop)
+        except Exception as error:  # a template may do anything that an expression can
+            mode = f"{self._benchmark.file} [prompts.{self._mode}]"
+            raise UserError(
+                f"{mode}: a template fails for {question.id}: {type(error).__name__}: {one_line(error, 120)}"
+            ) from None
+
+    def _request(
+        self, question: Question, max_tokens: int | None, temperature: float, stop: Sequence[str]
+    ) -> Request:
         benchmark = self._benchmark
         if self._mode == "logprob":
-            choice = _compile(benchmark.logprob.choice)
-            choices = {label: choice.render(label=label) for label in question.choices}
+            choice, fields = _compile(benchmark.logprob.choice), self._fields(question)
+            choices = {label: choice.render({**fields, "label": label}) for label in question.choices}
             return Request(self._text(question), choices=choices)
         return Request(
             self._chat(question),
@@ -79,7 +108,7 @@ class PromptBuilder:
             if templates.system is not None:
                 text = _compile(templates.system).render(self._fields(question))
                 system = (Message("system", text),)
-            shots = tuple(
+            shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
                 for fields in map(self._fields, self._shots.get(question.subject, ()))
             )
@@ -108,6 +137,6 @@ class PromptBuilder:
             answer=question.answer,
             subject=question.subject,
             subject_name=subject.name if subject else question.subject,
-            subject_zh=subject.zh if subject else question.subject,
+            subject_zh=(subject.zh or subject.name) if subject else question.subject,
         )
         return fields
