@@ -112,7 +112,7 @@ def parse(expr: str) -> Gate:
     """The gate of a ``--llm-fail-under`` expression. Raises ``UserError``."""
     shown = one_line(expr, 80)
     where = f"--llm-fail-under={shown}"
-    match = _GATE.fullmatch(expr)
+    match = _GATE.fullmatch(expr.strip())
     if match is None:
         raise UserError(f"{where}: this is no gate; {_FORMS}")
     if match["sign"] is None:
@@ -164,9 +164,7 @@ def _threshold(text: str, where: str) -> Fraction:
     return value
 
 
-def check_names(
-    gates: Iterable[Gate], benchmarks: Mapping[str, tuple[Iterable[str], Iterable[str]]]
-) -> None:
+def check_names(gates: Iterable[Gate], benchmarks: Mapping[str, tuple[Iterable[str], Iterable[str]]]) -> None:
     """Look whether all that gates name exists; ``benchmarks`` maps names to (groups, subjects).
 
     Raises ``UserError`` with the nearest name that does.
@@ -264,9 +262,7 @@ class _Run:
             part, members = result.subjects.get(gate.part), (gate.part,)
         return (part.counts if part is not None else Counts()), members
 
-    def _problems(
-        self, counts: Counts, members: Sequence[str], result: Result, info: Info
-    ) -> list[str]:
+    def _problems(self, counts: Counts, members: Sequence[str], result: Result, info: Info) -> list[str]:
         """Why no accuracy can be trusted, in words; empty where it can."""
         problems = []
         if not self.complete:
@@ -336,9 +332,10 @@ def _percent_text(value: Fraction) -> str:
 
 
 def _apart(rate: Fraction, threshold: Fraction) -> str:
-    """The rate in percent, with enough digits not to look like a threshold that it is not."""
+    """The rate in percent, with enough digits to be on the same side of the threshold as it is."""
     for digits in range(1, 12):
         text = f"{float(rate):.{digits}%}"
-        if rate == threshold or Fraction(text[:-1]) / 100 != threshold:
-            return text
+        shown = Fraction(text[:-1]) / 100
+        if (shown < threshold, shown > threshold) == (rate < threshold, rate > threshold):
+            break
     return text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.assertion import util
 from _pytest.outcomes import Failed
 
 from pytest_llmeval.collect import model_of, question_of
@@ -67,7 +67,6 @@ class Recorder:
         self._part = part
         self._log: QuestionLog | None = None
         self._ahead: LookAhead | None = None
-        self._asking = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Now the items are final."""
@@ -100,13 +99,6 @@ class Recorder:
             self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
             raise
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> list[str] | None:
-        """Spare pytest the difference of two answers: nobody sees it, and it takes longer than the test."""
-        if self._asking and isinstance(left, (str, NoneType)) and isinstance(right, (str, NoneType)):
-            return [f"{left!r} {op} {right!r}"]
-        return None
-
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Run the test; a wrong answer is a measurement and passes, unless ``--llm-strict``."""
@@ -119,7 +111,8 @@ class Recorder:
         asked_now: dict[str, Asked] = self._state.models.get(model_of(pyfuncitem, self._state)).asked
         asked_now.clear()
         passed, problem = True, None
-        self._asking = True
+        # the difference of two answers: nobody sees it, and it takes longer than the test
+        compare, util._reprcompare = util._reprcompare, None
         try:
             yield
         except (AssertionError, Failed):
@@ -138,7 +131,7 @@ class Recorder:
             self._record(pyfuncitem, question, asked.broken(message), Outcome.ERROR)
             raise
         finally:
-            self._asking = False
+            util._reprcompare = compare
         answered = asked_now.pop(question.id, None)
         if answered is None:
             if problem is None:

@@ -73,8 +73,10 @@ def new_run_folder(
     else:
         wanted = safe_name(name)
         if wanted.lower() == LATEST:
-            raise UserError(f"--llm-run-name={one_line(name, 80)}: {LATEST!r} always points at the last run; "
-                            "choose another name")
+            raise UserError(
+                f"--llm-run-name={one_line(name, 80)}: {LATEST!r} always points at the last run; "
+                "choose another name"
+            )
     try:
         reports_dir.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
@@ -380,9 +382,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) and "id" in row and "model" in row else None
 
 
-def merge(
-    parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None
-) -> int:
+def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None) -> int:
     """Join question logs into ``target`` (which may be one of them); returns the number of lines.
 
     Of lines for the same question and model the last wins; a line that a crash cut off is left
@@ -465,7 +465,7 @@ def write_submissions(folder: Path) -> list[Path]:
     found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     with _writing(folder):
         for row in read_questions(folder / QUESTIONS):
-            if row.get("outcome") == Outcome.ANSWERED.value:
+            if row.get("outcome") == Outcome.ANSWERED.value and row.get("answer") is not None:
                 subjects = found.setdefault((str(row["model"]), str(row["benchmark"])), {})
                 key = str(row["id"]).removeprefix(f"{row['benchmark']}/{row['subject']}/")
                 subjects.setdefault(str(row["subject"]), {})[key] = str(row["answer"])

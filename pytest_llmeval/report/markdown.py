@@ -46,8 +46,10 @@ def escape(text: str) -> str:
     flat = one_line(text)
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # an underscore within a word is plain in GitHub's Markdown, and keys are full of them
-    flat = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", re.sub(r"([\\`*\[\]|~#!])", r"\\\1", flat))
-    return flat.replace("@", "@\u200b").replace("://", ":\u200b//")
+    flat = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", re.sub(r"([\\`*\[\]|~#!])", r"\\\1", flat))
+    # GitHub makes links of what looks like a mention or an address
+    flat = flat.replace("@", "@\u200b").replace("://", ":\u200b//")
+    return re.sub(r"(?i)\b(www)\.", "\\1\u200b.", flat)
 
 
 def _result(result: Result) -> list[str]:

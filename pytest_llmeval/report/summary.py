@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -286,7 +287,10 @@ def _latencies(entries: Iterable[Entry]) -> list[float]:
     return [
         entry.latency_s
         for entry in entries
-        if entry.latency_s is not None and not entry.cached and entry.outcome is not Outcome.ERROR
+        if entry.latency_s is not None
+        and math.isfinite(entry.latency_s)
+        and not entry.cached
+        and entry.outcome is not Outcome.ERROR
     ]
 
 

@@ -2,6 +2,8 @@
 
 ``paint(text, **markup)`` colours a piece of text (such as ``TerminalWriter.markup``); without it
 the lines are plain. ``unicode`` says whether the stream can show more than ASCII (``can_draw``).
+Tables keep within the terminal's width from 65 columns on (those without an answered column from
+60); sentences (errors, gates, the running line) are one line each, so that a log can be searched.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ __all__ = ["can_draw", "comparison", "error_groups", "gate_lines", "status_line"
 #: from this many columns on, headers are spelled out and rows end in a bar
 WIDE = 100
 _GAP = "  "
-_LEAST_LABEL = 16
+_LEAST_LABEL, _GOOD_LABEL = 8, 16
 _HANG = 2
 _LEAST_BAR, _MOST_BAR = 10, 20
 _MODEL_HEADER = 16
@@ -64,7 +66,8 @@ def table(
     rows.append(_row("total", "mean over questions", result.whole, headers, unicode))
     macro = {**blank, "accuracy": _percent(result.macro_accuracy, unicode)}
     rows.append(_Row("mean over subjects", tuple(macro.values()), share=result.macro_accuracy, bold=True))
-    lines = [paint(_title(result.benchmark, clean(result.model, unicode=unicode), info, unicode), bold=True)]
+    title = _title(result.benchmark, clean(result.model, unicode=unicode), info, unicode)
+    lines = [paint(line, bold=True) for line in _folded(title, width)]
     lines += _layout("subject", [text.split() for text in headers.values()], rows, width, unicode, paint)
     if result.groups:
         means = [
@@ -88,22 +91,21 @@ def comparison(
     """
     columns = [wrap(clean(result.model, unicode=unicode), _MODEL_HEADER) for result in results]
     sizes = [max(8, *map(width_of, header)) + len(_GAP) for header in columns]
-    room = width - _LEAST_LABEL - 8 - len(_GAP) - len(_GAP)
+    room = width - _GOOD_LABEL - 8 - len(_GAP) - len(_GAP)
     blocks: list[list[int]] = [[]]
     for at, size in enumerate(sizes):
         if blocks[-1] and sum(sizes[i] for i in blocks[-1]) + size > room:
             blocks.append([])
         blocks[-1].append(at)
-    lines = [paint(_title(info.name, f"{len(results)} models", info, unicode), bold=True)]
+    title = _title(info.name, f"{len(results)} models", info, unicode)
+    lines = [paint(line, bold=True) for line in _folded(title, width)]
     for block in blocks:
         rows = _compared_rows([results[i] for i in block], info, unicode)
         lines += _layout("subject", [["n"], *(columns[i] for i in block)], rows, width, unicode, paint)
     return lines
 
 
-def status_line(
-    name: str, done: int, planned: int, correct: int, scored: int, elapsed: float
-) -> str:
+def status_line(name: str, done: int, planned: int, correct: int, scored: int, elapsed: float) -> str:
     """How far a run is: ``ceval 412/1346  acc 31.2%  18.3 q/s  ETA 51 s`` (``elapsed`` in seconds)."""
     pieces = [f"{clean(name)} {done}/{planned}"]
     if scored:
@@ -305,7 +307,7 @@ def _row_lines(
 
 
 def _listed(head: str, items: Iterable[str], width: int) -> list[str]:
-    """``head`` and the items, in as many lines as they need; items are not broken."""
+    """``head`` and the items, in as many lines as they need; only what fits into none is broken."""
     lines = [head]
     for at, item in enumerate(items):
         text = item if at == 0 else f", {item}"
@@ -314,7 +316,14 @@ def _listed(head: str, items: Iterable[str], width: int) -> list[str]:
             lines.append("  ")
             text = item
         lines[-1] += text
-    return lines
+    folded = ([line] if width_of(line) <= width else _folded(line, width) for line in lines)
+    return [line for of_one in folded for line in of_one]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """``text`` in lines of at most ``width`` columns, the later ones indented."""
+    first, *rest = wrap(text, width, _HANG)
+    return [first, *(" " * _HANG + line for line in rest)]
 
 
 def _percent(share: float | None, unicode: bool) -> str:
