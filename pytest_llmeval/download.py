@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ from pytest_llmeval.benchmark import Benchmark
 from pytest_llmeval.errors import DataMissing, one_line
 
 _MOST_BYTES = 2_000_000_000
+_HUB_TIMEOUT_S = 10
 _WANTED = (".csv", ".jsonl")
 
 
@@ -25,7 +28,7 @@ def fetch(benchmark: Benchmark, cache_dir: Path) -> Path:
     if hub is None:
         raise DataMissing(f"{benchmark.name}: has nothing to download; see {benchmark.source}")
     try:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import constants, hf_hub_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError:
         raise DataMissing(
@@ -33,10 +36,11 @@ def fetch(benchmark: Benchmark, cache_dir: Path) -> Path:
             "pip install huggingface_hub, or give the folder with --llm-data-dir"
         ) from None
     print(f"llmeval: downloading {hub.repo} ({hub.file}) for {benchmark.name}", file=sys.stderr)
+    folder = cache_dir / "downloads" / benchmark.name
     try:
-        archive = hf_hub_download(
-            hub.repo, hub.file, repo_type="dataset", local_dir=cache_dir / "downloads" / benchmark.name
-        )
+        if not (constants.HF_HUB_OFFLINE or (folder / hub.file).exists()):
+            _knock(constants.ENDPOINT)
+        archive = hf_hub_download(hub.repo, hub.file, repo_type="dataset", local_dir=folder)
     except Exception as error:  # the hub's client raises many kinds, all with the network as their cause
         # that one only says that the file is not here either; why the hub could not be asked is below it
         cause = (error.__cause__ or error) if isinstance(error, LocalEntryNotFoundError) else error
@@ -47,6 +51,14 @@ def fetch(benchmark: Benchmark, cache_dir: Path) -> Path:
             "(or name a mirror of the hub in HF_ENDPOINT)"
         ) from None
     return unpack(Path(archive), cache_dir / benchmark.name, benchmark.name)
+
+
+def _knock(endpoint: str) -> None:
+    """Raise OSError at once where the hub cannot be reached: its own client tries for half a minute."""
+    try:
+        urllib.request.urlopen(endpoint, timeout=_HUB_TIMEOUT_S).close()
+    except urllib.error.HTTPError:
+        return  # it answered
 
 
 def unpack(archive: Path, target: Path, name: str) -> Path:

@@ -1,0 +1,13 @@
+"""Mini: our own questions in the layout of C-Eval. What the assertion says is what correct means."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval.fixtures import LLM
+from pytest_llmeval.types import Question
+
+
+@pytest.mark.llmeval("mini")
+def test_mini(question: Question, llm: LLM) -> None:
+    assert llm.answer(question) == question.answer
