@@ -56,6 +56,11 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
     if split not in benchmark.splits:
         raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
     shots = benchmark.shots if settings.shots is None else settings.shots
+    if shots and split == benchmark.shots_split:
+        raise UserError(
+            f"{benchmark.name}: the questions of split {split!r} are the shots; "
+            "give --llm-shots=0 or another split"
+        )
     try:
         located = data.locate(benchmark, split, settings.data_dir, settings.cache_dir)
     except DataMissing:
@@ -198,7 +203,9 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
     state = config.stash[STATE]
     if state.problems:
         if not is_worker(config):
-            raise pytest.UsageError(state.problems[0])
+            said = tuple(dict.fromkeys(state.problems))
+            state.problems.clear()  # pytest itself prints them
+            raise pytest.UsageError(*said)
         items[:] = []
         return
     items[:] = [item for item in items if not _is_empty(item)]

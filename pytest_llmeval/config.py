@@ -26,6 +26,13 @@ def _text(value: object) -> str:
     return value
 
 
+def _folder_name(value: object) -> str:
+    name = _text(value)
+    if name.strip() in (".", "..") or any(char in "/\\" or not char.isprintable() for char in name):
+        raise ValueError("a folder's name (no path)")
+    return name
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false")
@@ -218,7 +225,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),
     Option("allow-errors", _count, "so many questions without any completion leave the run complete", "N"),
     Option("report-dir", _text, "where run folders go (default: reports)", "DIR"),
-    Option("run-name", _text, "name of this run's folder (default: time and model)", "NAME"),
+    Option("run-name", _folder_name, "name of this run's folder (default: time and model)", "NAME"),
     Option(
         "show-prompts", _flag, "print the prompts of the selected questions, ask nothing, and stop", flag=True
     ),
@@ -270,7 +277,8 @@ def _convert(option: Option, value: object, where: str) -> Any:
     try:
         return option.convert(value)
     except ValueError as error:
-        raise UserError(f"{where}: {one_line(repr(value), 80)} is not {error}") from None
+        given = value[0] if isinstance(value, list) and len(value) == 1 else value
+        raise UserError(f"{where}: {one_line(repr(given), 80)} is not {error}") from None
 
 
 def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -354,7 +362,7 @@ def read_file(folders: Sequence[Path]) -> File:
                 table = tomllib.loads(path.read_text("utf-8-sig"))
             except UnicodeDecodeError:
                 raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
-            except tomllib.TOMLDecodeError as error:
+            except (tomllib.TOMLDecodeError, RecursionError) as error:
                 if path.name != FILE_NAME:
                     continue  # pytest itself reports a broken pyproject.toml
                 raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
@@ -362,8 +370,11 @@ def read_file(folders: Sequence[Path]) -> File:
                 raise UserError(f"{path}: cannot be read: {error.strerror}") from None
             if path.name == FILE_NAME:
                 return parse_file(table, str(path))
-            own = table.get("tool", {}).get("llmeval")
+            tools = table.get("tool", {})
+            own = tools.get("llmeval") if isinstance(tools, dict) else None
             if own is not None:
+                if not isinstance(own, dict):
+                    raise UserError(f"{path}: [tool.llmeval] must be a table")
                 return parse_file(own, f"{path} [tool.llmeval]")
     return File()
 

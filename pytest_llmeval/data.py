@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -181,13 +182,15 @@ def _decode(raw: bytes, path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        guess = ""
-        try:
-            raw.decode("gb18030")
-            guess = f"; it looks like GBK: convert it with iconv -f GB18030 -t UTF-8 {path.name}"
-        except UnicodeDecodeError:
-            pass
-        raise UserError(f"{path}, line {line}: not UTF-8{guess}") from None
+        mend = "save it as UTF-8"
+        for name, coding in (("UTF-16", "UTF-16"), ("GBK", "GB18030")):
+            if name == "UTF-16" and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                continue
+            with contextlib.suppress(UnicodeDecodeError):
+                raw.decode(coding)
+                mend = f"it looks like {name}: convert it with iconv -f {coding} -t UTF-8 {path.name}"
+                break
+        raise UserError(f"{path}, line {line}: not UTF-8; {mend}") from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise UserError(f"{path}, line {line}: a NUL character; this is no text file")

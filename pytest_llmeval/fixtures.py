@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.errors import RequestFailed
+from pytest_llmeval.errors import RequestFailed, UserError
 from pytest_llmeval.state import STATE, is_worker
 from pytest_llmeval.types import (
     ChatPrompt,
@@ -65,6 +65,7 @@ class LLM:
         self._suites = suites
         self._say = say
         self._ahead: dict[str, tuple[Request, Job]] = {}
+        self._unaskable: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"llm({self.name})"
@@ -76,14 +77,16 @@ class LLM:
 
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Start on these questions, in the order their answers will be wanted."""
-        new = [q for q in questions if q.id not in self._ahead and q.problem is None]
-        if not new:  # waking the engine for nothing costs more than all the rest
-            return
-        requests = [self._request(q) for q in new]
-        jobs = self._engine.ask(requests)
-        self._ahead.update(
-            {q.id: pair for q, pair in zip(new, zip(requests, jobs, strict=True), strict=True)}
-        )
+        requests = {}
+        for question in questions:
+            if question.id not in self._ahead and question.problem is None:
+                try:
+                    requests[question.id] = self._request(question)
+                except UserError as error:  # its template fails: told when its turn comes
+                    self._unaskable[question.id] = str(error)
+        if requests:  # waking the engine for nothing costs more than all the rest
+            jobs = self._engine.ask(requests.values())
+            self._ahead.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
 
     def answer(self, question: Question) -> str | None:
         """The answer read from the model's completion; None when none could be read.
@@ -99,6 +102,8 @@ class LLM:
         if question.problem is not None:
             raise RequestFailed(question.problem)
         self.ask_ahead([question])
+        if question.id not in self._ahead:
+            raise RequestFailed(self._unaskable[question.id])
         request, job = self._ahead.pop(question.id)
         completion = self._wait(job)
         if completion.error is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -53,6 +55,7 @@ class Controller:
         self._said_at = time.monotonic()
         self._written: str | None = None
         self._ended_early = False
+        self._made_report_dir = False
         self.infos: dict[str, BenchmarkInfo] = {}
         self.order: Mapping[str, int] = {}
         self._places: list[tuple[int, tuple[str, str]]] = []
@@ -61,6 +64,7 @@ class Controller:
     def folder(self) -> Path:
         """The run's folder, made when first needed. Raises ``UserError``."""
         settings = self._state.settings
+        self._made_report_dir = not settings.report_dir.exists()
         name = "+".join(model.name for model in settings.models)
         return files.new_run_folder(settings.report_dir, settings.run_name, model=name)
 
@@ -82,6 +86,13 @@ class Controller:
         settings = self._state.settings
         models = ", ".join(model.name for model in settings.models)
         return [f"llmeval: {models}; {settings.mode}"] if models else []
+
+    def pytest_sessionstart(self) -> None:
+        """Fix the order in which pytest's last line counts outcomes; else the first to occur leads."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for outcome in _STATUS:
+                reporter.stats.setdefault(outcome.value, [])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is planned (without xdist: its workers collect, and tell at their end)."""
@@ -155,11 +166,13 @@ class Controller:
         state = self._state
         if state.problems or state.fatal:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-        if (
-            session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR)
-            and not state.fatal
+        counts = self._tally.counts()
+        answered = counts.requested > counts.error
+        if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) and not (
+            state.fatal and answered  # of a model that failed in the middle, what it did answer counts
         ):
-            self._remove_unused_folder()
+            if not answered:
+                self._remove_folder()
             return
         for name, suite in state.suites.items():
             self.infos.setdefault(name, suite.info)
@@ -180,7 +193,7 @@ class Controller:
             if self._results:
                 self._write(models)
             else:
-                self._remove_unused_folder()
+                self._remove_folder()
         except (LLMEvalError, OSError) as error:
             state.problems.append(f"results could not be written: {error}")
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -238,9 +251,14 @@ class Controller:
         files.point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
 
-    def _remove_unused_folder(self) -> None:
-        if "folder" in self.__dict__ and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+    def _remove_folder(self) -> None:
+        """Leave nothing of a run without results."""
+        if "folder" not in self.__dict__:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._made_report_dir:
+            with contextlib.suppress(OSError):  # another run has begun in it
+                self.folder.parent.rmdir()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tables, errors by cause, gates, and where the reports are."""

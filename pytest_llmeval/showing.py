@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_llmeval.collect import question_of
+from pytest_llmeval.errors import UserError
 from pytest_llmeval.fixtures import make_say
 from pytest_llmeval.state import STATE
 from pytest_llmeval.types import ModelConfig, shown
@@ -30,7 +31,11 @@ class PromptShow:
             if question.problem is not None:
                 say(f"(cannot be asked: {question.problem})")
                 continue
-            request = state.suites[question.benchmark].request(question, model)
+            try:
+                request = state.suites[question.benchmark].request(question, model)
+            except UserError as error:
+                say(f"(cannot be asked: {error})")
+                continue
             say(shown(request.prompt))
             if request.choices:
                 say("--- scored continuations: " + ", ".join(map(repr, request.choices.values())))

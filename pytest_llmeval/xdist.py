@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmeval.collect import planned
+from pytest_llmeval.errors import UserError
 from pytest_llmeval.state import STATE, State
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class FromWorkers:
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker, before it starts, where to write."""
-        node.workerinput[_KEY] = str(self._controller.folder)
+        try:
+            node.workerinput[_KEY] = str(self._controller.folder)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
 
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """Remember the order of the items, for the merged file."""

@@ -90,6 +90,59 @@ def test_selection(pytester: pytest.Pytester, tiny: Path) -> None:
     assert nodeid.endswith("::test_tiny[birds-3]")
 
 
+def test_a_node_id_asks_one_question(pytester: pytest.Pytester, tiny: Path) -> None:
+    (tiny / "test_tiny.py").write_text(
+        "import pytest\n@pytest.mark.llmeval('tiny')\n"
+        "def test_tiny(question, llm):\n    assert llm.answer(question) == question.answer\n"
+    )
+    done = pytester.runpytest_subprocess("--llm-model=echo", "tiny/test_tiny.py::test_tiny[logic-0]", "-v")
+    assert done.ret == 0
+    assert [line["id"] for line in questions(pytester)] == ["tiny/logic/0"]
+    done.stdout.fnmatch_lines(["*test_tiny[[]logic-0] CORRECT*"])
+
+
+def test_strict_and_x_stop_at_the_first_wrong_answer(pytester: pytest.Pytester, tiny: Path) -> None:
+    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-strict", "-x")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert [line["id"] for line in questions(pytester)] == ["tiny/birds/0", "tiny/birds/1"]
+    assert results(pytester)["run"]["complete"] is False
+    done.stdout.fnmatch_lines(["incomplete: 6 of the selected questions were not asked"])
+
+
+def test_durations_name_questions(pytester: pytest.Pytester, tiny: Path) -> None:
+    done = pytester.runpytest_subprocess(
+        "--llm-model=echo", "--llm-benchmark=tiny", "--durations=3", "--durations-min=0"
+    )
+    done.stdout.fnmatch_lines(["*slowest 3 durations*", "*s *test_tiny[[]*"])
+
+
+@pytest.mark.parametrize("venv", [True, False])
+def test_a_packaged_benchmark_runs_in_any_folder(pytester: pytest.Pytester, venv: bool) -> None:
+    if venv:
+        package = pytester.path / ".venv/lib/python3.11/site-packages/other"
+        package.mkdir(parents=True)
+        (pytester.path / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
+        (package / "test_other.py").write_text("raise RuntimeError('not ours')\n")
+    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1")
+    assert done.ret == 0
+    assert results(pytester)["results"][0]["counts"]["requested"] == 8
+
+
+def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.makepyfile(test_own="def test_own(): pass")
+    (pytester.path / "questions.csv").write_text("id,question,A,B,C,D,answer\n0,q,a,b,c,d,A\n")
+    before = {path.name for path in pytester.path.iterdir()}
+    mine = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    bare = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:llmeval")
+    plain = [
+        [line.split(" in ")[0] for line in done.outlines if not line.startswith(("rootdir", "plugins"))]
+        for done in (mine, bare)
+    ]
+    assert plain[0] == plain[1]
+    after = {path.name for path in pytester.path.iterdir()}
+    assert after - before <= {"__pycache__", "runpytest-0", "runpytest-1", "stdout", "stderr"}
+
+
 def test_collect_only(pytester: pytest.Pytester, tiny: Path) -> None:
     done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--co", "-q")
     done.stdout.fnmatch_lines(["*test_tiny[[]birds-0]", "*test_tiny[[]logic-3]"])
