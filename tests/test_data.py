@@ -203,7 +203,7 @@ def test_gbk() -> None:
 
 
 def test_neither_utf8_nor_gbk() -> None:
-    assert fails(lines(HEADER, ROW).encode() + b"\n\xff\xff") == "t.csv, line 4: not UTF-8"
+    assert fails(lines(HEADER, ROW).encode() + b"\n\xff\xff") == "t.csv, line 4: not UTF-8; save it as UTF-8"
 
 
 @pytest.mark.parametrize(

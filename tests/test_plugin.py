@@ -135,7 +135,7 @@ def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path
     mine = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     bare = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:llmeval")
     plain = [
-        [line.split(" in ")[0] for line in done.outlines if not line.startswith(("rootdir", "plugins"))]
+        [line.split(" in ")[0].strip("= ") for line in done.outlines if not line.startswith(("rootdir", "plugins"))]
         for done in (mine, bare)
     ]
     assert plain[0] == plain[1]
