@@ -317,6 +317,8 @@ _WORD_STANDS = re.compile(
     re.I,
 )
 _NAMED_OPTION = re.compile(r"(?:选项|option|choice|answer)[\s(\"']*$", re.I)
+_LINES = re.compile(r"[^\n]+")
+_NOT_WORD = re.compile(r"[^\w\n]*")
 _CLAUSE_END = re.compile(r"[,。.!?;\n]")
 
 _LINE_LEAD = re.compile(
@@ -733,6 +735,9 @@ class _Reader:
 
     def _line_claims(self, denied: frozenset[int]) -> Iterator[_Claim]:
         """The first and the last line, where they are an answer; a first line that begins with one."""
+        if (listed := self._list_at_top(denied)) is not None:
+            yield _Claim(0, listed, None, _Strength.STATED)
+            return
         first_end = self.text.find("\n")
         first_end = len(self.text) if first_end < 0 else first_end
         last_start = self.text.rfind("\n") + 1
@@ -751,6 +756,25 @@ class _Reader:
         text = self._text_at(_past(_TEXT_LEAD, self.text))
         if text and _TEXT_LEAD_ENDS.match(self.text, text[0]):
             yield _Claim(0, text[0], text[1], _Strength.LEAD)
+
+    def _list_at_top(self, denied: frozenset[int]) -> int | None:
+        """Where a first line ends that is one choice, whole, and goes on with the next: a list, cut off."""
+        first: _Mention | None = None
+        end = 0
+        for line in _LINES.finditer(self.text):
+            index = self.at.get(_past(_NOT_WORD, self.text, line.start()), -1)
+            mention = self.mentions[index] if index >= 0 else None
+            if first is None:
+                own = self._own(mention) if mention is not None else None
+                if own is None or not _LINE_TRAIL.match(self.text, own):
+                    return None
+                first, end = mention, line.end()
+            elif mention is None or index in denied or not self._heads_item(mention):
+                return None
+            elif mention.label != first.label or len(line[0]) > end + 8:
+                # What is explained one by one, after the answer, begins with the first choice.
+                return None if mention.label in (first.label, self.order[0]) else end
+        return None
 
     def _line_claim(self, start: int, end: int, denied: frozenset[int]) -> _Claim | None:
         line = self.text[start:end]

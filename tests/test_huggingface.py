@@ -168,8 +168,8 @@ def lm_eval_scores(folder: Path, context: str, choices: Sequence[str]) -> list[f
         spaces = len(context) - len(context.rstrip())
         tail, head = (context[-spaces:] + choice, context[:-spaces]) if spaces else (choice, context)
         whole, start = tokenizer.encode(head + tail), len(tokenizer.encode(head))
-        logits = model(torch.tensor([whole[:-1]])).logits[0].log_softmax(-1)
-        scores.append(sum(float(logits[place - 1, whole[place]].detach()) for place in range(start, len(whole))))
+        logits = model(torch.tensor([whole[:-1]])).logits[0].log_softmax(-1).detach()
+        scores.append(sum(float(logits[place - 1, whole[place]]) for place in range(start, len(whole))))
     return scores
 
 
