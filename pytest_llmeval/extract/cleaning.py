@@ -1,0 +1,35 @@
+"""Text as the rules want it: half-width, without markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_MARKUP = (
+    (re.compile(r"\r\n?|<br ?/?>", re.I), "\n"),
+    (
+        re.compile(r"\\(?:text|math|operatorname|large|Large|huge|bf|rm)[a-z]*\b ?|\\[,;!\[\]()]|\\q?quad\b"),
+        "",
+    ),
+    (re.compile("[*_`$\\0-\\x08\\x0b-\\x1f\\x7f\\u200b-\\u200f\\ufeff\\ufe0f]+"), ""),
+    (re.compile(r"[^\S\n]+"), " "),
+    (re.compile(r"(?: ?\n){3,}"), "\n\n"),
+    (re.compile(r"^ ?(?:[-•·+] |[#>|] ?)+|[ |]+$", re.M), ""),
+)
+
+
+def clean(text: str) -> str:
+    """Half-width, without markdown, LaTeX fonts, control characters and surrounding blanks."""
+    text = unicodedata.normalize("NFKC", text)
+    for pattern, to in _MARKUP:
+        text = pattern.sub(to, text)
+    return text.strip()
+
+
+def unwrapped(text: str) -> str:
+    """Without the quotes, brackets and stops around it."""
+    return text.strip(" \n\t\"'“”‘’「」『』《》【】()[]{}<>。.,;:!、")
+
+
+def bare(text: str) -> str:
+    return unwrapped(text).casefold()

@@ -1,0 +1,281 @@
+"""The words and signs by which ``reader`` knows an answer, in Chinese and English."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import IntEnum
+
+OPEN = r"[\s\"'“”‘’「『《【】\[\](){}<>:=,→~-]"
+ZH_FILL = (
+    rf"(?:{OPEN}|应该|应当|应|该|就|只能|只|肯定|显然|明显|确定|必然|一定|当然|还|很|可能|也许|或许"
+    rf"|大概|似乎"
+    r"|好像|是|为|即|乃|选择|选项|选|项|一项|字母|如下|正确|最佳|最合适|最|的|我|认为|觉得|猜测|猜|会|要"
+    r"|了|option\b)*+"
+)
+EN_FILL = (
+    rf"(?:{OPEN}|(?:is|are|be|was|would|should|must|will|could|may|might|has|to|the|therefore|thus|then"
+    rf"|hence"
+    r"|clearly|definitely|certainly|obviously|indeed|actually|simply|most|likely|probably|possibly"
+    r"|correct|right"
+    r"|best|option|choice|answer|letter|number|that's|that|it's|it|only|with|selected|given|by|below"
+    r"|above|as|follows)\b)*+"
+)
+
+
+class Strength(IntEnum):
+    """How definite a claim is; only the strongest ones of a text count."""
+
+    TENTATIVE = 1
+    LEAD = 2
+    STATED = 3
+    FIRM = 4
+    FINAL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Words that lead up to an answer. ``ends``: the clause must end after the label."""
+
+    name: str
+    pattern: re.Pattern[str]
+    strength: Strength = Strength.FIRM
+    ends: bool = False
+
+
+def _marker(name: str, pattern: str, fill: str, *, final: bool = False, ends: bool = False) -> Marker:
+    strength = Strength.FINAL if final else Strength.FIRM
+    return Marker(name, re.compile(f"(?:{pattern}){fill}", re.I), strength, ends)
+
+
+MARKERS = (
+    _marker("boxed", r"\\f?boxed ?(?=\{)", EN_FILL, final=True),
+    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|答案)>", EN_FILL, final=True),
+    _marker(
+        "json",
+        r"[\"'](?:(?:final|correct)[ _]?)?(?:answer|choice|option|选项|(?:正确|最终)?答案)[\"'] ?:",
+        EN_FILL,
+        final=True,
+    ),
+    _marker("final zh", r"(?:最终|最后)的?(?:正确)?(?:答案|选择|结论|选)", ZH_FILL, final=True),
+    _marker("final en", r"\bfinal (?:answer|choice|option)\b", EN_FILL, final=True),
+    _marker("answer zh", r"答案|(?<![回解问作])答 ?[:,]", ZH_FILL),
+    _marker("choose zh", r"(?<![候备误错挑])选(?!项|手|举|修)(?:择(?!题|性))?", ZH_FILL),
+    _marker(
+        "option is zh",
+        r"(?<![A-Za-z0-9])(?<!错误)(?<!其[他它余])选项(?:应该|应当|应)?(?:是|为|:)|正确的?(?:选项|一项)",
+        ZH_FILL,
+    ),
+    _marker(
+        "the right one zh",
+        r"的(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?[是为]|不?(?:正确|错误|不当"
+        r"|恰当|合适|合理|准确|有误|符合题意|属于|不符|对|错)的"
+        r"(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?(?:是|为|:)",
+        ZH_FILL,
+    ),
+    _marker(
+        "should be zh",
+        r"(?:应该|应当|应|而|其实|实际上|只能|我想|认为|觉得|猜测?)(?:就?是|为)|我猜",
+        ZH_FILL,
+    ),
+    _marker(
+        "therefore zh",
+        r"所以|因此|因而|故而?|可[知见得]|[意此]得|得出|显然|只剩下?|剩下的?(?:只有|就是)?|综上(?:所述)?"
+        r"|结论(?=是|为|:)|(?<=[\n,。])(?:就?是)",
+        ZH_FILL,
+        ends=True,
+    ),
+    _marker("answer en", r"\banswers?\b(?: (?:to|for|of|here)\b[^.:\n]{0,80}? (?:is|be)\b)?", EN_FILL),
+    _marker("short answer en", r"(?<![^\n])(?:A|Ans) ?[:.](?= ?\(?[A-Za-z0-9]\)?\.?(?!\S))", EN_FILL),
+    _marker(
+        "choose en",
+        r"\b(?:choose|choosing|chose|select|selecting|pick|picking|go(?:ing)? with|opt(?:ing)? for"
+        r"|settl(?:e|ing) on)\b",
+        EN_FILL,
+    ),
+    _marker(
+        "the right one en",
+        r"\b(?:correct|right|best|true|accurate|appropriate|false|incorrect(?! \w+ ?:))"
+        r" (?:option|choice|one|statement|letter|response|alternative|selection) ?(?:is|would be|must be"
+        r"|:|=)",
+        EN_FILL,
+    ),
+    _marker(
+        "heading en",
+        r"\b(?:correct|right|best|selected|chosen|my|option|choice|selection)"
+        r"(?: (?:option|choice|answer|selection))? ?[:=]",
+        EN_FILL,
+    ),
+    _marker(
+        "therefore en",
+        r"\b(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short))\b|(?<=[,;] )but\b",
+        EN_FILL,
+        ends=True,
+    ),
+    _marker(
+        "it is en",
+        r"\b(?:it|that)(?:'s| is| must be| should be| has to be| would be| might be| could be)\b"
+        r"|\bi(?:'d| would)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",
+        EN_FILL,
+        ends=True,
+    ),
+    _marker("maybe zh", r"可能是|也许是|或许是|大概是|似乎是|好像是", ZH_FILL, ends=True),
+)
+
+# Without one of these between marker and label, the label must end its clause ("答案A的意思是" does not).
+COPULA = re.compile(r"[是为选:=即\n{>]|应|\b(?:is|be|are)\b|(?:choos|chose|select|pick|with|for|on)", re.I)
+
+NOT_BEFORE = re.compile(
+    r"(?:不是|并非|绝非|不能是|不可能是|不会是|不应该?[是选]|不(?:能|可|该|要|会|宜|可能)?选|别选|误选"
+    r"|错选|排除|剔除|除去|除了?"
+    r"|而非|不为|\bnot|n't(?: be)?|\bcannot be|\brather than|\binstead of|\brul(?:e|es|ed|ing) out"
+    r"|\beliminat(?:e|es|ed|ing)"
+    r"|\bexclud(?:e|es|ed|ing)|\bexcept(?: for)?|\bother than|\bneither)"
+    r"(?:[\s(\"'\[]|掉|了|选择?|选项|答案|(?:the|be|answer|options?|choices?)\b)*+",
+    re.I,
+)
+ONLY_BEFORE = re.compile(
+    r"(?:只有|唯有|仅有|\bonly)(?:[\s(\"']|选项|选|答案|(?:option|choice|answer)\b)*+", re.I
+)
+SUPPOSED = re.compile(
+    r"同学|有人|的人|多人|老师|考生|学生|\b(?:some|many|people|students|you (?:might|may|could))\b|如果"
+    r"|假如|假设|假定|要是|倘若|若|\b(?:if(?! i (?:had|have|must))|suppose|assum\w+|whether|between)\b",
+    re.I,
+)
+THEN = re.compile(r"那么|则|\bthen\b", re.I)
+TENTATIVE = re.compile(
+    r"可能|也许|或许|大概|似乎|好像|看起来|乍一?看|初步|猜|\b(?:maybe|perhaps|might|could|may|possibly"
+    r"|probably|likely|guess"
+    r"|seems?|looks like|at first|initially)\b",
+    re.I,
+)
+
+SUBJECT = (
+    r"[ )\]}\"'”’】」』》]*+(?:选项|项|答案|(?:option|choice|answer)\b)?+ ?"
+    r"(?:的?(?:说法|表述|描述|观点|内容|叙述|做法|解释|陈述|结论|判断))?+"
+)
+ADVERBS = (
+    r"(?:[ (]|都|均|皆|全|也|则|才|就|是|显然|明显|完全|最|更|为|本身|肯定|确实|同样|(?:is|are|was|were"
+    r"|be|being|clearly"
+    r"|obviously|indeed|also|both|all|the|definitely|therefore|thus|most|only|likely|probably"
+    r"|actually)(?![a-z]))*+"
+)
+DENIAL = (
+    r"错|×|✗|✘|❌|❎|[不](?!仅|但|妨|过|难|会错)|有误|无关|没(?!错|问题)|无法|未(?!必不)|并[不非]|非"
+    r"|排除|与题[意干]不"
+    r"|(?:is|are|was|were|do|does|can|could|should|must)n't\b|cannot\b|(?:does |do |should |must )?not\b"
+    r"|incorrect|wrong|false|untrue|(?:can be |should be |must be )?(?:ruled out|eliminated|excluded)"
+    r"|unrelated|irrelevant"
+)
+DENIED = re.compile(f"{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
+DENIED_LIST = re.compile(f"[两三] ?(?:个|项)|{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
+DENIED_ITEM = re.compile(f"{SUBJECT} ?[.:、)-] ?{ADVERBS}(?:{DENIAL})", re.I)
+
+DENIED_TEXT = re.compile(f"[ )\"'”’」』]*[:(—–-]* ?{ADVERBS}(?:{DENIAL})", re.I)
+
+RIGHT = (
+    r"(?:正确(?!的[^\s。.,;!)])|合适|恰当|准确|贴切|适合|符合(?=[\s。.,;!)]|$)|没错|成立"
+    r"|对的?(?=[\s。.,;!)]|$|[A-Z][错对不])|(?:correct|right|true|accurate)\b)"
+)
+VERDICTS = (
+    (
+        "is the answer",
+        re.compile(
+            f"{SUBJECT},?{ADVERBS}(?:(?:正确|最佳|标准|唯一|最合适|合适)的?(?:答案|选项|选择|一项)"
+            f"|答案|当选|符合题意"
+            r"|(?:correct |right |best |only |appropriate |accurate )+(?:answer|option|choice|one"
+            r"|response)\b|answer\b"
+            r"|best\b)",
+            re.I,
+        ),
+        Strength.FIRM,
+    ),
+    ("is right", re.compile(f"{SUBJECT} ?[.:、)]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
+)
+# Further on in the same sentence, before any other label.
+IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
+NOT_NEAR = re.compile(r"[不未没非][^,。;\n]{0,3}$")
+TICK = re.compile(r"[✅✓✔☑]|√(?![\w(\\{])")
+RIGHT_LATER = re.compile(
+    r"(?<![不太])(?:正确|[,:;—-] ?对|\bis (?:correct|right|true))(?=的?(?:[\s。.,;!)]|$))", re.I
+)
+ALSO = re.compile(r"也|同样|\b(?:also|too|equally)\b", re.I)
+
+CORRECTION = re.compile(
+    r"不对|不,|等等|等一下|且慢|但|然而|不过|其实|实际上|更正|纠正|修正|改[为选]|重新|再[想看]|抱歉|仔细"
+    r"|错了|而是|最终|综上"
+    r"|\b(?:wait|actually|however|but|sorry|correction|on second thought|no[,.]|hmm|rather|final"
+    r"|in conclusion|to sum up)",
+    re.I,
+)
+RETRACTION = re.compile(
+    r"(?<![^\n。.!?…])[^\S\n]*(?:(?:哦|噢|嗯|啊|呃)[,…. ]*)?(?:等等|等一下|不对|且慢|我错了|(?:oh "
+    r"|hmm,? |but )?wait\b|"
+    r"(?:no|hmm),? wait\b)(?=[\s,。.!…:—-]|$)",
+    re.I,
+)
+LIST_JOINT = re.compile(
+    r"[\s)\]\"'”’]*(?:、|和|与|及|以及|或者?|还是|跟|/|&|and|or|nor|plus|\+)[\s(\[\"'“‘]*(?:选项|项"
+    r"|options?)? *"
+)
+LIST_COMMA = re.compile(
+    r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| )[(\[\"'“‘]*(?:选项|options?)? *"
+)
+LED = re.compile(r"(?:是|为|选|答案|项|[:=]|\b(?:is|answer|option|choice)) ?\(?$", re.I)
+PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|both\b)", re.I)
+
+ENDS = re.compile(r"[^\S\n]*(?:选项|项)?[^\S\n]*[了吧啊呢哦啦]?(?:$|[^\w\s]|\n)")
+ENDS_PLAINLY = re.compile(r"[^\S\n]*(?:$|[\n。.!,;)])")
+STANDS = re.compile(
+    r"$|\W|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
+)
+WORD_STANDS = re.compile(
+    r"(?!\.\d)[^\S\n]*(?:$|[^\w\s]|\n"
+    r"|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
+    r"|(?:because|since|as|is|isn't|are|was|and|or|nor|but|so|which|due|given|rather|instead|over|not"
+    r"|would|should|must|seems|has|does|here)\b)",
+    re.I,
+)
+NAMED_OPTION = re.compile(r"(?:选项|option|choice|answer)[\s(\"']*$", re.I)
+LINES = re.compile(r"[^\n]+")
+NOT_WORD = re.compile(r"[^\w\n]*")
+CLAUSE_END = re.compile(r"[,。.!?;\n]")
+
+LINE_LEAD = re.compile(
+    r"[^\w\n]*(?:[嗯哦呃啊那么就]{1,3}[^\w\n]*)?(?:第? ?\d{1,3} ?(?:题|[.、):]) ?)?(?:(?:正确"
+    r"|我的?)?(?:选项|选择|选|答案|答|option|choice|answer))?[^\w\n]*",
+    re.I,
+)
+LINE_TRAIL = re.compile(r"[^\w\n?]*(?:选项|项|吧|哦|啦|。)?[^\w\n?]*(?:\n|$)")
+LEAD_LOOSE = re.compile(
+    r"[)\]】]?(?:选?项)? ?(?:[.、),。-] ?(?=\S)|\n|,? ?(?:because|since|as|因为|由于)"
+    r"| \([^()\n]{0,40}\)[ .。]*(?:\n|$))",
+    re.I,
+)
+ITEM = re.compile(r"[)\]】]? ?(?:选?项)? ?[.、:)]|$")
+JOINTS = " .、:(),\"“「'—>-"
+OWN_JOINT = re.compile(rf"[)\]】}}]?(?:选?项)?[{JOINTS}]*")
+TO_NEXT = re.compile(r"(?:[ (\"'\[]|是|为|选|选项|(?:the|option|choice|answer)\b)*+", re.I)
+TEXT_ENDS = re.compile(r"$|[^\w]")
+ARTICLE = re.compile(r"(?:an?|the) ", re.I)
+INSTEAD = re.compile(
+    r"[ ,;.]*(?:but(?: rather)?|而(?:应该?)?[是选为]|应该?[是选为]|(?:所以|so)?,? ?it(?:'s| is))(?:[ (]"
+    r"|选项|选|(?:option|choice)\b)*+",
+    re.I,
+)
+NOT_THE_NEXT = re.compile(
+    r"[ ,)]*(?:而非|而?不是|rather than|instead of|(?:and )?not) ?(?:选项|(?:option|choice) )?[ (]*", re.I
+)
+NOT_TAIL = re.compile(
+    r"(?:不是|并非|不能|不可能|不应该?|不会|不|没有?|not|n't|别|勿|错误的?|incorrect|wrong) ?$", re.I
+)
+ONLY_AFTER = re.compile(
+    r"[ )]*(?:选?项)?(?:的?(?:说法|表述|描述|观点|叙述|做法))?[ 是最才]*(?:对|错|不?正确|不|符合|属于"
+    r"|成立|满足|能|可以|(?<=是)|$|[。.,;!\n]|is\b)"
+)
+SENTENCE_END = re.compile(r"[。;\n]|\.(?= |$)")
+LINE_OPEN = re.compile(
+    r"[^\w]*(?:第? ?\d{1,3} ?(?:题|[.、):]) ?)?(?:(?:选项|选|option|choice) ?)?[^\w]*", re.I
+)
+TEXT_LEAD_ENDS = re.compile(r"$|[,。.;:!\n(—]|因")
+TEXT_LEAD = re.compile(r"(?:我(?:认为|觉得|想)|应该|应当|应|就|是|选|it is|it's|the)*", re.I)
