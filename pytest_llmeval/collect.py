@@ -294,5 +294,21 @@ class BenchmarkPaths:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """A folder without a test file is collected by its benchmark.toml."""
         if file_path in self._paths and file_path.suffix == ".toml":
-            return BenchmarkFile.from_parent(parent, path=file_path)
+            return BenchmarkFile.from_parent(parent, path=file_path, nodeid=_nodeid(file_path, parent))
         return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makemodule(
+        self, module_path: Path, parent: pytest.Collector
+    ) -> pytest.Module | None:
+        """Name what lies outside of the project's folder: there pytest's node ids have no file at all."""
+        nodeid = _nodeid(module_path, parent) if module_path in self._paths else None
+        if nodeid is None:
+            return None
+        module: pytest.Module = pytest.Module.from_parent(parent, path=module_path, nodeid=nodeid)
+        return module
+
+
+def _nodeid(path: Path, parent: pytest.Collector) -> str | None:
+    """``ceval/test_ceval.py`` for a file outside of the project's folder, None for pytest's own name."""
+    return None if path.is_relative_to(parent.config.rootpath) else f"{path.parent.name}/{path.name}"

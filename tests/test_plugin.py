@@ -126,6 +126,7 @@ def test_a_packaged_benchmark_runs_in_any_folder(pytester: pytest.Pytester, venv
     done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1")
     assert done.ret == 0
     assert results(pytester)["results"][0]["counts"]["requested"] == 8
+    assert questions(pytester)[0]["nodeid"].startswith("mini/test_mini.py::test_mini[")
 
 
 def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path) -> None:
