@@ -6,7 +6,7 @@ import os
 import re
 import string
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,10 +238,6 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         raise unknown("split", split, splits, where=str(path))
     prompts = _Reader(top.get("prompts", dict, {}), f"{path} [prompts]", ("generate", "logprob"))
     subjects = _subjects(top.get("subjects", dict, {}), path)
-    groups: dict[str, list[str]] = {}
-    for subject in subjects.values():
-        for group in subject.groups:
-            groups.setdefault(group, []).append(subject.key)
     benchmark = Benchmark(
         name=name,
         title=top.get("title", str, name),
@@ -260,10 +256,20 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         generate=_generate(prompts.get("generate", dict, {}), path),
         logprob=_logprob(prompts.get("logprob", dict, {}), path),
         subjects=subjects,
-        groups={group: tuple(keys) for group, keys in groups.items()},
+        groups=_groups(subjects.values()),
     )
     _check_templates(benchmark)
     return benchmark
+
+
+def _groups(subjects: Collection[Subject]) -> dict[str, tuple[str, ...]]:
+    """Groups to subjects' keys: first those that are a subject's main one, then those that cut across."""
+    main = [subject.groups[0] for subject in subjects if subject.groups]
+    across = [group for subject in subjects for group in subject.groups[1:]]
+    return {
+        group: tuple(subject.key for subject in subjects if group in subject.groups)
+        for group in dict.fromkeys([*main, *across])
+    }
 
 
 def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:

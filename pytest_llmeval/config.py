@@ -108,6 +108,9 @@ class Limit:
     stop: int | None
     spelled: str
 
+    def __str__(self) -> str:
+        return self.spelled
+
     @property
     def count(self) -> int | None:
         """How many at most; None for all from ``start`` on."""

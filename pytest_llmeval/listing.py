@@ -38,13 +38,17 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     models += _BUILT_IN
     lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
     runs = [
-        (name, ", ".join(f"{key}={value}" for key, value in run.items())) for name, run in file.runs.items()
+        (name, "; ".join(f"{key} {_shown(value)}" for key, value in run.items()))
+        for name, run in file.runs.items()
     ]
-    if file.runs:
-        lines += _section("runs", matching(runs))
+    lines += _section("runs", matching(runs))
     if not any(line.startswith("  ") for line in lines):
         return [f"nothing matches {' '.join(words)!r}; --llm-list alone shows everything"]
     return lines
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -367,3 +367,14 @@ def test_known(write: Write, tmp_path: Path) -> None:
     assert found["fish"].folder.name == "sea"
     with pytest.raises(UserError, match="unknown benchmark 'fern'"):
         known(tmp_path, ["fern"], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [
+        ("ceval", ["stem", "social-science", "humanities", "other", "hard"]),
+        ("cmmlu", ["stem", "humanities", "social-science", "other", "china-specific"]),
+    ],
+)
+def test_groups_that_cut_across_come_last(name: str, groups: list[str]) -> None:
+    assert list(load(packaged()[name]).groups) == groups

@@ -309,12 +309,15 @@ def test_list(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("llmeval.toml").write_text(
         "[models.internlm-local]\nbackend = 'hf'\npath = '/models/internlm'\n"
         "[models.cloud]\nbackend = 'openai'\nbase_url = 'http://user:secret@host/v1'\n"
+        "[runs.other]\nmodels = ['cloud']\nlimit = 1\n"
     )
     done = pytester.runpytest_subprocess("--llm-list", "internlm", "ceval")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*internlm-local*hf: /models/internlm", "*ceval*52 subjects*"])
-    assert "cmmlu" not in done.stdout.str()
-    assert "secret" not in pytester.runpytest_subprocess("--llm-list").stdout.str()
+    assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
+    everything = pytester.runpytest_subprocess("--llm-list").stdout
+    everything.fnmatch_lines(["runs:", "  other  model cloud; limit 1"])
+    assert "secret" not in everything.str()
 
 
 def test_junit_carries_the_outcome(pytester: pytest.Pytester, tiny: Path) -> None:
