@@ -131,7 +131,7 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark, state: State) -> 
         return ()
     name = marker.args[0]
     if not (state.models.configs or config.option.collectonly or state.settings.show_prompts):
-        state.left_out.append(f"{name}: no model given; try: pytest --llm-model=smollm2 -k {name}")
+        state.without_model.append(name)
         return ()
     try:
         return suite_for(name, here, metafunc, state).questions
@@ -209,6 +209,13 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
         items[:] = []
         return
     items[:] = [item for item in items if not _is_empty(item)]
+
+
+def without_model(state: State) -> str:
+    """The line that says which benchmarks were not asked for want of a model, and what to do."""
+    names = list(dict.fromkeys(state.without_model))
+    chosen = "" if state.settings.benchmarks else f" -k test_{names[-1]}"
+    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2{chosen}"
 
 
 def _is_empty(item: pytest.Item) -> bool:

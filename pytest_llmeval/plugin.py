@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["llm"]
 
+_WITHOUT_MODEL = "llmeval_without_model"
 _LIST_HELP = "list the models and benchmarks that match any of the words, and stop"
 
 
@@ -162,13 +163,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Raise what was found wrong while collecting, and take out benchmarks that cannot run."""
     state = config.stash[STATE]
-    if state.problems or state.left_out or state.suites:
+    if state.problems or state.left_out or state.without_model or state.suites:
         from pytest_llmeval.collect import finish_collection
 
         finish_collection(config, items)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker of xdist tell what only wants a model; without one nothing else of ours listens."""
+    state = session.config.stash.get(STATE, None)
+    if state is not None and state.without_model and is_worker(session.config):
+        getattr(session.config, "workeroutput")[_WITHOUT_MODEL] = state.without_model  # noqa: B009
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear of it."""
+    names = getattr(node, "workeroutput", {}).get(_WITHOUT_MODEL, ())
+    node.config.stash[STATE].without_model.extend(names)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What was left out, and why."""
-    for line in config.stash[STATE].left_out:
+    state = config.stash[STATE]
+    lines = list(state.left_out)
+    if state.without_model:
+        from pytest_llmeval.collect import without_model
+
+        lines.append(without_model(state))
+    for line in lines:
         terminalreporter.write_line(f"llmeval: {line}", yellow=True)

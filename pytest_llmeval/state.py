@@ -19,7 +19,8 @@ class State:
     """One process's view of the session.
 
     ``problems`` are user errors found while collecting, ``left_out`` lines about benchmarks that
-    were not run, ``fatal`` why the model cannot be asked any more.
+    were not run, ``without_model`` the benchmarks that only want a model, ``fatal`` why the model
+    cannot be asked any more.
     """
 
     settings: Settings
@@ -27,6 +28,7 @@ class State:
     suites: dict[str, Suite] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    without_model: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     planned: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     fatal: str | None = None

@@ -132,7 +132,6 @@ def test_a_packaged_benchmark_runs_in_any_folder(pytester: pytest.Pytester, venv
 def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.makepyfile(test_own="def test_own(): pass")
     (pytester.path / "questions.csv").write_text("id,question,A,B,C,D,answer\n0,q,a,b,c,d,A\n")
-    before = {path.name for path in pytester.path.iterdir()}
     mine = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     bare = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:llmeval")
     said = [
@@ -140,8 +139,9 @@ def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path
         for done in (mine, bare)
     ]
     assert said[0] == [line.replace("runpytest-1", "runpytest-0") for line in said[1]]
-    after = {path.name for path in pytester.path.iterdir()}
-    assert after - before <= {"__pycache__", "runpytest-0", "runpytest-1", "stdout", "stderr"}
+    left = {path.name for path in pytester.path.iterdir() if not path.name.startswith("runpytest-")}
+    others = {"__pycache__", ".benchmarks", "stdout", "stderr"}  # of Python, pytest-benchmark, pytester
+    assert left - others == {"test_own.py", "questions.csv", "tiny"}
 
 
 def test_collect_only(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -150,10 +150,12 @@ def test_collect_only(pytester: pytest.Pytester, tiny: Path) -> None:
     assert not (pytester.path / "reports").exists()
 
 
-def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess("--llm-benchmark=tiny")
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
+    done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--llm-benchmark=mini", xdist)
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    done.stdout.fnmatch_lines(["*tiny: no model given; try: pytest --llm-model=smollm2*"])
+    said = [line for line in done.outlines if line.startswith("llmeval:")]
+    assert said == ["llmeval: tiny, mini: no model given; try: pytest --llm-model=smollm2"]
     assert "skipped" not in done.stdout.str()
 
 
