@@ -1,6 +1,6 @@
 """What the harness costs beside bare pytest, on generated questions in C-Eval's layout.
 
-    python -m pytest tests/bench --benchmark-columns=min,median,rounds --benchmark-sort=name
+    tox -e bench -- --benchmark-columns=min,median,rounds --benchmark-sort=name
 
 Each measurement is a whole process, so imports and start-up count. "bare" is pytest with as many
 trivial parametrized tests and without this plugin.
@@ -9,6 +9,7 @@ trivial parametrized tests and without this plugin.
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from pytest_llmeval import benchmark as benchmarks
 COLLECTED = 12_342  # C-Eval's test split
 ASKED = 10_000
 ROUNDS = 3
+_ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 _PLAIN = ("-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:hypothesispytest", "-p", "no:xdist")
 
 
@@ -73,6 +75,7 @@ def run(folder: Path, *arguments: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *_PLAIN, *arguments],
         cwd=folder,
+        env=_ENV,
         capture_output=True,
         text=True,
     )
@@ -116,7 +119,11 @@ def _peak_bytes(folder: Path, arguments: Sequence[str]) -> int:
         "print('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "-q", *_PLAIN, *arguments], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-c", code, "-q", *_PLAIN, *arguments],
+        cwd=folder,
+        env=_ENV,
+        capture_output=True,
+        text=True,
     )
     return int(done.stdout.rsplit("PEAK ", 1)[1])
 
