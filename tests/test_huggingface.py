@@ -320,3 +320,32 @@ def test_a_device_that_is_not_here(tiny: Path) -> None:
         pytest.skip("there is a GPU here")
     with pytest.raises(ModelUnusable, match="use --llm-device=cpu"):
         runner(tiny, device="cuda")
+
+
+@pytest.mark.parametrize(("share", "spread"), [(0.8, False), (0.9, True)])
+def test_a_model_larger_than_one_gpu_is_spread(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, share: float, spread: bool
+) -> None:
+    """No GPU is needed: what a GPU would have free is made up, and loading is only recorded."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny)
+    weights = sum(p.numel() for p in model.parameters()) * torch.bfloat16.itemsize
+    asked: dict[str, Any] = {}
+
+    class Loaded:
+        def to(self, device: torch.device) -> Loaded:
+            asked["to"] = device
+            return self
+
+    def from_pretrained(path: str, **options: Any) -> Loaded:
+        asked.update(options)
+        return Loaded()
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(weights / share), 0))
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)
+    config, gpu = ModelConfig("tiny", "hf", str(tiny)), torch.device("cuda", 0)
+    hf_load._load_weights(config, hf_load.find(str(tiny)), gpu, torch.bfloat16, {"trust_remote_code": False})
+    assert asked.get("device_map") == ("auto" if spread else None)
+    assert asked.get("to") == (None if spread else gpu)

@@ -160,7 +160,7 @@ def _load_weights(
 ) -> Any:
     from transformers import AutoModelForCausalLM
 
-    if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype):
+    if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype, common):
         if importlib.util.find_spec("accelerate") is None:
             raise ModelUnusable(
                 f"model {config.name} is larger than one GPU; pip install accelerate to spread it"
@@ -170,15 +170,18 @@ def _load_weights(
     return model.to(device)
 
 
-def _outgrows(source: Source, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether the weights leave too little of one GPU for anything else."""
+def _outgrows(source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]) -> bool:
+    """Whether the weights leave too little of one GPU for anything else; reads the config only."""
     import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    files = Path(source.path).glob("*.safetensors")
-    stored = sum(file.stat().st_size for file in files)
+    settings = AutoConfig.from_pretrained(source.path, **common)
+    make: Any = AutoModelForCausalLM.from_config
+    with torch.device("meta"):
+        empty = make(settings, trust_remote_code=common["trust_remote_code"])
     free, _ = torch.cuda.mem_get_info(device)
-    # weights are stored in two bytes a parameter nearly always; four at most
-    return stored * dtype.itemsize / 2 > _SHARE_FOR_WEIGHTS * free
+    parameters: int = sum(parameter.numel() for parameter in empty.parameters())
+    return parameters * dtype.itemsize > _SHARE_FOR_WEIGHTS * free
 
 
 def _device(config: ModelConfig) -> torch.device:
