@@ -26,6 +26,8 @@ PREFIX = "llm_"
 class Failure(Failed):
     """A failure whose message says all: pytest shows it without a traceback."""
 
+    __module__ = "builtins"  # pytest's summary gives the class its module's name otherwise
+
     def __init__(self, message: str) -> None:
         super().__init__(message, pytrace=False)
 

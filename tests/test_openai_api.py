@@ -276,6 +276,23 @@ def test_one_question_s_trouble_is_not_another_s(server: Server) -> None:
     assert (first.attempts, second.error, second.text) == (1, None, "答案：A")
 
 
+def test_a_server_that_refuses_every_request_alike_ends_the_run() -> None:
+    """As ``transformers serve FOLDER`` does when asked for another name than that folder's."""
+    with Server(usual=error(400, "Server is pinned to './m'; requested 'm'.")) as server:
+        with pytest.raises(ModelUnusable, match=r"refuses every request: status 400: Server is pinned"):
+            ask(server.url, [chat(str(n)) for n in range(40)], concurrency=1)
+        assert len(server.bodies) == 8
+
+
+def test_refusals_end_no_run_that_has_an_answer_or_other_refusals(server: Server) -> None:
+    server.script(Reply(completion()), *[error(400, "not this one")] * 20)
+    got = ask(server.url, [chat(str(n)) for n in range(21)], concurrency=1)
+    assert [one.error is None for one in got] == [True] + [False] * 20
+    server.script(*[error(400, f"the prompt is {n} tokens too long") for n in range(20)])
+    got = ask(server.url, [chat(str(n)) for n in range(20)], concurrency=1)
+    assert all(one.error is not None for one in got)
+
+
 @pytest.mark.parametrize("status", [400, 413, 418, 422])
 def test_what_is_refused_is_not_sent_again(server: Server, status: int) -> None:
     server.script(Reply({"detail": "bad field"}, status))

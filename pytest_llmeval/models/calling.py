@@ -17,6 +17,8 @@ from pytest_llmeval.types import Completion, Prompt, Request, shown
 _RETRIED = (408, 409, 429)
 _REJECTED = (400, 413, 422)
 _LIST_AT_MOST = 5
+# so many questions refused in the very same words, and none answered: it is not the questions
+_REFUSED_ALIKE = 8
 
 
 class Refused(Exception):
@@ -70,6 +72,9 @@ class Calls:
     dialect: wire.Dialect = field(default_factory=wire.Dialect)
     #: a request used up its attempts without a connection, and nothing was heard since
     dead: bool = False
+    answered: bool = False
+    #: what each request so far was refused with, until one is answered
+    refusals: list[str] = field(default_factory=list)
 
     async def complete(self, request: Request) -> Completion:
         """One request's completion. Raises ``RequestFailed`` and ``ModelUnusable``."""
@@ -86,7 +91,7 @@ class Calls:
             except Refused as caught:
                 refused = caught
             else:
-                self.dead = False
+                self.dead, self.answered = False, True
                 latency = time.perf_counter() - started
                 completion = replace(completion, latency_s=latency, attempts=sent)
                 return _without(completion, prompt, dropped, limit)
@@ -138,7 +143,15 @@ class Calls:
         if refused.status in _REJECTED and request.choices and wire.about_logprobs(refused.message):
             raise self._no_scores()
         if not refused.passing:
+            self._see_whether_all_are_refused(said)
             raise RequestFailed(f"{self.where.shown} refused the request: {said}", attempts=sent)
+
+    def _see_whether_all_are_refused(self, said: str) -> None:
+        if self.answered:
+            return
+        self.refusals.append(said)
+        if len(self.refusals) >= _REFUSED_ALIKE and len(set(self.refusals)) == 1:
+            raise ModelUnusable(f"{self.where.shown} refuses every request: {said}")
 
     async def _not_found(self, said: str) -> ModelUnusable:
         names = await self.list_models()
