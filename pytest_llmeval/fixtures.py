@@ -75,6 +75,12 @@ class LLM:
         """How many questions are worth asking ahead."""
         return self._engine.model.window
 
+    def ready(self, benchmark: str) -> int:
+        """How many answers to questions of a benchmark wait for their turn."""
+        return sum(
+            job.future.done() for id, (_, job) in self._ahead.items() if id.startswith(f"{benchmark}/")
+        )
+
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Start on these questions, in the order their answers will be wanted."""
         requests = {}

@@ -26,7 +26,7 @@ from pytest_llmeval.recorder import PREFIX
 from pytest_llmeval.report import files, terminal
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 from pytest_llmeval.report.text import can_draw
-from pytest_llmeval.state import STATE, State
+from pytest_llmeval.state import STATE, State, is_controller
 from pytest_llmeval.types import Outcome
 
 _STATUS = {
@@ -149,6 +149,8 @@ class Controller:
         self._said_at = now
         counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
         asked = self._state.planned.get(entry.benchmark, {}).get(entry.model, {})
+        here = not is_controller(self._config)
+        ready = self._state.models.get(entry.model).ready(entry.benchmark) if here else 0
         make_say(self._config)(
             terminal.status_line(
                 f"{entry.benchmark} {entry.model}",
@@ -157,6 +159,7 @@ class Controller:
                 counts.correct,
                 counts.scored,
                 self._tally.seconds(entry.model, entry.benchmark),
+                ready,
             )
         )
 

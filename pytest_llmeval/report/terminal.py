@@ -20,6 +20,7 @@ from pytest_llmeval.stats import Counts
 
 __all__ = ["can_draw", "comparison", "error_groups", "gate_lines", "status_line", "table"]
 
+_RATE_FROM = 8
 #: from this many columns on, headers are spelled out and rows end in a bar
 WIDE = 100
 _GAP = "  "
@@ -105,16 +106,23 @@ def comparison(
     return lines
 
 
-def status_line(name: str, done: int, planned: int, correct: int, scored: int, elapsed: float) -> str:
-    """How far a run is: ``ceval 412/1346  acc 31.2%  18.3 q/s  ETA 51 s`` (``elapsed`` in seconds)."""
+def status_line(
+    name: str, done: int, planned: int, correct: int, scored: int, elapsed: float, ready: int = 0
+) -> str:
+    """How far a run is: ``ceval 412/1346  acc 31.2%  18.3 q/s  ETA 51 s`` (``elapsed`` in seconds).
+
+    ``ready`` are answers that wait for their turn: they count for the rate. The first few answers
+    tell none: they hold the loading of a model, or one batch.
+    """
     pieces = [f"{clean(name)} {done}/{planned}"]
     if scored:
         pieces.append(f"acc {correct / scored:.1%}")
-    if done and elapsed > 0:
-        rate = done / elapsed
+    answered = done + ready
+    if answered >= _RATE_FROM and elapsed > 0:
+        rate = answered / elapsed
         pieces.append(f"{rate:.1f} q/s" if rate >= 0.95 else f"{1 / rate:.1f} s/q")
-        if planned > done:
-            pieces.append(f"ETA {_duration((planned - done) / rate)}")
+        if planned > answered:
+            pieces.append(f"ETA {_duration((planned - answered) / rate)}")
     return _GAP.join(pieces)
 
 
