@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -253,8 +254,10 @@ def make_say(config: pytest.Config) -> Callable[[str], None]:
 
     def say(line: str) -> None:
         reporter = config.pluginmanager.get_plugin("terminalreporter")
+        capture = config.pluginmanager.get_plugin("capturemanager")
         if reporter is not None and not is_worker(config):
-            reporter.ensure_newline()
-            reporter.write_line(line)
+            with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+                reporter.ensure_newline()
+                reporter.write_line(line)
 
     return say
