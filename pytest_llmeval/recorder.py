@@ -18,7 +18,7 @@ from pytest_llmeval.state import STATE, State, is_worker
 from pytest_llmeval.types import Completion, Outcome, Question, Record
 
 if TYPE_CHECKING:
-    from pytest_llmeval.report.files import QuestionLog
+    from pytest_llmeval.report.questions import QuestionLog
 
 PREFIX = "llm_"
 
@@ -169,7 +169,7 @@ class Recorder:
         )
         item.user_properties += _scalars(record)
         if self._log is None:
-            from pytest_llmeval.report.files import QuestionLog
+            from pytest_llmeval.report.questions import QuestionLog
 
             self._log = QuestionLog(self._folder() / self._part)
         self._log.write(record)

@@ -23,7 +23,11 @@ from pytest_llmeval.collect import planned
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
 from pytest_llmeval.fixtures import make_say
 from pytest_llmeval.recorder import PREFIX
-from pytest_llmeval.report import files, terminal
+from pytest_llmeval.report import terminal
+from pytest_llmeval.report.folder import new_run_folder, point_latest
+from pytest_llmeval.report.questions import QUESTIONS, merge
+from pytest_llmeval.report.results import RunInfo, write_run
+from pytest_llmeval.report.submission import write_submissions
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.state import STATE, State, is_controller
@@ -66,7 +70,7 @@ class Controller:
         settings = self._state.settings
         self._made_report_dir = not settings.report_dir.exists()
         name = "+".join(model.name for model in settings.models)
-        return files.new_run_folder(settings.report_dir, settings.run_name, model=name)
+        return new_run_folder(settings.report_dir, settings.run_name, model=name)
 
     def _parse_gates(self) -> tuple[gate.Gate, ...]:
         from pytest_llmeval import benchmark as benchmarks
@@ -237,10 +241,10 @@ class Controller:
         parts = sorted(folder.glob("questions.gw*.jsonl"))
         if parts:
             order = [key for _, key in sorted(self._places)]
-            files.merge(parts, folder / "questions.jsonl", order)
+            merge(parts, folder / QUESTIONS, order)
             for part in parts:
                 part.unlink()
-        run = files.RunInfo(
+        run = RunInfo(
             name=folder.name,
             started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
             duration_s=round(time.time() - self._started, 3),
@@ -249,9 +253,9 @@ class Controller:
             versions=versions(),
             machine=machine(),
         )
-        files.write_run(folder, run, self._results, self._verdicts, self._errors)
-        files.write_submissions(folder)
-        files.point_latest(folder.parent, folder)
+        write_run(folder, run, self._results, self._verdicts, self._errors)
+        write_submissions(folder)
+        point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
 
     def _remove_folder(self) -> None:

@@ -1,0 +1,145 @@
+"""questions.jsonl: a line a question, written at once; read again; an xdist run's parts merged."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pytest_llmeval.report.folder import encode, replacing, writing
+from pytest_llmeval.types import Record
+
+QUESTIONS = "questions.jsonl"
+
+
+class QuestionLog:
+    """questions.jsonl, or an xdist worker's part of it: a line a question, there at once.
+
+    Raises ``LLMEvalError`` naming the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with writing(path.parent):
+            torn = _is_torn(path)
+            self._file = path.open("ab")
+            if torn:
+                self._file.write(b"\n")
+
+    def write(self, record: Record) -> None:
+        """Append the record's line; once this returns, a crash of the process cannot lose it."""
+        line = json.dumps(record_json(record), ensure_ascii=False, allow_nan=False)
+        with writing(self._path.parent):
+            self._file.write(encode(line) + b"\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """No more lines."""
+        with writing(self._path.parent):
+            self._file.close()
+
+    def __enter__(self) -> QuestionLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """A record as its line in questions.jsonl; the prompt is the one that was really sent."""
+    completion = record.completion
+    return {
+        "id": record.id,
+        "nodeid": record.nodeid,
+        "model": record.model,
+        "benchmark": record.benchmark,
+        "subject": record.subject,
+        "outcome": record.outcome.value,
+        "answer": record.answer,
+        "target": record.target,
+        "text": completion.text,
+        "reasoning": completion.reasoning,
+        "finish_reason": completion.finish_reason,
+        "prompt": record.prompt if completion.prompt is None else completion.prompt,
+        "scores": {label: _finite(score) for label, score in completion.scores.items()},
+        "latency_s": _finite(round(completion.latency_s, 6)),
+        "queue_s": _finite(round(completion.queue_s, 6)),
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "attempts": completion.attempts,
+        "cached": completion.cached,
+        "dropped_shots": completion.dropped_shots,
+        "notes": list(completion.notes),
+        "error": completion.error,
+    }
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no infinity (the log-probability of what cannot be) and no NaN."""
+    return number if math.isfinite(number) else None
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the file ends within a line, as a process that was killed leaves it."""
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return False
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except FileNotFoundError:
+        return False
+
+
+def read_questions(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a question log in order, without those that a crash cut off."""
+    with path.open("rb") as file:
+        for line in file:
+            if (row := _parse(line)) is not None:
+                yield row
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and "id" in row and "model" in row else None
+
+
+def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None) -> int:
+    """Join question logs into ``target`` (which may be one of them); returns the number of lines.
+
+    Of lines for the same question and model the last wins; a line that a crash cut off is left
+    out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
+    Only where the lines are is kept in memory. Raises ``LLMEvalError`` naming the target's folder.
+    """
+    with writing(target.parent):
+        paths = [path for path in parts if path.exists()]
+        where: dict[tuple[str, str], tuple[int, int]] = {}
+        for number, path in enumerate(paths):
+            with path.open("rb") as file:
+                start = 0
+                for line in file:
+                    row = _parse(line)
+                    if row is not None:
+                        where[str(row["id"]), str(row["model"])] = number, start
+                    start += len(line)
+        keys = dict.fromkeys(key for key in order or () if key in where) | dict.fromkeys(where)
+        files = [path.open("rb") for path in paths]
+        try:
+            with replacing(target) as out:
+                for key in keys:
+                    number, start = where[key]
+                    files[number].seek(start)
+                    out.write(files[number].readline().rstrip(b"\r\n") + b"\n")
+        finally:
+            for file in files:
+                file.close()
+    return len(where)
