@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmeval.config import OPTIONS
 from pytest_llmeval.errors import UserError
 from pytest_llmeval.fixtures import Models, llm, make_say
+from pytest_llmeval.options import OPTIONS
 from pytest_llmeval.state import STATE, State, is_controller, is_worker
 from pytest_llmeval.types import ModelConfig
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.config import OPTIONS, File, Settings, parse_file, read_file, resolve
+from pytest_llmeval.config import File, Settings, parse_file, read_file, resolve
 from pytest_llmeval.errors import UserError
+from pytest_llmeval.options import OPTIONS
 
 TUTORIAL = """
 [models.puyu]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
-GROUND = {"types", "errors", "config", "urls"}
+GROUND = {"types", "errors", "options", "config", "urls"}
 PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "gate"}
 MIDDLE = {"engine", "listing"}
 PYTEST = {

@@ -1,0 +1,235 @@
+"""The options: each with its name on the command line and in llmeval.toml, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmeval.types import MODES, Mode
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a non-empty text")
+    return value
+
+
+def _folder_name(value: object) -> str:
+    name = _text(value)
+    if name.strip() in (".", "..") or any(char in "/\\" or not char.isprintable() for char in name):
+        raise ValueError("a folder's name (no path)")
+    return name
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _whole(value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(f"a whole number of at least {least}")
+    try:
+        number = int(value)
+    except ValueError:
+        raise ValueError(f"a whole number of at least {least}") from None
+    if number < least:
+        raise ValueError(f"a whole number of at least {least}")
+    return number
+
+
+def _count(value: object) -> int:
+    return _whole(value, 0)
+
+
+def _positive(value: object) -> int:
+    return _whole(value, 1)
+
+
+def _number(value: object, *, zero: bool) -> float:
+    wanted = "a number of at least 0" if zero else "a number above 0"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(wanted)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not (number > 0 or (zero and number == 0)) or number == float("inf"):
+        raise ValueError(wanted)
+    return number
+
+
+def _rate(value: object) -> float:
+    return _number(value, zero=False)
+
+
+def _temperature(value: object) -> float:
+    return _number(value, zero=True)
+
+
+def _mode(value: object) -> Mode:
+    for mode in MODES:
+        if value == mode:
+            return mode
+    raise ValueError("generate or logprob")
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        raise ValueError("a list of texts")
+    return tuple(_text(one) for one in values)
+
+
+def _table(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("a table")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Which questions of each subject are asked: ``start:stop`` as Python slices them."""
+
+    start: int
+    stop: int | None
+    spelled: str
+
+    def __str__(self) -> str:
+        return self.spelled
+
+    @property
+    def count(self) -> int | None:
+        """How many at most; None for all from ``start`` on."""
+        return None if self.stop is None else self.stop - self.start
+
+
+def _limit(value: object) -> Limit:
+    wanted = "a count of at least 1 (as in 5) or a slice (as in 10:20) for each subject"
+    spelled = str(value).strip()
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(wanted)
+    spelled = spelled.removeprefix("[").removesuffix("]")
+    start, colon, stop = spelled.partition(":")
+    try:
+        low = int(start) if colon and start.strip() else 0
+        high = int(stop) if colon and stop.strip() else (None if colon else int(spelled))
+    except ValueError:
+        raise ValueError(wanted) from None
+    if low < 0 or (high is not None and high <= low):
+        raise ValueError(wanted)
+    return Limit(low, high, spelled)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: on the command line ``--llm-NAME``, in the file ``name`` with underscores.
+
+    ``convert`` raises ValueError with the words for what it wanted.
+    """
+
+    name: str
+    convert: Callable[[Any], Any]
+    help: str
+    metavar: str | None = None
+    many: bool = False
+    flag: bool = False
+    model: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in llmeval.toml and in ``Settings``."""
+        return self.name.replace("-", "_")
+
+    @property
+    def dest(self) -> str:
+        """Its name in pytest's ``config.option``."""
+        return "llm_" + self.key
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "model",
+        _texts,
+        "model to evaluate (repeatable): a name from [models.NAME]; hf:PATH_OR_ID; "
+        "openai:NAME; smollm2 (embedded); echo (always the first choice)",
+        "SPEC",
+        many=True,
+    ),
+    Option(
+        "benchmark",
+        _texts,
+        "run a packaged benchmark or your own folder, from anywhere (repeatable)",
+        "NAME_OR_FOLDER",
+        many=True,
+    ),
+    Option("run", _text, "settings of the [runs.NAME] table in llmeval.toml", "NAME"),
+    Option(
+        "mode", _mode, "generate (text, then read the answer; default) or logprob (score the choices)", "MODE"
+    ),
+    Option("shots", _count, "worked examples before each question (default: the benchmark's)", "N"),
+    Option("split", _text, "part of the benchmark to ask (default: the benchmark's)", "NAME"),
+    Option("limit", _limit, "questions for each subject: a count (5) or a slice (10:20)", "N"),
+    Option("seed", _count, "with --llm-limit=N: a random choice with this seed instead of the first N", "N"),
+    Option("base-url", _text, "where the OpenAI-compatible API is", "URL", model=True),
+    Option(
+        "api-key-env",
+        _text,
+        "environment variable that holds the API key (default OPENAI_API_KEY)",
+        "VAR",
+        model=True,
+    ),
+    Option("max-tokens", _positive, "most tokens of an answer", "N", model=True),
+    Option("temperature", _temperature, "sampling temperature (default 0: greedy)", "T", model=True),
+    Option("concurrency", _positive, "requests in flight at once (API; default 16)", "N", model=True),
+    Option("rate", _rate, "most requests a second, fractions allowed (API)", "R", model=True),
+    Option("retries", _count, "how often a failed request is sent again (API; default 5)", "N", model=True),
+    Option("timeout", _rate, "seconds until a request counts as failed (API; default 120)", "S", model=True),
+    Option(
+        "context",
+        _positive,
+        "most tokens of prompt and answer together; earliest shots are dropped to fit",
+        "N",
+        model=True,
+    ),
+    Option("stop", _texts, "text at which an answer ends (repeatable)", "TEXT", many=True, model=True),
+    Option("device", _text, "torch device, or auto (local models)", "NAME", model=True),
+    Option("dtype", _text, "torch dtype, or auto (local models)", "NAME", model=True),
+    Option("batch-tokens", _positive, "most tokens in one batch (local models)", "N", model=True),
+    Option("trust-remote-code", _flag, "run Python code that comes with a model", flag=True, model=True),
+    Option("data-dir", _text, "folder with benchmark data (also: environment variable LLMEVAL_DATA)", "DIR"),
+    Option(
+        "cache-dir",
+        _text,
+        "folder for downloaded data and the unpacked embedded model (default: ~/.cache/pytest-llmeval)",
+        "DIR",
+    ),
+    Option(
+        "fail-under",
+        _texts,
+        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it",
+        "EXPR",
+        many=True,
+    ),
+    Option("gate-partial", _flag, "let gates judge a run that -k or --llm-limit made smaller", flag=True),
+    Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),
+    Option("allow-errors", _count, "so many questions without any completion leave the run complete", "N"),
+    Option("report-dir", _text, "where run folders go (default: reports)", "DIR"),
+    Option("run-name", _folder_name, "name of this run's folder (default: time and model)", "NAME"),
+    Option(
+        "show-prompts", _flag, "print the prompts of the selected questions, ask nothing, and stop", flag=True
+    ),
+)
+
+#: what a [models.NAME] table has beside the options of a model
+MODEL_TABLE: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option("backend", _text, "hf, openai, smollm2, echo, or a plugin's"),
+        Option("model", _text, "the model's name at its API"),
+        Option("path", _text, "folder or hub id of a local model"),
+        Option("options", _table, "a backend's own parameters"),
+    )
+}
