@@ -125,8 +125,11 @@ class Completion:
     """What came back for one request.
 
     ``scores`` are log-probabilities (natural logarithm) of whole continuations by label.
-    ``latency_s`` is from the moment the model took the request up to its answer, ``queue_s`` the
-    wait before that (seconds). Token counts are None where the backend does not tell.
+    ``latency_s`` (seconds) is from the moment the model took the request up to its answer; of a local
+    model it is the request's own part of the time that was computed, and ``batch_s`` is how long the
+    batches took that it was part of. ``queue_s`` is the wait before. ``shared_tokens`` of the prompt
+    were computed for other requests too, and not for this one. Token counts are None where the
+    backend does not tell.
     ``finish_reason`` is ``stop``, ``length``, ``content_filter``, ... as the API calls them, and
     ``scored`` for choice scores. ``prompt`` is the text as sent, when it is not the request's own
     (shots dropped, no chat template); ``notes`` say such things in words.
@@ -141,6 +144,8 @@ class Completion:
     completion_tokens: int | None = None
     latency_s: float = 0.0
     queue_s: float = 0.0
+    batch_s: float | None = None
+    shared_tokens: int | None = None
     attempts: int = 1
     cached: bool = False
     dropped_shots: int = 0

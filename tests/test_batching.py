@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.batching import plan_batches
+from pytest_llmeval.models.hf.batching import plan_batches
 
 LENGTHS = st.lists(st.integers(1, 4000), max_size=80)
 

@@ -26,6 +26,7 @@ PYTEST = {
     "hookspec",
     "selection",
 }
+WITHOUT_TORCH = {"models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
 
 
 def layer(module: str) -> int:
@@ -63,9 +64,8 @@ def test_imports_point_down(path: Path) -> None:
         if top in ("pytest", "_pytest"):
             assert own == 4, f"{module} imports pytest"
         if top in ("torch", "transformers"):
-            assert module in ("models.huggingface", "models.hf_load", "models.smollm2"), (
-                f"{module} imports {top}"
-            )
+            assert module.startswith("models.hf.") or module == "models.smollm2", f"{module} imports {top}"
+            assert module not in WITHOUT_TORCH, f"{module} imports {top}"
         if top == "openai":
             assert module == "models.openai_api"
 

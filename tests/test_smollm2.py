@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.errors import ModelUnusable
-from pytest_llmeval.models import hf_load, smollm2
+from pytest_llmeval.models import smollm2
 from pytest_llmeval.models.base import Job
-from pytest_llmeval.models.huggingface import Runner
+from pytest_llmeval.models.hf import load
+from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.huggingface import encode, make_engine
 from pytest_llmeval.types import ModelConfig, Request, TextPrompt
 
 CONFIG = ModelConfig("smollm2", "smollm2")
@@ -27,14 +29,19 @@ def test_the_saved_folder_scores_as_the_gguf_does(tmp_path: Path) -> None:
     model.check()
     saved = model._load()
     assert [folder.name for folder in (tmp_path / "models").glob("*/*")] == [smollm2.saved_name(file)]
-    direct = hf_load.load(CONFIG, hf_load.find(str(file)))
-    jobs = [Job(Request(TextPrompt("The capital of France is"), choices={"P": " Paris", "R": " Rome"}))]
-    again = [Job(jobs[0].request)]
-    Runner(saved, CONFIG, lambda: False).answer(jobs)
-    Runner(direct, CONFIG, lambda: False).answer(again)
-    scores = jobs[0].future.result(0).scores
+    direct = load.load(CONFIG, load.find(str(file)))
+    scores, again = scored(saved), scored(direct)
     assert scores["P"] > scores["R"]
-    assert again[0].future.result(0).scores == pytest.approx(scores, abs=1e-5)
+    assert again == pytest.approx(scores, abs=1e-5)
+
+
+def scored(loaded: load.Loaded) -> dict[str, float]:
+    job = Job(Request(TextPrompt("The capital of France is"), choices={"P": " Paris", "R": " Rome"}))
+    engine, why_not = make_engine(loaded, CONFIG)
+    assert why_not is None
+    engine.add(encode([job], Encoder(loaded.tokenizer, None)))
+    engine.step()
+    return dict(job.future.result(0).scores)
 
 
 def test_saving_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

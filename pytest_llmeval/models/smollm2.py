@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmeval.errors import ModelUnusable, UserError
-from pytest_llmeval.models import hf_load
+from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.huggingface import HuggingFaceModel
 from pytest_llmeval.types import ModelConfig
 
@@ -43,21 +43,21 @@ class SmolLM2Model(HuggingFaceModel):
 
     def check(self) -> None:
         """As for any local model. Raises ``ModelUnusable``."""
-        hf_load.check(replace(self._config, target=str(weights())))
+        load.check(replace(self._config, target=str(weights())))
 
     def identity(self) -> str:
         """The name of the weights, dtype and device."""
         return f"smollm2 ({weights().stem}) dtype={self._config.dtype} device={self._config.device}"
 
-    def _load(self) -> hf_load.Loaded:
+    def _load(self) -> load.Loaded:
         file = weights()
         folder = self._folder / saved_name(file)
         if not folder.is_dir():
             try:
                 save(file, folder)
             except OSError:  # no room, or no right to write: the slow way works
-                return hf_load.load(self._config, hf_load.find(str(file)))
-        return hf_load.load(self._config, hf_load.find(str(folder)))
+                return load.load(self._config, load.find(str(file)))
+        return load.load(self._config, load.find(str(folder)))
 
 
 def saved_name(file: Path) -> str:
@@ -75,7 +75,7 @@ def save(file: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder.parent))
     try:
-        with hf_load.quiet():
+        with load.quiet():
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)

@@ -1,0 +1,1 @@
+"""Local weights: loading, encoding, and two ways to answer (``shared`` prefixes, ``plain`` batches)."""
