@@ -198,12 +198,14 @@ class Models:
         make: Callable[[ModelConfig], Model],
         suites: Mapping[str, Suite],
         say: Callable[[str], None],
+        note: Callable[[str], None],
     ) -> None:
         self.configs = {config.name: config for config in configs}
         self._make = make
         self._suites = suites
         self._said: set[str] = set()
         self._write = say
+        self._note = note
         self._open: dict[str, tuple[LLM, Engine]] = {}
 
     def get(self, name: str) -> LLM:
@@ -229,7 +231,10 @@ class Models:
         """Stop one model, or all."""
         for one in [name] if name is not None else list(self._open):
             if one in self._open:
-                self._open.pop(one)[1].close()
+                engine = self._open.pop(one)[1]
+                engine.close()
+                for line in getattr(engine.model, "notes", ()):
+                    self._note(line)
 
     def _say_waiting(self, name: str) -> None:
         if name not in self._said:

@@ -97,8 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
         def make(model: ModelConfig) -> Model:
             return _make_model(config, model, settings.cache_dir)
 
-        models = Models(settings.models, make, suites, make_say(config))
-        state = State(settings, models, suites)
+        notes: list[str] = []
+        models = Models(settings.models, make, suites, make_say(config), notes.append)
+        state = State(settings, models, suites, notes=notes)
         config.stash[STATE] = state
         for model in settings.models:
             make(model)

@@ -187,6 +187,8 @@ def _scalars(record: Record) -> list[tuple[str, object]]:
         (PREFIX + "completion_tokens", completion.completion_tokens),
         (PREFIX + "attempts", completion.attempts),
     ]
+    if completion.shared_tokens is not None:
+        pairs.append((PREFIX + "shared_tokens", completion.shared_tokens))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:

@@ -315,6 +315,7 @@ def _entry(found: Mapping[str, object]) -> Entry:
         latency_s=own("latency_s"),  # type: ignore[arg-type]
         prompt_tokens=own("prompt_tokens"),  # type: ignore[arg-type]
         completion_tokens=own("completion_tokens"),  # type: ignore[arg-type]
+        shared_tokens=own("shared_tokens"),  # type: ignore[arg-type]
         attempts=own("attempts") or 1,  # type: ignore[arg-type]
         cached=bool(own("cached")),
     )

@@ -45,9 +45,9 @@ class ToController:
         """Note what is planned; all workers collect the same."""
         self._state.planned = planned(session.items, self._state)
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Leave what this worker knows where xdist sends it on."""
+        """Leave what this worker knows, now that its models are closed, where xdist sends it on."""
         state = self._state
         found = {
             "planned": state.planned,

@@ -51,7 +51,7 @@ def schema_of_the_design(content: dict[str, Any]) -> None:
         assert isinstance(result["cached"], int)
         assert result["questions_per_s"] is None or result["questions_per_s"] > 0
         assert list(result["latency_s"]) == ["p50", "p95", "mean"]
-        assert list(result["tokens"]) == ["prompt", "completion"]
+        assert list(result["tokens"]) == ["prompt", "completion", "shared"]
         for part in (result, *result["subjects"].values(), *result["groups"].values()):
             assert list(part["counts"]) == COUNTS
             requested, *outcomes = part["counts"].values()
@@ -114,7 +114,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert list(result["groups"]) == ["stem", "other", "hard"]
     assert result["groups"]["stem"]["accuracy"] == result["groups"]["stem"]["macro_accuracy"] == 0.5
     assert result["latency_s"] == {"p50": 0.5, "p95": 0.5, "mean": 0.5}
-    assert result["tokens"] == {"prompt": 60, "completion": 12}
+    assert result["tokens"] == {"prompt": 60, "completion": 12, "shared": None}
     assert result["cached"] == 1
     assert content["gates"] == [
         {

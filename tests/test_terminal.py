@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,7 @@ def test_a_table_by_hand() -> None:
         "mean over questions  12   45.5%   21.3–72.0     1     1   250 ms",
         "mean over subjects        47.5%                                 ",
         "groups, mean over subjects: stem 45.0%, other 100.0%, hard 45.0%",
+        "speed: 1.0 questions/s",
     ]
 
 
@@ -151,8 +153,18 @@ def test_what_there_is_not_is_a_dash_and_not_0() -> None:
     lines = terminal.table(result, make_info(), 80)
     assert row(lines, "mean over questions") == ["4", "2", "–", "–", "0", "2", "–"]
     assert row(lines, "mean over subjects") == ["–"]
-    assert lines[-1] == "groups, mean over subjects: stem –, other –, hard –"
+    assert lines[-2] == "groups, mean over subjects: stem –, other –, hard –"
     assert row(terminal.table(result, make_info(), 80, False), "mean over questions")[2:4] == ["-", "-"]
+
+
+def test_the_speed_tells_what_was_shared() -> None:
+    def speed(seconds: float, **more: object) -> str:
+        result = replace(result_of({"maths": "cw"}, **more), questions_per_s=2 / seconds)
+        return terminal.table(result, make_info(), 120)[-1]
+
+    tokens = {"prompt_tokens": 1000, "completion_tokens": 3, "shared_tokens": 800}
+    assert speed(0.5, **tokens) == "speed: 4.0 questions/s, 2,000 prompt tokens (80% shared), 6 written"
+    assert speed(8) == "speed: 4.0 s a question"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ from pytest_llmeval.types import Completion, Request
 
 @runtime_checkable
 class Model(Protocol):
-    """A backend. All methods but ``check`` are called on the engine's thread."""
+    """A backend. All methods but ``check`` are called on the engine's thread.
+
+    It may have ``notes``: lines, said at the end of the run, on how it answered.
+    """
 
     #: how many requests the model wants to see ahead of the one pytest waits for
     window: int

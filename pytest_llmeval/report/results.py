@@ -106,7 +106,7 @@ def _result_json(result: Result) -> dict[str, Any]:
             for name, group in result.groups.items()
         },
         "latency_s": {"p50": latency.p50, "p95": latency.p95, "mean": latency.mean},
-        "tokens": {"prompt": tokens.prompt, "completion": tokens.completion},
+        "tokens": {"prompt": tokens.prompt, "completion": tokens.completion, "shared": tokens.shared},
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
     }

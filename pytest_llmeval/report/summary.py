@@ -29,6 +29,7 @@ class Entry:
     latency_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    shared_tokens: int | None = None
     attempts: int = 1
     cached: bool = False
 
@@ -91,10 +92,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Sums over all questions; None where the backend tells of none."""
+    """Sums over all questions; None where the backend tells of none.
+
+    ``shared`` are prompt tokens that were read for another question already.
+    """
 
     prompt: int | None
     completion: int | None
+    shared: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +250,7 @@ def _result(
         tokens=Tokens(
             _known_sum(entry.prompt_tokens for entry in entries),
             _known_sum(entry.completion_tokens for entry in entries),
+            _known_sum(entry.shared_tokens for entry in entries),
         ),
         questions_per_s=len(entries) / seconds if seconds > 0 else None,
         cached=sum(entry.cached for entry in entries),

@@ -76,7 +76,7 @@ def table(
             for name, group in result.groups.items()
         ]
         lines += _listed("groups, mean over subjects: ", means, width)
-    return lines
+    return lines + _folded("speed: " + ", ".join(_speed(result)), width) if result.questions_per_s else lines
 
 
 def comparison(
@@ -161,6 +161,16 @@ def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint =
         colour = "red" if verdict.failed else "green" if verdict.verdict == "pass" else "yellow"
         lines.append(paint(clean(text, unicode=unicode), **{colour: True}))
     return lines
+
+
+def _speed(result: Result) -> Iterable[str]:
+    tokens, rate = result.tokens, result.questions_per_s or 0.0
+    yield f"{rate:.1f} questions/s" if rate >= 0.95 else f"{1 / rate:.1f} s a question"
+    if tokens.prompt:
+        shared = f" ({tokens.shared / tokens.prompt:.0%} shared)" if tokens.shared else ""
+        yield f"{tokens.prompt:,} prompt tokens{shared}"
+    if tokens.completion:
+        yield f"{tokens.completion:,} written"
 
 
 def _title(benchmark: str, who: str, info: BenchmarkInfo, unicode: bool) -> str:
