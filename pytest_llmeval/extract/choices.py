@@ -11,7 +11,7 @@ from pytest_llmeval.extract.cleaning import clean, unwrapped
 from pytest_llmeval.extract.reader import Claim, Reader, labels
 from pytest_llmeval.extract.reasoning import split_reasoning
 
-_ROLE_MARK = re.compile(r"^\s*(?:<\|[^|<>\n]{1,30}\|>\s*)+")
+_ROLE_MARK = re.compile(r"^\s*(?:(?:<\|[^|<>\n]{1,30}\|>|(?:assistant|助手)\s*:)\s*)+", re.I)
 _NEXT_TURN = re.compile(
     r"<\|[a-z_]{2,20}\|>|</s>|<eos>|\n ?(?:题目|问题|问|Question|Q|Human|User|用户"
     r"|Problem)(?: ?\d{1,3})? ?[:.]|\n以下是(?:中国)?关于",

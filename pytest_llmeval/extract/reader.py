@@ -52,7 +52,7 @@ def labels(labels: tuple[str, ...]) -> tuple[re.Pattern[str], Mapping[str, str]]
     singles = [s for s in spellings if len(s) == 1 and s.isupper()]
     run = f"[{re.escape(''.join(singles))}]{{2,{max(len(singles), 2)}}}|" if singles else ""
     names = "|".join(re.escape(s) for s in sorted(spellings, key=len, reverse=True))
-    pattern = rf"(?<![A-Za-z0-9\\°])(?:{names}|{run}[A-Z])(?![A-Za-z0-9])(?!['’-][A-Za-z]|[+#°%])"
+    pattern = rf"(?<![A-Za-z0-9\\°])(?<![Nn]/)(?:{names}|{run}[A-Z])(?![A-Za-z0-9])(?!['’-][A-Za-z]|[+#°%])"
     return re.compile(pattern), spellings
 
 
@@ -91,6 +91,8 @@ class Reader:
                 # What stands in a choice's own text is the question's words, not the model's.
                 self.spans.append((match.end(), own))
                 said = own
+            elif words.IN_FORMULA.match(self.text, match.end()):
+                continue
             yield Mention(match.start(), match.end(), found)
 
     def _stands_as_word(self, match: re.Match[str], label: str | None) -> bool:
@@ -163,14 +165,11 @@ class Reader:
         run: list[int] = []
 
         def close() -> None:
+            if len(run) > 1 and self._stands_before(self.mentions[run[0]], self.mentions[run[1]]):
+                del run[0]
             if len(run) > 1:
                 items.update(run)
-                own = [
-                    i
-                    for i in run
-                    if self._own_end(self.mentions[i].end, self.order[run.index(i)]) is not None
-                ]
-                if len(own) > 1:
+                if sum(self._own(self.mentions[i]) is not None for i in run) > 1:
                     restated.update(run)
 
         for index, mention in enumerate(self.mentions):
@@ -183,6 +182,14 @@ class Reader:
             run = [index] if mention.label == self.order[0] else []
         close()
         return frozenset(items), frozenset(restated)
+
+    def _stands_before(self, answer: Mention, first: Mention) -> bool:
+        """Whether an answer stands by itself before a list of others: ``A. Paris. Of the rest, B. Rome``."""
+        end = self._own(answer)
+        if end is None or not words.SENTENCE_END.match(self.text, end):
+            return False
+        begun = max((m.end() for m in words.SENTENCE_END.finditer(self.text, end, first.start)), default=end)
+        return re.search(r"\w", self.text[begun : first.start]) is not None
 
     def _heads_item(self, mention: Mention) -> bool:
         if not words.ITEM.match(self.text, mention.end):
@@ -281,9 +288,10 @@ class Reader:
         tentative = words.TENTATIVE.search(clause) or words.TENTATIVE.search(match[0])
         strength = Strength.TENTATIVE if tentative else marker.strength
         joined = words.COPULA.search(match[0]) is not None
+        also = words.ALSO.search(match[0]) is not None
         text = self._text_after(match, None if index is None else self.mentions[index], joined)
         if text and not self._of_an_option(match.start()):
-            return Claim(match.start(), text[0], text[1], strength)
+            return Claim(match.start(), text[0], self._alone(*text), strength, also)
         if index is None or index in denied or index in self.restated:
             return None
         mention = self.mentions[index]
@@ -296,7 +304,7 @@ class Reader:
             return None
         if (marker.ends or not joined) and not own and not words.ENDS.match(self.text, mention.end):
             return None
-        return self._claim(index, match.start(), strength)
+        return self._claim(index, match.start(), strength, also)
 
     def _claim(self, index: int, start: int, strength: Strength, also: bool = False) -> Claim:
         """A claim of one mention; of no single choice where another label follows a bare comma (``A, B``)."""
@@ -344,6 +352,14 @@ class Reader:
             elif rank == top:
                 same = True
         return None if same else best
+
+    def _alone(self, end: int, label: str) -> str | None:
+        """``label``, or None where the text of another choice is listed after its own, which ends there."""
+        for joint in (words.LIST_JOINT, words.LIST_COMMA):
+            follow = self._text_at(_past(joint, self.text, end))
+            if follow and follow[1] != label and words.ENDS.match(self.text, follow[0]):
+                return None
+        return label
 
     def _stated(self, denied: frozenset[int]) -> Iterator[Claim]:
         """``C is correct``, ``C是正确答案``, ``C项错误，符合题意``, a tick behind C."""
@@ -402,7 +418,7 @@ class Reader:
                 yield self._claim(index, 0, Strength.LEAD)
         text = self._text_at(_past(words.TEXT_LEAD, self.text))
         if text and words.TEXT_LEAD_ENDS.match(self.text, text[0]):
-            yield Claim(0, text[0], text[1], Strength.LEAD)
+            yield Claim(0, text[0], self._alone(*text), Strength.LEAD)
 
     def _list_at_top(self, denied: frozenset[int]) -> int | None:
         """Where a first line ends that is one choice, whole, and goes on with the next: a list, cut off."""

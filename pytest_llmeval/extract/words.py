@@ -50,7 +50,7 @@ def _marker(name: str, pattern: str, fill: str, *, final: bool = False, ends: bo
 
 MARKERS = (
     _marker("boxed", r"\\f?boxed ?(?=\{)", EN_FILL, final=True),
-    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|答案)>", EN_FILL, final=True),
+    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|option|答案|选项)>", EN_FILL, final=True),
     _marker(
         "json",
         r"[\"'](?:(?:final|correct)[ _]?)?(?:answer|choice|option|选项|(?:正确|最终)?答案)[\"'] ?:",
@@ -115,15 +115,23 @@ MARKERS = (
     _marker(
         "it is en",
         r"\b(?:it|that)(?:'s| is| must be| should be| has to be| would be| might be| could be)\b"
+        r"|\b(?:could|might|may) (?:also|equally|just as well|as well) be\b"
         r"|\bi(?:'d| would)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",
         EN_FILL,
         ends=True,
+    ),
+    _marker(
+        "correction zh",
+        r"(?:更正|修正|纠正|订正|改[为选成正])(?:后?的?答案)?(?=[为成是选:(A-Za-z]| ?[:A-Z])",
+        ZH_FILL,
     ),
     _marker("maybe zh", r"可能是|也许是|或许是|大概是|似乎是|好像是", ZH_FILL, ends=True),
 )
 
 # Without one of these between marker and label, the label must end its clause ("答案A的意思是" does not).
-COPULA = re.compile(r"[是为选:=即\n{>]|应|\b(?:is|be|are)\b|(?:choos|chose|select|pick|with|for|on)", re.I)
+COPULA = re.compile(
+    r"[是为选:=即\n{>]|应|\b(?:is|be|are)\b|'s\b|(?:choos|chose|select|pick|with|for|on)", re.I
+)
 
 NOT_BEFORE = re.compile(
     r"(?:不是|并非|绝非|不能是|不可能是|不会是|不应该?[是选]|不(?:能|可|该|要|会|宜|可能)?选|别选|误选"
@@ -155,10 +163,10 @@ SUBJECT = (
     r"(?:的?(?:说法|表述|描述|观点|内容|叙述|做法|解释|陈述|结论|判断))?+"
 )
 ADVERBS = (
-    r"(?:[ (]|都|均|皆|全|也|则|才|就|是|显然|明显|完全|最|更|为|本身|肯定|确实|同样|(?:is|are|was|were"
-    r"|be|being|clearly"
+    r"(?:[ (]|都|均|皆|全|也|则|才|就|是|显然|明显|完全|最|更|为|无疑|毫无疑问|本身|肯定|确实|同样"
+    r"|(?:is|are|was|were|be|being|clearly"
     r"|obviously|indeed|also|both|all|the|definitely|therefore|thus|most|only|likely|probably"
-    r"|actually)(?![a-z]))*+"
+    r"|actually|completely|entirely|absolutely|undoubtedly)(?![a-z]))*+"
 )
 DENIAL = (
     r"错|×|✗|✘|❌|❎|[不](?!仅|但|妨|过|难|会错)|有误|无关|没(?!错|问题)|无法|未(?!必不)|并[不非]|非"
@@ -169,9 +177,9 @@ DENIAL = (
 )
 DENIED = re.compile(f"{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
 DENIED_LIST = re.compile(f"[两三] ?(?:个|项)|{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
-DENIED_ITEM = re.compile(f"{SUBJECT} ?[.:、)-] ?{ADVERBS}(?:{DENIAL})", re.I)
+DENIED_ITEM = re.compile(f"{SUBJECT} ?[.:、)|=-] ?{ADVERBS}(?:{DENIAL})", re.I)
 
-DENIED_TEXT = re.compile(f"[ )\"'”’」』]*[:(—–-]* ?{ADVERBS}(?:{DENIAL})", re.I)
+DENIED_TEXT = re.compile(f"[ )\"'”’」』]*[:(|=—–-]* ?{ADVERBS}(?:{DENIAL})", re.I)
 
 RIGHT = (
     r"(?:正确(?!的[^\s。.,;!)])|合适|恰当|准确|贴切|适合|符合(?=[\s。.,;!)]|$)|没错|成立"
@@ -183,14 +191,14 @@ VERDICTS = (
         re.compile(
             f"{SUBJECT},?{ADVERBS}(?:(?:正确|最佳|标准|唯一|最合适|合适)的?(?:答案|选项|选择|一项)"
             f"|答案|当选|符合题意"
-            r"|(?:correct |right |best |only |appropriate |accurate )+(?:answer|option|choice|one"
+            r"|(?:correct |right |best |better |only |appropriate |accurate )+(?:answer|option|choice|one"
             r"|response)\b|answer\b"
             r"|best\b)",
             re.I,
         ),
         Strength.FIRM,
     ),
-    ("is right", re.compile(f"{SUBJECT} ?[.:、)]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
+    ("is right", re.compile(f"{SUBJECT} ?[.:、)|=]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
 )
 # Further on in the same sentence, before any other label.
 IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
@@ -221,6 +229,8 @@ LIST_JOINT = re.compile(
 LIST_COMMA = re.compile(
     r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| )[(\[\"'“‘]*(?:选项|options?)? *"
 )
+# "A = 5", "A > B": a quantity of the question's, not a choice.
+IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]*[-(]?(?:\d|\\|[A-Za-z](?![A-Za-z]))")
 LED = re.compile(r"(?:是|为|选|答案|项|[:=]|\b(?:is|answer|option|choice)) ?\(?$", re.I)
 PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|both\b)", re.I)
 
@@ -252,8 +262,8 @@ LEAD_LOOSE = re.compile(
     r"| \([^()\n]{0,40}\)[ .。]*(?:\n|$))",
     re.I,
 )
-ITEM = re.compile(r"[)\]】]? ?(?:选?项)? ?[.、:)]|$")
-JOINTS = " .、:(),\"“「'—>-"
+ITEM = re.compile(r"[)\]】]? ?(?:选?项)? ?[.、:)|=]|$")
+JOINTS = " .、:(),\"“「'—>|=-"
 OWN_JOINT = re.compile(rf"[)\]】}}]?(?:选?项)?[{JOINTS}]*")
 TO_NEXT = re.compile(r"(?:[ (\"'\[]|是|为|选|选项|(?:the|option|choice|answer)\b)*+", re.I)
 TEXT_ENDS = re.compile(r"$|[^\w]")
