@@ -96,6 +96,8 @@ def _model(name: str, table: object, where: str) -> ModelConfig:
         values[field_name] = _convert(option, value, f"{place}: {raw}")
     if "backend" not in values:
         raise UserError(f"{place}: backend is missing; one of {', '.join(BACKENDS)}, or a plugin's")
+    if values["backend"] == "hf" and "target" not in values:
+        raise UserError(f"{place}: path is missing; give a folder with weights or a hub id")
     return ModelConfig(name=name, **values)
 
 
@@ -199,6 +201,8 @@ def parse_model(spec: str, file: File) -> ModelConfig:
             [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME"],
             where=file.name if file.models else "",
         )
+    if backend in ("smollm2", "echo") and target:
+        raise UserError(f"--llm-model={spec}: {backend} takes no name; write --llm-model={backend}")
     if backend == "hf" and not target:
         raise UserError("--llm-model=hf: needs a folder or a hub id, as in hf:/models/my-model")
     name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
@@ -243,7 +247,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         models.append(_overlay(base, file, run, line, own))
     data_dir = pick("data_dir") or environ.get("LLMEVAL_DATA") or None
     if data_dir is not None and not (start / Path(data_dir).expanduser()).is_dir():
-        raise UserError(f"data folder {data_dir} does not exist; check --llm-data-dir or LLMEVAL_DATA")
+        wrong = "is not a folder" if (start / Path(data_dir).expanduser()).exists() else "does not exist"
+        raise UserError(f"data folder {data_dir} {wrong}; check --llm-data-dir or LLMEVAL_DATA")
     home = environ.get("XDG_CACHE_HOME") or "~/.cache"
     cache_dir = Path(pick("cache_dir") or Path(home) / "pytest-llmeval").expanduser()
     limit = pick("limit")

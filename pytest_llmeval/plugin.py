@@ -110,9 +110,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
             config.pluginmanager.register(PromptShow(), "llmeval-prompts")
         elif (settings.models or settings.fail_under) and not config.option.collectonly:
+            _check_expressions(config)
             _listen(config, state)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _check_expressions(config: pytest.Config) -> None:
+    """Read ``-k`` and ``-m`` now: in a worker of xdist a wrong one ends in an internal error."""
+    from pytest_llmeval.selection import syntax_problem
+
+    if is_controller(config):
+        for option, expression in (("-k", config.option.keyword), ("-m", config.option.markexpr)):
+            if problem := expression and syntax_problem(option, expression):
+                raise UserError(problem)
 
 
 def _listen(config: pytest.Config, state: State) -> None:

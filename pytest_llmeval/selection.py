@@ -18,6 +18,15 @@ _DIGITS = re.compile("[0-9]+")
 _MOST_UNSURE = 8
 
 
+def syntax_problem(option: str, expression: str) -> str | None:
+    """What pytest says of an expression given to ``-k`` or ``-m`` that it cannot read."""
+    try:
+        Expression.compile(expression)
+    except SyntaxError as error:
+        return f"Wrong expression passed to '{option}': {expression}: at column {error.offset}: {error.msg}"
+    return None
+
+
 def may_match(word: str, before: str, after: str) -> bool:
     """Whether ``word`` occurs in ``before + NUMBER + after`` for some whole number."""
     if word in before or word in after:

@@ -279,7 +279,9 @@ class Controller:
             terminalreporter.section("llmeval")
             for line in self._tables(terminalreporter._tw.fullwidth, fancy, paint):
                 write(line)
-        for line in terminal.error_groups(self._errors, fancy, paint):
+        told = {state.fatal}  # on a line of its own above
+        errors = [(question, error) for question, error in self._errors if error not in told]
+        for line in terminal.error_groups(errors, fancy, paint):
             write(line)
         for line in state.notes:
             write(f"llmeval: {line}", yellow=True)

@@ -125,6 +125,11 @@ MODELS = [
     Bad("hf without a folder", ["--llm-model=hf:", "needs a folder or a hub id"], model=["--llm-model=hf:"]),
     Bad("no such folder", ["hf:./none", "no such folder", "check the path"], model=["--llm-model=hf:./none"]),
     Bad(
+        "echo with a name",
+        ["--llm-model=echo:m", "echo takes no name", "write --llm-model=echo"],
+        model=["--llm-model=echo:m"],
+    ),
+    Bad(
         "a folder without config.json",
         ["tiny has no config.json", "give the folder of a saved model"],
         model=["--llm-model=hf:./tiny"],
@@ -321,6 +326,11 @@ BENCHMARKS = [
         toml=("shots = 1", 'shots = "1"'),
     ),
     Bad(
+        "no such unanswered split",
+        ["benchmark.toml [data] unanswered_splits", "unknown split 'tset'", "did you mean 'test'?"],
+        toml=('unanswered_splits = ["test"]', 'unanswered_splits = ["tset"]'),
+    ),
+    Bad(
         "a benchmark.toml that is no TOML",
         ["benchmark.toml", "not valid TOML"],
         toml=("shots = 1", "shots ="),
@@ -335,6 +345,11 @@ BENCHMARKS = [
 
 DATA = [
     Bad("no data folder", ["data folder none does not exist", "--llm-data-dir"], ["--llm-data-dir=none"]),
+    Bad(
+        "a file in the place of the data folder",
+        ["data folder tiny/benchmark.toml is not a folder", "--llm-data-dir"],
+        ["--llm-data-dir=tiny/benchmark.toml"],
+    ),
     Bad(
         "no data folder in LLMEVAL_DATA",
         ["data folder none does not exist", "LLMEVAL_DATA"],
@@ -474,6 +489,11 @@ CONFIG = [
         files=config("[models.a]\npath = 'x'\n"),
     ),
     Bad(
+        "no path",
+        ["llmeval.toml [models.a]", "path is missing", "a folder with weights or a hub id"],
+        files=config("[models.a]\nbackend = 'hf'\n"),
+    ),
+    Bad(
         "a gate that is no number",
         ["llmeval.toml [gates]", "tiny", "is not a number"],
         files=config("[gates]\ntiny = true\n"),
@@ -542,6 +562,8 @@ OPTIONS = [
         ["--llm-concurrency=0"],
     ),
     Bad("a seed without a limit", ["--llm-seed", "give --llm-limit=N"], ["--llm-seed=1"]),
+    Bad("-k that is none", ["'-k'", "birds and", "at column 10"], ["-k", "birds and"]),
+    Bad("-m that is none", ["'-m'", "(llmeval", "at column 9"], ["-m", "(llmeval"]),
     Bad("an empty model", ["--llm-model", "'' is not a non-empty text"], model=["--llm-model="]),
     Bad("a file where reports go", ["reports", "--llm-report-dir"], files={"reports": "mine"}),
     Bad("a run name with a slash", ["--llm-run-name", "a/b"], ["--llm-run-name=a/b"]),
@@ -631,6 +653,7 @@ def test_bad_input(
     said = [line for line in out.splitlines() if line.startswith("ERROR")]
     if bad.code == USAGE:
         assert len(said) == 1
+        assert not [line for line in out.splitlines() if " × " in line]
         assert paths(folder) == before
     else:
         assert said == []
