@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
         notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
     questions = select(table.questions, settings)
+    if not questions:
+        notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
     return Suite(benchmark, info, questions, builder, EXTRACTORS[benchmark.extractor]), notes
 
 
@@ -214,8 +217,9 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
 def without_model(state: State) -> str:
     """The line that says which benchmarks were not asked for want of a model, and what to do."""
     names = list(dict.fromkeys(state.without_model))
-    chosen = "" if state.settings.benchmarks else f" -k test_{names[-1]}"
-    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2{chosen}"
+    asked = [shlex.quote(f"--llm-benchmark={name}") for name in state.settings.benchmarks]
+    chosen = " ".join(asked or [f"-k test_{names[-1]}"])
+    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {chosen}"
 
 
 def _is_empty(item: pytest.Item) -> bool:

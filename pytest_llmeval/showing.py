@@ -39,5 +39,5 @@ class PromptShow:
             say(shown(request.prompt))
             if request.choices:
                 say("--- scored continuations: " + ", ".join(map(repr, request.choices.values())))
-        say(f"{len(seen)} prompts; nothing was asked")
+        say(f"{len(seen)} prompt{'' if len(seen) == 1 else 's'}; nothing was asked")
         return True

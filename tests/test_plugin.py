@@ -155,8 +155,19 @@ def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str)
     done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--llm-benchmark=mini", xdist)
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     said = [line for line in done.outlines if line.startswith("llmeval:")]
-    assert said == ["llmeval: tiny, mini: no model given; try: pytest --llm-model=smollm2"]
+    command = "pytest --llm-model=smollm2 --llm-benchmark=tiny --llm-benchmark=mini"
+    assert said == [f"llmeval: tiny, mini: no model given; try: {command}"]
     assert "skipped" not in done.stdout.str()
+
+
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_a_limit_beyond_all_questions_says_so(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
+    done = pytester.runpytest_subprocess(
+        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=50:60", xdist
+    )
+    assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    said = [line for line in done.outlines if "llmeval: tiny" in line]
+    assert said == ["llmeval: tiny: --llm-limit=50:60 selects no question"]
 
 
 def test_several_models(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -301,7 +312,7 @@ def test_show_prompts_asks_nothing(pytester: pytest.Pytester, tiny: Path) -> Non
             "[[]assistant]",
             "A",
             "birds question 1[?]",
-            "1 prompts; nothing was asked",
+            "1 prompt; nothing was asked",
         ]
     )
     assert not (pytester.path / "reports").exists()
