@@ -244,7 +244,8 @@ def _texts_agree(ours: Mapping[str, Row], theirs: Mapping[str, Row]) -> dict[str
         compared += 1
         own, other = ours[id]["text"], theirs[id]["filtered_resps"][0]
         if own != other:
-            at = len(os.path.commonprefix([own, other]))
+            alike = (mine == its for mine, its in zip(own, other, strict=False))
+            at = next((place for place, equal in enumerate(alike) if not equal), min(len(own), len(other)))
             differences.append({"id": id, "at": at, "ours": own, "lm_eval": other})
     same = compared - len(differences)
     return {"compared": compared, "same": same, "share": same / max(1, compared), "differences": differences}
@@ -258,7 +259,7 @@ def _tokens_agree(ours: Mapping[str, Row], theirs: Mapping[str, Row], model: str
     """
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)  # type: ignore[no-untyped-call]
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
     first = tokenizer.bos_token or tokenizer.eos_token
     same, total, differences = 0, 0, []
     both = sorted(ours.keys() & theirs.keys())

@@ -131,10 +131,7 @@ def _rows(task: str, data_dir: Path, split: str, subject: str) -> list[dict[str,
     source = SOURCES[task]
     with source.path(data_dir, split, subject).open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.reader(file))
-    if source.header:
-        lines = lines[1:]
-    else:
-        lines = [[str(number), *line] for number, line in enumerate(lines)]
+    lines = lines[1:] if source.header else [[str(number), *line] for number, line in enumerate(lines)]
     # C-Eval's dev rows have an explanation after these
     return [dict(zip(("id", "question", *LABELS, "letter"), line, strict=False)) for line in lines]
 
