@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from local import ARCHITECTURES, SHARING, WORDS, Local, chat, save_tiny
@@ -64,6 +66,108 @@ def test_batch_and_order_change_no_answer(folders: dict[str, Path], name: str) -
             assert completion.text == first[number].text
             assert dict(completion.scores) == pytest.approx(dict(first[number].scores), abs=1e-4)
             assert completion.finish_reason == first[number].finish_reason
+
+
+def counted(model: Local) -> list[int]:
+    """The number of tokens of each run through the model from now on."""
+    sizes: list[int] = []
+    forward = model.loaded.model.forward
+
+    def watched(**given: Any) -> Any:
+        sizes.append(given["input_ids"].shape[1])
+        return forward(**given)
+
+    model.loaded.model.forward = watched
+    return sizes
+
+
+def test_a_question_costs_its_own_tokens(folders: dict[str, Path]) -> None:
+    """Choices that differ in their first token alone cost nothing, longer ones what they do not share."""
+    model = Local(folders["llama"], batch_tokens=100_000)
+    sizes = counted(model)
+    letters = {letter: letter for letter in "ABCD"}
+    shots = tuple(f"{word} {WORDS[0]} {WORDS[1]}: A" for word in WORDS[:8])
+    prompts = [TextPrompt(f"the {word}:", shots) for word in WORDS[:6]]
+    completions = model.ask([Request(prompt, choices=letters) for prompt in prompts])
+    lengths = [completion.prompt_tokens or 0 for completion in completions]
+    shared = min(completion.shared_tokens or 0 for completion in completions)
+    assert shared > 60
+    assert sum(sizes) == shared + sum(length - shared for length in lengths)
+    before = sum(sizes)
+    longer = model.ask([Request(prompts[0], choices={"A": "X", "B": "YZ", "C": "YZ2"})])[0]
+    assert set(longer.scores) == {"A", "B", "C"}
+    assert sum(sizes) - before == (longer.prompt_tokens or 0) - shared + 2
+
+
+def test_latencies_add_up_to_the_time_that_was_spent(folders: dict[str, Path]) -> None:
+    model = Local(folders["llama"])
+    started = time.perf_counter()
+    completions = model.ask([*scoring(), *writing()])
+    spent = time.perf_counter() - started
+    assert 0 < sum(completion.latency_s for completion in completions) <= spent
+    assert all(0 < c.latency_s <= c.batch_s for c in completions if c.batch_s is not None)
+    assert all(completion.batch_s is not None for completion in completions)
+
+
+def cramped(model: Local, most: int) -> None:
+    """Let every run through the model with more than ``most`` tokens be one too many for memory."""
+    forward = model.loaded.model.forward
+
+    def limited(**given: Any) -> Any:
+        if given["input_ids"].shape[1] > most:
+            raise RuntimeError("CUDA out of memory")
+        return forward(**given)
+
+    model.loaded.model.forward = limited
+
+
+def test_out_of_memory_halves_what_is_done_at_once_and_loses_nothing(folders: dict[str, Path]) -> None:
+    requests = [*scoring(), *writing()]
+    expected = Local(folders["llama"]).ask(requests)
+    model = Local(folders["llama"])
+    cramped(model, 250)
+    for completion, other in zip(model.ask(requests), expected, strict=True):
+        assert (completion.error, completion.text) == (None, other.text)
+        assert dict(completion.scores) == pytest.approx(dict(other.scores), abs=1e-4)
+    model = Local(folders["llama"])
+    cramped(model, 60)
+    errors = [completion.error for completion in model.ask(requests)]
+    fits = [error is None for error in errors]
+    assert True in fits and False in fits
+    assert all("out of memory with" in error for error in errors if error is not None)
+    assert model.ask(requests[-1:])[0].error == errors[-1]
+
+
+def test_texts_begin_anew_when_they_do_not_fit_side_by_side(folders: dict[str, Path]) -> None:
+    requests = [chat(word, max_tokens=9) for word in WORDS[:6]]
+    expected = [completion.text for completion in Local(folders["llama"]).ask(requests)]
+    model = Local(folders["llama"])
+    forward = model.loaded.model.forward
+
+    def narrow(**given: Any) -> Any:
+        tokens = given["input_ids"].shape[1]
+        if 2 < tokens <= len(requests):
+            raise MemoryError
+        return forward(**given)
+
+    model.loaded.model.forward = narrow
+    assert [completion.text for completion in model.ask(requests)] == expected
+
+
+def test_a_failure_is_told_and_the_rest_goes_on(folders: dict[str, Path]) -> None:
+    model = Local(folders["llama"], batch_tokens=60)
+    forward, calls = model.loaded.model.forward, iter(range(1000))
+
+    def failing(**given: Any) -> Any:
+        if next(calls) == 1:
+            raise ValueError("broken kernel")
+        return forward(**given)
+
+    model.loaded.model.forward = failing
+    completions = model.ask([*writing(), *scoring()])
+    failed = [completion.error for completion in completions if completion.error is not None]
+    assert 0 < len(failed) < len(completions)
+    assert set(failed) == {"ValueError: broken kernel"}
 
 
 def test_what_cannot_share_says_why_and_answers_plainly(folders: dict[str, Path]) -> None:

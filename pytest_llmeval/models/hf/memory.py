@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 # tokens of one pass: enough to keep the matrix units busy, few enough for activations to stay small
-_PASS_TOKENS = {"cpu": 768}
+_PASS_TOKENS = {"cpu": 1024}
 _PASS_TOKENS_GPU = 8192
 _MOST_ROWS = {"cpu": 64}
 _MOST_ROWS_GPU = 256

@@ -272,7 +272,8 @@ class SharedEngine:
         if planned is not None:
             self._planner.pass_tokens = max(1, planned.tokens // 2)
         self._planner.most_rows = max(1, sum(item.room > 0 for item in items) // 2)
-        self._planner.kept_tokens //= 2
+        if 2 * self._planner.kept > self._planner.kept_tokens:
+            self._planner.kept_tokens //= 2
         self._planner.forget_all()
         self._planner.add(items)
 

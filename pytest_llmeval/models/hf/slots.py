@@ -115,6 +115,7 @@ class SlotView:
     _rows: torch.Tensor = field(init=False)
     _reads: list[tuple[Piece, torch.Tensor | None]] = field(init=False)
     _masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
+    _far: dict[tuple[int, Piece], torch.Tensor | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.slots.lengths)
@@ -177,6 +178,11 @@ class SlotView:
         """Which keys of a piece are within the layer's window; None where all are."""
         if window is None:
             return None
+        if (window, piece) not in self._far:
+            self._far[window, piece] = self._near_mask(piece, readers, window)
+        return self._far[window, piece]
+
+    def _near_mask(self, piece: Piece, readers: torch.Tensor | None, window: int) -> torch.Tensor | None:
         positions = torch.tensor(self.starts, device=self.device) + self._at
         if readers is not None:
             positions = positions[readers]

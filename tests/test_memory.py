@@ -1,0 +1,33 @@
+"""Budgets follow from what is free."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from pytest_llmeval.models.hf import memory
+
+CPU = torch.device("cpu")
+
+
+def test_budgets_grow_with_memory_and_shrink_with_the_size_of_a_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10_000_000_000)
+    small, large = memory.budgets(CPU, 10_000, None), memory.budgets(CPU, 40_000, None)
+    assert small.kept_tokens == 4 * large.kept_tokens == 150_000
+    assert small.row_tokens == 4 * large.row_tokens == 400_000
+    assert (small.kept_tokens + small.row_tokens) * 10_000 < 10_000_000_000
+    assert memory.budgets(CPU, 10_000, 77).pass_tokens == 77
+    assert memory.budgets(CPU, 1 << 60, None).kept_tokens > 0
+
+
+def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=900))
+    assert memory.free_bytes(CPU) == 900
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    assert memory.free_bytes(CPU) == 300
