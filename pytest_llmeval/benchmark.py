@@ -236,10 +236,6 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     splits = top.texts("splits", [split])
     if split not in splits:
         raise unknown("split", split, splits, where=str(path))
-    data = _data(top.get("data", dict, {}), path)
-    for unanswered in data.unanswered_splits:
-        if unanswered not in splits:
-            raise unknown("split", unanswered, splits, where=f"{path} [data] unanswered_splits")
     prompts = _Reader(top.get("prompts", dict, {}), f"{path} [prompts]", ("generate", "logprob"))
     subjects = _subjects(top.get("subjects", dict, {}), path)
     benchmark = Benchmark(
@@ -256,7 +252,7 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         max_tokens=top.count("max_tokens", 1024, least=1),
         stop=top.texts("stop"),
         extractor=extractor,
-        data=data,
+        data=_data(top.get("data", dict, {}), path),
         generate=_generate(prompts.get("generate", dict, {}), path),
         logprob=_logprob(prompts.get("logprob", dict, {}), path),
         subjects=subjects,

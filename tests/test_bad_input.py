@@ -326,11 +326,6 @@ BENCHMARKS = [
         toml=("shots = 1", 'shots = "1"'),
     ),
     Bad(
-        "no such unanswered split",
-        ["benchmark.toml [data] unanswered_splits", "unknown split 'tset'", "did you mean 'test'?"],
-        toml=('unanswered_splits = ["test"]', 'unanswered_splits = ["tset"]'),
-    ),
-    Bad(
         "a benchmark.toml that is no TOML",
         ["benchmark.toml", "not valid TOML"],
         toml=("shots = 1", "shots ="),
