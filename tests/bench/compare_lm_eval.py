@@ -40,7 +40,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One process. ``answering_per_s`` leaves out start and loading, as the harness itself counts."""
+    """One process. ``answering_per_s`` is as each harness itself counts, and not quite alike.
+
+    Ours includes loading the model; lm-eval's progress bar, in whole seconds, starts after it (and in
+    logprob mode after tokenising). So its ratio is unfavourable to us; the whole process' is not.
+    """
 
     wall_s: float
     cpu_s: float
