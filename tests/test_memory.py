@@ -28,6 +28,7 @@ def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=900))
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
     assert memory.free_bytes(CPU) == 900
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
     assert memory.free_bytes(CPU) == 300
