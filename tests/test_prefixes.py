@@ -43,6 +43,8 @@ class Machine:
         for segment in planned.segments:
             for place in range(segment.first, segment.last):
                 visible[place] += packed[segment.first : place + 1]
+        for place, (position, _) in enumerate(packed):
+            assert len(self.prompt(visible[place])) == position + 1
         for segment in planned.segments:
             if segment.keep is not None:
                 assert segment.keep not in self.kept
@@ -222,6 +224,8 @@ def test_a_prefix_in_use_is_not_dropped_for_a_newer_one() -> None:
     planner.add([Item(9 + n, (*range(700, 800), 900 + n), ((1,),)) for n in range(3)])
     other = planner.next_pass(3, 10)
     assert other.dropped == () and other.tokens == 3 * 102
+    planner.add([Item(30 + n, (*range(100), 600 + n), ((1,),)) for n in range(3)])
+    assert planner.next_pass(3, 10).tokens == 3 * 2, "what is held stays known"
     for placed in held.placed:
         planner.release(placed)
     planner.add([Item(19 + n, (*range(700, 800), 900 + n), ((1,),)) for n in range(3)])
