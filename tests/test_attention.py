@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pytest_llmeval.models.hf.attention import NAME, PassView, Style, attend, folded, merge, viewing
-from pytest_llmeval.models.hf.prefixes import Item, Pass, Planner
+from pytest_llmeval.models.hf.passes import Item, Pass
+from pytest_llmeval.models.hf.prefixes import Planner
 from pytest_llmeval.models.hf.slots import Slots, SlotView
 
 STYLES = [Style(0.3), Style(0.3, cap=2.0), Style(0.3, window=7), Style(0.3, cap=2.0, window=40)]

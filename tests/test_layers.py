@@ -26,7 +26,7 @@ PYTEST = {
     "hookspec",
     "selection",
 }
-WITHOUT_TORCH = {"models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
+WITHOUT_TORCH = {"models.hf.passes", "models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
 
 
 def layer(module: str) -> int:

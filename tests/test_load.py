@@ -30,6 +30,7 @@ def load_tiny(folder: Path, **settings: Any) -> load.Loaded:
     ("prepare", "settings", "message"),
     [
         (lambda folder: None, {"target": "/no/such/model"}, "no such folder"),
+        (lambda folder: None, {"target": __file__}, "a file, and not a .gguf one"),
         (lambda folder: None, {}, "no config.json"),
         (lambda folder: (folder / "config.json").write_text("{}"), {}, "no weights"),
         (lambda folder: None, {"dtype": "float3"}, "unknown dtype 'float3'"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.hf.prefixes import THIS_PASS, Item, Pass, Piece, Placed, Planner, common
+from pytest_llmeval.models.hf.passes import THIS_PASS, Item, Pass, Piece, Placed
+from pytest_llmeval.models.hf.prefixes import Planner, common
 
 Tokens = tuple[int, ...]
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import torch
 
-from pytest_llmeval.models.hf.prefixes import THIS_PASS, Pass, Piece, Segment
+from pytest_llmeval.models.hf.passes import THIS_PASS, Pass, Piece, Segment
 
 #: the name under which transformers knows ``shared_attention``
 NAME = "llmeval_shared"

@@ -72,6 +72,10 @@ def find(target: str) -> Source:
     path = Path(target).expanduser()
     if path.is_file() and path.suffix == ".gguf":
         return Source(str(path.parent), path.name)
+    if path.is_file():
+        raise ModelUnusable(
+            f"model hf:{one_line(target, 200)}: a file, and not a .gguf one; give the folder of a saved model"
+        )
     if path.is_dir():
         return Source(str(path))
     if target.startswith((".", "~", os.sep)) or not _HUB_ID.fullmatch(target):

@@ -15,7 +15,8 @@ import torch
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.forward import Forward
-from pytest_llmeval.models.hf.prefixes import Item, Pass, Planner
+from pytest_llmeval.models.hf.passes import Item, Pass
+from pytest_llmeval.models.hf.prefixes import Planner
 from pytest_llmeval.models.hf.slots import Slots, SlotView
 
 _SHARED, _MIDDLE = 32, 28

@@ -18,7 +18,8 @@ from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.encoding import Encoded, Writer
 from pytest_llmeval.models.hf.forward import Forward, choose, is_out_of_memory
 from pytest_llmeval.models.hf.memory import Budgets
-from pytest_llmeval.models.hf.prefixes import Item, Pass, Placed, Planner
+from pytest_llmeval.models.hf.passes import Item, Pass, Placed
+from pytest_llmeval.models.hf.prefixes import Planner
 from pytest_llmeval.models.hf.slots import Slots, SlotView
 from pytest_llmeval.types import Completion
 

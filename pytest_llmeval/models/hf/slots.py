@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from pytest_llmeval.models.hf.attention import Kept, KeyValue, Style, attend, folded, merge
-from pytest_llmeval.models.hf.prefixes import Piece, Placed
+from pytest_llmeval.models.hf.passes import Piece, Placed
 
 _STEP = 64
 
