@@ -81,7 +81,7 @@ def test_the_protocol_is_met() -> None:
 
 
 @pytest.mark.parametrize("kind", [Batches, Async])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(texts=st.lists(st.text(max_size=3).filter(lambda t: t not in ("bad", "fatal")), max_size=30))
 def test_each_request_gets_its_own_answer(kind: type[Batches], texts: list[str]) -> None:
     engine = Engine(kind(), "m")

@@ -179,7 +179,7 @@ ANY_CHOICES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY_TEXT, ANY_CHOICES)
 def test_every_text_gives_a_choice_or_none(text: str, choices: Mapping[str, str]) -> None:
     for extract in EXTRACTORS.values():
@@ -231,13 +231,13 @@ FULL_WIDTH = str.maketrans({chr(c): chr(c + 0xFEE0) for c in range(0x21, 0x7F)} 
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(WRITTEN)
 def test_full_width_text_reads_the_same(text: str) -> None:
     assert choice(text.translate(FULL_WIDTH), CHOICES) == choice(text, CHOICES)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(WRITTEN, st.text(" \n\t\r\u3000", max_size=4), st.text(" \n\t\r\u3000", max_size=4))
 def test_blanks_around_a_text_change_nothing(text: str, before: str, after: str) -> None:
     assert choice(f"{before}{text}{after}", CHOICES) == choice(text, CHOICES)

@@ -101,7 +101,7 @@ def prompts(draw: st.DrawFn) -> list[tuple[Tokens, tuple[Tokens, ...], int]]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     prompts(),
     st.integers(20, 200),
