@@ -33,9 +33,7 @@ class Engine:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
             self._thread.start()
-        for job in jobs:
-            self._open.add(job)
-            job.future.add_done_callback(lambda _, job=job: self._open.discard(job))  # type: ignore[misc]
+        self._open.update(jobs)
         try:
             self._jobs.put(jobs)
         except RuntimeError:  # the model gave up between the two lines above
@@ -50,11 +48,13 @@ class Engine:
         seconds.
         """
         try:
-            return job.future.result(timeout)
+            completion = job.future.result(timeout)
         except CancelledError:
             raise self._failure or ModelUnusable(f"model {self.name} was stopped") from None
         except FutureTimeout:
             raise TimeoutError from None
+        self._open.discard(job)
+        return completion
 
     def close(self) -> None:
         """Stop: what waits is forgotten, what is under way is given a moment to end."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.errors import RequestFailed, UserError
-from pytest_llmeval.state import STATE, is_worker
+from pytest_llmeval.state import is_worker
 from pytest_llmeval.types import (
     ChatPrompt,
     Completion,
@@ -100,17 +100,19 @@ class LLM:
 
         In logprob mode the label of the most likely choice. Raises ``RequestFailed``.
         """
-        self.complete(question)
-        asked = self.asked[question.id] = replace(self.asked[question.id], read=True)
-        return asked.answer
+        return self._ask(question, read=True).answer
 
     def complete(self, question: Question) -> Completion:
         """The model's whole completion. Raises ``RequestFailed`` when there is none."""
+        return self._ask(question, read=False).completion
+
+    def _ask(self, question: Question, read: bool) -> Asked:
         if question.problem is not None:
             raise RequestFailed(question.problem)
-        self.ask_ahead([question])
         if question.id not in self._ahead:
-            raise RequestFailed(self._unaskable[question.id])
+            self.ask_ahead([question])
+            if question.id not in self._ahead:
+                raise RequestFailed(self._unaskable[question.id])
         request, job = self._ahead.pop(question.id)
         completion = self._wait(job)
         if completion.error is not None:
@@ -122,8 +124,8 @@ class LLM:
         else:
             completion = _without_reasoning(completion)
             answer = self._suites[question.benchmark].extract(completion.text, question.choices)
-        self.asked[question.id] = Asked(completion, request, answer)
-        return completion
+        asked = self.asked[question.id] = Asked(completion, request, answer, read)
+        return asked
 
     def generate(
         self,
@@ -210,9 +212,9 @@ class Models:
 
     def get(self, name: str) -> LLM:
         """The model called ``name``."""
-        from pytest_llmeval.engine import Engine
-
         if name not in self._open:
+            from pytest_llmeval.engine import Engine
+
             config = self.configs[name]
             engine = Engine(self._make(config), name)
             self._open[name] = LLM(config, engine, self._suites, self._say_waiting), engine
@@ -242,16 +244,27 @@ class Models:
             self._write(f"llmeval: waiting for {name} (a local model is loading, a server is thinking)")
 
 
-@pytest.fixture(scope="session")
-def llm(request: pytest.FixtureRequest) -> LLM:
+def _without_model() -> LLM:
     """The model under evaluation: ``answer(question)``, ``complete``, ``generate``, ``choose``."""
-    state = request.config.stash[STATE]
+    pytest.skip("needs a model: give --llm-model")
+
+
+llm = pytest.fixture(scope="session", name="llm")(_without_model)
+
+
+def set_up_llm(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest, models: Models
+) -> LLM | None:
+    """What ``pytest_fixture_setup`` gives for the ``llm`` fixture above; None for any other.
+
+    A fixture that asked for ``request`` itself would cost each item twice what its own test does.
+    """
+    if fixturedef.func is not _without_model or not models.configs:
+        return None
     name = getattr(request, "param", None)
-    if name is None:
-        if not state.models.configs:
-            pytest.skip("needs a model: give --llm-model")
-        name = next(iter(state.models.configs))
-    return state.models.get(name)
+    model = models.get(next(iter(models.configs)) if name is None else name)
+    fixturedef.cached_result = (model, fixturedef.cache_key(request), None)  # type: ignore[arg-type]
+    return model
 
 
 def make_say(config: pytest.Config) -> Callable[[str], None]:

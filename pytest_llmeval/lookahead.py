@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 import pytest
 
-from pytest_llmeval.collect import model_of, question_of
-from pytest_llmeval.state import State
+from pytest_llmeval.fixtures import Models
 from pytest_llmeval.types import Question
 
 _MAY_NOT_RUN = ("skip", "skipif", "xfail")
@@ -20,12 +19,16 @@ class LookAhead:
     worker of xdist knows only this item and the next: others may be another worker's.
     """
 
-    def __init__(self, items: Sequence[pytest.Item], state: State, *, knows_order: bool) -> None:
-        self._state = state
+    def __init__(
+        self, asking: Mapping[pytest.Item, tuple[Question, str]], models: Models, *, knows_order: bool
+    ) -> None:
+        """``asking`` are the items that ask a question, in order, with it and their model's name."""
+        self._asking = asking
+        self._models = models
         self._knows_order = knows_order
-        self._items = [item for item in items if question_of(item) is not None]
+        self._items = list(asking)
         self._place = {item: place for place, item in enumerate(self._items)}
-        self._last = {model_of(item, state): place for place, item in enumerate(self._items)}
+        self._last = {model: place for place, (_, model) in enumerate(asking.values())}
         self._asked = 0
         self._certain: dict[object, bool] = {}
 
@@ -34,11 +37,11 @@ class LookAhead:
         place = self._place.get(item)
         if place is None:
             return
-        name = model_of(item, self._state)
+        name = self._asking[item][1]
         for model, last in self._last.items():
             if last < place and model != name:
-                self._state.models.close(model)
-        llm = self._state.models.get(name)
+                self._models.close(model)
+        llm = self._models.get(name)
         if not self._knows_order:
             known = [item] if nextitem is None or nextitem not in self._place else [item, nextitem]
             llm.ask_ahead(self._questions(known, name))
@@ -50,13 +53,9 @@ class LookAhead:
         llm.ask_ahead(self._questions(self._items[self._asked : end], name))
         self._asked = end
 
-    def _questions(self, items: Sequence[pytest.Item], model: str) -> list[Question]:
-        questions = []
-        for item in items:
-            question = question_of(item)
-            if question is not None and self._will_run(item) and model_of(item, self._state) == model:
-                questions.append(question)
-        return questions
+    def _questions(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
+        asking = [(item, *self._asking[item]) for item in items]
+        return [question for item, question, model in asking if model == name and self._will_run(item)]
 
     def _will_run(self, item: pytest.Item) -> bool:
         function = getattr(item, "function", None)

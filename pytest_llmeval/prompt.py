@@ -19,6 +19,7 @@ from pytest_llmeval.types import ChatPrompt, Message, Mode, Question, Request, T
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
 )
+_ENVIRONMENT.globals.clear()  # no template may name them, and each render would copy them
 
 
 def check_template(source: str, fields: Iterable[str], where: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from _pytest.outcomes import Failed
 
 from pytest_llmeval.collect import model_of, question_of
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
-from pytest_llmeval.fixtures import Asked
+from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
 from pytest_llmeval.lookahead import LookAhead
 from pytest_llmeval.state import STATE, State, is_worker
 from pytest_llmeval.types import Completion, Outcome, Question, Record
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pytest_llmeval.report.questions import QuestionLog
 
 PREFIX = "llm_"
+#: objects made between two collections of garbage; at Python's own 700 they take a tenth of a run
+_COLLECT_EVERY = 50_000
 
 
 class Failure(Failed):
@@ -67,12 +71,28 @@ class Recorder:
         self._state: State = config.stash[STATE]
         self._folder = folder
         self._part = part
+        config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
+        config.add_cleanup(gc.unfreeze)  # of the cleanups the last, as this is the first added
         self._log: QuestionLog | None = None
         self._ahead: LookAhead | None = None
+        self._asking: dict[pytest.Item, tuple[Question, str]] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Now the items are final."""
-        self._ahead = LookAhead(session.items, self._state, knows_order=not is_worker(self._config))
+        for item in session.items:
+            question = question_of(item)
+            if question is not None:
+                self._asking[item] = question, model_of(item, self._state)
+        self._ahead = LookAhead(self._asking, self._state.models, knows_order=not is_worker(self._config))
+        if self._asking:
+            gc.freeze()  # else each full collection walks all questions and items again
+            gc.set_threshold(_COLLECT_EVERY)
+
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> LLM | None:
+        """Give tests their model."""
+        return set_up_llm(fixturedef, request, self._state.models)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
@@ -83,10 +103,9 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Name the question, so that one whose fixtures fail is counted too."""
-        question = question_of(item)
-        if question is None:
+        if item not in self._asking:
             return (yield)
-        model = model_of(item, self._state)
+        question, model = self._asking[item]
         item.user_properties += [
             (PREFIX + "id", question.id),
             (PREFIX + "model", model),
@@ -104,13 +123,13 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Run the test; a wrong answer is a measurement and passes, unless ``--llm-strict``."""
-        question = question_of(pyfuncitem)
-        if question is None:
+        if pyfuncitem not in self._asking:
             try:
                 return (yield)
             except (RequestFailed, ModelUnusable) as error:
                 raise Failure(str(error)) from None
-        asked_now: dict[str, Asked] = self._state.models.get(model_of(pyfuncitem, self._state)).asked
+        question, model = self._asking[pyfuncitem]
+        asked_now: dict[str, Asked] = self._state.models.get(model).asked
         asked_now.clear()
         passed, problem = True, None
         # the difference of two answers: nobody sees it, and it takes longer than the test
@@ -147,6 +166,7 @@ class Recorder:
             raise Failure(explain(question, record))
         return True
 
+    @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which reads what was written
     def pytest_sessionfinish(self) -> None:
         """Everything is written; let the models go."""
         self._state.models.close()
@@ -158,7 +178,7 @@ class Recorder:
         record = Record(
             id=question.id,
             nodeid=item.nodeid,
-            model=model_of(item, self._state),
+            model=self._asking[item][1],
             benchmark=question.benchmark,
             subject=question.subject,
             outcome=outcome,

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,7 @@ class Controller:
         self._verdicts: tuple[gate.Verdict, ...] = ()
         self._started = time.time()
         self._said_at = time.monotonic()
+        self._say_every_s = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
         self._written: str | None = None
         self._ended_early = False
         self._made_report_dir = False
@@ -147,8 +149,7 @@ class Controller:
 
     def _progress(self, entry: Entry) -> None:
         now = time.monotonic()
-        every = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
-        if now - self._said_at < every:
+        if now - self._said_at < self._say_every_s:
             return
         self._said_at = now
         counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
@@ -254,7 +255,8 @@ class Controller:
             machine=machine(),
         )
         write_run(folder, run, self._results, self._verdicts, self._errors)
-        write_submissions(folder)
+        if any(result.counts.answered for result in self._results):
+            write_submissions(folder)
         point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
 
@@ -303,23 +305,20 @@ class Controller:
         return lines
 
 
-def _entry(found: Mapping[str, object]) -> Entry:
-    def own(name: str) -> object:
-        return found.get(PREFIX + name)
-
+def _entry(found: Mapping[str, Any]) -> Entry:
     return Entry(
-        id=str(own("id")),
-        model=str(own("model")),
-        benchmark=str(own("benchmark")),
-        subject=str(own("subject")),
-        outcome=Outcome(str(own("outcome"))),
-        gold=own("target") is not None,
-        latency_s=own("latency_s"),  # type: ignore[arg-type]
-        prompt_tokens=own("prompt_tokens"),  # type: ignore[arg-type]
-        completion_tokens=own("completion_tokens"),  # type: ignore[arg-type]
-        shared_tokens=own("shared_tokens"),  # type: ignore[arg-type]
-        attempts=own("attempts") or 1,  # type: ignore[arg-type]
-        cached=bool(own("cached")),
+        id=found[PREFIX + "id"],
+        model=found[PREFIX + "model"],
+        benchmark=found[PREFIX + "benchmark"],
+        subject=found[PREFIX + "subject"],
+        outcome=Outcome(found[PREFIX + "outcome"]),
+        gold=found.get(PREFIX + "target") is not None,
+        latency_s=found.get(PREFIX + "latency_s"),
+        prompt_tokens=found.get(PREFIX + "prompt_tokens"),
+        completion_tokens=found.get(PREFIX + "completion_tokens"),
+        shared_tokens=found.get(PREFIX + "shared_tokens"),
+        attempts=found.get(PREFIX + "attempts", 1),
+        cached=found.get(PREFIX + "cached", False),
     )
 
 

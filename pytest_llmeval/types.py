@@ -37,11 +37,11 @@ class Question:
     choices: Mapping[str, str] = field(repr=False)
     answer: str | None = field(repr=False)
     problem: str | None = field(default=None, repr=False)
+    #: ``benchmark/subject/key``: how runs are compared
+    id: str = field(init=False)
 
-    @property
-    def id(self) -> str:
-        """``benchmark/subject/key``: how runs are compared."""
-        return f"{self.benchmark}/{self.subject}/{self.key}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.benchmark}/{self.subject}/{self.key}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""C-Eval: one item a question. What the assertion says is what correct means."""
+"""C-Eval: one item a question. What the assertion says is what correct means.
+
+PYTEST_DONT_REWRITE: nobody sees the explanation of an assertion here, and it takes longer than the test.
+"""
 
 from __future__ import annotations
 

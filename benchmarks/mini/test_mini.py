@@ -1,4 +1,7 @@
-"""Mini: our own questions in the layout of C-Eval. What the assertion says is what correct means."""
+"""Mini: our own questions in the layout of C-Eval. What the assertion says is what correct means.
+
+PYTEST_DONT_REWRITE: nobody sees the explanation of an assertion here, and it takes longer than the test.
+"""
 
 from __future__ import annotations
 

@@ -50,6 +50,8 @@ def choice(text: str, choices: Mapping[str, str]) -> str | None:
     Reads Chinese and English, in linear time. Reasoning in ``<think>`` blocks is left out; of what is left
     the first 2,000 and the last 14,000 characters are read.
     """
+    if text and text in choices:
+        return text
     choices = {label: words for label, words in choices.items() if label}
     if not choices:
         return None

@@ -52,7 +52,7 @@ def new_run_folder(
                 continue
             return folder
     except OSError as error:
-        raise UserError(_trouble(reports_dir, error)) from error
+        raise UserError(_refused(reports_dir, error)) from error
     raise UserError(f"{reports_dir} holds too many runs named {wanted!r}; choose another --llm-run-name")
 
 
@@ -105,10 +105,15 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LLMEvalError(_trouble(folder, error)) from error
+        raise trouble(folder, error) from error
 
 
-def _trouble(folder: Path, error: OSError) -> str:
+def trouble(folder: Path, error: OSError) -> LLMEvalError:
+    """What the disk refused, as one line that names the folder."""
+    return LLMEvalError(_refused(folder, error))
+
+
+def _refused(folder: Path, error: OSError) -> str:
     why = error.strerror or type(error).__name__
     return one_line(f"cannot write results in {folder}: {why}; choose another folder with --llm-report-dir")
 

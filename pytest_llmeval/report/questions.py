@@ -5,41 +5,50 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pytest_llmeval.report.folder import encode, replacing, writing
+from pytest_llmeval.report.folder import encode, replacing, trouble, writing
 from pytest_llmeval.types import Record
 
 QUESTIONS = "questions.jsonl"
+_FLUSH_EVERY_S = 0.25
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 class QuestionLog:
-    """questions.jsonl, or an xdist worker's part of it: a line a question, there at once.
+    """questions.jsonl, or an xdist worker's part of it: a line a question, there within moments.
 
     Raises ``LLMEvalError`` naming the folder.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with writing(path.parent):
+        self._folder = path.parent
+        self._flushed = 0.0
+        with writing(self._folder):
             torn = _is_torn(path)
             self._file = path.open("ab")
             if torn:
                 self._file.write(b"\n")
 
     def write(self, record: Record) -> None:
-        """Append the record's line; once this returns, a crash of the process cannot lose it."""
-        line = json.dumps(record_json(record), ensure_ascii=False, allow_nan=False)
-        with writing(self._path.parent):
-            self._file.write(encode(line) + b"\n")
-            self._file.flush()
+        """Append the record's line; a killed process loses those of its last moment at most."""
+        line = encode(_JSON.encode(record_json(record)))
+        now = time.monotonic()
+        try:
+            self._file.write(line + b"\n")
+            if now - self._flushed > _FLUSH_EVERY_S:
+                self._file.flush()
+                self._flushed = now
+        except OSError as error:
+            raise trouble(self._folder, error) from error
 
     def close(self) -> None:
         """No more lines."""
-        with writing(self._path.parent):
+        with writing(self._folder):
             self._file.close()
 
     def __enter__(self) -> QuestionLog:
