@@ -57,6 +57,8 @@ class Settings:
     allow_errors: int = 0
     report_dir: Path = Path("reports")
     run_name: str | None = None
+    no_cache: bool = False
+    refresh: bool = False
     show_prompts: bool = False
     config_file: str = FILE_NAME
 
@@ -221,6 +223,11 @@ def _distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
     return tuple(models)
 
 
+def default_cache_dir(environ: Mapping[str, str]) -> Path:
+    """Where answers, data and models are kept unless ``--llm-cache-dir`` says otherwise."""
+    return (Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "pytest-llmeval").expanduser()
+
+
 def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Mapping[str, str]) -> Settings:
     """Settings from the command line (``given``: option key to raw value), file and environment.
 
@@ -249,8 +256,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
     if data_dir is not None and not (start / Path(data_dir).expanduser()).is_dir():
         wrong = "is not a folder" if (start / Path(data_dir).expanduser()).exists() else "does not exist"
         raise UserError(f"data folder {data_dir} {wrong}; check --llm-data-dir or LLMEVAL_DATA")
-    home = environ.get("XDG_CACHE_HOME") or "~/.cache"
-    cache_dir = Path(pick("cache_dir") or Path(home) / "pytest-llmeval").expanduser()
+    cache_dir = Path(pick("cache_dir") or default_cache_dir(environ)).expanduser()
     limit = pick("limit")
     if pick("seed") is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
@@ -271,6 +277,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         allow_errors=pick("allow_errors", 0),
         report_dir=start / Path(pick("report_dir", "reports")).expanduser(),
         run_name=pick("run_name"),
+        no_cache=pick("no_cache", False),
+        refresh=pick("refresh", False),
         show_prompts=pick("show_prompts", False),
         config_file=file.name,
     )

@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
 
 from pytest_llmeval.errors import ModelUnusable, UserError, one_line
-from pytest_llmeval.models.base import Job, Jobs, Model
+from pytest_llmeval.models.base import Job, Jobs, Model, Storable
+from pytest_llmeval.store import Store, request_key
 from pytest_llmeval.types import Completion, Request
 
 
 class Engine:
-    """Runs ``model`` from the first request on until ``close``."""
+    """Runs ``model`` from the first request on until ``close``.
 
-    def __init__(self, model: Model, name: str) -> None:
+    What ``store`` has is not asked again, unless ``refresh``; what is asked is stored.
+    """
+
+    def __init__(self, model: Model, name: str, store: Store | None = None, *, refresh: bool = False) -> None:
         self.model = model
         self.name = name
+        self._store = store
+        self._refresh = refresh
+        self._shelf: _Shelf | None = None
         self._jobs = Jobs()
         self._open: set[Job] = set()
         self._failure: UserError | None = None
         self._thread: threading.Thread | None = None
 
     def ask(self, requests: Iterable[Request]) -> list[Job]:
-        """Leave requests, in the order their answers will be wanted; never blocks."""
-        jobs = [Job(request) for request in requests]
+        """Leave requests, in the order their answers will be wanted; waits for no answer."""
+        wanted = list(requests)
+        try:
+            jobs = self._jobs_for(wanted)
+        except UserError as error:
+            self._failure = self._failure or ModelUnusable(str(error))
+            jobs = [Job(request) for request in wanted]
+        asked = [job for job in jobs if not job.future.done()]
         if self._failure is not None:
-            for job in jobs:
+            for job in asked:
                 job.future.cancel()
+            return jobs
+        if not asked:
             return jobs
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
             self._thread.start()
-        self._open.update(jobs)
+        self._open.update(asked)
         try:
-            self._jobs.put(jobs)
+            self._jobs.put(asked)
         except RuntimeError:  # the model gave up between the two lines above
-            for job in jobs:
+            for job in asked:
                 job.future.cancel()
         return jobs
+
+    def _jobs_for(self, requests: Sequence[Request]) -> list[Job]:
+        """A job for each request; those whose answer is stored are finished."""
+        if self._store is None or not isinstance(self.model, Storable):
+            return [Job(request) for request in requests]
+        if self._shelf is None:
+            key = self.model.store_key(self._store.digest)
+            self._shelf = _Shelf(self._store, key, self.model.identity())
+        return self._shelf.jobs(requests, self._refresh)
 
     def wait(self, job: Job, timeout: float | None = None) -> Completion:
         """The completion of ``job``.
@@ -76,3 +101,25 @@ class Engine:
             self._jobs.close()
             for job in tuple(self._open):
                 job.future.cancel()
+
+
+class _Shelf:
+    """One model's part of the store."""
+
+    def __init__(self, store: Store, model_key: str | None, shown: str) -> None:
+        self._store = store
+        self._model_key = model_key
+        self._shown = shown
+
+    def jobs(self, requests: Sequence[Request], refresh: bool) -> list[Job]:
+        if self._model_key is None:
+            return [Job(request) for request in requests]
+        keys = [request_key(self._model_key, request) for request in requests]
+        held = {} if refresh else self._store.get(keys)
+        jobs = []
+        for key, request in zip(keys, requests, strict=True):
+            job = Job(request, keep=partial(self._store.put, key, self._shown))
+            if key in held:
+                job.future.set_result(held[key])
+            jobs.append(job)
+        return jobs

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
     from pytest_llmeval.engine import Engine
     from pytest_llmeval.models.base import Job, Model
+    from pytest_llmeval.store import Store
 
 _SAY_WAITING_AFTER_S = 3.0
 
@@ -201,8 +202,14 @@ class Models:
         suites: Mapping[str, Suite],
         say: Callable[[str], None],
         note: Callable[[str], None],
+        open_store: Callable[[], Store] | None = None,
+        *,
+        refresh: bool = False,
     ) -> None:
         self.configs = {config.name: config for config in configs}
+        self._open_store = open_store
+        self._store: Store | None = None
+        self._refresh = refresh
         self._make = make
         self._suites = suites
         self._said: set[str] = set()
@@ -216,27 +223,42 @@ class Models:
             from pytest_llmeval.engine import Engine
 
             config = self.configs[name]
-            engine = Engine(self._make(config), name)
+            engine = Engine(self._make(config), name, self._stored(), refresh=self._refresh)
             self._open[name] = LLM(config, engine, self._suites, self._say_waiting), engine
         return self._open[name][0]
 
     def check(self) -> None:
-        """Look whether each model can answer at all. Raises ``ModelUnusable``."""
+        """Look whether each model can answer at all, and open the store. Raises ``UserError``."""
         for config in self.configs.values():
             self._make(config).check()
+        if self._open_store is not None and self._store is None:
+            self._store = self._open_store()
+
+    def _stored(self) -> Store | None:
+        """The store, if there is one; what is wrong with it has been said by ``check``, if it was called."""
+        if self._open_store is not None and self._store is None:
+            try:
+                self._store = self._open_store()
+            except UserError as error:
+                self._note(str(error))
+                self._open_store = None
+        return self._store
 
     def identity(self, name: str) -> str:
         """What the model's answers depend on, as it calls it."""
         return self._make(self.configs[name]).identity()
 
     def close(self, name: str | None = None) -> None:
-        """Stop one model, or all."""
+        """Stop one model, or all and the store."""
         for one in [name] if name is not None else list(self._open):
             if one in self._open:
                 engine = self._open.pop(one)[1]
                 engine.close()
                 for line in getattr(engine.model, "notes", ()):
                     self._note(line)
+        if name is None and self._store is not None:
+            self._store.close()
+            self._store = self._open_store = None
 
     def _say_waiting(self, name: str) -> None:
         if name not in self._said:

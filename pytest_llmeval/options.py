@@ -203,9 +203,12 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "cache-dir",
         _text,
-        "folder for downloaded data and the unpacked embedded model (default: ~/.cache/pytest-llmeval)",
+        "folder for stored answers, downloaded data and the unpacked embedded model "
+        "(default: ~/.cache/pytest-llmeval)",
         "DIR",
     ),
+    Option("no-cache", _flag, "neither use stored answers nor store any", flag=True),
+    Option("refresh", _flag, "ask anew what is stored, and store that", flag=True),
     Option(
         "fail-under",
         _texts,

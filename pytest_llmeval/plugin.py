@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
     from pytest_llmeval.config import File
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.store import Store
 
 __all__ = ["llm"]
 
@@ -98,7 +99,21 @@ def pytest_configure(config: pytest.Config) -> None:
             return _make_model(config, model, settings.cache_dir)
 
         notes: list[str] = []
-        models = Models(settings.models, make, suites, make_say(config), notes.append)
+
+        def open_store() -> Store:
+            from pytest_llmeval.store import FILE_NAME, Store
+
+            return Store(settings.cache_dir / FILE_NAME, notes.append)
+
+        models = Models(
+            settings.models,
+            make,
+            suites,
+            make_say(config),
+            notes.append,
+            None if settings.no_cache else open_store,
+            refresh=settings.refresh,
+        )
         state = State(settings, models, suites, notes=notes)
         config.stash[STATE] = state
         for model in settings.models:

@@ -110,7 +110,8 @@ class Request:
 
     With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each
     continuation of the prompt; without, it generates up to ``max_tokens`` tokens.
-    ``temperature`` 0 is greedy. ``stop`` strings end the text and are not part of it.
+    ``temperature`` 0 is greedy. ``stop`` strings end the text and are not part of it. ``repeat``
+    tells apart requests that are alike and are each to have an answer of their own.
     """
 
     prompt: Prompt
@@ -118,6 +119,7 @@ class Request:
     max_tokens: int = 1024
     temperature: float = 0.0
     stop: tuple[str, ...] = ()
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

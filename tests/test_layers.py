@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "options", "config", "urls"}
 PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "gate"}
-MIDDLE = {"engine", "listing"}
+MIDDLE = {"engine", "listing", "store", "__main__"}
 PYTEST = {
     "plugin",
     "session",
@@ -26,7 +26,13 @@ PYTEST = {
     "hookspec",
     "selection",
 }
-WITHOUT_TORCH = {"models.hf.passes", "models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
+WITHOUT_TORCH = {
+    "models.hf.passes",
+    "models.hf.prefixes",
+    "models.hf.batching",
+    "models.hf.encoding",
+    "models.hf.fingerprint",
+}
 
 
 def layer(module: str) -> int:

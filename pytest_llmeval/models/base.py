@@ -8,12 +8,15 @@ two usual ways to do so; a backend with a better plan reads ``Jobs`` itself.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
@@ -22,9 +25,10 @@ from pytest_llmeval.types import Completion, Request
 
 @runtime_checkable
 class Model(Protocol):
-    """A backend. All methods but ``check`` are called on the engine's thread.
+    """A backend. ``run`` is called on the engine's thread, all else on pytest's.
 
-    It may have ``notes``: lines, said at the end of the run, on how it answered.
+    It may have ``notes``: lines, said at the end of the run, on how it answered. One whose answers
+    are to be stored is ``Storable``.
     """
 
     #: how many requests the model wants to see ahead of the one pytest waits for
@@ -46,11 +50,32 @@ class Model(Protocol):
         """
 
 
+@runtime_checkable
+class Storable(Protocol):
+    """A backend whose completions are worth keeping."""
+
+    def store_key(self, digest: Callable[[Path], str]) -> str | None:
+        """A text that changes with all of the model that may change an answer; None: keep nothing.
+
+        It is compared, never shown. ``digest`` gives the SHA-256 of a file's content and remembers
+        it. Called once, before the first request. Raises ``UserError``.
+        """
+
+
+def model_key(parts: Mapping[str, object]) -> str:
+    """A ``store_key`` from what answers depend on: a hash, so that secrets may be among it."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request on its way; ``finish`` or ``fail`` it exactly once."""
+    """One request on its way; ``finish`` or ``fail`` it exactly once.
+
+    ``keep`` is given the completion, unless it is an error, before anybody else sees it.
+    """
 
     request: Request
+    keep: Callable[[Completion], None] | None = None
     future: Future[Completion] = field(default_factory=Future)
     created: float = field(default_factory=time.perf_counter)
     taken: float = 0.0
@@ -58,7 +83,10 @@ class Job:
     def finish(self, completion: Completion) -> None:
         """Hand the completion to whoever waits; fills in ``queue_s``, and ``latency_s`` if unset."""
         latency = completion.latency_s or time.perf_counter() - self.taken
-        self._resolve(replace(completion, latency_s=latency, queue_s=self.taken - self.created))
+        completion = replace(completion, latency_s=latency, queue_s=self.taken - self.created)
+        if self.keep is not None and completion.error is None:
+            self.keep(completion)
+        self._resolve(completion)
 
     def fail(self, error: Exception) -> None:
         """The request has no completion: that question's error."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmeval.errors import RequestFailed, one_line
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.encoding import Encoded, Encoder
+from pytest_llmeval.models.hf.fingerprint import fingerprint
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -48,6 +51,13 @@ class HuggingFaceModel:
         config = self._config
         return f"hf:{config.target} dtype={config.dtype} device={config.device}"
 
+    def store_key(self, digest: Callable[[Path], str]) -> str | None:
+        """The weights' contents, dtype and kind of device. Raises ``ModelUnusable``."""
+        source = self._source
+        if source.revision is None and not Path(source.path).is_dir():
+            return None  # of the hub, and nobody knows which commit
+        return fingerprint(self._config, source, digest)
+
     def run(self, jobs: Jobs) -> None:
         """Load, then answer until nothing more is asked."""
         loaded = self._load()
@@ -60,8 +70,12 @@ class HuggingFaceModel:
             if engine.busy and not jobs.closed:
                 engine.step()
 
+    @cached_property
+    def _source(self) -> load.Source:
+        return load.pinned(load.find(self._config.target))
+
     def _load(self) -> Loaded:
-        return load.load(self._config, load.find(self._config.target))
+        return load.load(self._config, self._source)
 
 
 def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:

@@ -10,11 +10,13 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmeval.errors import ModelUnusable, one_line
 from pytest_llmeval.models import wire
-from pytest_llmeval.models.base import Jobs, run_concurrently
+from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
 from pytest_llmeval.models.calling import Calls, Refused, bad_key, said, some_names
 from pytest_llmeval.models.endpoint import Endpoint, find
 from pytest_llmeval.models.pacing import Pace, Sleep, retry_after_s
@@ -32,6 +34,14 @@ _LOOK_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
 _NO_KEY = "no-key-needed"  # the SDK wants one
 
+#: parameters that do not change an answer, and those that each request has of its own
+_NO_MATTER = frozenset(
+    [
+        *("name", "api_key_env", "concurrency", "rate", "retries", "timeout"),
+        *("max_tokens", "temperature", "stop"),
+        *("device", "dtype", "batch_tokens", "trust_remote_code"),
+    ]
+)
 #: which models each server said it has: every backend object of a session may want to know
 _listed: dict[str, tuple[str, ...]] = {}
 
@@ -62,6 +72,13 @@ class OpenAIModel:
             pass
         context = f", context {self.config.context}" if self.config.context else ""
         return f"openai:{target}{place}{context}"
+
+    def store_key(self, digest: Callable[[Path], str]) -> str:
+        """Server, model name and parameters. Raises ``ModelUnusable``."""
+        where = find(self.config, os.environ)
+        ours = replace(self.config, name="", target=self._name(where), base_url=where.shown)
+        kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
+        return model_key({name: value for name, value in kept.items() if name not in _NO_MATTER})
 
     def run(self, jobs: Jobs) -> None:
         """Answer jobs, ``concurrency`` at a time. Raises ``ModelUnusable``."""

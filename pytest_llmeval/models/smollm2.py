@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from pytest_llmeval.errors import ModelUnusable, UserError
@@ -49,6 +50,11 @@ class SmolLM2Model(HuggingFaceModel):
         """The name of the weights, dtype and device."""
         return f"smollm2 ({weights().stem}) dtype={self._config.dtype} device={self._config.device}"
 
+    @cached_property
+    def _source(self) -> load.Source:
+        """The GGUF file itself, whatever it was saved as."""
+        return load.find(str(weights()))
+
     def _load(self) -> load.Loaded:
         file = weights()
         folder = self._folder / saved_name(file)
@@ -56,7 +62,7 @@ class SmolLM2Model(HuggingFaceModel):
             try:
                 save(file, folder)
             except OSError:  # no room, or no right to write: the slow way works
-                return load.load(self._config, load.find(str(file)))
+                return load.load(self._config, self._source)
         return load.load(self._config, load.find(str(folder)))
 
 

@@ -166,6 +166,8 @@ def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint =
 def _speed(result: Result) -> Iterable[str]:
     tokens, rate = result.tokens, result.questions_per_s or 0.0
     yield f"{rate:.1f} questions/s" if rate >= 0.95 else f"{1 / rate:.1f} s a question"
+    if result.cached:
+        yield f"{result.cached:,} of {result.counts.requested:,} answers from the store"
     if tokens.prompt:
         shared = f" ({tokens.shared / tokens.prompt:.0%} shared)" if tokens.shared else ""
         yield f"{tokens.prompt:,} prompt tokens{shared}"

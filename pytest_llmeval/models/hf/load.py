@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +28,14 @@ _SHARE_FOR_WEIGHTS = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where weights come from: a folder or hub id, and the GGUF file in it, if that is what it is."""
+    """Where weights come from: a folder or hub id, and the GGUF file in it, if that is what it is.
+
+    ``revision`` is the commit of what comes from the hub, where it is known.
+    """
 
     path: str
     gguf_file: str | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,24 @@ def find(target: str) -> Source:
     if target.startswith((".", "~", os.sep)) or not _HUB_ID.fullmatch(target):
         raise ModelUnusable(f"model hf:{one_line(target, 200)}: no such folder; check the path")
     return Source(target)
+
+
+def pinned(source: Source) -> Source:
+    """``source`` at its commit, if it is of the hub: the one in the hub's cache, else the newest.
+
+    What is downloaded while a run goes on, or between two runs, is then still the same model.
+    """
+    if source.gguf_file is not None or Path(source.path).is_dir():
+        return source
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(source.path, "config.json")
+    if isinstance(cached, str):
+        return replace(source, revision=Path(cached).parent.name)
+    try:
+        return replace(source, revision=HfApi().model_info(source.path, timeout=_HUB_TIMEOUT_S).sha)
+    except Exception:  # loading will say what is wrong
+        return source
 
 
 def _need_for_gguf(where: str) -> None:
@@ -142,6 +164,8 @@ def load(config: ModelConfig, source: Source) -> Loaded:
     common: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
     if source.gguf_file is not None:
         common["gguf_file"] = source.gguf_file
+    if source.revision is not None:
+        common["revision"] = source.revision
     with quiet(), _explained(where, source.path):
         settings = None if source.gguf_file else AutoConfig.from_pretrained(source.path, **common)
         tokenizer = AutoTokenizer.from_pretrained(source.path, **common)

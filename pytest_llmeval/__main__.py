@@ -1,0 +1,90 @@
+"""``python -m pytest_llmeval``: what needs no pytest session."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_llmeval.config import default_cache_dir
+from pytest_llmeval.errors import UserError, one_line
+from pytest_llmeval.store import FILE_NAME, Store
+
+_DAY_S = 86_400
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < float("inf"):
+        raise ValueError
+    return days
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pytest_llmeval", description="tools of pytest-llmeval")
+    commands = parser.add_subparsers(dest="command", required=True)
+    cache = commands.add_parser("cache", help="show what answers are stored, or delete old ones")
+    cache.add_argument(
+        "--cache-dir", type=Path, help="as given with --llm-cache-dir (default: ~/.cache/pytest-llmeval)"
+    )
+    cache.add_argument(
+        "--prune", type=_days, metavar="DAYS", help="delete answers older than so many days (0: all)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    given = _parser().parse_args(arguments)
+    folder = given.cache_dir or default_cache_dir(os.environ)
+    try:
+        for line in cache(folder.expanduser(), given.prune):
+            print(line)
+    except UserError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 4
+    return 0
+
+
+def cache(folder: Path, prune_days: float | None) -> list[str]:
+    """Lines on what the store in ``folder`` holds, after pruning it. Raises ``UserError``."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return [f"{path}: no answers are stored"]
+    problems: list[str] = []
+    store = Store(path, problems.append)
+    lines = []
+    try:
+        if prune_days is not None:
+            number = store.prune(time.time() - prune_days * _DAY_S)
+            lines.append(f"deleted {number} answers older than {prune_days:g} days")
+        held = store.held()
+    finally:
+        store.close()
+    lines.append(f"{path}: {sum(one.number for one in held)} answers, {_size(path)}")
+    lines += [
+        f"  {one.number:>9}  {_bytes(one.size):>9}  {_date(one.first)} to {_date(one.last)}  "
+        f"{one_line(one.model, 120)}"
+        for one in held
+    ]
+    return lines + problems
+
+
+def _size(path: Path) -> str:
+    """Of the file and of what SQLite has not yet written into it."""
+    return _bytes(sum(part.stat().st_size for part in path.parent.glob(path.name + "*")))
+
+
+def _bytes(number: float) -> str:
+    return f"{number / 1e6:.1f} MB" if number >= 1e5 else f"{number / 1e3:.1f} kB"
+
+
+def _date(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(moment))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What local weights are known by again: their files' contents, and how they are computed with."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+from pytest_llmeval.errors import ModelUnusable
+from pytest_llmeval.models.base import model_key
+from pytest_llmeval.models.hf.load import Source
+from pytest_llmeval.types import ModelConfig
+
+#: raise it when this package begins to answer the same requests in another way
+_ANSWERS = 1
+_MATTER = frozenset(
+    [
+        *(".json", ".jinja", ".txt", ".model", ".tiktoken", ".py"),
+        *(".safetensors", ".bin", ".gguf"),
+    ]
+)
+_DEVICE_FILES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+
+
+def fingerprint(config: ModelConfig, source: Source, digest: Callable[[Path], str]) -> str:
+    """Changes when weights, config, tokenizer or template change, or dtype, device or transformers.
+
+    ``digest`` gives a file's SHA-256. Raises ``ModelUnusable`` for files that cannot be read.
+    """
+    return model_key(
+        {
+            "answers": _ANSWERS,
+            "weights": [source.path, source.revision] if source.revision else _contents(source, digest),
+            "dtype": config.dtype,
+            "device": _kind(config.device),
+            "context": config.context,
+            "transformers": metadata.version("transformers"),
+        }
+    )
+
+
+def _contents(source: Source, digest: Callable[[Path], str]) -> list[list[str]]:
+    folder = Path(source.path)
+    if source.gguf_file is not None:
+        files = [folder / source.gguf_file]
+    else:
+        files = sorted(path for path in folder.iterdir() if path.suffix in _MATTER and path.is_file())
+        files += sorted(folder.glob("*_templates/*.jinja"))
+    try:
+        return [[path.relative_to(folder).as_posix(), digest(path)] for path in files]
+    except OSError as error:
+        raise ModelUnusable(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _kind(device: str) -> str:
+    """The kind of a device, without its number; what ``auto`` will find is told without torch."""
+    if device != "auto":
+        return device.partition(":")[0]
+    if sys.platform == "darwin":
+        return "mps"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    return "cpu" if hidden or not any(map(os.path.exists, _DEVICE_FILES)) else "gpu"
