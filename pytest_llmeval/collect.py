@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -45,8 +45,12 @@ class Suite:
         )
 
 
-def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]]:
-    """The suite in ``folder`` and what is to be said about it. Raises ``UserError``."""
+def load_suite(
+    folder: Path, settings: Settings, only: Collection[str] | None = None
+) -> tuple[Suite, tuple[str, ...]]:
+    """The suite in ``folder``, with the questions of ``only`` these ids if they are given, and what is to be
+    said about it. Raises ``UserError``.
+    """
     from pytest_llmeval import benchmark as benchmarks
     from pytest_llmeval import data, download, prompt
     from pytest_llmeval.extract import EXTRACTORS
@@ -90,6 +94,8 @@ def load_suite(folder: Path, settings: Settings) -> tuple[Suite, tuple[str, ...]
         count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
         notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
     questions = select(table.questions, settings)
+    if only is not None:
+        questions = tuple(question for question in questions if question.id in only)
     if not questions:
         notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
     return Suite(benchmark, info, questions, builder, EXTRACTORS[benchmark.extractor]), notes
@@ -162,7 +168,8 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
     if name not in state.suites:
         if not _selectable(metafunc, folder, state):
             raise _NothingSelected
-        suite, notes = load_suite(folder, state.settings)
+        only = None if state.earlier is None else state.earlier.ids
+        suite, notes = load_suite(folder, state.settings, only)
         state.suites[suite.benchmark.name] = suite
         state.notes += notes
     elif state.suites[name].benchmark.folder != folder:

@@ -59,6 +59,7 @@ class Settings:
     run_name: str | None = None
     no_cache: bool = False
     refresh: bool = False
+    replay: str | None = None
     show_prompts: bool = False
     config_file: str = FILE_NAME
 
@@ -279,6 +280,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         run_name=pick("run_name"),
         no_cache=pick("no_cache", False),
         refresh=pick("refresh", False),
+        replay=pick("replay"),
         show_prompts=pick("show_prompts", False),
         config_file=file.name,
     )

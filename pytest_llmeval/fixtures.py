@@ -115,11 +115,14 @@ class LLM:
             if question.id not in self._ahead:
                 raise RequestFailed(self._unaskable[question.id])
         request, job = self._ahead.pop(question.id)
-        completion = self._wait(job)
+        return self._read(question, request, self._wait(job), read)
+
+    def _read(self, question: Question, request: Request | None, completion: Completion, read: bool) -> Asked:
+        """What came back for a question, with the answer in it. Raises ``RequestFailed``."""
         if completion.error is not None:
             self.asked[question.id] = Asked(completion, request)
             raise RequestFailed(completion.error, attempts=completion.attempts)
-        if request.choices:
+        if request.choices if request is not None else completion.scores:
             scores = completion.scores
             answer = max(scores, key=scores.__getitem__) if scores else None
         else:
@@ -183,6 +186,28 @@ class LLM:
             return self._engine.wait(job)
 
 
+class ReplayedLLM(LLM):
+    """A model as it answered in an earlier run."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        engine: Engine,
+        suites: Mapping[str, Suite],
+        earlier: Mapping[str, Completion],
+    ) -> None:
+        super().__init__(config, engine, suites, lambda _: None)
+        self._earlier = earlier
+
+    def ask_ahead(self, questions: Sequence[Question]) -> None:
+        """Nothing is asked."""
+
+    def _ask(self, question: Question, read: bool) -> Asked:
+        if question.id not in self._earlier:
+            raise RequestFailed("the earlier run did not ask this question", attempts=0)
+        return self._read(question, None, self._earlier[question.id], read)
+
+
 def _without_reasoning(completion: Completion) -> Completion:
     from pytest_llmeval.extract import split_reasoning
 
@@ -205,7 +230,9 @@ class Models:
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
+        earlier: Mapping[str, Mapping[str, Completion]] | None = None,
     ) -> None:
+        self._earlier = earlier
         self.configs = {config.name: config for config in configs}
         self._open_store = open_store
         self._store: Store | None = None
@@ -224,7 +251,11 @@ class Models:
 
             config = self.configs[name]
             engine = Engine(self._make(config), name, self._stored(), refresh=self._refresh)
-            self._open[name] = LLM(config, engine, self._suites, self._say_waiting), engine
+            if self._earlier is None:
+                opened = LLM(config, engine, self._suites, self._say_waiting)
+            else:
+                opened = ReplayedLLM(config, engine, self._suites, self._earlier.get(name, {}))
+            self._open[name] = opened, engine
         return self._open[name][0]
 
     def check(self) -> None:

@@ -208,6 +208,12 @@ OPTIONS: tuple[Option, ...] = (
         "DIR",
     ),
     Option("no-cache", _flag, "neither use stored answers nor store any", flag=True),
+    Option(
+        "replay",
+        _text,
+        "read and score an earlier run's answers again, without a model: its folder, its name, or latest",
+        "RUN",
+    ),
     Option("refresh", _flag, "ask anew what is stored, and store that", flag=True),
     Option(
         "fail-under",

@@ -94,8 +94,17 @@ def pytest_configure(config: pytest.Config) -> None:
     suites: dict[str, Suite] = {}
     try:
         settings = resolve(given, file, start=start, environ=os.environ)
+        earlier = None
+        if settings.replay is not None:
+            from pytest_llmeval import replay
+
+            earlier = replay.read(settings.replay, settings.report_dir, start)
+            given_paths = config.args_source is config.ArgsSource.ARGS
+            settings = earlier.settings(settings, paths=given_paths)
 
         def make(model: ModelConfig) -> Model:
+            if earlier is not None:
+                return replay.ReplayedModel(earlier.models[model.name])
             return _make_model(config, model, settings.cache_dir)
 
         notes: list[str] = []
@@ -113,8 +122,11 @@ def pytest_configure(config: pytest.Config) -> None:
             notes.append,
             None if settings.no_cache else open_store,
             refresh=settings.refresh,
+            earlier=None if earlier is None else earlier.completions,
         )
-        state = State(settings, models, suites, notes=notes)
+        if earlier is not None:
+            notes.append(f"the answers are those of {os.path.relpath(earlier.folder, start)}, scored again")
+        state = State(settings, models, suites, notes=notes, earlier=earlier)
         config.stash[STATE] = state
         for model in settings.models:
             make(model)

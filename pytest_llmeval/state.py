@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
     from pytest_llmeval.config import Settings
     from pytest_llmeval.fixtures import Models
+    from pytest_llmeval.replay import Earlier
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class State:
 
     ``problems`` are user errors found while collecting, ``left_out`` lines about benchmarks that
     were not run, ``without_model`` the benchmarks that only want a model, ``fatal`` why the model
-    cannot be asked any more.
+    cannot be asked any more, ``earlier`` the run whose answers are scored again.
     """
 
     settings: Settings
@@ -32,6 +33,7 @@ class State:
     notes: list[str] = field(default_factory=list)
     planned: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     fatal: str | None = None
+    earlier: Earlier | None = None
 
 
 STATE = pytest.StashKey[State]()

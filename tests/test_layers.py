@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "options", "config", "urls"}
 PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "gate"}
-MIDDLE = {"engine", "listing", "store", "__main__"}
+MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {
     "plugin",
     "session",

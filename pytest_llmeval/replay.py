@@ -1,0 +1,144 @@
+"""An earlier run's completions, to be read and judged again without any model."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_llmeval.config import Settings
+from pytest_llmeval.errors import ModelUnusable, UserError
+from pytest_llmeval.models.base import Jobs
+from pytest_llmeval.report.folder import LATEST
+from pytest_llmeval.report.questions import QUESTIONS, read_questions
+from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
+
+RESULTS = "results.json"
+_AGAIN = (
+    *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
+    *("latency_s", "queue_s", "batch_s", "attempts", "dropped_shots", "prompt", "error"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A run as it was: how it asked, the identity of each model, and what came back.
+
+    ``completions`` are by model and question id.
+    """
+
+    folder: Path
+    mode: Mode
+    shots: int
+    split: str
+    benchmarks: tuple[str, ...]
+    models: Mapping[str, str]
+    completions: Mapping[str, Mapping[str, Completion]]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The questions that were asked of any model."""
+        return frozenset(id for of_model in self.completions.values() for id in of_model)
+
+    def settings(self, given: Settings, *, paths: bool) -> Settings:
+        """``given``, asking as the run asked; and what it asked, unless benchmarks or ``paths`` are given.
+
+        Raises ``UserError`` for a model that the run did not have.
+        """
+        for model in given.models:
+            if model.name not in self.models:
+                had = ", ".join(self.models)
+                raise UserError(f"--llm-replay: {self.folder} has no model {model.name!r}; it has {had}")
+        names = [model.name for model in given.models] or list(self.models)
+        return replace(
+            given,
+            benchmarks=given.benchmarks or (() if paths else self.benchmarks),
+            models=tuple(ModelConfig(name=name, backend="replay") for name in names),
+            mode=self.mode,
+            shots=self.shots,
+            split=self.split,
+            no_cache=True,
+        )
+
+
+class ReplayedModel:
+    """In the place of a model: it says who it was, and can be asked nothing."""
+
+    window = 1
+
+    def __init__(self, was: str) -> None:
+        self._was = was
+
+    def check(self) -> None:
+        """Nothing can be wrong with it."""
+
+    def identity(self) -> str:
+        """That of the model that answered."""
+        return self._was
+
+    def run(self, jobs: Jobs) -> None:
+        """Raises ``ModelUnusable``: only a run's own questions can be replayed."""
+        raise ModelUnusable("--llm-replay: only the questions of the earlier run have answers")
+
+
+def read(given: str, reports_dir: Path, start: Path) -> Earlier:
+    """The run that ``given`` names: a folder, its results.json, or the name of one in ``reports_dir``.
+
+    Raises ``UserError`` for what is no finished run of one mode.
+    """
+    folder = _find(given, reports_dir, start)
+    try:
+        results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
+        ways = {(result["mode"], result["shots"], result["split"]) for result in results}
+        models = {str(result["model"]): str(result["identity"]) for result in results}
+        benchmarks = tuple(dict.fromkeys(str(result["benchmark"]) for result in results))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
+        ) from None
+    if len({(mode, shots) for mode, shots, _ in ways}) != 1 or len({split for _, _, split in ways}) != 1:
+        raise UserError(
+            f"--llm-replay: {folder} asked its benchmarks in different ways; "
+            "that cannot be replayed in one run"
+        )
+    ((mode, shots, split),) = ways
+    if mode not in MODES:
+        raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
+    return Earlier(folder, mode, shots, split, benchmarks, models, _completions(folder))
+
+
+def _find(given: str, reports_dir: Path, start: Path) -> Path:
+    path = start / Path(given).expanduser()
+    if path.name == RESULTS:
+        path = path.parent
+    for folder in (path, reports_dir / given):
+        if (folder / QUESTIONS).is_file():
+            return folder.resolve()
+        if folder.name == LATEST and folder.is_file():  # where there are no links it holds the name
+            return folder.parent / folder.read_text("utf-8").strip()
+    raise UserError(f"--llm-replay={given}: no run there ({QUESTIONS} is missing); give a run's folder")
+
+
+def _completions(folder: Path) -> dict[str, dict[str, Completion]]:
+    found: dict[str, dict[str, Completion]] = {}
+    for row in read_questions(folder / QUESTIONS):
+        try:
+            found.setdefault(str(row["model"]), {})[str(row["id"])] = _completion(row)
+        except (TypeError, ValueError, AttributeError):
+            raise UserError(
+                f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} is no answer"
+            ) from None
+    return found
+
+
+def _completion(row: Mapping[str, Any]) -> Completion:
+    """What came back, as the line has it; a score that JSON could not hold was minus infinity."""
+    scores = {
+        str(label): -math.inf if score is None else float(score)
+        for label, score in (row.get("scores") or {}).items()
+    }
+    told = {name: row[name] for name in _AGAIN if row.get(name) is not None}
+    return Completion(**told, scores=scores, notes=tuple(row.get("notes") or ()), cached=True)
