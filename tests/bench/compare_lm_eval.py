@@ -147,7 +147,7 @@ class Comparison:
             f"--llm-report-dir={folder}",
             "--llm-run-name=run",
             # nothing answered from an earlier round
-            f"--llm-cache-dir={folder / 'cache'}",
+            "--llm-no-cache",
             *("-k", " or ".join(f"[{subject}-" for subject in self._subjects)),
             *options.ours_args,
         ]
