@@ -7,6 +7,7 @@ Loading this module imports pytest and the standard library only. Without option
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import pytest
 from pytest_llmeval.errors import UserError
 from pytest_llmeval.fixtures import Models, llm, make_say
 from pytest_llmeval.options import OPTIONS
-from pytest_llmeval.state import STATE, State, is_controller, is_worker
+from pytest_llmeval.state import STATE, State, is_controller, is_worker, worker_share
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def pytest_configure(config: pytest.Config) -> None:
     suites: dict[str, Suite] = {}
     try:
         settings = resolve(given, file, start=start, environ=os.environ)
+        if is_worker(config):
+            share = worker_share(config)
+            settings = replace(settings, models=tuple(replace(one, share=share) for one in settings.models))
 
         def make(model: ModelConfig) -> Model:
             return _make_model(config, model, settings.cache_dir)

@@ -41,11 +41,14 @@ def server() -> Iterator[Server]:
 
 
 class Waits(list[float]):
-    """Stands in for sleeping: notes how long."""
+    """Stands in for sleeping: notes how long, and is a clock on which that time has passed."""
 
     async def __call__(self, seconds: float) -> None:
         self.append(seconds)
         await asyncio.sleep(0)
+
+    def clock(self) -> float:
+        return time.monotonic() + sum(self)
 
 
 def closed_port() -> int:
@@ -72,7 +75,8 @@ def ask(
     **more: object,
 ) -> list[Completion]:
     """Completions in order; raises what ends the run."""
-    model = OpenAIModel(config(url, name, **more), sleep=Waits() if waits is None else waits)
+    waits = Waits() if waits is None else waits
+    model = OpenAIModel(config(url, name, **more), sleep=waits, clock=waits.clock)
     engine = Engine(model, "m")
     try:
         jobs = engine.ask([one if isinstance(one, Request) else Request(one) for one in requests])
@@ -113,7 +117,7 @@ def test_the_protocol_is_met_without_importing_the_sdk() -> None:
     )
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["openai:m", "at", "http://localhost", "64", "False"]
+    assert done.stdout.split() == ["openai:m", "at", "http://localhost", "256", "False"]
     assert isinstance(OpenAIModel(config("http://localhost")), Model)
     assert OpenAIModel(config("http://localhost", concurrency=32)).window >= 128
 
@@ -197,17 +201,13 @@ def test_every_attempt_waits_its_turn(server: Server, monkeypatch: pytest.Monkey
     turns = []
 
     class Counting(Pace):
-        def __init__(self, rate: float | None) -> None:
-            assert rate == 0.16
-            super().__init__(None)
-
-        async def turn(self) -> None:
-            turns.append(1)
+        async def turn(self, cost: float = 1) -> None:
+            turns.append(self._gap)
 
     monkeypatch.setattr(openai_api, "Pace", Counting)
     server.script(error(503, "busy"), DROP)
     assert [one.error for one in ask(server.url, [chat(), chat()], rate=0.16)] == [None, None]
-    assert len(turns) == 4
+    assert sorted(turns) == [0] * 4 + [1 / 0.16] * 4
 
 
 # what is sent again
@@ -256,7 +256,7 @@ def test_the_server_s_wish_to_wait_is_kept(server: Server) -> None:
     server.script(error(503, "back tomorrow", headers={"Retry-After": "86400"}))
     waits = Waits()
     assert ask(server.url, [chat()], waits)[0].attempts == 4
-    assert 7 <= waits[0] <= 7.7 and 2.5 <= waits[1] <= 2.75 and 60 <= waits[2] <= 66
+    assert 6.9 <= waits[0] <= 7.7 and 2.4 <= waits[1] <= 2.75 and 59 <= waits[2] <= 66
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 6), (0, 1), (2, 3)])
