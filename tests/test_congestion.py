@@ -102,10 +102,10 @@ def test_a_server_with_room_is_filled_soon(seconds: float) -> None:
 
 @given(st.integers(2, 200))
 def test_a_server_that_refuses_what_is_too_much(capacity: int) -> None:
-    limits = simulate(
-        Level(), lambda flying, n: (wobble(n) if flying <= capacity else 0.01, flying <= capacity), 9000
-    )
-    settled = limits[3000:]
+    def serve(flying: int, number: int) -> tuple[float, bool]:
+        return (wobble(number), True) if flying <= capacity else (0.01, False)
+
+    settled = simulate(Level(), serve, 9000)[3000:]
     assert capacity / 3 <= sum(settled) / len(settled) <= capacity * 1.5 + 8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -101,7 +102,7 @@ def test_one_who_waits_for_a_turn_holds_back_too() -> None:
 
     run(go)
     assert went[0] == 0 and went[1] >= 5
-    assert all(later - earlier > 0.9 for earlier, later in zip(went, went[1:], strict=False))
+    assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(went))
 
 
 def test_tokens_come_evenly_and_are_corrected() -> None:
