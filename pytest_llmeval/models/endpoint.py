@@ -76,21 +76,24 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
     key = _key(config, environ, key_env, needed=not (local or at or signed))
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     user, _, password = credentials.partition(":")
-    basic = f"{unquote(user)}:{unquote(password)}".encode() if at else b""
-    secrets = {key, password or user, unquote(password or user), base64.b64encode(basic).decode()}
-    secrets |= {*query.values()} | _parts(config.headers)
+    basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if at else ""
+    headers = dict(config.headers)
+    if basic and not signed:  # in the URL they would be in what the transport logs
+        headers["Authorization"] = f"Basic {basic}"
+    secrets = {key, password or user, unquote(password or user), basic}
+    secrets |= {*query.values()} | _parts(headers)
     ordered = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
     shown = urlunsplit((parts.scheme, ("***@" if at else "") + place, path, "", ""))
     if key:
         shown = shown.replace(key, "***")
     return Endpoint(
-        url=urlunsplit((parts.scheme, credentials + at + place, path, "", "")),
+        url=urlunsplit((parts.scheme, place, path, "", "")),
         shown=shown,
         query=query,
         direct=local and parts.scheme == "http",
         key_env=key_env,
         key=key,
-        headers=config.headers,
+        headers=headers,
         _secrets=ordered,
     )
 
@@ -98,7 +101,7 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
 def _parts(headers: Mapping[str, str]) -> set[str]:
     """Values of headers that a server may echo; those of a few letters tell nothing and are in any text."""
     values = {part for value in headers.values() for part in (value, *value.split())}
-    return {value for value in values if len(value) >= _SHORTEST_SECRET}
+    return {value for value in values if len(value) >= _SHORTEST_SECRET} - {"Basic", "Bearer", "Token"}
 
 
 def _bad(config: ModelConfig, given: str, why: str) -> ModelUnusable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ RETRIES = 5
 TIMEOUT_S = 120.0
 _LEAST_WINDOW = 64
 _AUTO_WINDOW = 256
+_TRANSPORTS = ("httpx", "httpx2")
 _LOOK_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
 _NO_KEY = "no-key-needed"  # the SDK wants one
@@ -195,6 +197,25 @@ def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnus
     )
 
 
+class _Hush(logging.Filter):
+    """Takes an endpoint's secrets (those in its query, above all) out of what the transport logs."""
+
+    def __init__(self, where: Endpoint) -> None:
+        super().__init__()
+        self.where = where
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self.where.clean(record.getMessage()), ()
+        return True
+
+
+def _hush(where: Endpoint) -> None:
+    for name in _TRANSPORTS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _Hush) and one.where == where for one in logger.filters):
+            logger.addFilter(_Hush(where))
+
+
 def _need_sdk() -> None:
     try:
         import openai  # noqa: F401
@@ -208,6 +229,7 @@ def _client(make: Callable[..., T], transport: Callable[..., object], where: End
     """A client of the SDK, without retries of its own. Raises ``ModelUnusable``."""
     import openai
 
+    _hush(where)
     try:
         return make(
             api_key=where.key or _NO_KEY,
