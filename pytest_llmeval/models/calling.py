@@ -227,7 +227,14 @@ class Calls:
             raise Refused(str(error), status=200) from None
         except wire.NoScores:
             raise self._no_scores() from None
-        return replace(completion, first_token_s=reply.first_token_s)
+        clean = self.where.clean_answer
+        return replace(
+            completion,
+            text=clean(completion.text),
+            reasoning=clean(completion.reasoning),
+            notes=tuple(map(clean, completion.notes)),
+            first_token_s=reply.first_token_s,
+        )
 
     def _adapt(self, refused: Refused, request: Request, dialect: wire.Dialect) -> bool:
         """Whether a refused parameter can be sent in another way, from now on."""

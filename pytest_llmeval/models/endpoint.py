@@ -17,6 +17,7 @@ DEFAULT_KEY_ENV = "OPENAI_API_KEY"
 #: headers by which a request may be signed instead of by the key
 _SIGNING = ("authorization", "api-key", "x-api-key")
 _SHORTEST_SECRET = 4
+_CERTAIN_SECRET = 8
 _PATHS = ("/chat/completions", "/completions")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 
@@ -43,6 +44,13 @@ class Endpoint:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return redact(text)
+
+    def clean_answer(self, text: str) -> str:
+        """What a model wrote, without secrets so long that they are nothing else."""
+        for secret in self._secrets:
+            if len(secret) >= _CERTAIN_SECRET:
+                text = text.replace(secret, "***")
+        return text
 
 
 def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
