@@ -69,7 +69,8 @@ def _convert(option: Option, value: object, where: str) -> Any:
         return option.convert(value)
     except ValueError as error:
         given = value[0] if isinstance(value, list) and len(value) == 1 else value
-        raise UserError(f"{where}: {one_line(repr(given), 80)} is not {error}") from None
+        shown = "this" if option.secret else one_line(repr(given), 80)
+        raise UserError(f"{where}: {shown} is not {error}") from None
 
 
 def _values(table: Mapping[str, Any], where: str) -> dict[str, Any]:

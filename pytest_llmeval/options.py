@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmeval.types import MODES, Mode
+from pytest_llmeval.types import APIS, MODES, Api, Mode
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _text(value: object) -> str:
@@ -69,6 +72,32 @@ def _temperature(value: object) -> float:
     return _number(value, zero=True)
 
 
+def _concurrency(value: object) -> int | None:
+    if value == "auto":
+        return None
+    try:
+        return _positive(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or auto") from None
+
+
+def _top_p(value: object) -> float:
+    try:
+        number = _number(value, zero=False)
+    except ValueError:
+        number = 2.0
+    if number > 1:
+        raise ValueError("a number above 0 and up to 1")
+    return number
+
+
+def _api(value: object) -> Api:
+    for api in APIS:
+        if value == api:
+            return api
+    raise ValueError("chat or completions")
+
+
 def _mode(value: object) -> Mode:
     for mode in MODES:
         if value == mode:
@@ -87,6 +116,24 @@ def _table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError("a table")
     return value
+
+
+def _body(value: object) -> Mapping[str, object]:
+    table = _table(value)
+    for key, option in (("stream", "stream = true"), ("n", "one answer to each question")):
+        if key in table:
+            raise ValueError(f"a table without {key!r} ({option})")
+    return table
+
+
+def _headers(value: object) -> Mapping[str, str]:
+    table = _table(value)
+    for name, text in table.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"a table of HTTP headers: {name!r} is no header's name")
+        if not (isinstance(text, str) and text.isascii() and text.isprintable() and text.strip() == text):
+            raise ValueError(f"a table of HTTP headers: that of {name} is no text of printable ASCII")
+    return {name: str(text) for name, text in table.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +174,7 @@ def _limit(value: object) -> Limit:
 class Option:
     """One option: on the command line ``--llm-NAME``, in the file ``name`` with underscores.
 
-    ``convert`` raises ValueError with the words for what it wanted.
+    ``convert`` raises ValueError with the words for what it wanted. A ``secret`` value is not shown.
     """
 
     name: str
@@ -137,6 +184,7 @@ class Option:
     many: bool = False
     flag: bool = False
     model: bool = False
+    secret: bool = False
 
     @property
     def key(self) -> str:
@@ -183,8 +231,26 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("max-tokens", _positive, "most tokens of an answer", "N", model=True),
     Option("temperature", _temperature, "sampling temperature (default 0: greedy)", "T", model=True),
-    Option("concurrency", _positive, "requests in flight at once (API; default 16)", "N", model=True),
+    Option("top-p", _top_p, "sample from the likeliest tokens of this probability (API)", "P", model=True),
+    Option("sampling-seed", _count, "seed of the model's sampling (API)", "N", model=True),
+    Option(
+        "concurrency",
+        _concurrency,
+        "requests in flight at once (API; default auto: as many as the server takes well)",
+        "N",
+        model=True,
+    ),
     Option("rate", _rate, "most requests a second, fractions allowed (API)", "R", model=True),
+    Option(
+        "tokens-per-minute", _positive, "most tokens of prompts and answers a minute (API)", "N", model=True
+    ),
+    Option(
+        "stream",
+        _flag,
+        "read answers as they are written; times the first token (API)",
+        flag=True,
+        model=True,
+    ),
     Option("retries", _count, "how often a failed request is sent again (API; default 5)", "N", model=True),
     Option("timeout", _rate, "seconds until a request counts as failed (API; default 120)", "S", model=True),
     Option(
@@ -239,6 +305,10 @@ MODEL_TABLE: Mapping[str, Option] = {
         Option("backend", _text, "hf, openai, smollm2, echo, or a plugin's"),
         Option("model", _text, "the model's name at its API"),
         Option("path", _text, "folder or hub id of a local model"),
+        Option("api", _api, "chat (default) or completions (base models, plain text)"),
+        Option("max_completion_tokens", _flag, "send the token limit under this name"),
+        Option("extra_body", _body, "more fields of each request to an API"),
+        Option("headers", _headers, "more HTTP headers of each request to an API", secret=True),
         Option("options", _table, "a backend's own parameters"),
     )
 }

@@ -7,6 +7,7 @@ Loading this module imports pytest and the standard library only. Without option
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,14 @@ import pytest
 from pytest_llmeval.errors import UserError
 from pytest_llmeval.fixtures import Models, llm, make_say
 from pytest_llmeval.options import OPTIONS
-from pytest_llmeval.state import STATE, State, is_controller, is_worker
+from pytest_llmeval.state import STATE, State, is_controller, is_worker, worker_share
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
-    from pytest_llmeval.config import File
+    from pytest_llmeval.config import File, Settings
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.replay import Earlier
     from pytest_llmeval.store import Store
 
 __all__ = ["llm"]
@@ -86,25 +88,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
     )
-    from pytest_llmeval.config import resolve
-
     file = _file(config)
-    given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
     start = config.invocation_params.dir
     suites: dict[str, Suite] = {}
     try:
-        settings = resolve(given, file, start=start, environ=os.environ)
-        earlier = None
-        if settings.replay is not None:
-            from pytest_llmeval import replay
-
-            earlier = replay.read(settings.replay, settings.report_dir, start)
-            given_paths = config.args_source is config.ArgsSource.ARGS
-            settings = earlier.settings(settings, paths=given_paths)
+        settings, earlier = _settings(config, file)
 
         def make(model: ModelConfig) -> Model:
             if earlier is not None:
-                return replay.ReplayedModel(earlier.models[model.name])
+                return earlier.model(model.name)
             return _make_model(config, model, settings.cache_dir)
 
         notes: list[str] = []
@@ -141,6 +133,24 @@ def pytest_configure(config: pytest.Config) -> None:
             _listen(config, state)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | None]:
+    """What was asked, and the run whose answers are to be scored again. Raises ``UserError``."""
+    from pytest_llmeval.config import resolve
+
+    start = config.invocation_params.dir
+    given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    settings = resolve(given, file, start=start, environ=os.environ)
+    if settings.replay is not None:
+        from pytest_llmeval import replay
+
+        earlier = replay.read(settings.replay, settings.report_dir, start)
+        return earlier.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), earlier
+    if is_worker(config):
+        share = worker_share(config)
+        settings = replace(settings, models=tuple(replace(one, share=share) for one in settings.models))
+    return settings, None
 
 
 def _check_expressions(config: pytest.Config) -> None:

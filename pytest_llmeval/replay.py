@@ -19,7 +19,7 @@ from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
 RESULTS = "results.json"
 _AGAIN = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
-    *("latency_s", "queue_s", "batch_s", "attempts", "dropped_shots", "prompt", "error"),
+    *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "dropped_shots", "prompt", "error"),
 )
 
 
@@ -42,6 +42,10 @@ class Earlier:
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
         return frozenset(id for of_model in self.completions.values() for id in of_model)
+
+    def model(self, name: str) -> ReplayedModel:
+        """What stands in the place of one of the run's models."""
+        return ReplayedModel(self.models[name])
 
     def settings(self, given: Settings, *, paths: bool) -> Settings:
         """``given``, asking as the run asked; and what it asked, unless benchmarks or ``paths`` are given.

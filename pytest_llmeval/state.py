@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,6 +42,14 @@ STATE = pytest.StashKey[State]()
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is an xdist worker."""
     return hasattr(config, "workerinput")
+
+
+def worker_share(config: pytest.Config) -> tuple[int, int]:
+    """The number of this xdist worker, from 0, and how many there are."""
+    told: Mapping[str, Any] = getattr(config, "workerinput")  # noqa: B009
+    workers = int(told["workercount"])
+    # a worker that takes a crashed one's place has a number beyond them
+    return int(told["workerid"].removeprefix("gw")) % workers, workers
 
 
 def is_controller(config: pytest.Config) -> bool:

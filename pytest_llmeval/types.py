@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 Mode: TypeAlias = Literal["generate", "logprob"]
 MODES: tuple[Mode, ...] = ("generate", "logprob")
+Api: TypeAlias = Literal["chat", "completions"]
+APIS: tuple[Api, ...] = ("chat", "completions")
 
 
 class Outcome(StrEnum):
@@ -130,8 +132,9 @@ class Completion:
     ``latency_s`` (seconds) is from the moment the model took the request up to its answer; of a local
     model it is the request's own part of the time that was computed, and ``batch_s`` is how long the
     batches took that it was part of. ``queue_s`` is the wait before. ``shared_tokens`` of the prompt
-    were computed for other requests too, and not for this one. Token counts are None where the
-    backend does not tell.
+    were computed for other requests too, and not for this one. ``first_token_s`` is the time from
+    sending to the first of the answer, where it is streamed. Token counts are None where the backend
+    does not tell.
     ``finish_reason`` is ``stop``, ``length``, ``content_filter``, ... as the API calls them, and
     ``scored`` for choice scores. ``prompt`` is the text as sent, when it is not the request's own
     (shots dropped, no chat template); ``notes`` say such things in words.
@@ -147,6 +150,7 @@ class Completion:
     latency_s: float = 0.0
     queue_s: float = 0.0
     batch_s: float | None = None
+    first_token_s: float | None = None
     shared_tokens: int | None = None
     attempts: int = 1
     cached: bool = False
@@ -178,19 +182,31 @@ class ModelConfig:
 
     ``target`` is what the backend loads: a folder or hub id (hf), a model name (openai; empty:
     ask the server). ``context`` is the most tokens of prompt and answer together, ``rate`` is in
-    requests a second, ``timeout`` in seconds. None means: the backend's or benchmark's default.
+    requests a second, ``timeout`` in seconds; ``rate``, ``tokens_per_minute`` and ``concurrency`` (None:
+    found out) are for the whole session, of which this process is one of several: ``share`` is its
+    number, from 0, and how many there are. None means: the backend's or benchmark's default.
+
+    Of an API: ``api`` is ``chat`` or ``completions`` (plain text, for base models). ``sampling_seed``
+    is sent as ``seed``; ``extra_body`` are more fields of every body, ``headers`` of every request,
+    whose values are shown nowhere. ``max_completion_tokens`` is whether the token limit goes under
+    that name at once. ``stream`` reads the answer as it is written.
+
     ``options`` is for a third party's backend: its own table, handed through as it is.
     """
 
     name: str
     backend: str
     target: str = ""
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    sampling_seed: int | None = None
     concurrency: int | None = None
     rate: float | None = None
+    tokens_per_minute: int | None = None
+    share: tuple[int, int] = (0, 1)
     retries: int | None = None
     timeout: float | None = None
     context: int | None = None
@@ -199,4 +215,9 @@ class ModelConfig:
     dtype: str = "auto"
     batch_tokens: int | None = None
     trust_remote_code: bool = False
+    api: Api = "chat"
+    stream: bool = False
+    max_completion_tokens: bool = False
+    extra_body: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     options: Mapping[str, object] = field(default_factory=dict)

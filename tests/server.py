@@ -16,7 +16,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,13 +25,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """One scripted reply: ``body`` is sent as JSON unless it is text."""
+    """One scripted reply: ``body`` is sent as JSON unless it is text.
+
+    Asked for a stream, a body with choices comes as one, of which only ``events`` are sent, if given.
+    """
 
     body: object = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     latency: float | None = None
     drop: bool = False
+    events: int | None = None
 
 
 DROP = Reply(drop=True)
@@ -64,6 +68,55 @@ def completion(content: object = "答案：A", finish_reason: str = "stop", **me
     }
 
 
+def plain(text: str = "答案：A", finish_reason: str = "stop") -> Json:
+    """The body of a completion of plain text."""
+    return {
+        "id": "c-1",
+        "object": "text_completion",
+        "choices": [{"index": 0, "text": text, "finish_reason": finish_reason, "logprobs": None}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+    }
+
+
+def echoed(*tokens: tuple[str, float | None], made: int = 0) -> Json:
+    """The body of a plain completion that echoes its prompt as these tokens, the last ``made`` its own."""
+    texts = [text for text, _ in tokens]
+    body = plain("".join(texts), "length")
+    body["choices"][0]["logprobs"] = {
+        "tokens": texts,
+        "token_logprobs": [value for _, value in tokens],
+        "top_logprobs": None,
+        "text_offset": [len("".join(texts[:place])) for place in range(len(texts))],
+    }
+    body["usage"] = {"prompt_tokens": len(tokens) - made, "completion_tokens": made}
+    return body
+
+
+def events(body: Json, *, usage: bool) -> list[str]:
+    """A completion as the data of server-sent events, two letters in each, and its end."""
+    [choice] = body["choices"]
+    chunks: list[Json] = []
+    if "text" in choice:
+        chunks = [{"text": piece} for piece in _pieces(choice["text"])]
+    else:
+        chunks.append({"delta": {"role": "assistant", "content": ""}})
+        for name, value in choice["message"].items():
+            if name != "role":
+                pieces = _pieces(value) if isinstance(value, str) else [value]
+                chunks += [{"delta": {name: piece}} for piece in pieces]
+    chunks.append({"delta": {}, "text": "", "finish_reason": choice["finish_reason"]})
+    if "text" not in choice:
+        del chunks[-1]["text"]
+    sent: list[Json] = [{"choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks]
+    if usage:
+        sent.append({"choices": [], "usage": body["usage"]})
+    return [*(json.dumps(one, ensure_ascii=False) for one in sent), "[DONE]"]
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + 2] for start in range(0, len(text), 2)]
+
+
 def scored(top: Mapping[str, float]) -> Json:
     """The body of a completion of one token with its most likely alternatives."""
     body = completion(next(iter(top), ""), "length")
@@ -89,13 +142,18 @@ class Server:
         models: Reply = models("m"),  # noqa: B008
         usual: Reply | None = None,
         top: Mapping[str, float] | None = None,
+        echo: Callable[[str], Json] | None = None,
+        event_s: float = 0.0,
     ) -> None:
+        """``echo`` replies to a plain prompt to be echoed; events of streams are ``event_s`` apart."""
         self.port = port
         self.latency = latency
         self.key = key
         self.models = models
         self.usual = usual
         self.top = top
+        self.echo = echo
+        self.event_s = event_s
         self.bodies: list[Json] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -176,6 +234,11 @@ class Server:
             self.in_flight -= 1
         if reply.drop:
             return False
+        if isinstance(reply.body, dict) and "choices" in reply.body and reply.status == 200:
+            asked = json.loads(sent)
+            if asked.get("stream"):
+                usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+                return await self._stream(writer, reply, events(reply.body, usage=usage))
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         data = text.encode()
         fields = {
@@ -188,6 +251,22 @@ class Server:
         await writer.drain()
         return True
 
+    async def _stream(self, writer: asyncio.StreamWriter, reply: Reply, data: list[str]) -> bool:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        for one in data[: reply.events]:
+            line = f": a comment\n\ndata: {one}\r\n\r\n".encode()
+            for half in (line[: len(line) // 2], line[len(line) // 2 :]):
+                writer.write(b"%x\r\n%s\r\n" % (len(half), half))
+                await writer.drain()
+            await asyncio.sleep(self.event_s)
+        if reply.events is not None:
+            return False
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        return True
+
     def _reply(self, method: str, path: str, headers: Mapping[str, str], sent: bytes) -> Reply:
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
             return error(
@@ -195,7 +274,7 @@ class Server:
             )
         if (method, path) == ("GET", "/v1/models"):
             return self.models
-        if (method, path) != ("POST", "/v1/chat/completions"):
+        if method != "POST" or path not in ("/v1/chat/completions", "/v1/completions"):
             return Reply({"detail": "Not Found"}, 404)
         body = json.loads(sent)
         self.bodies.append(body)
@@ -206,6 +285,8 @@ class Server:
             return self.usual
         if body.get("logprobs") and self.top is not None:
             return Reply(scored(self.top))
+        if path == "/v1/completions":
+            return Reply(self.echo(body["prompt"]) if self.echo and body.get("echo") else plain())
         return Reply(completion())
 
 

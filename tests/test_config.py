@@ -189,3 +189,52 @@ def test_any_table_is_settings_or_a_user_error(table: dict[str, object]) -> None
         resolve({}, parse_file(table, "f.toml"), start=Path("/"), environ={})
     except UserError as error:
         assert "\n" not in str(error)
+
+
+def test_parameters_of_an_api_model() -> None:
+    text = """
+    [models.m]
+    backend = "openai"
+    api = "completions"
+    top_p = 0.9
+    sampling_seed = 3
+    stream = true
+    max_completion_tokens = true
+    concurrency = 8
+    tokens_per_minute = 60_000
+    extra_body = {top_k = 20, chat_template_kwargs = {enable_thinking = false}}
+    headers = {X-Team = "red"}
+    """
+    (model,) = settings(text, {"model": ["m"], "top_p": "0.5", "concurrency": "auto"}).models
+    assert (model.api, model.top_p, model.sampling_seed, model.stream) == ("completions", 0.5, 3, True)
+    assert (model.concurrency, model.tokens_per_minute, model.max_completion_tokens) == (None, 60_000, True)
+    assert model.extra_body == {"top_k": 20, "chat_template_kwargs": {"enable_thinking": False}}
+    assert model.headers == {"X-Team": "red"} and model.share == (0, 1)
+    assert "red" not in repr(model)
+    (plain,) = settings("concurrency = 'auto'", {"model": ["openai:m"]}).models
+    assert (plain.api, plain.concurrency, plain.stream, plain.top_p) == ("chat", None, False, None)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("top_p = 1.5", "top_p: 1.5 is not a number above 0 and up to 1"),
+        ("concurrency = 'many'", "concurrency: 'many' is not a whole number of at least 1, or auto"),
+        ("api = 'responses'", "api: 'responses' is not chat or completions"),
+        ("extra_body = {stream = true}", "is not a table without 'stream' (stream = true)"),
+        ("headers = 'Secret-1'", "headers: this is not a table"),
+        (
+            "headers = {X-Key = ['Secret-1']}",
+            "headers: this is not a table of HTTP headers: that of X-Key is no",
+        ),
+        (
+            'headers = {X-Key = "Secret-1\\n"}',
+            "headers: this is not a table of HTTP headers: that of X-Key is no",
+        ),
+        ("headers = {'X Key' = 'Secret-1'}", "'X Key' is no header's name"),
+    ],
+)
+def test_wrong_parameters_of_an_api_model(line: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        settings(f"[models.m]\nbackend = 'openai'\n{line}", {"model": ["m"]})
+    assert says in str(caught.value) and "Secret-1" not in str(caught.value)

@@ -116,10 +116,12 @@ def test_a_key_that_is_none(key: str) -> None:
 
 def test_credentials_in_the_address_stand_for_a_key_and_are_not_shown() -> None:
     where = at("https://me:p%40ss@example.com/v1")
-    assert where.url == "https://me:p%40ss@example.com/v1"
+    assert where.url == "https://example.com/v1"
+    assert where.headers == {"Authorization": "Basic bWU6cEBzcw=="}
     assert where.shown == "https://***@example.com/v1"
     assert where.key is None
-    assert where.clean("p%40ss, p@ss at http://me:x@h") == "***, *** at http://***@h"
+    assert where.clean("p%40ss, p@ss, bWU6cEBzcw== at http://me:x@h") == "***, ***, *** at http://***@h"
+    assert at("https://only-a-token@h.example.com").clean("only-a-token?") == "***?"
     with pytest.raises(ModelUnusable) as caught:
         at("ftp://me:p%40ss@example.com/v1")
     assert "p%40ss" not in str(caught.value)
@@ -131,3 +133,18 @@ def test_the_key_is_nowhere(text: str, key: str) -> None:
     assert key not in where.clean(f"{text}{key}{text}")
     assert key not in where.shown.removeprefix("http://localhost")
     assert f"'{key}'" not in repr(where)
+
+
+def test_headers_are_sent_and_stand_for_a_key() -> None:
+    def with_headers(**headers: str) -> Endpoint:
+        return find(
+            ModelConfig("m", "openai", "m", base_url="https://me:pw@h.example.com", headers=headers), {}
+        )
+
+    assert with_headers(x="1").headers == {"x": "1", "Authorization": "Basic bWU6cHc="}
+    where = with_headers(authorization="Bearer abcdef", short="on")
+    assert where.headers == {"authorization": "Bearer abcdef", "short": "on"} and where.key is None
+    assert where.clean("Bearer abcdef: abcdef on Bearer") == "***: *** on Bearer"
+    assert "abcdef" not in repr(where)
+    config = ModelConfig("m", "openai", base_url="https://example.com", headers={"X-Api-Key": "abcdef"})
+    assert find(config, {}).key is None and "abcdef" not in repr(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from server import DROP, Reply, Server, completion, error, models, scored
+from server import DROP, Json, Reply, Server, completion, echoed, error, models, plain, scored
 
 from pytest_llmeval.engine import Engine
 from pytest_llmeval.errors import ModelUnusable
@@ -41,11 +42,14 @@ def server() -> Iterator[Server]:
 
 
 class Waits(list[float]):
-    """Stands in for sleeping: notes how long."""
+    """Stands in for sleeping: notes how long, and is a clock on which that time has passed."""
 
     async def __call__(self, seconds: float) -> None:
         self.append(seconds)
         await asyncio.sleep(0)
+
+    def clock(self) -> float:
+        return time.monotonic() + sum(self)
 
 
 def closed_port() -> int:
@@ -72,7 +76,8 @@ def ask(
     **more: object,
 ) -> list[Completion]:
     """Completions in order; raises what ends the run."""
-    model = OpenAIModel(config(url, name, **more), sleep=Waits() if waits is None else waits)
+    waits = Waits() if waits is None else waits
+    model = OpenAIModel(config(url, name, **more), sleep=waits, clock=waits.clock)
     engine = Engine(model, "m")
     try:
         jobs = engine.ask([one if isinstance(one, Request) else Request(one) for one in requests])
@@ -113,7 +118,7 @@ def test_the_protocol_is_met_without_importing_the_sdk() -> None:
     )
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["openai:m", "at", "http://localhost", "64", "False"]
+    assert done.stdout.split() == ["openai:m", "at", "http://localhost", "256", "False"]
     assert isinstance(OpenAIModel(config("http://localhost")), Model)
     assert OpenAIModel(config("http://localhost", concurrency=32)).window >= 128
 
@@ -197,17 +202,13 @@ def test_every_attempt_waits_its_turn(server: Server, monkeypatch: pytest.Monkey
     turns = []
 
     class Counting(Pace):
-        def __init__(self, rate: float | None) -> None:
-            assert rate == 0.16
-            super().__init__(None)
-
-        async def turn(self) -> None:
-            turns.append(1)
+        async def turn(self, cost: float = 1) -> None:
+            turns.append(self._gap)
 
     monkeypatch.setattr(openai_api, "Pace", Counting)
     server.script(error(503, "busy"), DROP)
     assert [one.error for one in ask(server.url, [chat(), chat()], rate=0.16)] == [None, None]
-    assert len(turns) == 4
+    assert sorted(turns) == [0] * 4 + [1 / 0.16] * 4
 
 
 # what is sent again
@@ -256,7 +257,7 @@ def test_the_server_s_wish_to_wait_is_kept(server: Server) -> None:
     server.script(error(503, "back tomorrow", headers={"Retry-After": "86400"}))
     waits = Waits()
     assert ask(server.url, [chat()], waits)[0].attempts == 4
-    assert 7 <= waits[0] <= 7.7 and 2.5 <= waits[1] <= 2.75 and 60 <= waits[2] <= 66
+    assert 6.9 <= waits[0] <= 7.7 and 2.4 <= waits[1] <= 2.75 and 59 <= waits[2] <= 66
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 6), (0, 1), (2, 3)])
@@ -625,3 +626,375 @@ def test_no_key_is_sent_where_there_is_none(server: Server) -> None:
 def test_scripted_scores_are_what_the_server_sends(server: Server) -> None:
     server.script(Reply(scored({"D": -0.5})))
     assert ask(server.url, [Request(chat(), choices=CHOICES)])[0].scores == {"D": -0.5}
+
+
+# concurrency that finds its level
+
+
+def test_the_level_grows_with_a_server_that_has_room() -> None:
+    with Server(latency=0.05) as server:
+        got = ask(server.url, [chat(str(n)) for n in range(400)])
+        assert all(one.error is None for one in got)
+        assert 32 <= server.most_in_flight <= 256
+
+
+class Full(Server):
+    """Refuses what is more than it can take at once."""
+
+    room = 6
+
+    def _reply(self, method, path, headers, sent):  # type: ignore[no-untyped-def]
+        usual = super()._reply(method, path, headers, sent)
+        full = error(429, "too many", headers={"Retry-After": "0.05"})
+        return usual if self.in_flight <= self.room else full
+
+
+def test_a_full_server_loses_nothing_and_is_left_alone() -> None:
+    with Full(latency=0.01) as server:
+        model = OpenAIModel(config(server.url, retries=20))
+        engine = Engine(model, "m")
+        try:
+            got = [engine.wait(job, 60) for job in engine.ask([Request(chat(str(n))) for n in range(150)])]
+        finally:
+            engine.close()
+        assert [one.error for one in got] == [None] * 150
+        assert model.level.limit <= 16 and model.level.in_flight == 0
+        assert len(server.bodies) < 450
+
+
+def test_a_fixed_concurrency_does_not_move() -> None:
+    with Full(latency=0.01) as server:
+        model = OpenAIModel(config(server.url, retries=0, concurrency=9))
+        engine = Engine(model, "m")
+        try:
+            for job in engine.ask([Request(chat(str(n))) for n in range(30)]):
+                engine.wait(job, 60)
+        finally:
+            engine.close()
+        assert model.level.limit == 9
+
+
+def test_the_window_reaches_beyond_the_level() -> None:
+    model = OpenAIModel(config("http://localhost"))
+    model.level.level = model.level.most
+    assert model.window >= 2 * model.level.limit == 512
+
+
+def test_a_worker_of_xdist_takes_its_share() -> None:
+    def shared(**more: object) -> OpenAIModel:
+        return OpenAIModel(config("http://localhost", **more))
+
+    assert shared(concurrency=32, share=(1, 4)).level.limit == 8
+    assert shared(concurrency=2, share=(1, 4)).level.limit == 1
+    assert shared(share=(3, 4)).level.limit == 4 and shared(share=(3, 4)).level.most == 64
+
+
+def test_the_rate_of_a_share_begins_in_its_own_turn(server: Server) -> None:
+    waits = Waits()
+    assert ask(server.url, [chat(), chat()], waits, rate=0.5, share=(1, 2), concurrency=2)[1].error is None
+    assert waits == pytest.approx([2, 4], abs=0.2)
+
+
+def test_tokens_a_minute(server: Server) -> None:
+    waits = Waits()
+    requests = [Request(chat("问" * 92), max_tokens=100)] * 3  # about 200 tokens; 10 are used
+    ask(server.url, requests, waits, tokens_per_minute=1000, concurrency=2)
+    # the first goes at once, the second before it is known what that took
+    assert waits[0] == pytest.approx(12, abs=0.5)
+    assert len(waits) == 1 or waits[1] < 12
+
+
+# a server that dies
+
+
+def test_a_server_back_within_the_patience_loses_nothing(server: Server) -> None:
+    port = server.port
+    again: list[Server] = []
+    server.latency = 0.02
+
+    class Meanwhile(Waits):
+        async def __call__(self, seconds: float) -> None:
+            await asyncio.sleep(0.01)
+            self.append(seconds)
+            if len(self) == 20:
+                again.append(await asyncio.to_thread(Server(port=port).__enter__))
+
+    model = OpenAIModel(config(server.url), sleep=Meanwhile())
+    engine = Engine(model, "m")
+    try:
+        jobs = engine.ask([Request(chat(str(n))) for n in range(200)])
+        engine.wait(jobs[20], 30)
+        server.stop()
+        got = [engine.wait(job, 60) for job in jobs]
+    finally:
+        engine.close()
+        for one in again:
+            one.stop()
+    assert [one.error for one in got] == [None] * 200
+    assert max(one.attempts for one in got) > 1
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_server_that_is_gone_makes_errors_quickly(server: Server, retries: int) -> None:
+    waits = Waits()
+    model = OpenAIModel(config(server.url, retries=retries), sleep=waits, clock=waits.clock)
+    engine = Engine(model, "m")
+    try:
+        engine.wait(engine.ask([Request(chat())])[0], 30)
+        server.stop()
+        got = [engine.wait(job, 30) for job in engine.ask([Request(chat(str(n))) for n in range(300)])]
+    finally:
+        engine.close()
+    assert all(one.error is not None and "connection refused" in one.error for one in got)
+    assert sum(one.attempts for one in got) < 300 + 20 * 16
+
+
+def test_a_server_that_falls_silent_is_not_waited_for_by_each(server: Server) -> None:
+    server.usual = Reply(completion(), latency=60)
+    waits = Waits()
+    model = OpenAIModel(config(server.url, retries=1, timeout=0.2), sleep=waits, clock=waits.clock)
+    engine = Engine(model, "m")
+    started = time.monotonic()
+    try:
+        got = [engine.wait(job, 30) for job in engine.ask([Request(chat(str(n))) for n in range(600)])]
+        assert time.monotonic() - started < 6  # one after another 600 * 2 * 0.2 / 16 = 15 s
+        assert sum("answers no more" in (one.error or "") for one in got) > 500
+        assert all(one.error is not None for one in got)
+        server.usual = None
+        waits.append(31)
+        assert engine.wait(engine.ask([Request(chat())])[0], 30).error is None
+        assert engine.wait(engine.ask([Request(chat())])[0], 30).error is None
+    finally:
+        engine.close()
+
+
+def test_one_question_that_hangs_is_no_dead_server() -> None:
+    class Hanging(Server):
+        def _reply(self, method, path, headers, sent):  # type: ignore[no-untyped-def]
+            usual = super()._reply(method, path, headers, sent)
+            return Reply(completion(), latency=60) if b"hang" in sent else usual
+
+    with Hanging() as server:
+        requests = [chat("hang"), *(chat(str(n)) for n in range(5)), chat("hang"), chat("x")]
+        for concurrency in (1, 4):
+            got = ask(server.url, requests, timeout=0.1, concurrency=concurrency)
+            assert [one.error is None for one in got] == [False, *[True] * 5, False, True]
+
+
+# parameters
+
+
+def test_parameters_of_a_model(server: Server) -> None:
+    more = {
+        "top_p": 0.9,
+        "sampling_seed": 7,
+        "extra_body": {"chat_template_kwargs": {"enable_thinking": False}, "temperature": 1},
+        "headers": {"X-Team": "red-team", "Authorization": "Token abc-def"},
+        "max_completion_tokens": True,
+    }
+    [got] = ask(server.url, [Request(chat(), max_tokens=5)], **more)
+    assert got.error is None
+    assert server.bodies[0] == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "问题"}],
+        "temperature": 1,
+        "max_completion_tokens": 5,
+        "top_p": 0.9,
+        "seed": 7,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    assert server.headers[0]["x-team"] == "red-team"
+    assert server.headers[0]["authorization"] == "Token abc-def"
+    server.top = {"A": -0.1}
+    ask(server.url, [Request(chat(), choices=CHOICES)], **more)
+    assert "top_p" not in server.bodies[1] and "seed" not in server.bodies[1]
+    assert server.bodies[1]["chat_template_kwargs"] and server.bodies[1]["max_completion_tokens"] == 1
+    assert OpenAIModel(config(server.url, **more)).identity() == (
+        f"openai:m at {server.url}, top_p 0.9, seed 7, extra_body "
+        '{"chat_template_kwargs": {"enable_thinking": false}, "temperature": 1}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "setting"),
+    [
+        (error(400, "Unrecognized request argument supplied: top_p"), "top_p (--llm-top-p)"),
+        (error(422, "unknown field `seed`"), "sampling_seed (--llm-sampling-seed)"),
+        (
+            Reply({"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}, 422),
+            "'top_k' of extra_body",
+        ),
+        (
+            Reply({"error": {"message": "Unsupported value", "param": "top_p", "code": None}}, 400),
+            "top_p (--llm-top-p)",
+        ),
+    ],
+)
+def test_a_refused_field_names_its_setting(reply: Reply, setting: str) -> None:
+    more = {"top_p": 0.9, "sampling_seed": 7, "extra_body": {"top_k": 3}}
+    with Server(usual=reply) as server:
+        said = ended(server.url, [chat(str(n)) for n in range(5)], concurrency=1, **more)
+        assert len(server.bodies) == 1
+        assert f"take out {setting} of model m" in said and f"status {reply.status}" in said
+
+
+def test_a_refused_question_blames_no_setting(server: Server) -> None:
+    server.script(Reply(completion()), error(400, "invalid: the seed of doubt"))
+    got = ask(server.url, [chat(), chat()], sampling_seed=1, concurrency=1)
+    assert got[1].error is not None and "seed of doubt" in got[1].error
+    server.script(error(400, "the answer is seedless"))
+    assert "seedless" in (ask(server.url, [chat()], sampling_seed=1)[0].error or "")
+
+
+def test_tool_calls_are_noted(server: Server) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    server.script(
+        Reply(completion(None, "tool_calls", tool_calls=[call, call])),
+        Reply(completion(None, "function_call", function_call={"name": "f"})),
+        Reply(completion("x", tool_calls=None)),
+    )
+    got = ask(server.url, [chat()] * 3, concurrency=1)
+    assert [(one.text, one.notes) for one in got] == [
+        ("", ("the model called the function look_up, look_up",)),
+        ("", ("the model called the function f",)),
+        ("x", ()),
+    ]
+
+
+# plain completions
+
+
+def spelled(prompt: str) -> Json:
+    """An echo of one token a letter, with made-up log-probabilities: the later the letter, the less."""
+    return echoed(("<s>", None), *((letter, -ord(letter) / 64) for letter in prompt))
+
+
+def test_a_base_model_writes(server: Server) -> None:
+    [got] = ask(server.url, [Request(chat("问", "例"), max_tokens=9)], api="completions", top_p=0.5)
+    assert (got.text, got.finish_reason, got.prompt) == ("答案：A", "stop", "例\nA\n问")
+    assert "turns joined as text" in got.notes[0] and got.dropped_shots == 0
+    assert server.paths == ["POST /v1/completions"]
+    assert server.bodies == [
+        {"model": "m", "prompt": "例\nA\n问", "temperature": 0.0, "max_tokens": 9, "top_p": 0.5}
+    ]
+
+
+def test_a_base_model_scores_by_the_echo(server: Server) -> None:
+    server.echo = spelled
+    [got] = ask(server.url, [Request(TextPrompt("问"), choices={"A": " A", "B": " BB"})], api="completions")
+    assert got.scores == pytest.approx({"A": -(32 + 65) / 64, "B": -(32 + 66 + 66) / 64})
+    assert (got.text, got.finish_reason, got.attempts, got.error) == ("", "scored", 2, None)
+    assert [body["prompt"] for body in server.bodies] == ["问 A", "问 BB"]
+    assert [body["max_tokens"] for body in server.bodies] == [0, 0]
+
+
+def test_one_token_where_none_is_refused(server: Server) -> None:
+    server.script(error(400, "max_tokens must be at least 1, got 0"))
+    server.echo = lambda prompt: echoed(("问", None), (prompt[1:], -2.0), ("!", -1.0), made=1)
+    request = Request(TextPrompt("问"), choices={"A": " A"})
+    got = ask(server.url, [request, request], api="completions", concurrency=1)
+    assert [one.scores for one in got] == [{"A": -2.0}] * 2
+    assert [body["max_tokens"] for body in server.bodies] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("reply", [Reply(plain("问 A")), error(400, "echo and logprobs are not supported")])
+def test_a_base_model_without_an_echo_of_log_probabilities(reply: Reply) -> None:
+    with Server(usual=reply) as server:
+        said = ended(server.url, [Request(TextPrompt("问"), choices=CHOICES)], api="completions")
+    assert "gives no log-probabilities of the prompt" in said
+
+
+def test_shots_are_dropped_for_all_choices_alike(server: Server) -> None:
+    too_long = error(400, "This model's maximum context length is 4096 tokens")
+    server.echo = spelled
+    server.script(Reply(spelled("d一\n\n问 A")), too_long)
+    request = Request(TextPrompt("问", ("一",), "d"), choices={"A": " A", "B": " B"})
+    [got] = ask(server.url, [request], api="completions", concurrency=1)
+    assert (got.dropped_shots, got.prompt, got.attempts) == (1, "d问", 4)
+    assert [body["prompt"] for body in server.bodies][2:] == ["d问 A", "d问 B"]
+
+
+def test_no_completions_interface_is_said(server: Server) -> None:
+    server.script(Reply({"detail": "Not Found"}, 404))
+    assert f"{server.url}/completions has no model" in ended(server.url, [chat()], api="completions")
+
+
+# streams
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_a_streamed_answer(server: Server, api: str) -> None:
+    server.event_s = 0.01
+    [got] = ask(server.url, [chat()], api=api, stream=True)
+    assert (got.text, got.finish_reason, got.error) == ("答案：A", "stop", None)
+    assert (got.prompt_tokens, got.completion_tokens) == (7, 3)
+    assert got.first_token_s is not None and 0 < got.first_token_s < got.latency_s
+    assert server.bodies[0]["stream"] is True
+
+
+def test_streamed_reasoning_and_tool_calls(server: Server) -> None:
+    call = {"index": 0, "function": {"name": "look_up", "arguments": "{}"}}
+    server.script(
+        Reply(completion("答案\u2028C", reasoning_content="想一想")),
+        Reply(completion(None, "tool_calls", tool_calls=[call])),
+    )
+    first, second = ask(server.url, [chat(), chat()], stream=True, concurrency=1)
+    assert (first.text, first.reasoning) == ("答案\u2028C", "想一想")
+    assert (second.text, second.notes) == ("", ("the model called the function look_up",))
+
+
+@pytest.mark.parametrize("events", range(5))
+def test_a_stream_that_breaks_is_sent_again(server: Server, events: int) -> None:
+    server.script(Reply(completion("答案：完整的C"), events=events))
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+
+
+def test_a_stream_that_stalls_is_late(server: Server) -> None:
+    server.event_s = 30
+    [got] = ask(server.url, [chat()], stream=True, timeout=0.3, retries=0)
+    assert got.error is not None and "no reply within 0.3 s" in got.error
+
+
+@pytest.mark.parametrize("trouble", [error(503, "busy"), DROP, HTML, TORN, Reply("")])
+def test_streams_meet_the_same_trouble(server: Server, trouble: Reply) -> None:
+    server.script(trouble)
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+
+
+def test_a_server_that_does_not_stream(server: Server) -> None:
+    server.script(error(400, "Unknown parameter: stream_options"), Reply(json.dumps(completion("答案：B"))))
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.first_token_s, got.attempts) == ("答案：B", None, 2)
+    assert ["stream_options" in body for body in server.bodies] == [True, False]
+
+
+# headers are secret too
+
+
+def test_the_values_of_headers_are_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "hush-hush-4711"
+    more = {"headers": {"X-Pass": secret, "Authorization": f"Bearer {secret}"}}
+    url = server.url.replace("http://", "http://me:pass-word-9@") + "?sig=query-secret"
+    seen: list[object] = []
+    for status in (400, 401, 404, 500):
+        server.usual = error(status, f"you sent {secret} and {url} and bWU6cGFzcy13b3JkLTk=")
+        try:
+            seen += ask(url, [chat()], retries=1, **more)
+        except ModelUnusable as caught:
+            seen.append(caught)
+        assert server.headers[-1]["x-pass"] == secret
+    model = OpenAIModel(config(url, **more))
+    seen += [repr(model), model.identity(), model.__dict__]
+    text = "\n".join(map(str, seen)) + caplog.text
+    assert len(seen) == 7
+    for hidden in (secret, "pass-word-9", "bWU6cGFzcy13b3JkLTk=", "query-secret"):
+        assert hidden not in text
+
+
+def test_credentials_of_the_address_are_sent(server: Server) -> None:
+    url = server.url.replace("http://", "http://me:p%40ss@")
+    assert ask(url, [chat()])[0].error is None
+    assert server.headers[0]["authorization"] == "Basic bWU6cEBzcw=="

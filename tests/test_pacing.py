@@ -107,13 +107,11 @@ def test_any_text_is_a_wait_or_none(text: str) -> None:
 
 
 def test_back_off_doubles_up_to_a_limit() -> None:
-    assert [backoff_s(n, None, lambda: 1.0) for n in (1, 2, 3, 4)] == [0.5, 1, 2, 4]
-    assert backoff_s(1000, None, lambda: 1.0) == 30
-    assert backoff_s(1, None, lambda: 0.0) == 0.25
+    assert [backoff_s(n, lambda: 1.0) for n in (1, 2, 3, 4)] == [0.5, 1, 2, 4]
+    assert backoff_s(1000, lambda: 1.0) == 30
+    assert backoff_s(1, lambda: 0.0) == 0.25
 
 
-@given(st.integers(1, 50), st.floats(0, 1), st.none() | st.floats(0.01, 60))
-def test_never_earlier_than_asked_for(failed: int, draw: float, hint: float | None) -> None:
-    wait = backoff_s(failed, hint, lambda: draw)
-    assert 0 < wait <= 66
-    assert hint is None or wait >= hint
+@given(st.integers(1, 5000), st.floats(0, 1))
+def test_back_off_stays_within_its_limits(failed: int, draw: float) -> None:
+    assert 0.25 <= backoff_s(failed, lambda: draw) <= 30

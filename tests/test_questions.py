@@ -88,6 +88,7 @@ def test_a_line_has_the_keys_of_the_design(tmp_path: Path) -> None:
         "latency_s": 0.123457,
         "queue_s": 2.0,
         "batch_s": None,
+        "first_token_s": None,
         "prompt_tokens": 100,
         "shared_tokens": None,
         "completion_tokens": 7,

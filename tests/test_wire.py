@@ -230,7 +230,15 @@ def test_no_log_probabilities(logprobs: object) -> None:
         (b'{"detail": "no way"}', "no way"),
         (b'{"error": {"error": {"message": "deep"}}}', "deep"),
         (b'{"error": {"code": 7}}', '{"error": {"code": 7}}'),
-        (b'{"detail": [{"msg": "field required"}]}', '{"detail": [{"msg": "field required"}]}'),
+        (b'{"detail": [{"msg": "field required"}]}', "field required"),
+        (
+            b'{"detail": [{"loc": ["body", "foo"], "msg": "Extra inputs are not permitted"}, 3, '
+            b'{"loc": ["body", "a", 0], "msg": "bad"}]}',
+            "foo: Extra inputs are not permitted; a.0: bad",
+        ),
+        (b'{"detail": []}', '{"detail": []}'),
+        (b'{"error": {"message": "no such thing", "param": "foo"}}', "foo: no such thing"),
+        (b'{"error": {"message": "no foo", "param": "foo"}}', "no foo"),
         (b"plain \x1b[31mtext", "plain [31mtext"),
         (b"<!doctype html><p>x", "an HTML page"),
         (b"", ""),

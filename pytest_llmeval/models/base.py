@@ -31,8 +31,9 @@ class Model(Protocol):
     are to be stored is ``Storable``.
     """
 
-    #: how many requests the model wants to see ahead of the one pytest waits for
-    window: int
+    @property
+    def window(self) -> int:
+        """How many requests the model wants to see ahead of the one pytest waits for; it may change."""
 
     def check(self) -> None:
         """Look, cheaply and without loading weights, whether this model can answer at all.
@@ -172,10 +173,11 @@ def run_batches(jobs: Jobs, answer: Callable[[Sequence[Job]], None], limit: int)
 
 
 async def run_concurrently(
-    jobs: Jobs, complete: Callable[[Request], Awaitable[Completion]], concurrency: int
+    jobs: Jobs, complete: Callable[[Request], Awaitable[Completion]], concurrency: int | Callable[[], int]
 ) -> None:
     """Keep up to ``concurrency`` calls of ``complete`` in flight until the jobs are closed.
 
+    One that may change is a callable, asked whenever a call ends or a job comes.
     An exception of ``complete`` is that question's error, but ``ModelUnusable`` ends all calls
     and is raised. Calls in flight when the jobs close are cancelled.
     """
@@ -200,7 +202,8 @@ async def run_concurrently(
     try:
         while not jobs.closed and not fatal:
             changed.clear()
-            for job in jobs.take(concurrency - len(running), wait=False):
+            limit = concurrency if isinstance(concurrency, int) else concurrency()
+            for job in jobs.take(max(limit - len(running), 0), wait=False):
                 task = asyncio.create_task(one(job))
                 running.add(task)
                 task.add_done_callback(ended)

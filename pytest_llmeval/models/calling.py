@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.models import wire
 from pytest_llmeval.models.endpoint import Endpoint
-from pytest_llmeval.models.fitting import dropped_note, fit
-from pytest_llmeval.models.pacing import Pace, Sleep, backoff_s
+from pytest_llmeval.models.extras import Extras
+from pytest_llmeval.models.fitting import dropped_note, estimate_tokens, fit
+from pytest_llmeval.models.pacing import Sleep, backoff_s
+from pytest_llmeval.models.traffic import Traffic
 from pytest_llmeval.types import Completion, Prompt, Request, shown
 
 _RETRIED = (408, 409, 429)
+_OVERLOAD = (429, 503, 529)
 _REJECTED = (400, 413, 422)
 _LIST_AT_MOST = 5
 # so many questions refused in the very same words, and none answered: it is not the questions
 _REFUSED_ALIKE = 8
+# so many attempts in a row without a reply, the last one of a request's last: the server is dead
+_SILENT = 3
+_QUIET_S = 30.0
 
 
 class Refused(Exception):
@@ -48,9 +55,63 @@ class Refused(Exception):
         self.late = late
 
     @property
+    def overload(self) -> bool:
+        """Whether the server says that it has too much to do."""
+        return self.status in _OVERLOAD or (self.status >= 500 and self.hint is not None)
+
+    @property
     def passing(self) -> bool:
         """Whether the same request may succeed later."""
         return self.status in (0, 200, *_RETRIED) or self.status >= 500
+
+
+class Interface(Protocol):
+    """One of the interfaces of a server: what is sent where, and what comes back.
+
+    ``dialect`` is the one to begin with, ``no_scores`` what is said of a server that scores nothing.
+    """
+
+    @property
+    def path(self) -> str:
+        """Where it is, after the base URL."""
+
+    @property
+    def no_scores(self) -> str:
+        """What a model does not do when it does not score choices."""
+
+    @property
+    def dialect(self) -> wire.Dialect:
+        """The dialect to begin with."""
+
+    def parts(self, request: Request) -> tuple[str, ...]:
+        """The requests that one takes there, by name."""
+
+    def body(
+        self, request: Request, prompt: Prompt, part: str, model: str, dialect: wire.Dialect
+    ) -> dict[str, Any]:
+        """The JSON to send for a part, with ``prompt`` in the place of the request's own."""
+
+    def read(
+        self, reply: bytes, request: Request, prompt: Prompt, part: str, dialect: wire.Dialect
+    ) -> Completion:
+        """The completion in a reply. Raises ``NoCompletion`` and ``NoScores``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The body of a reply with status 200; when it was streamed, when its answer began (seconds)."""
+
+    body: bytes
+    first_token_s: float | None = None
+
+
+class _TooLong(Exception):
+    """The server found the prompt too long, and there are shots to drop."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -61,64 +122,119 @@ class Calls:
     the server's models, as far as it does.
     """
 
-    post: Callable[[dict[str, Any]], Awaitable[bytes]]
+    post: Callable[[dict[str, Any]], Awaitable[Reply]]
     list_models: Callable[[], Awaitable[tuple[str, ...]]]
     where: Endpoint
     model: str
-    pace: Pace
+    traffic: Traffic
     sleep: Sleep
     retries: int
+    interface: Interface = field(default_factory=wire.Chat)
+    extras: Extras = field(default_factory=Extras)
+    stream: bool = False
     context: int | None = None
-    dialect: wire.Dialect = field(default_factory=wire.Dialect)
-    #: a request used up its attempts without a connection, and nothing was heard since
+    clock: Callable[[], float] = time.monotonic
+    dialect: wire.Dialect = field(init=False)
+    #: a request used up its attempts without a word from the server, and nothing was heard since
     dead: bool = False
+    #: a dead server kept another one waiting: until then (on the clock) it is not asked
+    quiet_until: float = -math.inf
+    #: attempts without a reply since the last one
+    silent: int = 0
     answered: bool = False
     #: what each request so far was refused with, until one is answered
     refusals: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dialect = self.interface.dialect
 
     async def complete(self, request: Request) -> Completion:
         """One request's completion. Raises ``RequestFailed`` and ``ModelUnusable``."""
         answer_tokens = 1 if request.choices else request.max_tokens
         prompt, dropped = fit(request.prompt, answer_tokens, self.context)
         limit = self.context
-        sent = failed = 0
+        tries = _Tries()
         while True:
-            await self.pace.turn()
-            sent += 1
-            dialect, started = self.dialect, time.perf_counter()
+            tokens = estimate_tokens(prompt) + answer_tokens if self.traffic.counts_tokens else 0
             try:
-                completion = await self._once(request, prompt, dialect)
-            except Refused as caught:
-                refused = caught
+                got = [
+                    await self._part(request, prompt, part, tokens, tries)
+                    for part in self.interface.parts(request)
+                ]
+            except _TooLong:
+                prompt, dropped, limit = prompt.without_shots(1), dropped + 1, None
+                continue
+            return _without(_joined(got, tries.sent), prompt, dropped, limit)
+
+    async def _part(
+        self, request: Request, prompt: Prompt, part: str, tokens: int, tries: _Tries
+    ) -> Completion:
+        """The completion of one part, however many attempts it takes."""
+        failed = 0
+        while True:
+            if self.dead and self.clock() < self.quiet_until:
+                raise RequestFailed(f"not asked: {self.where.shown} answers no more", attempts=tries.sent)
+            async with self.traffic.passage(tokens) as passage:
+                tries.sent += 1
+                dialect, started = self.dialect, time.perf_counter()
+                try:
+                    completion = await self._once(request, prompt, part, dialect)
+                except Refused as caught:
+                    refused = caught
+                    passage.refused(overload=refused.overload, hint=refused.hint if refused.passing else None)
+                else:
+                    self.dead, self.silent, self.answered = False, 0, True
+                    latency = time.perf_counter() - started
+                    passage.answered(latency, _used(completion))
+                    return replace(completion, latency_s=latency)
+            if refused.status:
+                self.dead, self.silent = False, 0
             else:
-                self.dead, self.answered = False, True
-                latency = time.perf_counter() - started
-                completion = replace(completion, latency_s=latency, attempts=sent)
-                return _without(completion, prompt, dropped, limit)
-            self.dead = self.dead and refused.unreachable
+                self.silent += 1
             if self._adapt(refused, request, dialect):
                 continue
             if prompt.shots and refused.status in _REJECTED and wire.about_length(refused.message):
-                prompt, dropped, limit = prompt.without_shots(1), dropped + 1, None
-                continue
-            await self._give_up(refused, request, sent)
+                raise _TooLong
+            await self._give_up(refused, request, tries.sent)
             failed += 1
             if failed > self.retries or self.dead:
-                self.dead = refused.unreachable
-                times = "1 attempt" if sent == 1 else f"{sent} attempts"
+                self._bury(refused)
+                times = "1 attempt" if tries.sent == 1 else f"{tries.sent} attempts"
                 raise RequestFailed(
-                    f"no answer from {self.where.shown} after {times}: {self._said(refused)}", attempts=sent
+                    f"no answer from {self.where.shown} after {times}: {self._said(refused)}",
+                    attempts=tries.sent,
                 )
-            await self.sleep(backoff_s(failed, refused.hint))
+            if refused.hint is None:  # else all wait, in ``traffic``
+                await self.sleep(backoff_s(failed))
 
-    async def _once(self, request: Request, prompt: Prompt, dialect: wire.Dialect) -> Completion:
-        reply = await self.post(wire.body(request, prompt, self.model, dialect))
+    def _bury(self, refused: Refused) -> None:
+        """Note what it means that a request's last attempt ended so."""
+        if self.dead and refused.late:
+            self.quiet_until = self.clock() + _QUIET_S
+        self.dead = refused.unreachable or self.silent >= _SILENT
+
+    async def _once(self, request: Request, prompt: Prompt, part: str, dialect: wire.Dialect) -> Completion:
+        body = self.interface.body(request, prompt, part, self.model, dialect)
+        body = self.extras.added(body, scoring=bool(request.choices))
+        if self.stream and not request.choices:
+            body["stream"] = True
+            if dialect.stream_usage:
+                body["stream_options"] = {"include_usage": True}
+        reply = await self.post(body)
         try:
-            return wire.read(reply, request.choices)
+            completion = self.interface.read(reply.body, request, prompt, part, dialect)
         except wire.NoCompletion as error:
             raise Refused(str(error), status=200) from None
         except wire.NoScores:
             raise self._no_scores() from None
+        clean = self.where.clean_answer
+        return replace(
+            completion,
+            text=clean(completion.text),
+            reasoning=clean(completion.reasoning),
+            notes=tuple(map(clean, completion.notes)),
+            first_token_s=reply.first_token_s,
+        )
 
     def _adapt(self, refused: Refused, request: Request, dialect: wire.Dialect) -> bool:
         """Whether a refused parameter can be sent in another way, from now on."""
@@ -140,11 +256,21 @@ class Calls:
             raise ModelUnusable(f"{self.where.shown}: the account has no quota left ({said}); mend it there")
         if refused.status in (404, 405):
             raise await self._not_found(said)
-        if refused.status in _REJECTED and request.choices and wire.about_logprobs(refused.message):
-            raise self._no_scores()
+        if refused.status in _REJECTED:
+            self._see_whether_a_setting_is_to_blame(refused)
+            if request.choices and wire.about_logprobs(refused.message):
+                raise self._no_scores()
         if not refused.passing:
             self._see_whether_all_are_refused(said)
             raise RequestFailed(f"{self.where.shown} refused the request: {said}", attempts=sent)
+
+    def _see_whether_a_setting_is_to_blame(self, refused: Refused) -> None:
+        setting = None if self.answered else self.extras.to_blame(refused.message)
+        if setting is not None:
+            raise ModelUnusable(
+                f"{self.where.shown} does not take a field of the request ({self._said(refused)}); "
+                f"take out {setting} of model {one_line(self.model, 80)}"
+            )
 
     def _see_whether_all_are_refused(self, said: str) -> None:
         if self.answered:
@@ -161,25 +287,44 @@ class Calls:
                 f"it has {some_names(self.where, names)}"
             )
         return ModelUnusable(
-            f"{self.where.shown}/chat/completions has no model {one_line(self.model, 80)!r} ({said}); "
+            f"{self.where.shown}{self.interface.path} has no model {one_line(self.model, 80)!r} ({said}); "
             "check the model's name and the base URL (most end in /v1)"
         )
 
     def _no_scores(self) -> ModelUnusable:
         return ModelUnusable(
-            f"model {one_line(self.model, 80)} at {self.where.shown} gives no log-probabilities; "
-            "use --llm-mode=generate, or a server that supports top_logprobs"
+            f"model {one_line(self.model, 80)} at {self.where.shown} {self.interface.no_scores}"
         )
 
     def _said(self, refused: Refused) -> str:
         return said(self.where, refused)
 
 
+def _used(completion: Completion) -> int | None:
+    if completion.prompt_tokens is None or completion.completion_tokens is None:
+        return None
+    return completion.prompt_tokens + completion.completion_tokens
+
+
+def _joined(parts: Sequence[Completion], sent: int) -> Completion:
+    """One completion of those of a request's parts."""
+    if len(parts) == 1:
+        return replace(parts[0], attempts=sent)
+    asked = [part.prompt_tokens for part in parts]
+    return replace(
+        parts[0],
+        scores={label: score for part in parts for label, score in part.scores.items()},
+        prompt_tokens=sum(count or 0 for count in asked) if None not in asked else None,
+        latency_s=sum(part.latency_s for part in parts),
+        attempts=sent,
+    )
+
+
 def _without(completion: Completion, prompt: Prompt, dropped: int, limit: int | None) -> Completion:
     if not dropped:
         return completion
     notes = (*completion.notes, dropped_note(dropped, limit))
-    return replace(completion, dropped_shots=dropped, prompt=shown(prompt), notes=notes)
+    return replace(completion, dropped_shots=dropped, prompt=completion.prompt or shown(prompt), notes=notes)
 
 
 def said(where: Endpoint, refused: Refused) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,17 @@ from pytest_llmeval.urls import redact
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"
+#: headers by which a request may be signed instead of by the key
+SIGNING = ("authorization", "api-key", "x-api-key")
+_SHORTEST_SECRET = 4
+_CERTAIN_SECRET = 8
 _PATHS = ("/chat/completions", "/completions")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server's address without ``/chat/completions``, and the key to send.
+    """A server's address without ``/chat/completions``, and the key and headers to send.
 
     ``shown`` is the address without credentials and query. ``key`` is None where none is needed.
     ``direct`` servers are not reached through a proxy of the environment.
@@ -31,13 +36,21 @@ class Endpoint:
     direct: bool
     key_env: str
     key: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
     _secrets: tuple[str, ...] = field(repr=False)
 
     def clean(self, text: str) -> str:
-        """``text`` without the key and without credentials of URLs."""
+        """``text`` without the key, the values of headers and the credentials of URLs."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return redact(text)
+
+    def clean_answer(self, text: str) -> str:
+        """What a model wrote, without secrets so long that they are nothing else."""
+        for secret in self._secrets:
+            if len(secret) >= _CERTAIN_SECRET:
+                text = text.replace(secret, "***")
+        return text
 
 
 def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
@@ -67,23 +80,36 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
     credentials, at, _ = parts.netloc.rpartition("@")
     key_env = config.api_key_env or DEFAULT_KEY_ENV
     local = is_local(host)
-    key = _key(config, environ, key_env, needed=not (local or at))
+    signed = any(name.lower() in SIGNING for name in config.headers)
+    key = _key(config, environ, key_env, needed=not (local or at or signed))
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    password = credentials.partition(":")[2]
-    secrets = {key, password, unquote(password), *query.values()} - {None, ""}
+    user, _, password = credentials.partition(":")
+    basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if at else ""
+    headers = dict(config.headers)
+    if basic and not signed:  # in the URL they would be in what the transport logs
+        headers["Authorization"] = f"Basic {basic}"
+    secrets = {key, password or user, unquote(password or user), basic}
+    secrets |= {*query.values()} | _parts(headers)
     ordered = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
     shown = urlunsplit((parts.scheme, ("***@" if at else "") + place, path, "", ""))
     if key:
         shown = shown.replace(key, "***")
     return Endpoint(
-        url=urlunsplit((parts.scheme, credentials + at + place, path, "", "")),
+        url=urlunsplit((parts.scheme, place, path, "", "")),
         shown=shown,
         query=query,
         direct=local and parts.scheme == "http",
         key_env=key_env,
         key=key,
+        headers=headers,
         _secrets=ordered,
     )
+
+
+def _parts(headers: Mapping[str, str]) -> set[str]:
+    """Values of headers that a server may echo; those of a few letters tell nothing and are in any text."""
+    values = {part for value in headers.values() for part in (value, *value.split())}
+    return {value for value in values if len(value) >= _SHORTEST_SECRET} - {"Basic", "Bearer", "Token"}
 
 
 def _bad(config: ModelConfig, given: str, why: str) -> ModelUnusable:

@@ -7,6 +7,8 @@ every attempt must be counted and no odd reply may pass for an answer.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -17,9 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_llmeval.errors import ModelUnusable, one_line
 from pytest_llmeval.models import wire
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
-from pytest_llmeval.models.calling import Calls, Refused, bad_key, said, some_names
-from pytest_llmeval.models.endpoint import Endpoint, find
+from pytest_llmeval.models.calling import Calls, Interface, Refused, Reply, bad_key, said, some_names
+from pytest_llmeval.models.completions import Completions
+from pytest_llmeval.models.congestion import MOST, START, Level
+from pytest_llmeval.models.endpoint import SIGNING, Endpoint, find
+from pytest_llmeval.models.extras import Extras
 from pytest_llmeval.models.pacing import Pace, Sleep, retry_after_s
+from pytest_llmeval.models.streaming import Assembly, Torn
+from pytest_llmeval.models.traffic import Traffic
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -27,9 +34,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONCURRENCY = 16
 RETRIES = 5
 TIMEOUT_S = 120.0
+_LEAST_WINDOW = 64
+_AUTO_WINDOW = 256
+_TRANSPORTS = ("httpx", "httpx2")
 _LOOK_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
 _NO_KEY = "no-key-needed"  # the SDK wants one
@@ -37,7 +46,8 @@ _NO_KEY = "no-key-needed"  # the SDK wants one
 #: parameters that do not change an answer, and those that each request has of its own
 _NO_MATTER = frozenset(
     [
-        *("name", "api_key_env", "concurrency", "rate", "retries", "timeout"),
+        *("name", "api_key_env", "concurrency", "rate", "tokens_per_minute", "share", "retries", "timeout"),
+        *("stream", "max_completion_tokens"),
         *("max_tokens", "temperature", "stop"),
         *("device", "dtype", "batch_tokens", "trust_remote_code"),
     ]
@@ -49,11 +59,23 @@ _listed: dict[str, tuple[str, ...]] = {}
 class OpenAIModel:
     """``--llm-model=openai:NAME``; an empty name is asked from the server."""
 
-    def __init__(self, config: ModelConfig, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.config = config
-        self.concurrency = config.concurrency or CONCURRENCY
-        self.window = max(4 * self.concurrency, 64)
+        self.level = _level(config)
         self._sleep = sleep
+        self._clock = clock
+
+    @property
+    def window(self) -> int:
+        """Grows with the level, so that pytest's own order of asking never holds it down."""
+        least = _LEAST_WINDOW if self.config.concurrency else _AUTO_WINDOW
+        return max(4 * self.level.limit, least)
 
     def check(self) -> None:
         """Look at address and key, and ask the server for its models. Raises ``ModelUnusable``."""
@@ -70,18 +92,18 @@ class OpenAIModel:
             target = self._name(where)
         except ModelUnusable:
             pass
-        context = f", context {self.config.context}" if self.config.context else ""
-        return f"openai:{target}{place}{context}"
+        return f"openai:{target}{place}{_parameters(self.config)}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str:
         """Server, model name and parameters. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
-        ours = replace(self.config, name="", target=self._name(where), base_url=where.shown)
+        unsigned = {name: value for name, value in self.config.headers.items() if name.lower() not in SIGNING}
+        ours = replace(self.config, target=self._name(where), base_url=where.shown, headers=unsigned)
         kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
         return model_key({name: value for name, value in kept.items() if name not in _NO_MATTER})
 
     def run(self, jobs: Jobs) -> None:
-        """Answer jobs, ``concurrency`` at a time. Raises ``ModelUnusable``."""
+        """Answer jobs, as many at a time as ``level`` says. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
         _need_sdk()
         asyncio.run(self._serve(jobs, where, self._name(where)))
@@ -91,21 +113,43 @@ class OpenAIModel:
 
         timeout = self.config.timeout or TIMEOUT_S
         async with _client(openai.AsyncOpenAI, openai.DefaultAsyncHttpxClient, where, timeout) as client:
+            interface: Interface = Completions() if self.config.api == "completions" else _chat(self.config)
 
-            async def post(body: dict[str, Any]) -> bytes:
-                return await _post(client, body, timeout)
+            async def post(body: dict[str, Any]) -> Reply:
+                return await _post(client, interface.path, body, timeout)
 
             calls = Calls(
                 post=post,
                 list_models=lambda: asyncio.to_thread(_models_if_told, where),
                 where=where,
                 model=name,
-                pace=Pace(self.config.rate),
+                traffic=self._traffic(),
                 sleep=self._sleep,
                 retries=RETRIES if self.config.retries is None else self.config.retries,
+                interface=interface,
+                extras=Extras.of(self.config),
+                stream=self.config.stream,
                 context=self.config.context,
+                clock=self._clock,
             )
-            await run_concurrently(jobs, calls.complete, self.concurrency)
+            await run_concurrently(jobs, calls.complete, lambda: self.level.limit)
+
+    def _traffic(self) -> Traffic:
+        """This process's share of the session's limits."""
+        number, processes = self.config.share
+        rate, tokens = self.config.rate, self.config.tokens_per_minute
+        return Traffic(
+            self.level,
+            Pace(
+                rate and rate / processes,
+                delay=number / rate if rate else 0.0,
+                clock=self._clock,
+                sleep=self._sleep,
+            ),
+            Pace(tokens and tokens / 60 / processes, clock=self._clock, sleep=self._sleep),
+            clock=self._clock,
+            sleep=self._sleep,
+        )
 
     def _name(self, where: Endpoint, *, look: bool = False) -> str:
         """The model's name; asks the server when there is none, or to ``look`` whether all is well."""
@@ -130,6 +174,31 @@ class OpenAIModel:
         return names[0]
 
 
+def _level(config: ModelConfig) -> Level:
+    processes = config.share[1]
+    if config.concurrency is None:
+        return Level(max(START / processes, 1.0), most=max(MOST // processes, 1))
+    fixed = max(config.concurrency // processes, 1)
+    return Level(fixed, least=fixed, most=fixed)
+
+
+def _chat(config: ModelConfig) -> wire.Chat:
+    return wire.Chat("max_completion_tokens") if config.max_completion_tokens else wire.Chat()
+
+
+def _parameters(config: ModelConfig) -> str:
+    """What else the answers depend on, and no request says by itself."""
+    extra = json.dumps(config.extra_body, sort_keys=True, default=str) if config.extra_body else None
+    told: list[tuple[str, object]] = [
+        ("api", config.api if config.api != "chat" else None),
+        ("context", config.context),
+        ("top_p", config.top_p),
+        ("seed", config.sampling_seed),
+        ("extra_body", extra),
+    ]
+    return "".join(f", {name} {value}" for name, value in told if value is not None)
+
+
 def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnusable | None:
     """What it means that a server does not list its models; None: nothing, many do not."""
     reason = said(where, refused)
@@ -147,6 +216,25 @@ def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnus
     )
 
 
+class _Hush(logging.Filter):
+    """Takes an endpoint's secrets (those in its query, above all) out of what the transport logs."""
+
+    def __init__(self, where: Endpoint) -> None:
+        super().__init__()
+        self.where = where
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self.where.clean(record.getMessage()), ()
+        return True
+
+
+def _hush(where: Endpoint) -> None:
+    for name in _TRANSPORTS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _Hush) and one.where == where for one in logger.filters):
+            logger.addFilter(_Hush(where))
+
+
 def _need_sdk() -> None:
     try:
         import openai  # noqa: F401
@@ -160,11 +248,13 @@ def _client(make: Callable[..., T], transport: Callable[..., object], where: End
     """A client of the SDK, without retries of its own. Raises ``ModelUnusable``."""
     import openai
 
+    _hush(where)
     try:
         return make(
             api_key=where.key or _NO_KEY,
             base_url=where.url,
             default_query=dict(where.query),
+            default_headers=dict(where.headers),
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
             # a proxy of the environment is for the world outside
@@ -175,22 +265,47 @@ def _client(make: Callable[..., T], transport: Callable[..., object], where: End
         raise ModelUnusable(f"no connection to {where.shown} can be set up: {reason}") from None
 
 
-async def _post(client: openai.AsyncOpenAI, body: dict[str, Any], timeout: float) -> bytes:
-    """Send one chat completion; ``timeout`` is for all of it. Raises ``Refused``."""
+async def _post(client: openai.AsyncOpenAI, path: str, body: dict[str, Any], timeout: float) -> Reply:
+    """Send one body; ``timeout`` (seconds) is for all of it. Raises ``Refused``."""
     import openai
 
+    # as extra_body it is sent as it is; as arguments the SDK would walk through every message
+    options: dict[str, Any] = {"model": body["model"], "extra_body": body}
+    ask: Any = client.chat.completions
+    if path == Completions.path:
+        ask, options["prompt"] = client.completions, ""
+    else:
+        options["messages"] = []
     try:
         async with asyncio.timeout(timeout):
-            # as extra_body it is sent as it is; as arguments the SDK would walk through every message
-            reply = await client.chat.completions.with_raw_response.create(
-                model=body["model"], messages=[], extra_body=body
-            )
+            if body.get("stream"):
+                return await _read_stream(ask.with_streaming_response.create(**options))
+            reply = await ask.with_raw_response.create(**options)
     except TimeoutError:
         raise _late(timeout) from None
     except openai.APIError as error:
         refused = _refused(error)
         raise _late(timeout) if refused.late else refused from None
-    return reply.http_response.content
+    return Reply(reply.http_response.content)
+
+
+async def _read_stream(asking: Any) -> Reply:
+    import openai
+
+    started = time.perf_counter()
+    first_token_s, assembly = None, Assembly()
+    async with asking as reply:
+        try:
+            async for piece in reply.http_response.aiter_bytes():
+                if assembly.feed(piece) and first_token_s is None:
+                    first_token_s = time.perf_counter() - started
+            return Reply(assembly.body(), first_token_s)
+        except Torn as torn:
+            raise Refused(str(torn)) from None
+        except (openai.APIError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # of the transport, which has a name of its own in every version
+            raise Refused(f"the stream broke: {_connection_reason(error)}") from None
 
 
 def _late(timeout: float) -> Refused:

@@ -17,28 +17,47 @@ _LONGEST_HINT_S = 60.0
 
 
 class Pace:
-    """Lets callers through at most ``rate`` times a second: evenly, the first at once, no bursts.
+    """Lets callers through at most ``rate`` times a second: evenly, no bursts.
 
-    Without a rate everyone goes at once. For one event loop.
+    The first goes ``delay`` seconds after it asked. Without a rate everyone goes at once. For one
+    event loop.
     """
 
     def __init__(
-        self, rate: float | None, *, clock: Callable[[], float] = time.monotonic, sleep: Sleep = asyncio.sleep
+        self,
+        rate: float | None,
+        *,
+        delay: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._gap = 1 / rate if rate else 0.0
+        self._delay = delay
         self._clock = clock
         self._sleep = sleep
         self._next = -math.inf
+        self._line = asyncio.Lock()
 
-    async def turn(self) -> None:
-        """Return when it is the caller's turn; turns are given first come first served."""
+    @property
+    def limited(self) -> bool:
+        """Whether there is a rate."""
+        return self._gap > 0
+
+    async def turn(self, cost: float = 1) -> None:
+        """Return when it is the caller's turn, which takes that of ``cost``; first come first served."""
         if not self._gap:
             return
-        now = self._clock()
-        slot = max(now, self._next)
-        self._next = slot + self._gap
-        if slot > now:
-            await self._sleep(slot - now)
+        async with self._line:
+            now = self._clock()
+            slot = max(now + self._delay, self._next)
+            self._delay = 0.0
+            self._next = slot + cost * self._gap
+            if slot > now:
+                await self._sleep(slot - now)
+
+    def correct(self, cost: float) -> None:
+        """An earlier turn was worth so much more; less, if negative."""
+        self._next += cost * self._gap
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
@@ -69,11 +88,6 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def backoff_s(failed: int, hint: float | None, draw: Callable[[], float] = random.random) -> float:
-    """Seconds to wait after the ``failed``-th failure: doubling, and never the same for two callers.
-
-    A server's own ``hint`` is kept, and up to a tenth of it added, so that not all come back at once.
-    """
-    if hint is not None:
-        return hint * (1 + draw() / 10)
+def backoff_s(failed: int, draw: Callable[[], float] = random.random) -> float:
+    """Seconds to wait after the ``failed``-th failure: doubling, and never the same for two callers."""
     return min(_FIRST_WAIT_S * 2.0 ** min(failed - 1, 16), _LONGEST_WAIT_S) * (0.5 + draw() / 2)

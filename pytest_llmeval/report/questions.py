@@ -80,6 +80,9 @@ def record_json(record: Record) -> dict[str, Any]:
         "latency_s": _finite(round(completion.latency_s, 6)),
         "queue_s": _finite(round(completion.queue_s, 6)),
         "batch_s": None if completion.batch_s is None else _finite(round(completion.batch_s, 6)),
+        "first_token_s": None
+        if completion.first_token_s is None
+        else _finite(round(completion.first_token_s, 6)),
         "prompt_tokens": completion.prompt_tokens,
         "shared_tokens": completion.shared_tokens,
         "completion_tokens": completion.completion_tokens,
