@@ -18,7 +18,9 @@ from pytest_llmeval.options import MODEL_TABLE, OPTIONS, Limit, Option
 from pytest_llmeval.types import Mode, ModelConfig
 
 FILE_NAME = "llmeval.toml"
-BACKENDS = ("hf", "openai", "smollm2", "echo")
+#: inference servers that can be started; how is in ``models/serving/presets.py``
+PRESETS = ("lmdeploy", "vllm", "sglang", "transformers")
+BACKENDS = ("hf", "openai", "serve", "smollm2", "echo")
 _BY_KEY = {option.key: option for option in OPTIONS}
 _NOT_IN_FILE = {"run"}
 #: what may be spelled in the plural in a file, where it is a list
@@ -96,13 +98,23 @@ def _model(name: str, table: object, where: str) -> ModelConfig:
             error = unknown("key", raw, _MODEL_KEYS, where=place)
             raise UserError(f"{error}{hint}")
         option = MODEL_TABLE.get(key) or _BY_KEY[key]
-        field_name = "target" if key in ("model", "path") else key
-        values[field_name] = _convert(option, value, f"{place}: {raw}")
+        if key in ("model", "path"):
+            key = "served_name" if key == "model" and table.get("backend") == "serve" else "target"
+        values[key] = _convert(option, value, f"{place}: {raw}")
     if "backend" not in values:
         raise UserError(f"{place}: backend is missing; one of {', '.join(BACKENDS)}, or a plugin's")
     if values["backend"] == "hf" and "target" not in values:
         raise UserError(f"{place}: path is missing; give a folder with weights or a hub id")
+    if values["backend"] == "serve":
+        _check_served(values, place)
     return ModelConfig(name=name, **values)
+
+
+def _check_served(values: Mapping[str, Any], place: str) -> None:
+    if ("preset" in values) == ("command" in values):
+        raise UserError(f"{place}: give either preset ({', '.join(PRESETS)}) or command")
+    if "preset" in values and "target" not in values:
+        raise UserError(f"{place}: path is missing; give a folder with weights or a hub id")
 
 
 def _section(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
@@ -202,15 +214,27 @@ def parse_model(spec: str, file: File) -> ModelConfig:
         raise unknown(
             "model",
             spec,
-            [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME"],
+            [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME", "serve:PRESET:PATH"],
             where=file.name if file.models else "",
         )
     if backend in ("smollm2", "echo") and target:
         raise UserError(f"--llm-model={spec}: {backend} takes no name; write --llm-model={backend}")
     if backend == "hf" and not target:
         raise UserError("--llm-model=hf: needs a folder or a hub id, as in hf:/models/my-model")
+    if backend == "serve":
+        return _served(spec, target)
     name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
     return ModelConfig(name=name.rstrip(":"), backend=backend, target=target)
+
+
+def _served(spec: str, given: str) -> ModelConfig:
+    preset, _, path = given.partition(":")
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS, where=f"--llm-model={spec}")
+    if not path:
+        raise UserError(f"--llm-model={spec}: write serve:{preset}:PATH, with a folder or a hub id")
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    return ModelConfig(name=name, backend="serve", target=path, preset=preset)
 
 
 def _distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:

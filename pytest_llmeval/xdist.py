@@ -16,12 +16,16 @@ import pytest
 
 from pytest_llmeval.collect import planned
 from pytest_llmeval.errors import UserError
+from pytest_llmeval.fixtures import make_say
 from pytest_llmeval.state import STATE, State
 
 if TYPE_CHECKING:
+    from pytest_llmeval.models.serving.process import Running
     from pytest_llmeval.session import Controller
+    from pytest_llmeval.types import ModelConfig
 
 _KEY = "llmeval"
+_SERVERS = "llmeval_servers"
 
 
 def run_folder(config: pytest.Config) -> Path:
@@ -32,6 +36,16 @@ def run_folder(config: pytest.Config) -> Path:
 def part_name(config: pytest.Config) -> str:
     """The name of this worker's own file of questions."""
     return f"questions.{getattr(config, 'workerinput')['workerid']}.jsonl"  # noqa: B009
+
+
+def started_server(config: pytest.Config, model: str) -> Running | None:
+    """The server that the controller started for a worker's model, if it did."""
+    told = getattr(config, "workerinput", {}).get(_SERVERS, {}).get(model)
+    if told is None:
+        return None
+    from pytest_llmeval.models.serving.process import Running
+
+    return Running(told[0], Path(told[1]))
 
 
 class ToController:
@@ -64,13 +78,40 @@ class FromWorkers:
     """The controller's side."""
 
     def __init__(self, config: pytest.Config, controller: Controller) -> None:
+        self._config = config
         self._state: State = config.stash[STATE]
         self._controller = controller
+        self._servers: dict[str, tuple[str, str]] = {}
+
+    def pytest_xdist_setupnodes(self) -> None:
+        """Start the servers of served models: one for all workers."""
+        try:
+            for config in self._state.settings.models:
+                if config.backend == "serve":
+                    self._servers[config.name] = self._start(config)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _start(self, config: ModelConfig) -> tuple[str, str]:
+        from pytest_llmeval.models.served import ServedModel
+
+        def tell(line: str | None) -> None:
+            say(f"llmeval: {config.name}: {line}")
+
+        say = make_say(self._config)
+        model = ServedModel(config, lambda: self._controller.folder)
+        model.check()
+        server = model.launch()
+        self._config.add_cleanup(server.stop)
+        tell(model.status)
+        model.await_ready(server, tell)
+        return server.running.url, str(server.running.log)
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker, before it starts, where to write."""
         try:
             node.workerinput[_KEY] = str(self._controller.folder)
+            node.workerinput[_SERVERS] = self._servers
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
 

@@ -30,10 +30,11 @@ class Rates:
     hang: float = 0.0
     torn: float = 0.0
     html: float = 0.0
+    drip: float = 0.0
 
 
 #: what the issue asks for
-ROUGH = Rates(too_many=0.05, error=0.02, drop=0.005, hang=0.01, torn=0.01, html=0.005)
+ROUGH = Rates(too_many=0.05, error=0.02, drop=0.005, hang=0.01, torn=0.01, html=0.005, drip=0.01)
 
 
 def answer_to(question: str) -> str:
@@ -50,6 +51,7 @@ class FaultServer(Server):
         *,
         latency: float = 0.0,
         hang_s: float = 30.0,
+        drip_s: float = 30.0,
         always_fails: frozenset[str] = frozenset(),
         port: int = 0,
         seed: int = 0,
@@ -57,6 +59,7 @@ class FaultServer(Server):
         super().__init__(latency=latency, port=port)
         self.rates = rates
         self.hang_s = hang_s
+        self.drip_s = drip_s
         self.always_fails = always_fails
         self.seed = seed
         self.asked: Counter[str] = Counter()
@@ -84,6 +87,8 @@ class FaultServer(Server):
                 return DROP
             case "hang":
                 return Reply(good, latency=self.hang_s)
+            case "drip":  # always a bit more, and never all in time
+                return Reply(good, drip_s=self.drip_s)
             case "torn":
                 return Reply(json.dumps(good)[:60])
             case "html":

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_DRIPS = 20
 Json = dict[str, Any]
 
 
@@ -28,6 +29,7 @@ class Reply:
     """One scripted reply: ``body`` is sent as JSON unless it is text.
 
     Asked for a stream, a body with choices comes as one, of which only ``events`` are sent, if given.
+    Otherwise a body comes bit by bit within ``drip_s`` seconds.
     """
 
     body: object = ""
@@ -36,6 +38,7 @@ class Reply:
     latency: float | None = None
     drop: bool = False
     events: int | None = None
+    drip_s: float = 0.0
 
 
 DROP = Reply(drop=True)
@@ -247,8 +250,12 @@ class Server:
             **{name.lower(): value for name, value in reply.headers.items()},
         }
         lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in fields.items())]
-        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data)
-        await writer.drain()
+        writer.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n")
+        pieces = _DRIPS if reply.drip_s else 1
+        for number in range(pieces):
+            writer.write(data[len(data) * number // pieces : len(data) * (number + 1) // pieces])
+            await writer.drain()
+            await asyncio.sleep(reply.drip_s / pieces)
         return True
 
     async def _stream(self, writer: asyncio.StreamWriter, reply: Reply, data: list[str]) -> bool:

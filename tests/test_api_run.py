@@ -65,7 +65,7 @@ def test_workers_share_the_rate(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_no_secret_is_in_anything_written(pytester: pytest.Pytester, xdist: str) -> None:
+def test_no_secret_is_in_anything_written(pytester: pytest.Pytester, xdist: str, own_cache: Path) -> None:
     echo = f"who sent {KEY}, {HEADER} and {PASSWORD}?"
     headers = f'headers = {{X-Pass = "{HEADER}"}}\nretries = 0'
     with Server() as server:
@@ -79,7 +79,8 @@ def test_no_secret_is_in_anything_written(pytester: pytest.Pytester, xdist: str)
         refused = run(pytester, server, xdist, "--log-level=DEBUG", toml=headers)
         assert refused.ret == 4
     (pytester.path / "llmeval.toml").unlink()
-    text = written(pytester.path) + done.stdout.str() + done.stderr.str()
+    assert list(own_cache.rglob("*.sqlite3"))
+    text = written(pytester.path) + written(own_cache) + done.stdout.str() + done.stderr.str()
     text += refused.stdout.str() + refused.stderr.str()
     assert "who sent ***" in text
     for secret in (KEY, HEADER, PASSWORD):

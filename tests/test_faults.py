@@ -48,7 +48,7 @@ def test_a_rough_network_changes_no_score(folder: Path) -> None:
     with FaultServer(ROUGH, latency=0.005) as server:
         done = run(server, "--llm-timeout=1.5", "--llm-retries=8")
         assert done.returncode == 0, done.stdout[-2000:]
-        assert set(server.faults) == {"too_many", "error", "drop", "hang", "torn", "html"}
+        assert set(server.faults) == {"too_many", "error", "drop", "hang", "torn", "html", "drip"}
     counts, rows = outcomes(folder)
     assert counts["requested"] == COUNT and counts["error"] == counts["unparsed"] == 0
     assert counts["correct"] == expected_correct(COUNT)

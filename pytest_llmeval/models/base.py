@@ -27,7 +27,8 @@ from pytest_llmeval.types import Completion, Request
 class Model(Protocol):
     """A backend. ``run`` is called on the engine's thread, all else on pytest's.
 
-    It may have ``notes``: lines, said at the end of the run, on how it answered. One whose answers
+    It may have ``notes``: lines, said at the end of the run, on how it answered; and a ``status``: what
+    it does before it can answer, in words that change, or None. One whose answers
     are to be stored is ``Storable``.
     """
 

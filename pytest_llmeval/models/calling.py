@@ -119,7 +119,7 @@ class Calls:
     """The requests of one run, and what was learnt about the server meanwhile.
 
     ``post`` sends one body and returns the reply's, or raises ``Refused``; ``list_models`` tells
-    the server's models, as far as it does.
+    the server's models, as far as it does; ``lost`` knows whether there still is a server.
     """
 
     post: Callable[[dict[str, Any]], Awaitable[Reply]]
@@ -134,6 +134,7 @@ class Calls:
     stream: bool = False
     context: int | None = None
     clock: Callable[[], float] = time.monotonic
+    lost: Callable[[], ModelUnusable | None] = lambda: None
     dialect: wire.Dialect = field(init=False)
     #: a request used up its attempts without a word from the server, and nothing was heard since
     dead: bool = False
@@ -191,6 +192,9 @@ class Calls:
                 self.dead, self.silent = False, 0
             else:
                 self.silent += 1
+                gone = self.lost()
+                if gone is not None:
+                    raise gone
             if self._adapt(refused, request, dialect):
                 continue
             if prompt.shots and refused.status in _REJECTED and wire.about_length(refused.message):

@@ -50,6 +50,7 @@ _NO_MATTER = frozenset(
         *("stream", "max_completion_tokens"),
         *("max_tokens", "temperature", "stop"),
         *("device", "dtype", "batch_tokens", "trust_remote_code"),
+        *("preset", "command", "served_name", "start_timeout"),
     ]
 )
 #: which models each server said it has: every backend object of a session may want to know
@@ -65,11 +66,13 @@ class OpenAIModel:
         *,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        lost: Callable[[], ModelUnusable | None] = lambda: None,
     ) -> None:
         self.config = config
         self.level = _level(config)
         self._sleep = sleep
         self._clock = clock
+        self._lost = lost
 
     @property
     def window(self) -> int:
@@ -92,20 +95,30 @@ class OpenAIModel:
             target = self._name(where)
         except ModelUnusable:
             pass
-        return f"openai:{target}{place}{_parameters(self.config)}"
+        return f"openai:{target}{place}{self.parameters()}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str:
         """Server, model name and parameters. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
-        unsigned = {name: value for name, value in self.config.headers.items() if name.lower() not in SIGNING}
-        ours = replace(self.config, target=self._name(where), base_url=where.shown, headers=unsigned)
-        kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
-        return model_key({name: value for name, value in kept.items() if name not in _NO_MATTER})
+        return model_key(answering(replace(self.config, target=self._name(where), base_url=where.shown)))
+
+    def parameters(self) -> str:
+        """What else the answers depend on and no request says by itself, for ``identity``."""
+        config = self.config
+        extra = json.dumps(config.extra_body, sort_keys=True, default=str) if config.extra_body else None
+        told: list[tuple[str, object]] = [
+            ("api", config.api if config.api != "chat" else None),
+            ("context", config.context),
+            ("top_p", config.top_p),
+            ("seed", config.sampling_seed),
+            ("extra_body", extra),
+        ]
+        return "".join(f", {name} {value}" for name, value in told if value is not None)
 
     def run(self, jobs: Jobs) -> None:
         """Answer jobs, as many at a time as ``level`` says. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
-        _need_sdk()
+        need_sdk()
         asyncio.run(self._serve(jobs, where, self._name(where)))
 
     async def _serve(self, jobs: Jobs, where: Endpoint, name: str) -> None:
@@ -131,6 +144,7 @@ class OpenAIModel:
                 stream=self.config.stream,
                 context=self.config.context,
                 clock=self._clock,
+                lost=self._lost,
             )
             await run_concurrently(jobs, calls.complete, lambda: self.level.limit)
 
@@ -186,17 +200,12 @@ def _chat(config: ModelConfig) -> wire.Chat:
     return wire.Chat("max_completion_tokens") if config.max_completion_tokens else wire.Chat()
 
 
-def _parameters(config: ModelConfig) -> str:
-    """What else the answers depend on, and no request says by itself."""
-    extra = json.dumps(config.extra_body, sort_keys=True, default=str) if config.extra_body else None
-    told: list[tuple[str, object]] = [
-        ("api", config.api if config.api != "chat" else None),
-        ("context", config.context),
-        ("top_p", config.top_p),
-        ("seed", config.sampling_seed),
-        ("extra_body", extra),
-    ]
-    return "".join(f", {name} {value}" for name, value in told if value is not None)
+def answering(config: ModelConfig) -> dict[str, object]:
+    """Of a model's parameters, those that may change its answers and are in no request; for a store's key."""
+    unsigned = {name: value for name, value in config.headers.items() if name.lower() not in SIGNING}
+    ours = replace(config, headers=unsigned)
+    kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
+    return {name: value for name, value in kept.items() if name not in _NO_MATTER}
 
 
 def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnusable | None:
@@ -235,7 +244,8 @@ def _hush(where: Endpoint) -> None:
             logger.addFilter(_Hush(where))
 
 
-def _need_sdk() -> None:
+def need_sdk() -> None:
+    """Raises ``ModelUnusable`` where the SDK is not installed."""
     try:
         import openai  # noqa: F401
     except ImportError:
@@ -315,7 +325,7 @@ def _late(timeout: float) -> Refused:
 def _models(where: Endpoint) -> tuple[str, ...]:
     """The models a server says it has; remembered. Raises ``Refused`` and ``ModelUnusable``."""
     if where.url not in _listed:
-        _need_sdk()
+        need_sdk()
         import openai
 
         with _client(openai.OpenAI, openai.DefaultHttpxClient, where, _LOOK_TIMEOUT_S) as client:

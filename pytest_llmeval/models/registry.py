@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmeval.config import BACKENDS
 from pytest_llmeval.errors import unknown
 from pytest_llmeval.models.base import Model
 from pytest_llmeval.types import ModelConfig
 
+if TYPE_CHECKING:
+    from pytest_llmeval.models.serving.process import Running
 
-def make_model(config: ModelConfig, cache_dir: Path) -> Model:
-    """The backend for ``config``. Raises ``UserError`` for a backend that does not exist."""
+
+def make_model(
+    config: ModelConfig, cache_dir: Path, log_dir: Callable[[], Path], running: Running | None = None
+) -> Model:
+    """The backend for ``config``. Raises ``UserError`` for a backend that does not exist.
+
+    A server that is started leaves its log in ``log_dir``; ``running`` is one that another process started.
+    """
     if config.backend == "echo":
         from pytest_llmeval.models.echo import EchoModel
 
@@ -28,4 +38,8 @@ def make_model(config: ModelConfig, cache_dir: Path) -> Model:
         from pytest_llmeval.models.smollm2 import SmolLM2Model
 
         return SmolLM2Model(config, cache_dir)
+    if config.backend == "serve":
+        from pytest_llmeval.models.served import ServedModel
+
+        return ServedModel(config, log_dir, running)
     raise unknown("backend", config.backend, BACKENDS, where=f"model {config.name}")

@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -28,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import lm_eval_tasks
+from timed import REPOSITORY, timed
 
-REPOSITORY = Path(__file__).parents[2]
 PACKAGES = ("torch", "transformers", "tokenizers")
 _TURN = re.compile(r"(?:\A|\n\n)\[(system|user|assistant)\]\n")
 # tqdm's line: 40/40 [01:07<00:00, or with hours 1:01:07<
@@ -187,27 +186,25 @@ class Comparison:
 
 
 def _timed(command: Sequence[str], folder: Path) -> tuple[float, float, float]:
-    """Run it to its end: wall seconds, CPU seconds, peak memory in MB. What it prints goes to a file."""
-    folder.mkdir()
+    """Run it to its end: wall seconds, CPU seconds, peak memory in MB."""
     home = str(folder.parent / "hf-home")
-    env = os.environ | {
+    env = {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
         "HF_HOME": home,
         "HF_DATASETS_CACHE": f"{home}/datasets",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    env["PYTHONPATH"] = str(REPOSITORY) if command[0] == sys.executable else ""
-    with (folder / "output.txt").open("wb") as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        tail = (folder / "output.txt").read_text("utf-8", "replace")[-3000:]
-        sys.exit(f"{' '.join(command)}\nexited {process.returncode}:\n{tail}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    cost = timed(command, folder, env)
+    return cost.wall_s, cost.cpu_s, cost.peak_mb
+
+
+def turns(prompt: str) -> list[dict[str, str]]:
+    """The chat turns of a recorded prompt; none for plain text."""
+    parts = _TURN.split(prompt)
+    return [
+        {"role": role, "content": content} for role, content in zip(parts[1::2], parts[2::2], strict=True)
+    ]
 
 
 def _scores_agree(ours: Mapping[str, Row], theirs: Mapping[str, Row]) -> dict[str, Any]:
@@ -269,12 +266,8 @@ def _tokens_agree(ours: Mapping[str, Row], theirs: Mapping[str, Row], model: str
     both = sorted(ours.keys() & theirs.keys())
     for id in both:
         row, text = ours[id], theirs[id]["arguments"]["gen_args_0"]["arg_0"]
-        turns = _TURN.split(row["prompt"])
-        if len(turns) > 1:
-            messages = [
-                {"role": role, "content": content}
-                for role, content in zip(turns[1::2], turns[2::2], strict=True)
-            ]
+        messages = turns(row["prompt"])
+        if messages:
             own = tokenizer.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=True, return_dict=False
             )

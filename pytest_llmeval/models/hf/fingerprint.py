@@ -32,7 +32,7 @@ def fingerprint(config: ModelConfig, source: Source, digest: Callable[[Path], st
     return model_key(
         {
             "answers": _ANSWERS,
-            "weights": [source.path, source.revision] if source.revision else _contents(source, digest),
+            "weights": weights(source, digest),
             "dtype": config.dtype,
             "device": _kind(config.device),
             "context": config.context,
@@ -41,7 +41,10 @@ def fingerprint(config: ModelConfig, source: Source, digest: Callable[[Path], st
     )
 
 
-def _contents(source: Source, digest: Callable[[Path], str]) -> list[list[str]]:
+def weights(source: Source, digest: Callable[[Path], str]) -> object:
+    """What tells a model's files from any others: their digests, or the commit. Raises ``ModelUnusable``."""
+    if source.revision:
+        return [source.path, source.revision]
     folder = Path(source.path)
     if source.gguf_file is not None:
         files = [folder / source.gguf_file]

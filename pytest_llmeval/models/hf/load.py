@@ -71,19 +71,20 @@ def check(config: ModelConfig) -> None:
         _check_hub(source.path, where)
 
 
-def find(target: str) -> Source:
+def find(target: str, kind: str = "hf") -> Source:
     """A folder, a .gguf file or a hub id. Raises ``ModelUnusable`` for a path that is not there."""
     path = Path(target).expanduser()
     if path.is_file() and path.suffix == ".gguf":
         return Source(str(path.parent), path.name)
     if path.is_file():
         raise ModelUnusable(
-            f"model hf:{one_line(target, 200)}: a file, and not a .gguf one; give the folder of a saved model"
+            f"model {kind}:{one_line(target, 200)}: a file, and not a .gguf one; "
+            "give the folder of a saved model"
         )
     if path.is_dir():
         return Source(str(path))
     if target.startswith((".", "~", os.sep)) or not _HUB_ID.fullmatch(target):
-        raise ModelUnusable(f"model hf:{one_line(target, 200)}: no such folder; check the path")
+        raise ModelUnusable(f"model {kind}:{one_line(target, 200)}: no such folder; check the path")
     return Source(target)
 
 

@@ -1,0 +1,117 @@
+"""What becomes of a command and its children when whoever wanted it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.models.serving import supervisor
+
+SERVER = [sys.executable, str(Path(__file__).parent / "inference.py"), "--port", "0", "--load", "600"]
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def soon(is_so: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def supervised(words: list[str], **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-I", supervisor.__file__, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def pids(file: Path) -> list[int]:
+    assert soon(lambda: file.is_file() and file.read_text().endswith("\n"))
+    return [int(pid) for pid in file.read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
+@pytest.mark.parametrize("stubborn", [False, True])
+@pytest.mark.parametrize("how", ["input", "term"])
+def test_a_command_and_its_children_end(
+    how: str, stubborn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pids"
+    going = supervised([*SERVER, "--pids", str(file), *(["--stubborn"] if stubborn else [])])
+    of_server = pids(file)
+    assert len(of_server) == 2 and not any(map(gone, of_server))
+    if how == "input":
+        assert going.stdin is not None
+        going.stdin.close()
+    else:
+        going.send_signal(signal.SIGTERM)
+    assert going.stdout is not None
+    said = going.stdout.read()
+    code = going.wait(30)
+    assert all(map(gone, of_server))
+    if how == "input":
+        assert code == 128 + (signal.SIGKILL if stubborn else signal.SIGTERM)
+        assert said.endswith(f"{supervisor.ENDED}{code}\n")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
+def test_it_ends_when_its_parent_is_killed_while_another_holds_its_input(tmp_path: Path) -> None:
+    file, fork = tmp_path / "pids", tmp_path / "fork"
+    code = (
+        "import os, subprocess, sys, time\n"
+        "going = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, start_new_session=True)\n"
+        "child = os.fork()\n"
+        "if child: open(sys.argv[1], 'w').write(f'{child}\\n')\n"
+        "time.sleep(600)\n"
+    )
+    words = [sys.executable, "-I", supervisor.__file__, *SERVER, "--pids", str(file)]
+    parent = subprocess.Popen([sys.executable, "-c", code, str(fork), *words])
+    of_server = pids(file)
+    [forked] = pids(fork)
+    try:
+        parent.kill()
+        parent.wait()
+        assert soon(lambda: all(map(gone, of_server)))
+        assert not gone(forked)
+    finally:
+        os.kill(forked, signal.SIGKILL)
+
+
+def test_the_commands_own_exit_code_is_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", supervisor.__file__, sys.executable, "-c", "print('hello'); exit(7)"],
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 7
+    assert done.stdout == f"hello\n\n{supervisor.ENDED}7\n"
+
+
+def test_a_command_that_cannot_be_started() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", supervisor.__file__, "/no/such/program"],
+        stdin=subprocess.PIPE,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 127
+    assert done.stdout.startswith("/no/such/program cannot be started: No such file")
