@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from faults import ROUGH, FaultServer, Rates, answer_to, expected_correct, write_benchmark
+from faults import ROUGH, FaultServer, answer_to, expected_correct, write_benchmark
 
 COUNT = 1000
 
@@ -111,12 +111,12 @@ def test_a_server_that_stays_away_makes_errors_quickly_and_a_rerun_asks_only_tho
 
     thread = threading.Thread(target=die)
     thread.start()
-    started = time.monotonic()
     done = run(server, "--llm-retries=2")
     thread.join()
     assert done.returncode == 1
-    assert time.monotonic() - started < 60  # one after another they would take 700 times 1.5 s / 32
-    counts, _ = outcomes(folder)
+    counts, rows = outcomes(folder)
+    # those in flight when it died wait for all their attempts, the rest for none
+    assert sum(row["attempts"] > 1 for row in rows if row["error"]) <= 2 * 32
     assert counts["requested"] == COUNT and counts["error"] >= COUNT - 300 - 32
     answered = COUNT - counts["error"]
     assert counts["correct"] + counts["wrong"] == answered
@@ -126,19 +126,3 @@ def test_a_server_that_stays_away_makes_errors_quickly_and_a_rerun_asks_only_tho
         assert done.returncode == 0 and len(again.bodies) == COUNT - answered
     counts, _ = outcomes(folder)
     assert counts["correct"] == expected_correct(COUNT)
-
-
-def test_the_key_is_nowhere(folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = "sk-verysecret-0123456789abcdef"
-    monkeypatch.setenv("OPENAI_API_KEY", secret)
-    with FaultServer(Rates(error=0.02)) as server:
-        url = server.url.replace("//", "//user:pass-word-9@")
-        done = run(server, f"--llm-base-url={url}", "--llm-limit=20")
-        assert server.headers[-1]["authorization"].startswith("B")
-    said = done.stdout + done.stderr
-    files = [path for root in (folder, own_cache) for path in root.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".sqlite3" for path in files)
-    for hidden in (secret, "pass-word-9"):
-        assert hidden not in said
-        for path in files:
-            assert hidden.encode() not in path.read_bytes(), path
