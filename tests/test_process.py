@@ -24,9 +24,7 @@ def test_last_lines_are_those_a_person_would_see(tmp_path: Path) -> None:
     running = Running("http://x/v1", log)
     assert running.last_lines() == [] and not running.ended
     log.write_bytes("first\n\n 10%\r 20%\r100%\nsch\xf6n\x1b[31m\n".encode("latin-1"))
-    assert running.last_lines(2) == ["100%", "sch\ufffdn\\x1b[31m"] or running.last_lines(1)[0].startswith(
-        "sch"
-    )
+    assert running.last_lines(2) == ["100%", "sch\ufffdn [31m"]
     log.write_bytes(b"x" * 200_000 + b"\nlast\n" + supervisor.ENDED.encode() + b"1\n")
     assert running.ended
     assert str(running.why_ended("m")).endswith("| last") and len(str(running.why_ended("m"))) < 1000

@@ -33,7 +33,7 @@ def soon(is_so: Callable[[], bool], seconds: float = 30.0) -> bool:
     return True
 
 
-def supervised(words: list[str], **options: object) -> subprocess.Popen[str]:
+def supervised(words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-I", supervisor.__file__, *words],
         stdin=subprocess.PIPE,
@@ -96,22 +96,14 @@ def test_it_ends_when_its_parent_is_killed_while_another_holds_its_input(tmp_pat
 
 
 def test_the_commands_own_exit_code_is_its_own() -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", supervisor.__file__, sys.executable, "-c", "print('hello'); exit(7)"],
-        stdin=subprocess.PIPE,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 7
-    assert done.stdout == f"hello\n\n{supervisor.ENDED}7\n"
+    going = supervised([sys.executable, "-c", "print('hello'); exit(7)"])
+    assert going.stdout is not None
+    assert going.stdout.read() == f"hello\n\n{supervisor.ENDED}7\n"
+    assert going.wait(30) == 7
 
 
 def test_a_command_that_cannot_be_started() -> None:
-    done = subprocess.run(
-        [sys.executable, "-I", supervisor.__file__, "/no/such/program"],
-        stdin=subprocess.PIPE,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 127
-    assert done.stdout.startswith("/no/such/program cannot be started: No such file")
+    going = supervised(["/no/such/program"])
+    assert going.stdout is not None
+    assert going.stdout.read().startswith("/no/such/program cannot be started: No such file")
+    assert going.wait(30) == 127

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import torch
 
+from pytest_llmeval.models.hf.copies import tensor_on
 from pytest_llmeval.models.hf.passes import THIS_PASS, Pass, Piece, Segment
 
 #: the name under which transformers knows ``shared_attention``
@@ -268,11 +269,20 @@ class PassView:
             return None
         known = style.window, places.start, places.stop, piece
         if known not in self._masks:
-            positions = self.positions[places]
-            keys = torch.arange(piece.start, piece.start + len(piece), device=positions.device)
-            near = keys > (positions - style.window)[:, None]
-            self._masks[known] = None if bool(near.all()) else near
+            self._masks[known] = self._near(places, piece, style.window)
         return self._masks[known]
+
+    def _near(self, places: slice, piece: Piece, window: int) -> torch.Tensor | None:
+        last = max(
+            segment.start + len(segment.tokens) - 1
+            for segment in self.planned.segments
+            if segment.first < places.stop and segment.last > places.start
+        )
+        if piece.start > last - window:
+            return None
+        positions = self.positions[places]
+        keys = torch.arange(piece.start, piece.start + len(piece), device=positions.device)
+        return keys > (positions - window)[:, None]
 
     def _own(
         self,
@@ -319,4 +329,4 @@ def _group(rows: Sequence[tuple[int, int]], device: torch.device) -> _Group:
     padded = [[first + min(at, size - 1) for at in range(longest)] for size, first in rows]
     real = [number * longest + at for number, (size, _) in enumerate(rows) for at in range(size)]
     places = [first + at for size, first in rows for at in range(size)]
-    return _Group(None, *(torch.tensor(table, device=device) for table in (padded, real, places)))
+    return _Group(None, *(tensor_on(device, table) for table in (padded, real, places)))

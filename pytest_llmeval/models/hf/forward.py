@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_llmeval.models.hf import attention
+from pytest_llmeval.models.hf.copies import tensor_on
 
 
 class Forward:
@@ -28,7 +29,7 @@ class Forward:
     ) -> torch.Tensor:
         """Logits [wanted, vocabulary] in float32 at the ``wanted`` places of packed tokens (None: all)."""
         more = {"logits_to_keep": wanted} if self._can_choose and wanted is not None else {}
-        packed = torch.tensor([ids], device=self.device)
+        packed = tensor_on(self.device, ids)[None]
         with torch.inference_mode(), attention.viewing(view):
             logits: torch.Tensor = self._model(
                 input_ids=packed, position_ids=positions[None], use_cache=False, **more
@@ -48,7 +49,7 @@ def choose(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int]:
     best = logits.argmax(-1)
     drawn = [row for row, temperature in enumerate(temperatures) if temperature > 0]
     if drawn:
-        heat = torch.tensor([temperatures[row] for row in drawn], device=logits.device)
+        heat = tensor_on(logits.device, [temperatures[row] for row in drawn])
         chances = (logits[drawn] / heat[:, None]).softmax(-1)
         best[drawn] = torch.multinomial(chances, 1)[:, 0]
     tokens: list[int] = best.tolist()

@@ -14,6 +14,7 @@ import torch
 
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.models.hf import attention
+from pytest_llmeval.models.hf.copies import tensor_on
 from pytest_llmeval.models.hf.forward import Forward
 from pytest_llmeval.models.hf.passes import Item, Pass
 from pytest_llmeval.models.hf.prefixes import Planner
@@ -119,7 +120,7 @@ def _shared_logits(
     kept: attention.Kept = {}
     slots = Slots()
     positions = [one.start + at for one in planned.segments for at in range(len(one.tokens))]
-    where = torch.tensor(positions, device=device)
+    where = tensor_on(device, positions)
     view = attention.PassView(planned, kept, where, hand=slots.filler(planned.placed, device))
     watched = _Watched(view)
     forward([token for one in planned.segments for token in one.tokens], where, None, watched)
@@ -132,9 +133,7 @@ def _shared_logits(
     writing = SlotView(slots, kept, starts, [placed.history for placed in planned.placed], device)
     ends = [placed.item.prompt_tokens for placed in planned.placed]
     order = [placed.item.number for placed in planned.placed]
-    logits = forward(
-        [prompts[number][-1] for number in order], torch.tensor(ends, device=device), None, writing
-    )
+    logits = forward([prompts[number][-1] for number in order], tensor_on(device, ends), None, writing)
     one = next(iter(kept.values()))
     tokens = next(iter(one.values()))[0].shape[1]
     size = sum(key.nbytes + value.nbytes for key, value in one.values()) // tokens

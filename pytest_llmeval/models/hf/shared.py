@@ -15,6 +15,7 @@ import torch
 
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import attention
+from pytest_llmeval.models.hf.copies import tensor_on
 from pytest_llmeval.models.hf.encoding import Encoded, Writer
 from pytest_llmeval.models.hf.forward import Forward, choose, is_out_of_memory
 from pytest_llmeval.models.hf.memory import Budgets
@@ -157,14 +158,14 @@ class SharedEngine:
         scoring = [placed for placed in planned.placed if not placed.item.room]
         places = sorted({at for placed in planned.placed for branch in placed.wanted for at in branch})
         row_of = {place: row for row, place in enumerate(places)}
-        where = torch.tensor(positions, device=device)
+        where = tensor_on(device, positions)
         view = attention.PassView(planned, self._kept, where)
         if writing:
             view.hand = self._slots.filler(writing, device)
-        logits = self.forward(ids, where, torch.tensor(places, device=device), view)
+        logits = self.forward(ids, where, tensor_on(device, places), view)
         tokens: list[int] = []
         if writing:
-            rows = torch.tensor([row_of[placed.wanted[0][-1]] for placed in writing], device=device)
+            rows = tensor_on(device, [row_of[placed.wanted[0][-1]] for placed in writing])
             tokens = choose(logits[rows], self._temperatures([self._asked[p.item.number] for p in writing]))
         return self._choice_scores(scoring, logits, row_of), tokens
 
@@ -182,8 +183,8 @@ class SharedEngine:
                 sizes.append(len(tail))
         if not sizes:
             return {}
-        at = torch.tensor(rows, device=logits.device)
-        picked = logits[at, torch.tensor(tokens, device=logits.device)] - logits.logsumexp(-1)[at]
+        at = tensor_on(logits.device, rows)
+        picked = logits[at, tensor_on(logits.device, tokens)] - logits.logsumexp(-1)[at]
         parts = iter(picked.double().tolist())
         sums = iter([sum(itertools.islice(parts, size)) for size in sizes])
         return {
@@ -207,9 +208,7 @@ class SharedEngine:
                 [row.placed.history for row in rows],
                 device,
             )
-            logits = self.forward(
-                [row.tokens[-1] for row in rows], torch.tensor(positions, device=device), None, view
-            )
+            logits = self.forward([row.tokens[-1] for row in rows], tensor_on(device, positions), None, view)
             tokens = choose(logits, self._temperatures([row.asked for row in rows]))
         except Exception as error:
             if is_out_of_memory(error):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from pytest_llmeval.models.hf.attention import Kept, KeyValue, Style, attend, folded, merge
+from pytest_llmeval.models.hf.copies import tensor_on
 from pytest_llmeval.models.hf.passes import Piece, Placed
 
 _STEP = 64
@@ -33,7 +34,7 @@ class Slots:
         places = [place for one in placed for place in range(*one.own)]
         self._fit(first + len(placed), max(one.computed for one in placed) + 1)
         self.lengths += [one.computed for one in placed]
-        return Filler(self, *(torch.tensor(table, device=device) for table in (rows, at, places)))
+        return Filler(self, *(tensor_on(device, table) for table in (rows, at, places)))
 
     def table(self, layer: torch.nn.Module, key: torch.Tensor, value: torch.Tensor) -> KeyValue:
         """The slots of ``layer``: [slots, heads, width of slot, width] of keys and of values."""
@@ -119,14 +120,14 @@ class SlotView:
 
     def __post_init__(self) -> None:
         count = len(self.slots.lengths)
-        self._at = torch.tensor(self.slots.lengths, device=self.device) - 1
+        self._at = tensor_on(self.device, self.slots.lengths) - 1
         self._rows = torch.arange(count, device=self.device)
         readers: dict[Piece, list[int]] = {}
         for row, history in enumerate(self.histories):
             for piece in history:
                 readers.setdefault(piece, []).append(row)
         self._reads = [
-            (piece, None if len(rows) == count else torch.tensor(rows, device=self.device))
+            (piece, None if len(rows) == count else tensor_on(self.device, rows))
             for piece, rows in readers.items()
         ]
 
@@ -183,9 +184,11 @@ class SlotView:
         return self._far[window, piece]
 
     def _near_mask(self, piece: Piece, readers: torch.Tensor | None, window: int) -> torch.Tensor | None:
-        positions = torch.tensor(self.starts, device=self.device) + self._at
+        last = max(start + length - 1 for start, length in zip(self.starts, self.slots.lengths, strict=True))
+        if piece.start > last - window:
+            return None
+        positions = tensor_on(self.device, self.starts) + self._at
         if readers is not None:
             positions = positions[readers]
         keys = torch.arange(piece.start, piece.start + len(piece), device=self.device)
-        near = keys > (positions - window)[:, None]
-        return None if bool(near.all()) else near
+        return keys > (positions - window)[:, None]
