@@ -425,7 +425,7 @@ def test_a_port_of_something_else() -> None:
 
 def test_a_missing_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    assert "pip install pytest-llmeval-harness[api]" in unusable(server.url)
+    assert "pip install 'pytest-llmeval-harness[api]'" in unusable(server.url)
     assert "pip install" in ended(server.url, [chat()])
     assert OpenAIModel(config(server.url, "")).identity() == f"openai: at {server.url}"
 
@@ -998,3 +998,56 @@ def test_credentials_of_the_address_are_sent(server: Server) -> None:
     url = server.url.replace("http://", "http://me:p%40ss@")
     assert ask(url, [chat()])[0].error is None
     assert server.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+def test_either_transport_tells_failures_apart(
+    server: Server, monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    monkeypatch.setattr(openai_api, "_has_aiohttp", lambda: transport == "aiohttp")
+    server.script(DROP, TORN, HTML, error(503, "busy"), Reply(completion("B")))
+    [got] = ask(server.url, [chat()], Waits())
+    assert got.text == "B" and got.attempts == 5
+    server.script(Reply(completion("C"), events=2), Reply(completion("C")))
+    [got] = ask(server.url, [chat()], Waits(), stream=True)
+    assert got.text == "C" and got.attempts == 2 and got.first_token_s is not None
+    server.script(*[DROP] * 2)
+    [got] = ask(server.url, [chat()], Waits(), retries=1)
+    assert got.error is not None and "timed out" not in got.error and "after 2 attempts" in got.error
+    server.script(*[Reply(completion(), latency=5)] * 2)
+    [got] = ask(server.url, [chat()], Waits(), retries=1, timeout=0.2)
+    assert got.error is not None and got.error.endswith("no reply within 0.2 s; see --llm-timeout")
+    [got] = ask(f"http://127.0.0.1:{closed_port()}/v1", [chat()], Waits(), retries=1)
+    assert got.error is not None and got.error.endswith("after 2 attempts: connection refused")
+
+
+@pytest.mark.parametrize(
+    ("raised", "unreachable", "late"),
+    [
+        (["ConnectTimeout", "ConnectionTimeoutError"], True, False),
+        (["ConnectTimeout", "ClientConnectorDNSError"], True, False),
+        (["ConnectTimeout", "ServerDisconnectedError"], False, False),
+        (["ConnectTimeout", "ClientOSError"], False, False),
+        (["ReadTimeout", "SocketTimeoutError"], False, True),
+        (["ReadError", "ClientPayloadError"], False, False),
+    ],
+)
+def test_what_aiohttp_raises_is_not_what_the_sdk_calls_it(
+    raised: list[str], unreachable: bool, late: bool
+) -> None:
+    """The SDK's transport for it takes any lost connection for a time-out while connecting."""
+    import aiohttp
+    import httpx2
+    import openai
+
+    outer, inner = raised
+    cause = getattr(httpx2, outer)("as the SDK has it")
+    kind = getattr(aiohttp, inner)
+    key = aiohttp.client_reqrep.ConnectionKey("h", 80, False, True, None, None, None)
+    cause.__cause__ = kind(key, OSError(5, "why")) if "Connector" in inner else kind("why")
+    sdk = openai.APITimeoutError if issubclass(type(cause), httpx2.TimeoutException) else None
+    request = httpx2.Request("POST", "http://h/v1")
+    error = sdk(request=request) if sdk else openai.APIConnectionError(request=request)
+    error.__cause__ = cause
+    refused = openai_api._refused(error)
+    assert (refused.unreachable, refused.late) == (unreachable, late)

@@ -7,11 +7,12 @@ every attempt must be counted and no odd reply may pass for an answer.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,7 +39,9 @@ RETRIES = 5
 TIMEOUT_S = 120.0
 _LEAST_WINDOW = 64
 _AUTO_WINDOW = 256
-_TRANSPORTS = ("httpx", "httpx2")
+_TRANSPORTS = ("httpx", "httpx2", "aiohttp")
+_NOT_CONNECTED = frozenset(["ConnectError", "ClientConnectorError", "ConnectionTimeoutError"])
+_TIMEOUTS = frozenset(["ReadTimeout", "WriteTimeout", "PoolTimeout", "ServerTimeoutError"])
 _LOOK_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 10.0
 _NO_KEY = "no-key-needed"  # the SDK wants one
@@ -125,7 +128,9 @@ class OpenAIModel:
         import openai
 
         timeout = self.config.timeout or TIMEOUT_S
-        async with _client(openai.AsyncOpenAI, openai.DefaultAsyncHttpxClient, where, timeout) as client:
+        # aiohttp takes half of the time that httpx takes for a request
+        transport = openai.DefaultAioHttpClient if _has_aiohttp() else openai.DefaultAsyncHttpxClient
+        async with _client(openai.AsyncOpenAI, transport, where, timeout) as client:
             interface: Interface = Completions() if self.config.api == "completions" else _chat(self.config)
 
             async def post(body: dict[str, Any]) -> Reply:
@@ -247,10 +252,11 @@ def _hush(where: Endpoint) -> None:
 def need_sdk() -> None:
     """Raises ``ModelUnusable`` where the SDK is not installed."""
     try:
+        import httpx2  # noqa: F401  # the SDK's own since its version 3
         import openai  # noqa: F401
     except ImportError:
         raise ModelUnusable(
-            "openai:... needs the package openai: pip install pytest-llmeval-harness[api]"
+            "openai:... needs the package openai, 3 or newer: pip install 'pytest-llmeval-harness[api]'"
         ) from None
 
 
@@ -268,7 +274,7 @@ def _client(make: Callable[..., T], transport: Callable[..., object], where: End
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
             # a proxy of the environment is for the world outside
-            http_client=transport(trust_env=False) if where.direct else None,
+            http_client=transport(trust_env=not where.direct),
         )
     except Exception as error:  # what proxies, certificates and addresses in the environment lead to
         reason = one_line(where.clean(f"{type(error).__name__}: {error}"), 200)
@@ -277,34 +283,35 @@ def _client(make: Callable[..., T], transport: Callable[..., object], where: End
 
 async def _post(client: openai.AsyncOpenAI, path: str, body: dict[str, Any], timeout: float) -> Reply:
     """Send one body; ``timeout`` (seconds) is for all of it. Raises ``Refused``."""
+    import httpx2
     import openai
 
-    # as extra_body it is sent as it is; as arguments the SDK would walk through every message
-    options: dict[str, Any] = {"model": body["model"], "extra_body": body}
-    ask: Any = client.chat.completions
-    if path == Completions.path:
-        ask, options["prompt"] = client.completions, ""
-    else:
-        options["messages"] = []
     try:
         async with asyncio.timeout(timeout):
             if body.get("stream"):
-                return await _read_stream(ask.with_streaming_response.create(**options))
-            reply = await ask.with_raw_response.create(**options)
+                return await _read_stream(client, path, body)
+            # not through ``chat.completions``, which would walk through every message
+            reply = await client.post(path, body=body, cast_to=httpx2.Response)
+            return Reply(reply.content)
     except TimeoutError:
         raise _late(timeout) from None
     except openai.APIError as error:
         refused = _refused(error)
         raise _late(timeout) if refused.late else refused from None
-    return Reply(reply.http_response.content)
 
 
-async def _read_stream(asking: Any) -> Reply:
+async def _read_stream(client: openai.AsyncOpenAI, path: str, body: dict[str, Any]) -> Reply:
     import openai
 
+    asked: dict[str, Any] = {"model": body["model"], "extra_body": body}
+    ask: Any = client.chat.completions
+    if path == Completions.path:
+        ask, asked["prompt"] = client.completions, ""
+    else:
+        asked["messages"] = []
     started = time.perf_counter()
     first_token_s, assembly = None, Assembly()
-    async with asking as reply:
+    async with ask.with_streaming_response.create(**asked) as reply:
         try:
             async for piece in reply.http_response.aiter_bytes():
                 if assembly.feed(piece) and first_token_s is None:
@@ -316,6 +323,10 @@ async def _read_stream(asking: Any) -> Reply:
             raise
         except Exception as error:  # of the transport, which has a name of its own in every version
             raise Refused(f"the stream broke: {_connection_reason(error)}") from None
+
+
+def _has_aiohttp() -> bool:
+    return importlib.util.find_spec("aiohttp") is not None
 
 
 def _late(timeout: float) -> Refused:
@@ -355,19 +366,30 @@ def _refused(error: openai.APIError) -> Refused:
             code=wire.error_code(reply),
             hint=retry_after_s(error.response.headers, time.time()),
         )
-    cause = error.__cause__
-    if isinstance(error, openai.APITimeoutError):
-        connecting = type(cause).__name__ == "ConnectTimeout"
-        return Refused("timed out", unreachable=connecting, late=not connecting)
-    return Refused(_connection_reason(cause), unreachable=type(cause).__name__ == "ConnectError")
+    # by name: which transport it is, and its package, is the SDK's affair
+    kinds = {kind.__name__ for one in _causes(error) for kind in type(one).__mro__}
+    unreachable = not kinds.isdisjoint(_NOT_CONNECTED) or (
+        "ConnectTimeout" in kinds and "ClientConnectionError" not in kinds  # which is aiohttp's for all
+    )
+    late = not unreachable and not kinds.isdisjoint(_TIMEOUTS)
+    timed_out = late or ("ConnectTimeout" in kinds and unreachable and "OSError" not in kinds)
+    return Refused(
+        "timed out" if timed_out else _connection_reason(error), unreachable=unreachable, late=late
+    )
 
 
-def _connection_reason(error: BaseException | None) -> str:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _connection_reason(error: BaseException) -> str:
     """The innermost reason why there was no connection, in words."""
-    reason, text = error, ""
-    while reason is not None:
+    text = ""
+    for reason in _causes(error):
         text = getattr(reason, "strerror", None) or str(reason) or text
         if isinstance(reason, ConnectionRefusedError):
             return "connection refused"
-        reason = reason.__cause__ or reason.__context__
     return text or "the connection broke"

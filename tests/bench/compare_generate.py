@@ -42,6 +42,7 @@ def main() -> None:
 
     requests = [Request(prompt, max_tokens=options.max_tokens) for prompt in prompts]
     ours = _timed("ours", lambda: [one.text for one in local.ask(requests)])
+    model.set_attn_implementation("sdpa")
     single = _timed("generate, one by one", lambda: [_generate(model, one, options) for one in encoded])
     texts = [tokenizer.decode(one, skip_special_tokens=True) for one in single]
     _compare("ours", ours, texts, single, encoded, model)
