@@ -51,7 +51,7 @@ class FaultServer(Server):
         *,
         latency: float = 0.0,
         hang_s: float = 30.0,
-        drip_s: float = 30.0,
+        drip_s: float = 6.0,
         always_fails: frozenset[str] = frozenset(),
         port: int = 0,
         seed: int = 0,
