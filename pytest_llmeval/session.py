@@ -27,6 +27,7 @@ from pytest_llmeval.recorder import PREFIX
 from pytest_llmeval.report import terminal
 from pytest_llmeval.report.folder import new_run_folder, point_latest
 from pytest_llmeval.report.questions import QUESTIONS, merge
+from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.report.results import RunInfo, write_run
 from pytest_llmeval.report.submission import write_submissions
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
@@ -259,6 +260,37 @@ class Controller:
             write_submissions(folder)
         point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
+        self._write_for_people(run)
+
+    def _write_for_people(self, run: RunInfo) -> None:
+        """What is made of the results for people to look at; the results are safe whatever becomes of it."""
+        from pytest_llmeval.report import outlets
+
+        settings = self._state.settings
+        try:
+            rerun = self._rerun()
+        except UserError:  # a benchmark's folder went away meanwhile
+            rerun = Rerun()
+        report = outlets.Report(self.folder, run, self._results, self._verdicts, tuple(self._errors), rerun)
+        for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
+            try:
+                outlet.write(report)
+            except Exception as error:
+                self._state.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
+
+    def _rerun(self) -> Rerun:
+        """How to ask one question again, from what was typed."""
+        from pytest_llmeval import benchmark as benchmarks
+        from pytest_llmeval.options import OPTIONS
+
+        settings, start = self._state.settings, self._config.invocation_params.dir
+        earlier = self._state.earlier
+        given = {option.key: getattr(self._config.option, option.dest) for option in OPTIONS}
+        if earlier is not None:  # "latest" will be another run then
+            given["replay"] = os.path.relpath(earlier.folder, start)
+        names = {benchmarks.load(benchmarks.find(one, start)).name: one for one in settings.benchmarks}
+        specs = zip((model.name for model in settings.models), settings.specs, strict=False)
+        return Rerun(given, dict(specs), names, self._config.rootpath, start)
 
     def _remove_folder(self) -> None:
         """Leave nothing of a run without results."""

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pytest_llmeval.report import svg
 from pytest_llmeval.report.figures import percent
-from pytest_llmeval.stats import Counts
+from pytest_llmeval.stats import Counts, median
 
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LANE = 9
@@ -175,7 +175,8 @@ def stack(counts: Counts, width: float = 320, height: float = 10) -> Markup:
 
 
 def histogram(
-    series: Mapping[str, Sequence[float]],
+    values: Mapping[str, Sequence[float]],
+    series: Mapping[str, int],
     axis: Callable[[float], str],
     label: str,
     width: float = 520,
@@ -183,18 +184,18 @@ def histogram(
     titled: bool = False,
 ) -> Markup:
     """How values spread, a strip a model on one logarithmic scale, with its median; for values of at least 0."""
-    found = {name: [v for v in values if math.isfinite(v) and v >= 0] for name, values in series.items()}
-    found = {name: values for name, values in found.items() if values}
-    edges = _edges([value for values in found.values() for value in values])
+    found = {name: [v for v in of if math.isfinite(v) and v >= 0] for name, of in values.items()}
+    found = {name: of for name, of in found.items() if of}
+    edges = _edges([value for of in found.values() for value in of])
     strip, top = 66, 34 if titled else 4
-    several = len(series) > 1
+    several = len(values) > 1
     height = top + len(found) * (strip + (16 if several else 0)) + 24
-    left, right = 8.0, width - 8.0
+    left, right = 20.0, width - 20.0
 
     def at(value: float) -> float:
         low, high = math.log(edges[0]), math.log(edges[-1])
         share = (math.log(max(value, edges[0])) - low) / (high - low)
-        return left + min(1.0, share) * (right - left)
+        return left + min(1.0, max(0.0, share)) * (right - left)
 
     parts: list[Markup] = []
     if titled:
@@ -202,18 +203,17 @@ def histogram(
             svg.rect(0, 0, width, height, fill=svg.PAPER, class_="paper"),
             svg.text(left, 22, label, font_size=15, font_weight=600),
         ]
-    numbers = {name: number for number, name in enumerate(series)}
     said = []
     y = float(top)
-    for name, values in found.items():
+    for name, of in found.items():
         if several:
             parts += [
-                *_point(left + 5, y + 8, numbers[name]),
+                *_point(left + 5, y + 8, series[name]),
                 svg.text(left + 16, y + 12, name, font_size=11),
             ]
             y += 16
-        parts += _strip(values, edges, at, y, strip, numbers[name])
-        middle = sorted(values)[len(values) // 2]
+        parts += _strip(of, edges, at, y, strip, series[name])
+        middle = median(of) or 0.0
         words = f"median {axis(float(f'{middle:.3g}'))}"
         side = at(middle) < (left + right) / 2
         x = at(middle) + (5 if side else -5)
@@ -237,10 +237,10 @@ def _edges(values: Sequence[float]) -> list[float]:
     """The ends of bins of equal width on a logarithmic scale; zeros go into the first."""
     positive = [value for value in values if value > 0]
     low, high = (min(positive), max(positive)) if positive else (1.0, 1.0)
-    if high / low < 2:  # one value, or nearly
+    if high < 2 * low:  # one value, or nearly
         low, high = low / 2, high * 2
-    step = math.log(high / low) / _BINS
-    return [low * math.exp(step * i) for i in range(_BINS)] + [high]
+    start, end = math.log(low), math.log(high)
+    return [math.exp(start + (end - start) * i / _BINS) for i in range(_BINS + 1)]
 
 
 def _strip(
@@ -252,9 +252,10 @@ def _strip(
     series: int,
 ) -> list[Markup]:
     numbers = [0] * (len(edges) - 1)
-    scale = (len(edges) - 1) / math.log(edges[-1] / edges[0])
+    start = math.log(edges[0])
+    scale = (len(edges) - 1) / (math.log(edges[-1]) - start)
     for value in values:
-        place = int(math.log(value / edges[0]) * scale) if value > edges[0] else 0
+        place = int((math.log(value) - start) * scale) if value > edges[0] else 0
         numbers[min(place, len(numbers) - 1)] += 1
     most = max(numbers)
     parts = []
@@ -284,7 +285,7 @@ def _log_ticks(low: float, high: float, most: int = 8) -> list[float]:
     return ticks[:: math.ceil(len(ticks) / most)]
 
 
-def letters(given: Mapping[str, int], gold: Mapping[str, int], width: float = 320) -> Markup:
+def letters(given: Mapping[str, int], gold: Mapping[str, int], series: int = 0, width: float = 320) -> Markup:
     """How often each answer was given, beside how often it is the right one: a habit shows at once."""
     labels = sorted({*given, *gold})
     most = max([1, *given.values(), *gold.values()])
@@ -294,7 +295,7 @@ def letters(given: Mapping[str, int], gold: Mapping[str, int], width: float = 32
         y = 4 + place * 30
         parts.append(svg.text(left - 8, y + 15, label, anchor="end"))
         for offset, number, look in (
-            (0, given.get(label, 0), {"fill": _colour(0), "class_": "m0"}),
+            (0, given.get(label, 0), {"fill": _colour(series), "class_": _class(series)}),
             (11, gold.get(label, 0), {"fill": "none", "stroke": svg.MUTED, "class_": "gold"}),
         ):
             size = (right - left) * number / most

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os.path
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -222,7 +221,8 @@ def _share_prefixes(details: Sequence[dict[str, Any]], groups: Sequence[tuple[st
     for group, detail in zip(groups, details, strict=True):
         members.setdefault(group, []).append(detail)
     for found in members.values():
-        shared = os.path.commonprefix([detail["prompt"] for detail in found])
+        prompts = [detail["prompt"] for detail in found]
+        shared = _common_start(min(prompts), max(prompts))  # what these two share, all between them share
         shared = shared[: shared.rfind("\n") + 1]
         if len(found) > 1 and len(shared) >= _LEAST_PREFIX:
             for detail in found:
@@ -230,6 +230,13 @@ def _share_prefixes(details: Sequence[dict[str, Any]], groups: Sequence[tuple[st
                 detail["prefix"] = len(prefixes)
             prefixes.append(shared)
     return prefixes
+
+
+def _common_start(one: str, other: str) -> str:
+    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return one[:place]
+    return min(one, other, key=len)
 
 
 def _see(

@@ -142,7 +142,7 @@ def benches(
                 groups,
                 subjects,
                 tuple(pairs(of_this, [result.model for result in own])),
-                tuple(figures(name, own, seen)),
+                tuple(figures(name, own, seen, series)),
             )
         )
     return made
@@ -161,11 +161,15 @@ def lines(results: Sequence[Result], series: Mapping[str, int]) -> tuple[tuple[L
             groups.append(_line(group, (), "", parts, results, series, whole))
         for key in keys:
             parts = tuple(result.subjects.get(key) for result in results)
-            names = tuple(
-                name for name in dict.fromkeys(info.subjects.get(key, ("", ""))) if name and name != key
-            )
+            names = _names(key, info.subjects.get(key, ("", "")))
             subjects.append(_line(key, names, group, parts, results, series, whole))
     return tuple(groups), tuple(subjects)
+
+
+def _names(key: str, known: tuple[str, str]) -> tuple[str, ...]:
+    """What else a subject is called: nothing that its key says already."""
+    said = key.replace("_", " ").casefold()
+    return tuple(name for name in dict.fromkeys(known) if name and name.casefold() != said)
 
 
 def _line(
@@ -226,28 +230,37 @@ def pairs(units: Sequence[Unit], models: Sequence[str]) -> list[Pair]:
     return found
 
 
-def figures(name: str, results: Sequence[Result], seen: Mapping[tuple[str, str], Seen]) -> Iterable[Figure]:
+def figures(
+    name: str,
+    results: Sequence[Result],
+    seen: Mapping[tuple[str, str], Seen],
+    series: Mapping[str, int],
+) -> Iterable[Figure]:
     """Latencies, tokens, and the answers that were given beside the right ones."""
     of = {result.model: seen.get((name, result.model), Seen()) for result in results}
     latencies = {model: one.latencies for model, one in of.items()}
     if any(map(any, latencies.values())):
         yield Figure(
             "Latency",
-            charts.histogram(latencies, axis_seconds, "latency"),
+            charts.histogram(latencies, series, axis_seconds, "latency"),
             "of answers asked for in this run; logarithmic scale",
         )
     written = {model: one.completion_tokens for model, one in of.items()}
     if any(map(any, written.values())):
-        yield Figure("Tokens written", charts.histogram(written, axis_count, "tokens written"), "an answer")
+        yield Figure(
+            "Tokens written", charts.histogram(written, series, axis_count, "tokens written"), "an answer"
+        )
     prompts = {model: one.prompt_tokens for model, one in of.items()}
     if any(map(any, prompts.values())):
-        yield Figure("Prompt tokens", charts.histogram(prompts, axis_count, "prompt tokens"), "a question")
+        yield Figure(
+            "Prompt tokens", charts.histogram(prompts, series, axis_count, "prompt tokens"), "a question"
+        )
     for model, one in of.items():
         if one.gold and len(one.gold) <= _MOST_LETTERS:
             given = {answer: number for answer, number in one.given.items() if answer in one.gold}
             yield Figure(
                 f"Answers of {model}" if len(of) > 1 else "Answers",
-                charts.letters(given, one.gold),
+                charts.letters(given, one.gold, series[model]),
                 "filled: how often given; outlined: how often right",
             )
 

@@ -369,7 +369,9 @@
         const content = ready.get(chunk) || await load(chunk);
         if (!row.isConnected) continue;
         line.dataset.told = "1";
-        if (content) put(line, gist(textOf(content, chunk, i).prompt));
+        if (!content) continue;
+        line.textContent = "";
+        put(line, gist(textOf(content, chunk, i).prompt));
       } catch { return; }
     }
   }
