@@ -75,7 +75,8 @@ def _record(
 ) -> Record:
     english, chinese = SUBJECTS.get(subject, (subject, subject))
     shots = "\n\n".join(
-        f"[user]\n以下是关于{chinese}的单项选择题，请直接给出正确答案的选项。\n题目：{english} 例题 {n}，下列说法正确的是？\n"
+        f"[user]\n以下是关于{chinese}的单项选择题，请直接给出正确答案的选项。\n"
+        + f"题目：{english} 例题 {n}，下列说法正确的是？\n"
         + "\n".join(f"{label}. 第{n}题的选项{label}，{chinese}" for label in "ABCD")
         + f"\n\n[assistant]\n答案是: {'ABCD'[n % 4]}"
         for n in range(5)

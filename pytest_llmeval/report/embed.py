@@ -154,6 +154,7 @@ class Questions:
         """The number of the first question of each chunk, and the chunk in base64."""
         details: list[dict[str, Any]] = []
         size, first = 0, 0
+        prefixes: dict[tuple[str, str], str] = {}
         with self.path.open("rb") as file:
             for place, unit in enumerate(self.units):
                 rows = {}
@@ -164,11 +165,19 @@ class Questions:
                     if (row := parse_line(line)) is not None:
                         rows[model] = row
                 details.append(self._detail(unit, rows))
-                if size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS:
-                    yield first, _packed(details, self.units[first : place + 1])
+                full = size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS
+                if full and not self._begins_subject(place, first):
+                    yield first, _packed(details, self.units[first : place + 1], prefixes)
                     details, size, first = [], 0, place + 1
         if details:
-            yield first, _packed(details, self.units[first:])
+            yield first, _packed(details, self.units[first:], prefixes)
+
+    def _begins_subject(self, place: int, first: int) -> bool:
+        """Whether a chunk that ended here would hold but one of a subject's questions: what its prompts
+        share would not be known.
+        """
+        groups = [(unit.benchmark, unit.subject) for unit in self.units[max(first, place - 1) : place + 2]]
+        return len(groups) == 3 and groups[0] != groups[1] == groups[2]
 
     def _detail(self, unit: Unit, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         prompts = [_text(row.get("prompt")) or "" for row in rows.values()]
@@ -208,23 +217,34 @@ def _model_detail(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in (None, "", [], {}, False)}
 
 
-def _packed(details: Sequence[dict[str, Any]], units: Sequence[Unit]) -> bytes:
-    prefixes = _share_prefixes(details, [(unit.benchmark, unit.subject) for unit in units])
-    content = encode(_JSON.encode({"prefixes": prefixes, "questions": details}))
-    return base64.b64encode(zlib.compress(content, 6))
+def _packed(
+    details: Sequence[dict[str, Any]], units: Sequence[Unit], known: dict[tuple[str, str], str]
+) -> bytes:
+    groups = [(unit.benchmark, unit.subject) for unit in units]
+    content = {"prefixes": _share_prefixes(details, groups, known), "questions": details}
+    return base64.b64encode(zlib.compress(encode(_JSON.encode(content)), 6))
 
 
-def _share_prefixes(details: Sequence[dict[str, Any]], groups: Sequence[tuple[str, str]]) -> list[str]:
-    """Take what the prompts of each group begin with, up to a line's end, out of them."""
+def _share_prefixes(
+    details: Sequence[dict[str, Any]], groups: Sequence[tuple[str, str]], known: dict[tuple[str, str], str]
+) -> list[str]:
+    """Take what the prompts of each group begin with, up to a line's end, out of them.
+
+    ``known`` is what groups shared in chunks before: it serves their last question, alone in a chunk.
+    """
     prefixes: list[str] = []
     members: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for group, detail in zip(groups, details, strict=True):
         members.setdefault(group, []).append(detail)
-    for found in members.values():
+    for group, found in members.items():
         prompts = [detail["prompt"] for detail in found]
-        shared = _common_start(min(prompts), max(prompts))  # what these two share, all between them share
-        shared = shared[: shared.rfind("\n") + 1]
-        if len(found) > 1 and len(shared) >= _LEAST_PREFIX:
+        shared = known.get(group, "")
+        if not (shared and all(prompt.startswith(shared) for prompt in prompts)):
+            # what these two share, all between them share
+            shared = _common_start(min(prompts), max(prompts)) if len(prompts) > 1 else ""
+            shared = shared[: shared.rfind("\n") + 1]
+        if len(shared) >= _LEAST_PREFIX:
+            known[group] = shared
             for detail in found:
                 detail["prompt"] = detail["prompt"][len(shared) :]
                 detail["prefix"] = len(prefixes)

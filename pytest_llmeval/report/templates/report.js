@@ -11,6 +11,24 @@
     return node;
   }
 
+  /* Text as it is, but for what would be invisible or turn the text around it: that is shown by its number. */
+  const ODD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const MOST_ODD = 400;
+  function put(node, text) {
+    const whole = String(text);
+    let from = 0, number = 0;
+    for (const hit of whole.matchAll(ODD)) {
+      if (++number > MOST_ODD) break;
+      const code = whole.charCodeAt(hit.index).toString(16).toUpperCase().padStart(4, "0");
+      node.append(whole.slice(from, hit.index), make("span", "odd", `U+${code}`));
+      from = hit.index + 1;
+    }
+    const rest = whole.slice(from);
+    node.append(number > MOST_ODD ? plain(rest) : rest);
+  }
+
+  const plain = (text) => text.replace(ODD, "\ufffd");
+
   // ---- theme: as the system has it, dark, light
 
   const THEMES = ["", "dark", "light"];
@@ -112,7 +130,7 @@
 
   const loaded = new Map(); // the number of a chunk -> a promise of its content
   const ready = new Map(); // the number of a chunk -> its content
-  const KEPT = 60;
+  const KEPT = 400;
   const parsed = new Promise((resolve) => {
     if (document.readyState !== "loading") resolve();
     else document.addEventListener("DOMContentLoaded", () => resolve(), { once: true });
@@ -150,7 +168,7 @@
 
   function options(select, pairs) {
     select.replaceChildren(...pairs.map(([value, text]) => {
-      const option = make("option", "", text);
+      const option = make("option", "", plain(text));
       option.value = value;
       return option;
     }));
@@ -268,10 +286,14 @@
   }
 
   let waiting = 0;
-  byId("filters").addEventListener("input", (event) => {
-    if (event.target === fields.benchmark) offerSubjects();
+  fields.text.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(filter, event.target === fields.text ? 180 : 0);
+    waiting = setTimeout(filter, 180);
+  });
+  byId("filters").addEventListener("change", (event) => {
+    if (event.target === fields.text) return;
+    if (event.target === fields.benchmark) offerSubjects();
+    filter();
   });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("reset", () => setTimeout(() => { offerSubjects(); filter(); }));
@@ -329,7 +351,7 @@
     const [word, sign] = OUTCOMES[letter] || ["not asked", "·"];
     node.classList.add(OUTCOMES[letter] ? `o-${word}` : "none");
     node.textContent = sign;
-    node.title = several ? `${data.models[model]}: ${word}` : word;
+    node.title = several ? `${plain(data.models[model])}: ${word}` : word;
     node.setAttribute("role", "img");
     node.setAttribute("aria-label", node.title);
     return node;
@@ -573,22 +595,6 @@
     press.addEventListener("click", () => copy(text, press));
     line.append(code, press);
     return line;
-  }
-
-  /* Text as it is, but for what would be invisible or turn the text around it: that is shown by its number. */
-  const ODD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-  const MOST_ODD = 400;
-  function put(node, text) {
-    const whole = String(text);
-    let from = 0, number = 0;
-    for (const hit of whole.matchAll(ODD)) {
-      if (++number > MOST_ODD) break;
-      const code = whole.charCodeAt(hit.index).toString(16).toUpperCase().padStart(4, "0");
-      node.append(whole.slice(from, hit.index), make("span", "odd", `U+${code}`));
-      from = hit.index + 1;
-    }
-    const rest = whole.slice(from);
-    node.append(number > MOST_ODD ? rest.replace(ODD, "\ufffd") : rest);
   }
 
   function seconds(ms) {
