@@ -81,7 +81,8 @@ def _record(
         + f"\n\n[assistant]\n答案是: {'ABCD'[n % 4]}"
         for n in range(5)
     )
-    target = dice.choice("ABCD")
+    own_dice = random.Random(f"{subject}/{key}")  # what every model sees of the question
+    target = own_dice.choice("ABCD")
     lot = dice.random()
     hard = skill - 0.25 * (subject in ("ancient_chinese", "college_law"))
     outcome = (
@@ -102,8 +103,8 @@ def _record(
         attempts=6 if error else 1,
         error=error,
     )
-    own = f"题目：关于{chinese}的第 {key} 题（{dice.randrange(10**9)}），下列哪一项是正确的？"
-    choices = "\n".join(f"{label}. {dice.randrange(10**6)} 号选项的内容" for label in "ABCD")
+    own = f"题目：关于{chinese}的第 {key} 题（{own_dice.randrange(10**9)}），下列哪一项是正确的？"
+    choices = "\n".join(f"{label}. {own_dice.randrange(10**6)} 号选项的内容" for label in "ABCD")
     return Record(
         id=f"{of}/{subject}/{key}",
         nodeid=f"benchmarks/{of}/test_{of}.py::test_{of}[{subject}-{key}]",

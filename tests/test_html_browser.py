@@ -91,10 +91,13 @@ class Page:
 
         ActionChains(self.driver).send_keys(keys).perform()
 
-    def picture(self, name: str, most: int = 5000) -> None:
-        """Keep a picture of the whole page."""
+    def picture(self, name: str, whole: bool = True) -> None:
+        """Keep a picture of the page, or of what is in sight of it."""
+        if not whole:
+            self.driver.save_screenshot(str(self._pictures / f"{name}.png"))
+            return
         width, height = self.js("return [innerWidth, document.documentElement.scrollHeight]")
-        clip = {"x": 0, "y": 0, "width": width, "height": min(most, height), "scale": 1}
+        clip = {"x": 0, "y": 0, "width": width, "height": min(5000, height), "scale": 1}
         shot = self.driver.execute_cdp_cmd(
             "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
         )
@@ -449,7 +452,7 @@ def test_a_telephone(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.until(lambda: "cmmlu/agronomy/1" in page.text("#detail"))
     place = "return document.getElementById('detail').getBoundingClientRect().width"
     assert page.js(place) == 390
-    page.picture("phone-question", 900)
+    page.picture("phone-question", whole=False)
     page.click("#back")
     page.until(lambda: page.js(place) == 0)
 
@@ -499,7 +502,8 @@ def test_it_prints(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert page.js("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        assert page.js("return getComputedStyle(document.getElementById('list')).display") == "none"
+        assert page.js("return document.getElementById('list').getBoundingClientRect().height") == 0
+        assert page.js("return document.querySelector('th button').getBoundingClientRect().height") > 0
         page.picture("print")
     finally:
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

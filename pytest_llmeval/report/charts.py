@@ -71,7 +71,7 @@ def forest(
     label_width = min(width * 0.45, max([80, *(svg.text_width(row.label) + 24 for row in rows)]))
     number_width = 52 if several else 100
     left, right = label_width + 10, width - number_width
-    top = 46 + (18 * len(models) if several else 0) + 14
+    top = 46 + (18 * len(models) if several else 0) + 26
     row_height = max(19, _LANE * len(models) + 8)
     height = top + row_height * len(rows) + 34
 

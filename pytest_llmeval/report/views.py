@@ -17,7 +17,7 @@ from pytest_llmeval.report.summary import BenchmarkInfo, Group, Part, Result, ou
 from pytest_llmeval.types import Outcome
 
 _MOST_LETTERS = 10
-_EXTREMES = 3
+_EXTREMES = 5
 _SCORED = (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED)
 
 
@@ -199,10 +199,9 @@ def _extremes(result: Result) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     """
     _, subjects = lines([result], {result.model: 0})
     scored = [(part.interval, line) for line in subjects for part in line.asked if part.interval]
-    if len(scored) < 2 * _EXTREMES:
-        return (), ()
-    weakest = sorted(scored, key=lambda one: one[0][1])[:_EXTREMES]
-    strongest = sorted(scored, key=lambda one: -one[0][0])[:_EXTREMES]
+    most = min(_EXTREMES, len(scored) // 2)
+    weakest = sorted(scored, key=lambda one: one[0][1])[:most]
+    strongest = sorted(scored, key=lambda one: -one[0][0])[:most]
     return tuple(line for _, line in weakest), tuple(line for _, line in strongest)
 
 
