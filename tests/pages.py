@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_llmeval.report.questions import QUESTIONS, QuestionLog
@@ -81,7 +81,7 @@ def _record(
         + f"\n\n[assistant]\n答案是: {'ABCD'[n % 4]}"
         for n in range(5)
     )
-    own_dice = random.Random(f"{subject}/{key}")  # what every model sees of the question
+    own_dice = random.Random(ascii((subject, key)))  # what every model sees of the question
     target = own_dice.choice("ABCD")
     lot = dice.random()
     hard = skill - 0.25 * (subject in ("ancient_chinese", "college_law"))
@@ -164,3 +164,11 @@ def made_up(
     )
     errors = tuple((one.id, one.completion.error) for one in found if one.completion.error is not None)
     return MadeUp(folder, run, summarise(tally, {one.name: one for one in infos}, models), errors)
+
+
+def changed(record: Record, **changes: object) -> Record:
+    """The record with other values, of its own or of its completion."""
+    own = {key: value for key, value in changes.items() if key in Record.__dataclass_fields__}
+    inner = {key: value for key, value in changes.items() if key not in own}
+    completion = replace(record.completion, **inner)  # type: ignore[arg-type]
+    return replace(record, **{"completion": completion, **own})  # type: ignore[arg-type]

@@ -183,7 +183,7 @@ def histogram(
     *,
     titled: bool = False,
 ) -> Markup:
-    """How values spread, a strip a model on one logarithmic scale, with its median; for values of at least 0."""
+    """How values of at least 0 spread: a strip a model, with its median, on one logarithmic scale."""
     found = {name: [v for v in of if math.isfinite(v) and v >= 0] for name, of in values.items()}
     found = {name: of for name, of in found.items() if of}
     edges = _edges([value for of in found.values() for value in of])

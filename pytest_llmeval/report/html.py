@@ -67,7 +67,7 @@ def write_html(
         content = {
             **questions.index(results),
             "chunks": [chunk.first for chunk in chunks],
-            "pages": [{"name": name, "chunk": page[0]} for name, page in zip(names, pages, strict=True)],
+            "pages": [{"name": name, "chunk": page.start} for name, page in zip(names, pages, strict=True)],
         }
         environment = _environment()
         template = environment.get_template("report.html.j2")

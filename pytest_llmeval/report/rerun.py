@@ -47,7 +47,7 @@ class Rerun:
             value = self.given.get(option.key)
             if option.name in _KEPT and value not in (None, False, []):
                 words += _spelled(option.name, value)
-        return " ".join(shlex.quote(redact(one_line(word, 1000))) for word in words)
+        return " ".join(shlex.quote(redact(word)) for word in words)
 
     def selector(self, benchmark: str, model: str, name: str, nodeid: str) -> str:
         """What chooses the question called ``name`` (subject-key): ``-k "[agronomy-0]"``, or its node id."""
