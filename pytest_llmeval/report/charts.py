@@ -89,10 +89,12 @@ def forest(
     bottom = top + row_height * len(rows)
     for tick in _TICKS:
         parts.append(svg.line(at(tick), top - 4, at(tick), bottom + 4))
-        for y in (top - 9, bottom + 18):
+        for scale in (top - 9, bottom + 18):
             words = percent(tick, 0)
             parts.append(
-                svg.text(at(tick), y, words, anchor="middle", fill=svg.MUTED, class_="muted", font_size=10)
+                svg.text(
+                    at(tick), scale, words, anchor="middle", fill=svg.MUTED, class_="muted", font_size=10
+                )
             )
     for place, row in enumerate(rows):
         y = top + row_height * (place + 0.5)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,12 +26,11 @@ from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.report.folder import encode, replacing, writing
 from pytest_llmeval.report.questions import QUESTIONS
 from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.results import RunInfo
+from pytest_llmeval.report.results import REPORT, RunInfo
 from pytest_llmeval.report.summary import Result
 from pytest_llmeval.report.terminal import error_groups
 from pytest_llmeval.report.text import clean
 
-REPORT = "report.html"
 #: packed texts in one page; what is beyond goes into a further page (report-2.html, ...)
 PAGE_BYTES = 12_000_000
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -129,7 +128,7 @@ def _environment() -> jinja2.Environment:
     style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,
         "interval": figures.interval,
@@ -139,6 +138,7 @@ def _environment() -> jinja2.Environment:
         "rate": figures.rate,
         "value": views.sorted_value,
     }
+    environment.filters |= filters
     return environment
 
 

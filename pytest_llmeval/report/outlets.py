@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.folder import write_text
 from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.results import RunInfo
+from pytest_llmeval.report.results import REPORT, RunInfo
 from pytest_llmeval.report.summary import Result
 
 SUMMARY = "summary.md"
@@ -46,7 +46,7 @@ def wanted(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> I
     """The page always; what was asked for (a path, or "" for its place in the run's folder); and
     where GitHub Actions reads a summary, that.
     """
-    yield Outlet("report.html", _page)
+    yield Outlet(REPORT, _page)
     if badge is not None:
         yield Outlet("the badge", lambda report: _badge(report, badge))
     if plot is not None:
