@@ -38,8 +38,7 @@ class Progress:
         in_place = (
             reporter is not None
             and sys.stdout.isatty()
-            and reporter._tw.hasmarkup
-            and os.environ.get("TERM") != "dumb"
+            and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
             and self._config.option.capture != "no"  # what tests print would run into it
         )
         if in_place:

@@ -152,6 +152,17 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Rec
     return write(made, verdict)[0], found
 
 
+def test_no_browser_is_a_failure_in_ci_and_no_more_than_a_gap_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no chromium, and CI must have it"):
+        missing("no chromium")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception):
+        missing("no chromium")
+
+
 # ---- hostile content
 
 PAYLOADS = (

@@ -54,13 +54,13 @@ def test_the_command_of_a_question_of_one_s_own_test(pytester: pytest.Pytester, 
         "    assert llm.answer(question) == question.answer\n"
     )
     (pytester.path / "llmeval.toml").write_text(
-        "models = ['echo', 'twin']\n[models.twin]\nbackend = 'echo'\n", "utf-8"
+        "[runs.both]\nmodels = ['echo', 'twin']\n[models.twin]\nbackend = 'echo'\n", "utf-8"
     )
-    pytester.runpytest_subprocess("tiny")
+    pytester.runpytest_subprocess("tiny", "--llm-run=both")
     assert len(questions(pytester)) == 16
     one = questions(pytester)[-1]
     assert one["model"] == "twin"
-    rerun = Rerun({}, {"echo": "echo", "twin": "twin"}, {}, pytester.path, pytester.path)
+    rerun = Rerun({"run": "both"}, {"echo": "echo", "twin": "twin"}, {}, pytester.path, pytester.path)
     command = f"{rerun.head('tiny', 'twin')} {rerun.selector('tiny', 'twin', 'logic-3', one['nodeid'])}"
     assert index(pytester)["benchmarks"][0]["commands"][1] in command
     assert pytester.runpytest_subprocess(*shlex.split(command)[1:]).ret == 0

@@ -84,8 +84,8 @@ def forest(
         parts.append(svg.text(12, 41, note, fill=svg.MUTED, class_="muted", font_size=11))
     if several:
         for series, model in enumerate(models):
-            y = 60 + 18 * series
-            parts += [*_point(20, y, series), svg.text(32, y + 4, model)]
+            middle = 60 + 18 * series
+            parts += [*_point(20, middle, series), svg.text(32, middle + 4, model)]
     bottom = top + row_height * len(rows)
     for tick in _TICKS:
         parts.append(svg.line(at(tick), top - 4, at(tick), bottom + 4))
