@@ -41,9 +41,14 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a session was asked to do."""
+    """Everything that a session was asked to do.
+
+    ``specs`` are the words for ``models``, one for one. ``badge`` and ``plot`` are None where there is to
+    be none, and "" for their place in the run's folder.
+    """
 
     models: tuple[ModelConfig, ...] = ()
+    specs: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     mode: Mode = "generate"
     shots: int | None = None
@@ -63,6 +68,8 @@ class Settings:
     refresh: bool = False
     replay: str | None = None
     show_prompts: bool = False
+    badge: str | None = None
+    plot: str | None = None
     config_file: str = FILE_NAME
 
 
@@ -254,6 +261,20 @@ def default_cache_dir(environ: Mapping[str, str]) -> Path:
     return (Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "pytest-llmeval").expanduser()
 
 
+def _outside(place: str | None, start: Path) -> str | None:
+    """A place that was given as a path, seen from ``start``."""
+    return str(start / Path(place).expanduser()) if place else place
+
+
+def _plot_folder(place: str | None) -> str | None:
+    """Raises ``UserError`` for what was meant as a path to collect: ``--llm-plot tests`` takes it."""
+    if place and (os.path.isfile(place) or any(Path(place).glob("*.py"))):
+        raise UserError(
+            f"--llm-plot={place} is no folder for charts; write --llm-plot=DIR, or --llm-plot after all paths"
+        )
+    return place
+
+
 def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Mapping[str, str]) -> Settings:
     """Settings from the command line (``given``: option key to raw value), file and environment.
 
@@ -274,7 +295,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         return line.get(key, run.get(key, file.values.get(key, default)))
 
     models = []
-    for spec in dict.fromkeys(pick("model", ())):
+    specs = tuple(dict.fromkeys(pick("model", ())))
+    for spec in specs:
         base = parse_model(spec, file)
         own = {f.name for f in fields(ModelConfig) if f.default is not getattr(base, f.name)}
         models.append(_overlay(base, file, run, line, own))
@@ -288,6 +310,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
     return Settings(
         models=_distinct(models),
+        specs=specs,
         benchmarks=tuple(dict.fromkeys(pick("benchmark", ()))),
         mode=pick("mode", "generate"),
         shots=pick("shots"),
@@ -307,5 +330,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         refresh=pick("refresh", False),
         replay=pick("replay"),
         show_prompts=pick("show_prompts", False),
+        badge=_outside(pick("badge"), start),
+        plot=_plot_folder(_outside(pick("plot"), start)),
         config_file=file.name,
     )

@@ -335,6 +335,8 @@ def make_say(config: pytest.Config) -> Callable[[str], None]:
         if reporter is not None and not is_worker(config):
             with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
                 reporter.ensure_newline()
+                if reporter._tw.width_of_current_line:  # letters of xdist's workers
+                    reporter._tw.line()
                 reporter.write_line(line)
 
     return say

@@ -64,6 +64,20 @@ def _number(value: object, *, zero: bool) -> float:
     return number
 
 
+def _svg_file(value: object) -> str:
+    """A file's name, or "" for the run's own folder (``true``, or the option without a value)."""
+    if value is True:
+        return ""
+    if not isinstance(value, str) or not value.lower().endswith(".svg"):
+        raise ValueError("a file's name that ends in .svg (write --llm-badge=FILE.svg, or --llm-badge last)")
+    return value
+
+
+def _plot_folder(value: object) -> str:
+    """A folder, or "" for one in the run's own (``true``, or the option without a value)."""
+    return "" if value is True else _text(value)
+
+
 def _rate(value: object) -> float:
     return _number(value, zero=False)
 
@@ -175,6 +189,7 @@ class Option:
     """One option: on the command line ``--llm-NAME``, in the file ``name`` with underscores.
 
     ``convert`` raises ValueError with the words for what it wanted. A ``secret`` value is not shown.
+    One that may stand ``bare``, without a value, then means True.
     """
 
     name: str
@@ -183,6 +198,7 @@ class Option:
     metavar: str | None = None
     many: bool = False
     flag: bool = False
+    bare: bool = False
     model: bool = False
     secret: bool = False
 
@@ -293,6 +309,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("allow-errors", _count, "so many questions without any completion leave the run complete", "N"),
     Option("report-dir", _text, "where run folders go (default: reports)", "DIR"),
     Option("run-name", _folder_name, "name of this run's folder (default: time and model)", "NAME"),
+    Option(
+        "badge",
+        _svg_file,
+        "write an SVG badge of the accuracy (default: badge.svg in the run's folder)",
+        "FILE",
+        bare=True,
+    ),
+    Option(
+        "plot",
+        _plot_folder,
+        "write SVG charts for a paper or a slide (default: plots/ in the run's folder)",
+        "DIR",
+        bare=True,
+    ),
     Option(
         "show-prompts", _flag, "print the prompts of the selected questions, ask nothing, and stop", flag=True
     ),

@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 action="append" if option.many else "store",
                 metavar=option.metavar,
                 help=option.help,
+                **({"nargs": "?", "const": True} if option.bare else {}),
             )
     group.addoption("--llm-list", dest="llm_list", nargs="*", metavar="WORD", help=_LIST_HELP)
 

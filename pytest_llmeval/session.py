@@ -22,16 +22,17 @@ import pytest
 from pytest_llmeval import gate
 from pytest_llmeval.collect import planned
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
-from pytest_llmeval.fixtures import make_say
+from pytest_llmeval.progress import Progress
 from pytest_llmeval.recorder import PREFIX
 from pytest_llmeval.report import terminal
 from pytest_llmeval.report.folder import new_run_folder, point_latest
 from pytest_llmeval.report.questions import QUESTIONS, merge
-from pytest_llmeval.report.results import RunInfo, write_run
+from pytest_llmeval.report.rerun import Rerun
+from pytest_llmeval.report.results import REPORT, RunInfo, write_run
 from pytest_llmeval.report.submission import write_submissions
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 from pytest_llmeval.report.text import can_draw
-from pytest_llmeval.state import STATE, State, is_controller
+from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Outcome
 
 _STATUS = {
@@ -40,8 +41,6 @@ _STATUS = {
     Outcome.UNPARSED: ("u", {"purple": True}),
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
-_TERMINAL_EVERY_S = 10.0
-_LOG_EVERY_S = 60.0
 _PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
 
 
@@ -57,8 +56,7 @@ class Controller:
         self._results: tuple[Result, ...] = ()
         self._verdicts: tuple[gate.Verdict, ...] = ()
         self._started = time.time()
-        self._said_at = time.monotonic()
-        self._say_every_s = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
+        self._progress = Progress(config, self._state, self._tally)
         self._written: str | None = None
         self._ended_early = False
         self._made_report_dir = False
@@ -116,6 +114,7 @@ class Controller:
                 self.folder  # noqa: B018
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
+        self._progress.start()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -132,7 +131,7 @@ class Controller:
         error = found.get(PREFIX + "error")
         if error is not None:
             self._errors.append((entry.id, str(error)))
-        self._progress(entry)
+        self._progress.tell(entry)
 
     def pytest_report_teststatus(
         self, report: pytest.TestReport
@@ -147,30 +146,10 @@ class Controller:
                 return outcome.value, letter, (outcome.value.upper(), markup)
         return None
 
-    def _progress(self, entry: Entry) -> None:
-        now = time.monotonic()
-        if now - self._said_at < self._say_every_s:
-            return
-        self._said_at = now
-        counts = self._tally.counts(model=entry.model, benchmark=entry.benchmark)
-        asked = self._state.planned.get(entry.benchmark, {}).get(entry.model, {})
-        here = not is_controller(self._config)
-        ready = self._state.models.get(entry.model).ready(entry.benchmark) if here else 0
-        make_say(self._config)(
-            terminal.status_line(
-                f"{entry.benchmark} {entry.model}",
-                counts.requested,
-                sum(asked.values()),
-                counts.correct,
-                counts.scored,
-                self._tally.seconds(entry.model, entry.benchmark),
-                ready,
-            )
-        )
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Results, gates, files, exit code."""
+        self._progress.stop()
         state = self._state
         if state.problems or state.fatal:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -259,6 +238,37 @@ class Controller:
             write_submissions(folder)
         point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
+        self._write_for_people(run)
+
+    def _write_for_people(self, run: RunInfo) -> None:
+        """What is made of the results for people to look at; the results are safe whatever becomes of it."""
+        from pytest_llmeval.report import outlets
+
+        settings = self._state.settings
+        try:
+            rerun = self._rerun()
+        except UserError:  # a benchmark's folder went away meanwhile
+            rerun = Rerun()
+        report = outlets.Report(self.folder, run, self._results, self._verdicts, tuple(self._errors), rerun)
+        for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
+            try:
+                outlet.write(report)
+            except Exception as error:
+                self._state.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
+
+    def _rerun(self) -> Rerun:
+        """How to ask one question again, from what was typed."""
+        from pytest_llmeval import benchmark as benchmarks
+        from pytest_llmeval.options import OPTIONS
+
+        settings, start = self._state.settings, self._config.invocation_params.dir
+        earlier = self._state.earlier
+        given = {option.key: getattr(self._config.option, option.dest) for option in OPTIONS}
+        if earlier is not None:  # "latest" will be another run then
+            given["replay"] = os.path.relpath(earlier.folder, start)
+        names = {benchmarks.load(benchmarks.find(one, start)).name: one for one in settings.benchmarks}
+        specs = zip((model.name for model in settings.models), settings.specs, strict=False)
+        return Rerun(given, dict(specs), names, self._config.rootpath, start)
 
     def _remove_folder(self) -> None:
         """Leave nothing of a run without results."""
@@ -293,6 +303,8 @@ class Controller:
             write(line)
         if self._written is not None:
             write(f"results: {self._written}")
+            if (self.folder / REPORT).is_file():
+                write(f"report: {os.path.join(self._written, REPORT)}")
 
     def _tables(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
         lines = []

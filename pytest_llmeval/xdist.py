@@ -6,6 +6,7 @@ own in the run's folder, which the controller merges.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmeval.collect import planned
-from pytest_llmeval.errors import UserError
+from pytest_llmeval.errors import LLMEvalError, UserError
 from pytest_llmeval.fixtures import make_say
+from pytest_llmeval.report.folder import write_text
 from pytest_llmeval.state import STATE, State
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ def part_name(config: pytest.Config) -> str:
     return f"questions.{getattr(config, 'workerinput')['workerid']}.jsonl"  # noqa: B009
 
 
+def plan_name(worker: str) -> str:
+    """The name of the file in which a worker tells, early, what is planned."""
+    return f"plan.{worker}.json"
+
+
 def started_server(config: pytest.Config, model: str) -> Running | None:
     """The server that the controller started for a worker's model, if it did."""
     told = getattr(config, "workerinput", {}).get(_SERVERS, {}).get(model)
@@ -55,17 +62,24 @@ class ToController:
         self._config = config
         self._state: State = config.stash[STATE]
 
+    @pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that it may look
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note what is planned; all workers collect the same."""
+        """Note what is planned (all workers collect the same), also for who tells how far the run is."""
         self._state.planned = planned(session.items, self._state)
+        path = run_folder(self._config) / plan_name(self._config.workerinput["workerid"])  # type: ignore[attr-defined]
+        with contextlib.suppress(LLMEvalError):  # the folder is on another machine
+            write_text(path, json.dumps(self._plan()))
+
+    def _plan(self) -> dict[str, Any]:
+        infos = {name: asdict(suite.info) for name, suite in self._state.suites.items()}
+        return {"planned": self._state.planned, "infos": infos}
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Leave what this worker knows, now that its models are closed, where xdist sends it on."""
         state = self._state
         found = {
-            "planned": state.planned,
-            "infos": {name: asdict(suite.info) for name, suite in state.suites.items()},
+            **self._plan(),
             "problems": state.problems,
             "left_out": state.left_out,
             "notes": state.notes,
@@ -115,9 +129,22 @@ class FromWorkers:
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
 
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Remember the order of the items, for the merged file."""
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Remember the order of the items, for the merged file, and what is planned."""
         self._controller.order = {nodeid: place for place, nodeid in enumerate(ids)}
+        path = self._controller.folder / plan_name(node.gateway.id)
+        with contextlib.suppress(OSError, ValueError):
+            self._take_plan(json.loads(path.read_text("utf-8")))
+        path.unlink(missing_ok=True)
+
+    def _take_plan(self, found: dict[str, Any]) -> None:
+        from pytest_llmeval.report.summary import BenchmarkInfo
+
+        self._state.planned = self._state.planned or found["planned"]
+        for name, info in found["infos"].items():
+            info["groups"] = {group: tuple(members) for group, members in info["groups"].items()}
+            info["subjects"] = {subject: tuple(names) for subject, names in info["subjects"].items()}
+            self._controller.infos.setdefault(name, BenchmarkInfo(**info))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -125,15 +152,9 @@ class FromWorkers:
         sent = getattr(node, "workeroutput", {}).get(_KEY)
         if sent is None:
             return
-        from pytest_llmeval.report.summary import BenchmarkInfo
-
         found = json.loads(sent)
         state = self._state
-        state.planned = state.planned or found["planned"]
-        for name, info in found["infos"].items():
-            info["groups"] = {group: tuple(members) for group, members in info["groups"].items()}
-            info["subjects"] = {subject: tuple(names) for subject, names in info["subjects"].items()}
-            self._controller.infos.setdefault(name, BenchmarkInfo(**info))
+        self._take_plan(found)
         for own, theirs in (
             (state.problems, "problems"),
             (state.left_out, "left_out"),

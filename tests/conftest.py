@@ -1,4 +1,6 @@
-"""Hypothesis without time limits, for a slow machine is no failure; no stored answers but a test's own."""
+"""Hypothesis without time limits, for a slow machine is no failure; no stored answers but a test's own,
+and nothing into the summary of the CI job that runs the tests.
+"""
 
 from __future__ import annotations
 
@@ -16,4 +18,5 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Answers stored by another test, or by this machine's user, are nothing to this one."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return folder

@@ -15,6 +15,7 @@ PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "gate"}
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {
     "plugin",
+    "progress",
     "session",
     "recorder",
     "lookahead",

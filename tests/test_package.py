@@ -38,6 +38,12 @@ def test_every_module_ships(wheel: zipfile.ZipFile) -> None:
     assert here | {"pytest_llmeval/py.typed"} <= set(wheel.namelist())
 
 
+def test_the_page_s_parts_ship(wheel: zipfile.ZipFile) -> None:
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / "pytest_llmeval/report/templates").iterdir()}
+    assert {Path(name).suffix for name in here} == {".j2", ".css", ".js"}
+    assert here <= set(wheel.namelist())
+
+
 def test_the_core_needs_pytest_and_jinja2(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
     needs = message_from_bytes(wheel.read(name)).get_all("Requires-Dist", [])

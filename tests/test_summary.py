@@ -215,6 +215,13 @@ def test_the_live_counts_are_those_of_the_end(entries: list[Entry]) -> None:
         assert tally.counts(model=model).requested == sum(entry.model == model for entry in entries)
 
 
+def test_the_answers_from_the_store_are_counted_live() -> None:
+    tally = tallied([make_entry(key=0, cached=True), make_entry(key=1), make_entry(key=2, cached=True)])
+    assert tally.stored("m", "b") == 2
+    tally.add(make_entry(key=0))
+    assert tally.stored("m", "b") == 1
+
+
 def test_both_averages_by_hand() -> None:
     result = result_of({"maths": "cccccccc", "physics": "ww", "law": "cw"})
     assert result.accuracy == 9 / 12

@@ -357,6 +357,12 @@ def test_the_running_line(numbers: tuple[Any, ...], line: str) -> None:
     assert terminal.status_line(*numbers) == line
 
 
+def test_the_running_line_tells_the_interval_the_store_and_errors() -> None:
+    line = terminal.status_line("ceval", 412, 0, 128, 410, 22.5, interval=(0.269, 0.359), stored=12, errors=3)
+    assert line == "ceval 412/?  acc 31.2% (26.9-35.9)  18.3 q/s  12 from the store  3 errors"
+    assert terminal.status_line("b", 1, 9, 0, 0, 0.0, errors=1) == "b 1/9  1 error"
+
+
 def test_errors_are_grouped_by_cause() -> None:
     errors = [
         (f"b/maths/{number}", f"timeout after {number} s at 0x{number + 170:08x}") for number in range(5)

@@ -113,13 +113,21 @@ def _is_torn(path: Path) -> bool:
 
 def read_questions(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a question log in order, without those that a crash cut off."""
+    return (row for _, row in placed_questions(path))
+
+
+def placed_questions(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a question log as ``read_questions`` gives them, each with the byte it begins at."""
     with path.open("rb") as file:
+        start = 0
         for line in file:
-            if (row := _parse(line)) is not None:
-                yield row
+            if (row := parse_line(line)) is not None:
+                yield start, row
+            start += len(line)
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """One line of a question log; None for what a crash left of it."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -138,13 +146,8 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
         paths = [path for path in parts if path.exists()]
         where: dict[tuple[str, str], tuple[int, int]] = {}
         for number, path in enumerate(paths):
-            with path.open("rb") as file:
-                start = 0
-                for line in file:
-                    row = _parse(line)
-                    if row is not None:
-                        where[str(row["id"]), str(row["model"])] = number, start
-                    start += len(line)
+            for start, row in placed_questions(path):
+                where[str(row["id"]), str(row["model"])] = number, start
         keys = dict.fromkeys(key for key in order or () if key in where) | dict.fromkeys(where)
         files = [path.open("rb") for path in paths]
         try:

@@ -16,6 +16,7 @@ from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.report.summary import Group, Part, Result, outline
 
 SCHEMA = 1
+REPORT = "report.html"
 
 _CSV_COLUMNS = (
     "level", "model", "benchmark", "name", "name_en", "name_zh",

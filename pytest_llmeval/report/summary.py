@@ -150,6 +150,7 @@ class _Live:
     started: float
     ended: float
     numbers: Counter[tuple[Outcome, bool]]
+    stored: int = 0
 
 
 class Tally:
@@ -171,8 +172,11 @@ class Tally:
         entries = self._entries.setdefault(entry.model, {})
         before = entries.get(entry.id)
         if before is not None:
-            self._live[before.model, before.benchmark].numbers[before.outcome, before.gold] -= 1
+            last = self._live[before.model, before.benchmark]
+            last.numbers[before.outcome, before.gold] -= 1
+            last.stored -= before.cached
         live.numbers[entry.outcome, entry.gold] += 1
+        live.stored += entry.cached
         live.ended = self._last = now
         entries[entry.id] = entry
 
@@ -187,6 +191,10 @@ class Tally:
             if model in (None, of_model) and benchmark in (None, of_benchmark):
                 total += Counts.summed(live.numbers)
         return total
+
+    def stored(self, model: str, benchmark: str) -> int:
+        """Answers so far that were not asked for anew."""
+        return self._live[model, benchmark].stored
 
     def seconds(self, model: str, benchmark: str) -> float:
         """Wall time from the entry before the first of these (or the start) to the last of these."""

@@ -107,22 +107,38 @@ def comparison(
 
 
 def status_line(
-    name: str, done: int, planned: int, correct: int, scored: int, elapsed: float, ready: int = 0
+    name: str,
+    done: int,
+    planned: int,
+    correct: int,
+    scored: int,
+    elapsed: float,
+    ready: int = 0,
+    *,
+    interval: tuple[float, float] | None = None,
+    stored: int = 0,
+    errors: int = 0,
 ) -> str:
-    """How far a run is: ``ceval 412/1346  acc 31.2%  18.3 q/s  ETA 51 s`` (``elapsed`` in seconds).
+    """How far a run is: ``ceval 412/1346  acc 31.2% (26.9-35.9)  18.3 q/s  ETA 51 s  3 errors``.
 
-    ``ready`` are answers that wait for their turn: they count for the rate. The first few answers
-    tell none: they hold the loading of a model, or one batch.
+    ``elapsed`` is in seconds; ``planned`` 0 where nobody knows yet. ``ready`` are answers that wait for
+    their turn: they count for the rate. The first few answers tell none: they hold the loading of a
+    model, or one batch. ``stored`` are answers that were not asked for anew.
     """
-    pieces = [f"{clean(name)} {done}/{planned}"]
+    pieces = [f"{clean(name)} {done}/{planned or '?'}"]
     if scored:
-        pieces.append(f"acc {correct / scored:.1%}")
+        ends = "" if interval is None else f" ({interval[0] * 100:.1f}-{interval[1] * 100:.1f})"
+        pieces.append(f"acc {correct / scored:.1%}{ends}")
     answered = done + ready
     if answered >= _RATE_FROM and elapsed > 0:
         rate = answered / elapsed
         pieces.append(f"{rate:.1f} q/s" if rate >= 0.95 else f"{1 / rate:.1f} s/q")
         if planned > answered:
             pieces.append(f"ETA {_duration((planned - answered) / rate)}")
+    if stored:
+        pieces.append(f"{stored} from the store")
+    if errors:
+        pieces.append("1 error" if errors == 1 else f"{errors} errors")
     return _GAP.join(pieces)
 
 

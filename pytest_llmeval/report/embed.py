@@ -1,0 +1,306 @@
+"""questions.jsonl as the page holds it: an index of all questions, and their texts in packed chunks.
+
+The index is small, plain JSON: what the list, its filters and the charts need. Texts are read by
+the browser only when a question is opened or searched. A chunk holds some dozens of questions in
+the index' order, as JSON, deflated and in base64, so that 15,000 of them stay a file that opens
+at once; the part that prompts of one subject share is in a chunk once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_llmeval.report.folder import encode
+from pytest_llmeval.report.questions import parse_line, placed_questions
+from pytest_llmeval.report.rerun import Rerun
+from pytest_llmeval.report.summary import Result
+from pytest_llmeval.types import Outcome
+
+_CHUNK_BYTES = 160_000
+_CHUNK_QUESTIONS = 100
+_LEAST_PREFIX = 40
+#: a letter an outcome in the index
+LETTERS = {Outcome.CORRECT: "c", Outcome.WRONG: "w", Outcome.UNPARSED: "u"} | {
+    Outcome.ANSWERED: "a",
+    Outcome.ERROR: "e",
+}
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the charts need of one model on one benchmark; values of answers that were really asked for."""
+
+    latencies: list[float] = field(default_factory=list)
+    prompt_tokens: list[float] = field(default_factory=list)
+    completion_tokens: list[float] = field(default_factory=list)
+    given: Counter[str] = field(default_factory=Counter)
+    gold: Counter[str] = field(default_factory=Counter)
+    unparsed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One model's answer, as far as the index holds it; ``start`` is where its line begins."""
+
+    start: int
+    outcome: Outcome
+    answer: str | None
+    latency_s: float | None
+
+
+@dataclass(slots=True)
+class Unit:
+    """One question, with the answers of all models that were asked."""
+
+    id: str
+    benchmark: str
+    subject: str
+    target: str | None
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The question's own part of its id."""
+        return self.id.removeprefix(f"{self.benchmark}/{self.subject}/")
+
+
+class Questions:
+    """A run's questions, read once; their texts are read again when they are packed."""
+
+    def __init__(self, path: Path, results: Sequence[Result], rerun: Rerun) -> None:
+        self.path = path
+        self._rerun = rerun
+        self.models = list(dict.fromkeys(result.model for result in results))
+        self.subjects = {result.benchmark: dict.fromkeys(result.subjects) for result in results}
+        for result in results:
+            self.subjects[result.benchmark].update(dict.fromkeys(result.subjects))
+        self.seen: dict[tuple[str, str], Seen] = {}
+        units: dict[str, Unit] = {}
+        for start, row in placed_questions(path):
+            self._add(units, start, row)
+        benchmarks = {name: place for place, name in enumerate(self.subjects)}
+        places = {
+            (name, subject): place
+            for name, subjects in self.subjects.items()
+            for place, subject in enumerate(subjects)
+        }
+        self.units = sorted(
+            units.values(),
+            key=lambda unit: (benchmarks[unit.benchmark], places[unit.benchmark, unit.subject]),
+        )
+
+    def _add(self, units: dict[str, Unit], start: int, row: Mapping[str, Any]) -> None:
+        model, benchmark, subject = (str(row.get(key)) for key in ("model", "benchmark", "subject"))
+        if model not in self.models or benchmark not in self.subjects:
+            return
+        self.subjects[benchmark].setdefault(subject)
+        unit = units.get(str(row["id"]))
+        if unit is None:
+            unit = units[str(row["id"])] = Unit(str(row["id"]), benchmark, subject, _text(row.get("target")))
+        outcome, answer = Outcome(row["outcome"]), _text(row.get("answer"))
+        unit.answers[model] = Answer(start, outcome, answer, _number(row.get("latency_s")))
+        _see(self.seen.setdefault((benchmark, model), Seen()), outcome, answer, unit.target, row)
+
+    def index(self, results: Sequence[Result]) -> dict[str, Any]:
+        """What the page's list and filters work on."""
+        names = {result.benchmark: result.info.subjects for result in results}
+        benchmarks = list(self.subjects)
+        return {
+            "models": self.models,
+            "benchmarks": [
+                {
+                    "name": name,
+                    "subjects": [[key, *names[name].get(key, ("", ""))] for key in subjects],
+                    "commands": [self._rerun.head(name, model) for model in self.models],
+                }
+                for name, subjects in self.subjects.items()
+            ],
+            "benchmark": [benchmarks.index(unit.benchmark) for unit in self.units],
+            "subject": self._subject_numbers(),
+            "key": [unit.key for unit in self.units],
+            "target": [unit.target for unit in self.units],
+            "answers": [self._column(model) for model in self.models],
+        }
+
+    def _subject_numbers(self) -> list[int]:
+        places = {
+            (name, subject): place
+            for name, subjects in self.subjects.items()
+            for place, subject in enumerate(subjects)
+        }
+        return [places[unit.benchmark, unit.subject] for unit in self.units]
+
+    def _column(self, model: str) -> dict[str, Any]:
+        answers = [unit.answers.get(model) for unit in self.units]
+        return {
+            "outcome": "".join("-" if one is None else LETTERS[one.outcome] for one in answers),
+            "answer": [None if one is None else one.answer for one in answers],
+            "ms": [
+                None if one is None or one.latency_s is None else round(one.latency_s * 1000, 1)
+                for one in answers
+            ],
+        }
+
+    def chunks(self) -> Iterator[tuple[int, bytes]]:
+        """The number of the first question of each chunk, and the chunk in base64."""
+        details: list[dict[str, Any]] = []
+        size, first = 0, 0
+        prefixes: dict[tuple[str, str], str] = {}
+        with self.path.open("rb") as file:
+            for place, unit in enumerate(self.units):
+                rows = {}
+                for model, answer in unit.answers.items():
+                    file.seek(answer.start)
+                    line = file.readline()
+                    size += len(line)
+                    if (row := parse_line(line)) is not None:
+                        rows[model] = row
+                details.append(self._detail(unit, rows))
+                full = size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS
+                if full and not self._begins_subject(place, first):
+                    yield first, _packed(details, self.units[first : place + 1], prefixes)
+                    details, size, first = [], 0, place + 1
+        if details:
+            yield first, _packed(details, self.units[first:], prefixes)
+
+    def _begins_subject(self, place: int, first: int) -> bool:
+        """Whether a chunk that ended here would hold but one of a subject's questions: what its prompts
+        share would not be known.
+        """
+        groups = [(unit.benchmark, unit.subject) for unit in self.units[max(first, place - 1) : place + 2]]
+        return len(groups) == 3 and groups[0] != groups[1] == groups[2]
+
+    def _detail(self, unit: Unit, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        prompts = [_text(row.get("prompt")) or "" for row in rows.values()]
+        prompt = prompts[0] if prompts else ""
+        return {
+            "prompt": prompt,
+            "models": {
+                self.models.index(model): {
+                    **_model_detail(row, prompt),
+                    "select": self._rerun.selector(
+                        unit.benchmark, model, f"{unit.subject}-{unit.key}", str(row.get("nodeid"))
+                    ),
+                }
+                for model, row in rows.items()
+            },
+        }
+
+
+def _model_detail(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """What a model's part of an opened question shows, without what is not there."""
+    own = _text(row.get("prompt")) or ""
+    found = {
+        "text": row.get("text"),
+        "reasoning": row.get("reasoning"),
+        "finish": row.get("finish_reason"),
+        "scores": row.get("scores"),
+        "prompt_tokens": row.get("prompt_tokens"),
+        "completion_tokens": row.get("completion_tokens"),
+        "shared_tokens": row.get("shared_tokens"),
+        "attempts": None if row.get("attempts") == 1 else row.get("attempts"),
+        "cached": row.get("cached"),
+        "first_token_s": row.get("first_token_s"),
+        "notes": row.get("notes"),
+        "error": row.get("error"),
+        "prompt": own if own != prompt else None,
+    }
+    return {key: value for key, value in found.items() if value not in (None, "", [], {}, False)}
+
+
+def _packed(
+    details: Sequence[dict[str, Any]], units: Sequence[Unit], known: dict[tuple[str, str], str]
+) -> bytes:
+    groups = [(unit.benchmark, unit.subject) for unit in units]
+    content = {"prefixes": _share_prefixes(details, groups, known), "questions": details}
+    return base64.b64encode(zlib.compress(encode(_JSON.encode(content)), 6))
+
+
+def _share_prefixes(
+    details: Sequence[dict[str, Any]], groups: Sequence[tuple[str, str]], known: dict[tuple[str, str], str]
+) -> list[str]:
+    """Take what the prompts of each group begin with, up to a line's end, out of them.
+
+    ``known`` is what groups shared in chunks before: it serves their last question, alone in a chunk.
+    """
+    prefixes: list[str] = []
+    members: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for group, detail in zip(groups, details, strict=True):
+        members.setdefault(group, []).append(detail)
+    for group, found in members.items():
+        prompts = [detail["prompt"] for detail in found]
+        shared = known.get(group, "")
+        if not (shared and all(prompt.startswith(shared) for prompt in prompts)):
+            # what these two share, all between them share
+            shared = _common_start(min(prompts), max(prompts)) if len(prompts) > 1 else ""
+            shared = shared[: shared.rfind("\n") + 1]
+        if len(shared) >= _LEAST_PREFIX:
+            known[group] = shared
+            for detail in found:
+                detail["prompt"] = detail["prompt"][len(shared) :]
+                detail["prefix"] = len(prefixes)
+            prefixes.append(shared)
+    return prefixes
+
+
+def _common_start(one: str, other: str) -> str:
+    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return one[:place]
+    return min(one, other, key=len)
+
+
+def _see(
+    seen: Seen, outcome: Outcome, answer: str | None, target: str | None, row: Mapping[str, Any]
+) -> None:
+    if outcome is Outcome.ERROR:
+        return
+    if not row.get("cached"):
+        _append(seen.latencies, row.get("latency_s"))
+    _append(seen.prompt_tokens, row.get("prompt_tokens"))
+    _append(seen.completion_tokens, row.get("completion_tokens"))
+    if answer is not None:
+        seen.given[answer] += 1
+    if target is not None:
+        seen.gold[target] += 1
+    if outcome is Outcome.UNPARSED:
+        seen.unparsed[_why_unparsed(row)] += 1
+
+
+def _why_unparsed(row: Mapping[str, Any]) -> str:
+    if row.get("finish_reason") == "length":
+        return "cut off by the token limit (--llm-max-tokens)"
+    if not str(row.get("text") or "").strip():
+        return "an empty text"
+    return "a text without an answer that can be read"
+
+
+def _append(numbers: list[float], value: object) -> None:
+    if (number := _number(value)) is not None:
+        numbers.append(number)
+
+
+def _number(value: object) -> float | None:
+    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if ok else None  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def script_json(content: object) -> str:
+    """``content`` as JSON that no HTML parser can be led out of a ``script`` element by."""
+    text = _JSON.encode(content)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text

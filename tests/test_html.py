@@ -1,0 +1,228 @@
+"""report.html as a file: what it holds, in which order it is written, and that nothing breaks out of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pages
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report import html, outlets
+from pytest_llmeval.report.html import write_html
+from pytest_llmeval.report.outlets import Report, append_summary, wanted
+from pytest_llmeval.report.rerun import Rerun
+from pytest_llmeval.types import Outcome
+
+SUBJECTS = list(pages.SUBJECTS)
+
+
+class Reader(HTMLParser):
+    """The page as a browser's parser sees it: elements with what is in them."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, str] = {}
+        self._id = ""
+        self.feed(content)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._id = dict(attrs).get("id") or tag
+
+    def handle_data(self, data: str) -> None:
+        self.text[self._id] = self.text.get(self._id, "") + data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """The attributes of all elements of a kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def read(path: Path) -> Reader:
+    return Reader(path.read_text("utf-8"))
+
+
+def index(path: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(read(path).text["index"])
+    return found
+
+
+def test_the_page_by_hand(tmp_path: Path) -> None:
+    found = pages.records(64, ("puyu",), SUBJECTS)
+    made = pages.made_up(tmp_path, found, complete=False, name="nightly")
+    gate = Verdict("cmmlu=0.9", "fail", 0.5, 0.9, "50.0% is below 90%", "cmmlu", None, "puyu")
+    (path,) = write_html(made.folder, made.run, made.results, [gate], made.errors, Rerun())
+    content = path.read_text("utf-8")
+    (result,) = made.results
+    for said in (
+        "nightly",
+        f"{result.accuracy:.1%}",
+        "This run is incomplete",
+        "50.0% is below 90%",
+        "gate <bdi>cmmlu=0.9</bdi>: fail",
+        "解剖学",
+        "2026-11-25 08:13 UTC",
+        "torch",
+        result.info.prompt_sha256,
+    ):
+        assert said in content, said
+    held = index(path)
+    assert held["models"] == ["puyu"]
+    letters = "".join(one.outcome.value[0] for one in sorted(found, key=lambda r: SUBJECTS.index(r.subject)))
+    assert held["answers"][0]["outcome"] == letters  # type: ignore[index]
+
+
+def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
+    made = pages.made_up(tmp_path, pages.records(16, ("puyu",), SUBJECTS))
+    (path,) = write_html(made.folder, made.run, made.results)
+    page = read(path)
+    assert not page.all("img") + page.all("iframe") + page.all("object")
+    assert [one for one in page.all("link") if not str(one["href"]).startswith("data:")] == []
+    assert all("src" not in one for one in page.all("script"))
+    assert "url(" not in page.text["style"] and "@import" not in page.text["style"]
+    (policy,) = (one["content"] for one in page.all("meta") if "http-equiv" in one)
+    assert policy is not None and policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_the_script_is_one_that_a_policy_allows() -> None:
+    script = (Path(html.__file__).parent / "templates/report.js").read_text("utf-8")
+    assert "</script" not in script
+    for forbidden in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "new Function",
+    ):
+        assert forbidden not in script, forbidden
+    template = (Path(html.__file__).parent / "templates/report.html.j2").read_text("utf-8")
+    assert "|safe" not in template.replace(" ", "")
+    assert not re.search(r"<[^>]+\s(on\w+|style)=", template)
+
+
+def test_errors_and_unparsed_are_told_by_cause(tmp_path: Path) -> None:
+    found = pages.records(2000, ("puyu",), SUBJECTS)
+    made = pages.made_up(tmp_path, found)
+    (path,) = write_html(made.folder, made.run, made.results, (), made.errors)
+    content = path.read_text("utf-8")
+    number = {outcome: sum(one.outcome is outcome for one in found) for outcome in Outcome}
+    assert number[Outcome.ERROR] > 1 and number[Outcome.UNPARSED] > 1
+    assert f"<strong>{number[Outcome.ERROR]} errors</strong>" in content
+    assert f"{number[Outcome.ERROR]} × HTTP 503" in content
+    assert f"{number[Outcome.UNPARSED]} × cut off by the token limit" in content
+
+
+def test_a_run_without_questions_has_a_page(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").touch()
+    made = pages.made_up(tmp_path, [])
+    (path,) = write_html(made.folder, made.run, ())
+    assert "No question was asked." in path.read_text("utf-8")
+
+
+def test_pages_are_split_where_they_are_full(tmp_path: Path) -> None:
+    made = pages.made_up(tmp_path, pages.records(300, ("puyu",), SUBJECTS))
+    paths = write_html(made.folder, made.run, made.results, page_bytes=20_000)
+    assert [path.name for path in paths] == [
+        "report.html",
+        *(f"report-{n}.html" for n in range(2, len(paths) + 1)),
+    ]
+    chunks = []
+    for number, path in enumerate(paths):
+        held = index(path)
+        assert held["page"] == number
+        assert [one["name"] for one in held["pages"]] == [one.name for one in paths]  # type: ignore[attr-defined]
+        own = [
+            int(str(one["id"]).removeprefix("chunk-"))
+            for one in read(path).all("script")
+            if "chunk" in str(one.get("id"))
+        ]
+        assert own[0] == held["pages"][number]["chunk"]  # type: ignore[index]
+        chunks += own
+    assert chunks == list(range(len(index(paths[0])["chunks"])))  # type: ignore[arg-type]
+
+
+TEXT = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_from(
+    ["</script>", "<!--", "]]>", "<script>", "&lt;", '" onload="', "\u2028", "{{ x }}", "{% raw %}", "\ud800"]
+)
+
+
+@settings(max_examples=25)
+@given(words=st.tuples(*[TEXT] * 4))
+def test_no_field_breaks_out_of_its_place(
+    tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...]
+) -> None:
+    subject, target, text, model = words
+    (record,) = pages.records(1, (model,), [subject])
+    folder = tmp_path_factory.mktemp("run")
+    changed = pages.changed(record, target=target, text=text)
+    made = pages.made_up(folder, [changed], name=text)
+    (path,) = write_html(made.folder, made.run, made.results, (), [(record.id, text)])
+    page = read(path)
+    plain = pages.made_up(folder / "plain", pages.records(1, ("m",), ["s"]), name="n")
+    (usual,) = write_html(plain.folder, plain.run, plain.results, (), [("id", "text")])
+    ours, theirs = ([tag for tag, _ in one.elements] for one in (page, read(usual)))
+    assert set(ours) <= set(theirs)
+    assert all(
+        ours.count(tag) == theirs.count(tag) for tag in ("script", "style", "section", "table", "meta")
+    )
+    assert all(not name.startswith("on") for _, attributes in page.elements for name in attributes)
+    held = index(path)
+    assert held["benchmarks"][0]["subjects"][0][0] == subject  # type: ignore[index]
+    assert held["target"] == [target]
+
+
+# ---- outlets: each by itself
+
+
+def report(tmp_path: Path) -> Report:
+    made = pages.made_up(tmp_path / "run", pages.records(16, ("puyu",), SUBJECTS))
+    (made.folder / "summary.md").write_text("# nightly\n\n62%\n", "utf-8")
+    return Report(made.folder, made.run, made.results, (), made.errors, Rerun())
+
+
+def test_outlets_write_what_was_asked_for(tmp_path: Path) -> None:
+    one = report(tmp_path)
+    step = tmp_path / "step.md"
+    for outlet in wanted("", "", {"GITHUB_STEP_SUMMARY": str(step)}):
+        outlet.write(one)
+    assert {path.name for path in one.folder.iterdir()} == {
+        "questions.jsonl", "summary.md", "report.html", "badge.svg", "plots",
+    }  # fmt: skip
+    assert {path.name for path in (one.folder / "plots").iterdir()} == {
+        "overview.svg", "cmmlu-subjects.svg", "cmmlu-groups.svg", "cmmlu-latency.svg", "cmmlu-tokens.svg",
+    }  # fmt: skip
+    assert step.read_text("utf-8") == "# nightly\n\n62%\n\n"
+
+
+def test_outlets_go_where_they_are_sent(tmp_path: Path) -> None:
+    one = report(tmp_path)
+    for outlet in wanted(str(tmp_path / "new/b.svg"), str(tmp_path / "figures"), {}):
+        outlet.write(one)
+    assert (tmp_path / "new/b.svg").read_text("utf-8").startswith("<svg")
+    assert (tmp_path / "figures/overview.svg").is_file()
+    assert [outlet.name for outlet in wanted(None, None, {})] == ["report.html"]
+
+
+def test_a_step_s_summary_is_appended_to_and_kept_within_what_github_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlets, "STEP_BYTES", 100)
+    summary, step = tmp_path / "summary.md", tmp_path / "step.md"
+    summary.write_text("a line\n" * 20, "utf-8")
+    step.write_text("before\n", "utf-8")
+    append_summary(summary, step)
+    text = step.read_text("utf-8")
+    assert text.startswith("before\na line\n")
+    assert text.endswith("a line\n\n\n(cut: the whole is in summary.md)\n")
+    assert len(text) <= 100
+    append_summary(summary, step)
+    assert len(step.read_text("utf-8")) <= 100
