@@ -22,6 +22,7 @@ from pytest_llmeval.stats import (
 )
 from pytest_llmeval.types import Outcome
 
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a run asked a benchmark; runs are comparable where all of this is the same.
@@ -197,6 +198,8 @@ class Comparison:
     whole: GroupChange | None
     groups: Mapping[str, GroupChange]
     subjects: Mapping[str, SubjectChange]
+    #: all groups, with all their subjects
+    members: Mapping[str, tuple[str, ...]]
     fixed: tuple[Moved, ...]
     broken: tuple[Moved, ...]
     left_out: LeftOut
@@ -281,9 +284,10 @@ def compare(
             if any(key in plain for key in members)
         },
         subjects={
-            key: SubjectChange(*_values(change), adjusted_p=p)
+            key: SubjectChange(**_values(change), adjusted_p=p)
             for (key, change), p in zip(plain.items(), adjusted, strict=True)
         },
+        members={name: tuple(keys) for name, keys in groups.items()},
         fixed=tuple(one for one, better in moved if better),
         broken=tuple(one for one, better in moved if not better),
         left_out=left_out,
@@ -357,11 +361,11 @@ def _group(subjects: Mapping[str, Change], pairs: Sequence[_Pair]) -> GroupChang
         after=sum(change.after for change in subjects.values()) / number,
         interval=interval,
     )
-    return GroupChange(*_values(_change(pairs)), macro=macro)
+    return GroupChange(**_values(_change(pairs)), macro=macro)
 
 
-def _values(change: Change) -> tuple[Any, ...]:
-    return tuple(getattr(change, name) for name in Change.__slots__)
+def _values(change: Change) -> dict[str, Any]:
+    return {name: getattr(change, name) for name in Change.__slots__}
 
 
 def _detectable(change: Change) -> float | None:

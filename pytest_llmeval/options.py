@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from pytest_llmeval.types import APIS, MODES, Api, Mode
+from pytest_llmeval.types import APIS, MODES, POLICIES, Api, Mode, Policy
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -110,6 +111,19 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(values, (list, tuple)):
         raise ValueError("a list of texts")
     return tuple(_text(one) for one in values)
+
+
+def _drops(value: object) -> tuple[str, ...]:
+    """Texts; in a file also a number."""
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return _texts(format(Decimal(repr(value)), "f") if numeric else value)
+
+
+def _policy(value: object) -> Policy:
+    for policy in POLICIES:
+        if value == policy:
+            return policy
+    raise ValueError("pass or fail")
 
 
 def _table(value: object) -> Mapping[str, object]:
@@ -284,9 +298,30 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "fail-under",
         _texts,
-        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it",
+        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it; with @95%% behind it "
+        "for the lower end of the interval",
         "EXPR",
         many=True,
+    ),
+    Option(
+        "baseline",
+        _text,
+        "earlier run to compare with: its folder, results.json, name, or latest (RUN::MODEL for one model)",
+        "RUN",
+    ),
+    Option("baseline-force", _flag, "compare also what was asked in another way", flag=True),
+    Option(
+        "max-drop",
+        _drops,
+        "gate (repeatable): how much accuracy may be lost against the baseline: 0.02, ceval=0.02",
+        "EXPR",
+        many=True,
+    ),
+    Option(
+        "inconclusive",
+        _policy,
+        "what becomes of a gate where there are too few questions to tell: pass (default, warns) or fail",
+        "WHAT",
     ),
     Option("gate-partial", _flag, "let gates judge a run that -k or --llm-limit made smaller", flag=True),
     Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),

@@ -186,6 +186,7 @@ class Recorder:
             target=question.answer,
             completion=completion,
             prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
+            cluster=question.cluster,
         )
         item.user_properties += _scalars(record)
         if self._log is None:
@@ -209,6 +210,8 @@ def _scalars(record: Record) -> list[tuple[str, object]]:
     ]
     if completion.shared_tokens is not None:
         pairs.append((PREFIX + "shared_tokens", completion.shared_tokens))
+    if record.cluster is not None:
+        pairs.append((PREFIX + "cluster", record.cluster))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:

@@ -12,11 +12,10 @@ from typing import Any
 from pytest_llmeval.config import Settings
 from pytest_llmeval.errors import ModelUnusable, UserError
 from pytest_llmeval.models.base import Jobs
-from pytest_llmeval.report.folder import LATEST
+from pytest_llmeval.report.folder import RESULTS, find_run
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
 from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
 
-RESULTS = "results.json"
 _AGAIN = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
     *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "dropped_shots", "prompt", "error"),
@@ -93,7 +92,7 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
 
     Raises ``UserError`` for what is no finished run of one mode.
     """
-    folder = _find(given, reports_dir, start)
+    folder = find_run(given, reports_dir, start, f"--llm-replay={given}")
     try:
         results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
         ways = {(result["mode"], result["shots"], result["split"]) for result in results}
@@ -112,18 +111,6 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
     if mode not in MODES:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
     return Earlier(folder, mode, shots, split, benchmarks, models, _completions(folder))
-
-
-def _find(given: str, reports_dir: Path, start: Path) -> Path:
-    path = start / Path(given).expanduser()
-    if path.name == RESULTS:
-        path = path.parent
-    for folder in (path, reports_dir / given):
-        if (folder / QUESTIONS).is_file():
-            return folder.resolve()
-        if folder.name == LATEST and folder.is_file():  # where there are no links it holds the name
-            return folder.parent / folder.read_text("utf-8").strip()
-    raise UserError(f"--llm-replay={given}: no run there ({QUESTIONS} is missing); give a run's folder")
 
 
 def _completions(folder: Path) -> dict[str, dict[str, Completion]]:

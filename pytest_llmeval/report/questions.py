@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pytest_llmeval.report.folder import encode, replacing, trouble, writing
+from pytest_llmeval.report.folder import QUESTIONS, encode, replacing, trouble, writing
 from pytest_llmeval.types import Record
 
-QUESTIONS = "questions.jsonl"
+__all__ = ["QUESTIONS", "QuestionLog", "merge", "read_questions", "record_json"]
+
 _FLUSH_EVERY_S = 0.25
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -91,6 +92,8 @@ def record_json(record: Record) -> dict[str, Any]:
         "dropped_shots": completion.dropped_shots,
         "notes": list(completion.notes),
         "error": completion.error,
+        "cluster": record.cluster,
+        "repeat": record.repeat,
     }
 
 

@@ -66,6 +66,8 @@ def table(
     blank = dict.fromkeys(headers, "")
     rows.append(_row("total", "mean over questions", result.whole, headers, unicode))
     macro = {**blank, "accuracy": _percent(result.macro_accuracy, unicode)}
+    if result.macro_interval is not None:
+        macro["interval"] = _interval(result.macro_interval, unicode)
     rows.append(_Row("mean over subjects", tuple(macro.values()), share=result.macro_accuracy, bold=True))
     title = _title(result.benchmark, clean(result.model, unicode=unicode), info, unicode)
     lines = [paint(line, bold=True) for line in _folded(title, width)]

@@ -1,0 +1,167 @@
+"""The comparison of two runs, as rows, as lines for a terminal, and as in results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmeval.compare import Change, Comparison, GroupChange, MacroChange, Moved, SubjectChange
+from pytest_llmeval.report.summary import outline
+from pytest_llmeval.report.terminal import Paint, plain
+from pytest_llmeval.report.text import clean, left, right, width_of
+from pytest_llmeval.tolerance import points
+
+_GAP = "  "
+HEADER = ("n", "before", "after", "change", "95% interval", "fixed", "broken", "p")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what it is of, and its cells under ``HEADER``; ``sure`` if it is no chance."""
+
+    level: str
+    label: str
+    cells: tuple[str, ...]
+    sure: bool
+    worse: bool
+
+
+def rows(comparison: Comparison) -> Iterator[Row]:
+    """Groups with their subjects, then both means. The p of subjects is corrected for their number."""
+    for group, subjects in outline(comparison.subjects, comparison.members):
+        if group:
+            yield _row("group", group, comparison.groups[group])
+        for key in subjects:
+            yield _row("member" if group else "subject", key, comparison.subjects[key])
+    if comparison.whole is not None:
+        yield _row("total", "mean over questions", comparison.whole)
+        yield _row("total", "mean over subjects", comparison.whole.macro)
+
+
+def _row(level: str, label: str, change: Change | MacroChange) -> Row:
+    low, high = change.interval
+    interval = f"{points(low)} to {points(high)}"
+    cells = [f"{change.before:.1%}", f"{change.after:.1%}", points(change.change), interval]
+    if isinstance(change, Change):
+        p = change.adjusted_p if isinstance(change, SubjectChange) else change.p
+        cells = [str(change.pairs), *cells, _number(change.fixed), _number(change.broken), _p(p)]
+    else:
+        cells = ["", *cells, "", "", ""]
+    return Row(level, label, tuple(cells), low > 0 or high < 0, change.change < 0)
+
+
+def _number(number: float) -> str:
+    return str(round(number)) if number == round(number) else f"{number:.1f}"
+
+
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def title(comparison: Comparison) -> str:
+    """What is compared with what."""
+    before, after = comparison.before, comparison.after
+    was = before.run if before.model == after.model else f"{before.run} ({before.model})"
+    return f"{comparison.benchmark}: {after.model}, against {was}"
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What is to be said of a comparison beside its table."""
+    lines = []
+    if comparison.differences:
+        lines.append(f"NOT COMPARABLE, and compared all the same: {'; '.join(comparison.differences)}")
+    if words := comparison.left_out.words():
+        lines.append(f"questions left out: {', '.join(words)}")
+    if comparison.whole is None:
+        lines.append("no question was scored in both runs")
+    elif comparison.detectable is not None:
+        lines.append(
+            f"{comparison.whole.pairs} questions show a true change of {comparison.detectable * 100:.1f} "
+            "points with a chance of 80%"
+        )
+    elif comparison.whole.fixed + comparison.whole.broken:
+        lines.append(f"{comparison.whole.pairs} questions are too few to show a change with any certainty")
+    return lines
+
+
+def lines(comparison: Comparison, unicode: bool = True, paint: Paint = plain, most: int = 10) -> list[str]:
+    """The whole comparison for a terminal, with at most so many of the questions fixed and broken."""
+    out = [paint(clean(title(comparison), unicode=unicode), bold=True)]
+    table = list(rows(comparison))
+    labels = [
+        "",
+        *(("  " if row.level == "member" else "") + clean(row.label, unicode=unicode) for row in table),
+    ]
+    cells = [HEADER, *(row.cells for row in table)]
+    if table:
+        widths = [max(len(row[at]) for row in cells) for at in range(len(HEADER))]
+        size = max(map(width_of, labels))
+        for at, (label, row) in enumerate(zip(labels, cells, strict=True)):
+            pieces = (right(cell, width) for cell, width in zip(row, widths, strict=True))
+            line = (left(label, size) + _GAP + _GAP.join(pieces)).rstrip()
+            out.append(paint(line, **_markup(table[at - 1])) if at else line)
+    for colour, word, moved in (("red", "broken", comparison.broken), ("green", "fixed", comparison.fixed)):
+        if moved:
+            out.append(
+                paint(f"{word}: {len(moved)} question{'s' if len(moved) > 1 else ''}", **{colour: True})
+            )
+            out += [f"  {clean(one.nodeid or one.id, unicode=unicode)}" for one in moved[:most]]
+            if len(moved) > most:
+                out.append(f"  and {len(moved) - most} more")
+    return out + [clean(line, unicode=unicode) for line in remarks(comparison)]
+
+
+def _markup(row: Row) -> dict[str, bool]:
+    markup = {"bold": True} if row.level in ("group", "total") else {}
+    return {**markup, "red" if row.worse else "green": True} if row.sure else markup
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """As in results.json under ``comparisons``."""
+    whole = comparison.whole
+    return {
+        "benchmark": comparison.benchmark,
+        "model": comparison.after.model,
+        "baseline": {
+            "run": comparison.before.run,
+            "model": comparison.before.model,
+            "identity": comparison.before.identity,
+        },
+        "differences": list(comparison.differences),
+        "left_out": {name: getattr(comparison.left_out, name) for name in comparison.left_out.__slots__},
+        "detectable": comparison.detectable,
+        **({} if whole is None else _change_json(whole)),
+        "groups": {name: _change_json(change) for name, change in comparison.groups.items()},
+        "subjects": {name: _change_json(change) for name, change in comparison.subjects.items()},
+        "fixed_questions": _moved_json(comparison.fixed),
+        "broken_questions": _moved_json(comparison.broken),
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "pairs": change.pairs,
+        "before": change.before,
+        "after": change.after,
+        "change": change.change,
+        "interval": change.interval,
+        "fixed": change.fixed,
+        "broken": change.broken,
+        "p": change.p,
+    }
+    if isinstance(change, SubjectChange):
+        found["adjusted_p"] = change.adjusted_p
+    if isinstance(change, GroupChange):
+        macro = change.macro
+        found["macro"] = {
+            "before": macro.before,
+            "after": macro.after,
+            "change": macro.change,
+            "interval": macro.interval,
+        }
+    return found
+
+
+def _moved_json(moved: Iterable[Moved]) -> list[dict[str, str]]:
+    return [{"id": one.id, "nodeid": one.nodeid} for one in moved]
