@@ -284,7 +284,7 @@ def compare(
             if any(key in plain for key in members)
         },
         subjects={
-            key: SubjectChange(**_values(change), adjusted_p=p)
+            key: SubjectChange(**{**_values(change), "adjusted_p": p})
             for (key, change), p in zip(plain.items(), adjusted, strict=True)
         },
         members={name: tuple(keys) for name, keys in groups.items()},
@@ -361,7 +361,7 @@ def _group(subjects: Mapping[str, Change], pairs: Sequence[_Pair]) -> GroupChang
         after=sum(change.after for change in subjects.values()) / number,
         interval=interval,
     )
-    return GroupChange(**_values(_change(pairs)), macro=macro)
+    return GroupChange(**{**_values(_change(pairs)), "macro": macro})
 
 
 def _values(change: Change) -> dict[str, Any]:

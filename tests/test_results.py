@@ -85,13 +85,14 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     verdict = Verdict("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert list(content) == ["schema", "run", "results", "gates"]
+    assert list(content) == ["schema", "run", "results", "gates", "comparisons"]
+    assert content["comparisons"] == []
     assert content["run"]["name"] == RUN.name
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "planned",
-        "counts", "accuracy", "macro_accuracy", "interval", "subjects", "groups", "latency_s", "tokens",
-        "questions_per_s", "cached",
+        "counts", "accuracy", "macro_accuracy", "interval", "macro_interval", "repeats", "subjects", "groups",
+        "latency_s", "tokens", "questions_per_s", "cached",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)
@@ -101,6 +102,9 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert result["accuracy"] == 4 / 6
     assert result["macro_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert result["interval"] == pytest.approx([0.300, 0.903], abs=0.0005)
+    assert result["macro_interval"] == pytest.approx([0.4, 0.97], abs=0.2)
+    assert result["macro_interval"][0] < result["macro_accuracy"] < result["macro_interval"][1]
+    assert result["repeats"] is None
     assert list(result["subjects"]) == ["maths", "law", "loner"]
     assert result["subjects"]["law"] == {
         "counts": dict(zip(COUNTS, (2, 1, 0, 0, 0, 1), strict=True)),
@@ -112,6 +116,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "name_zh": "法学",
     }
     assert list(result["groups"]) == ["stem", "other", "hard"]
+    assert result["groups"]["stem"]["subjects"] == ["maths", "physics"]
     assert result["groups"]["stem"]["accuracy"] == result["groups"]["stem"]["macro_accuracy"] == 0.5
     assert result["latency_s"] == {"p50": 0.5, "p95": 0.5, "mean": 0.5}
     assert result["tokens"] == {"prompt": 60, "completion": 12, "shared": None}
@@ -126,6 +131,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
             "model": "m",
             "benchmark": "b",
             "part": "stem",
+            "interval": None,
+            "needed": None,
         }
     ]
 

@@ -64,6 +64,11 @@ class QuestionLog:
 def record_json(record: Record) -> dict[str, Any]:
     """A record as its line in questions.jsonl; the prompt is the one that was really sent."""
     completion = record.completion
+    rarely: dict[str, Any] = {}  # not in each line of a run that has none of it
+    if record.cluster is not None:
+        rarely["cluster"] = record.cluster
+    if record.repeat:
+        rarely["repeat"] = record.repeat
     return {
         "id": record.id,
         "nodeid": record.nodeid,
@@ -92,8 +97,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "dropped_shots": completion.dropped_shots,
         "notes": list(completion.notes),
         "error": completion.error,
-        "cluster": record.cluster,
-        "repeat": record.repeat,
+        **rarely,
     }
 
 
