@@ -50,6 +50,7 @@ class Settings:
     split: str | None = None
     limit: Limit | None = None
     seed: int | None = None
+    repeats: int = 1
     data_dir: Path | None = None
     cache_dir: Path = Path()
     fail_under: tuple[str, ...] = ()
@@ -291,6 +292,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
     limit = pick("limit")
     if pick("seed") is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
+    if pick("repeats", 1) > 1 and pick("mode") == "logprob":
+        raise UserError("--llm-repeats asks for several texts, but --llm-mode=logprob always scores alike")
     if pick("max_drop") and not pick("baseline"):
         raise UserError("--llm-max-drop is against an earlier run: give one with --llm-baseline=RUN")
     return Settings(
@@ -301,6 +304,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         split=pick("split"),
         limit=limit,
         seed=pick("seed"),
+        repeats=pick("repeats", 1),
         data_dir=None if data_dir is None else start / Path(data_dir).expanduser(),
         cache_dir=start / cache_dir,
         fail_under=pick("fail_under", ()),

@@ -252,6 +252,7 @@ def evaluate(
     models: Sequence[str] = (),
     comparisons: Mapping[tuple[str, str], Comparison] | None = None,
     strict: bool = False,
+    repeats: int = 1,
 ) -> tuple[Verdict, ...]:
     """One verdict a gate, model and benchmark.
 
@@ -260,7 +261,8 @@ def evaluate(
     asked; errors, and what was not selected, are looked at here. ``partial`` judges what was
     selected as if it were the whole; up to ``allow_errors`` errors in the run leave it complete.
     ``models`` are all models of the run, also those that answered nothing. ``comparisons`` are those
-    with the baseline, by model and benchmark; ``strict`` lets inconclusive verdicts fail.
+    with the baseline, by model and benchmark; ``strict`` lets inconclusive verdicts fail. Each question
+    was to be asked ``repeats`` times.
     """
     run = _Run(
         results={(result.model, result.benchmark): result for result in results},
@@ -271,6 +273,7 @@ def evaluate(
         too_many_errors=sum(result.counts.error for result in results) > allow_errors,
         allow_errors=allow_errors,
         comparisons=comparisons or {},
+        repeats=repeats,
     )
     return tuple(replace(verdict, strict=strict) for gate in gates for verdict in run.verdicts(gate))
 
@@ -285,6 +288,7 @@ class _Run:
     too_many_errors: bool
     allow_errors: int
     comparisons: Mapping[tuple[str, str], Comparison]
+    repeats: int
 
     def verdicts(self, gate: Gate) -> list[Verdict]:
         selected = [name for name, info in self.infos.items() if info.planned > 0]
@@ -369,7 +373,7 @@ class _Run:
         if not self.complete:
             problems.append("the run ended early")
         if not self.partial:
-            problems += _not_whole(counts, members, result, info)
+            problems += _not_whole(counts, members, result, info, self.repeats)
         if counts.error and self.too_many_errors:
             problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
         if counts.rate is None and not problems:
@@ -381,7 +385,7 @@ class _Run:
         return problems
 
 
-def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Info) -> list[str]:
+def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Info, repeats: int) -> list[str]:
     problems = []
     absent = [key for key in members if not info.total.get(key)]
     if absent:
@@ -389,8 +393,8 @@ def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Inf
         problems.append(f"no data for {len(absent)} of {len(members)} subjects ({shown})")
     total = sum(info.total.get(key, 0) for key in members)
     asked = {key: part.counts.requested for key, part in result.subjects.items()}
-    if any(asked.get(key, 0) < info.total.get(key, 0) for key in members):
-        problems.append(f"{counts.requested} of {total} questions were asked")
+    if any(asked.get(key, 0) < repeats * info.total.get(key, 0) for key in members):
+        problems.append(f"{counts.requested // repeats} of {total} questions were asked")
     if problems:
         problems[-1] += " (--llm-gate-partial judges a part)"
     return problems

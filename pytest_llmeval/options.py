@@ -235,6 +235,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("split", _text, "part of the benchmark to ask (default: the benchmark's)", "NAME"),
     Option("limit", _limit, "questions for each subject: a count (5) or a slice (10:20)", "N"),
     Option("seed", _count, "with --llm-limit=N: a random choice with this seed instead of the first N", "N"),
+    Option(
+        "repeats",
+        _positive,
+        "ask every question so many times: mean, pass@k, majority vote, and which questions flip",
+        "N",
+    ),
     Option("base-url", _text, "where the OpenAI-compatible API is", "URL", model=True),
     Option(
         "api-key-env",

@@ -117,7 +117,9 @@ def pytest_configure(config: pytest.Config) -> None:
             None if settings.no_cache else open_store,
             refresh=settings.refresh,
             earlier=None if earlier is None else earlier.completions,
+            repeats=settings.repeats,
         )
+        notes += _greedy_repeats(settings)
         if earlier is not None:
             notes.append(f"the answers are those of {os.path.relpath(earlier.folder, start)}, scored again")
         baseline = _baseline(settings, start)
@@ -154,6 +156,15 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
         share = worker_share(config)
         settings = replace(settings, models=tuple(replace(one, share=share) for one in settings.models))
     return settings, None
+
+
+def _greedy_repeats(settings: Settings) -> list[str]:
+    """What is to be said of models that would give the same answer again and again."""
+    if settings.repeats == 1 or settings.replay is not None:
+        return []
+    greedy = [model.name for model in settings.models if not model.temperature]
+    said = "without a temperature above 0 its repeats are mostly alike; give --llm-temperature=0.7, say"
+    return [f"{name}: {said}" for name in greedy]
 
 
 def _baseline(settings: Settings, start: Path) -> Run | None:

@@ -26,7 +26,7 @@ _AGAIN = (
 class Earlier:
     """A run as it was: how it asked, the identity of each model, and what came back.
 
-    ``completions`` are by model and question id.
+    ``completions`` are by model, and then by question id and repeat.
     """
 
     folder: Path
@@ -35,12 +35,13 @@ class Earlier:
     split: str
     benchmarks: tuple[str, ...]
     models: Mapping[str, str]
-    completions: Mapping[str, Mapping[str, Completion]]
+    completions: Mapping[str, Mapping[tuple[str, int], Completion]]
+    repeats: int = 1
 
     @property
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
-        return frozenset(id for of_model in self.completions.values() for id in of_model)
+        return frozenset(id for of_model in self.completions.values() for id, _ in of_model)
 
     def model(self, name: str) -> ReplayedModel:
         """What stands in the place of one of the run's models."""
@@ -63,6 +64,7 @@ class Earlier:
             mode=self.mode,
             shots=self.shots,
             split=self.split,
+            repeats=self.repeats,
             no_cache=True,
         )
 
@@ -110,14 +112,17 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
     ((mode, shots, split),) = ways
     if mode not in MODES:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
-    return Earlier(folder, mode, shots, split, benchmarks, models, _completions(folder))
+    completions = _completions(folder)
+    repeats = 1 + max((repeat for of in completions.values() for _, repeat in of), default=0)
+    return Earlier(folder, mode, shots, split, benchmarks, models, completions, repeats)
 
 
-def _completions(folder: Path) -> dict[str, dict[str, Completion]]:
-    found: dict[str, dict[str, Completion]] = {}
+def _completions(folder: Path) -> dict[str, dict[tuple[str, int], Completion]]:
+    found: dict[str, dict[tuple[str, int], Completion]] = {}
     for row in read_questions(folder / QUESTIONS):
         try:
-            found.setdefault(str(row["model"]), {})[str(row["id"])] = _completion(row)
+            key = str(row["id"]), int(row.get("repeat", 0))
+            found.setdefault(str(row["model"]), {})[key] = _completion(row)
         except (TypeError, ValueError, AttributeError):
             raise UserError(
                 f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} is no answer"

@@ -43,6 +43,7 @@ _STATUS = {
     Outcome.UNPARSED: ("u", {"purple": True}),
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
+_BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
 _TERMINAL_EVERY_S = 10.0
 _LOG_EVERY_S = 60.0
 _PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
@@ -201,7 +202,7 @@ class Controller:
             terminal.status_line(
                 f"{entry.benchmark} {entry.model}",
                 counts.requested,
-                sum(asked.values()),
+                sum(asked.values()) * self._state.settings.repeats,
                 counts.correct,
                 counts.scored,
                 self._tally.seconds(entry.model, entry.benchmark),
@@ -240,6 +241,7 @@ class Controller:
             models=tuple(models),
             comparisons={(one.after.model, one.benchmark): one for one in self._comparisons},
             strict=state.settings.inconclusive == "fail",
+            repeats=state.settings.repeats,
         )
         try:
             if self._results:
@@ -275,7 +277,11 @@ class Controller:
             for subjects in of_model.values()
             for number in subjects.values()
         )
-        return wanted - self._tally.counts().requested
+        return wanted * self._state.settings.repeats - self._tally.counts().requested
+
+    @property
+    def _asked_words(self) -> str:
+        return "questions" if self._state.settings.repeats == 1 else "questions' repeats"
 
     @property
     def _complete(self) -> bool:
@@ -334,7 +340,9 @@ class Controller:
         for line in state.notes:
             write(f"llmeval: {line}", yellow=True)
         if self._results and self._ended_early:
-            write(f"incomplete: {self._missing()} of the selected questions were not asked", red=True)
+            write(
+                f"incomplete: {self._missing()} of the selected {self._asked_words} were not asked", red=True
+            )
         for line in terminal.gate_lines(self._verdicts, fancy, paint):
             write(line)
         if self._written is not None:
@@ -374,6 +382,7 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         cached=found.get(PREFIX + "cached", False),
         nodeid=nodeid,
         cluster=found.get(PREFIX + "cluster"),
+        outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
     )
 
 

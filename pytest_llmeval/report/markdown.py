@@ -74,6 +74,7 @@ def _result(result: Result) -> list[str]:
         "",
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
+        *_repeats(result),
         f"- model: {escape(result.identity) or '–'}",
         f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
         f"mean {_seconds(result.latency.mean)}{speed}",
@@ -84,6 +85,17 @@ def _result(result: Result) -> list[str]:
         "",
         *_table(_HEADER, "l" + "r" * (len(_HEADER) - 1), rows),
     ]
+
+
+def _repeats(result: Result) -> list[str]:
+    repeats = result.repeats
+    if repeats is None:
+        return []
+    passed = ", ".join(f"pass@{k} {share:.1%}" for k, share in repeats.pass_at.items())
+    flipped = ", ".join(map(escape, repeats.flipped[:_MOST_MOVED]))
+    more = f" and {len(repeats.flipped) - _MOST_MOVED} more" if len(repeats.flipped) > _MOST_MOVED else ""
+    lines = [f"- {repeats.times} answers a question: {passed}; majority vote {_percent(repeats.majority)}"]
+    return lines + ([f"- {len(repeats.flipped)} flip: {flipped}{more}"] if flipped else [])
 
 
 def _comparison(comparison: Comparison) -> list[str]:

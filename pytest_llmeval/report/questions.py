@@ -137,30 +137,30 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None) -> int:
     """Join question logs into ``target`` (which may be one of them); returns the number of lines.
 
-    Of lines for the same question and model the last wins; a line that a crash cut off is left
-    out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
+    Of lines for the same question, model and repeat the last wins; a line that a crash cut off is
+    left out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
     Only where the lines are is kept in memory. Raises ``LLMEvalError`` naming the target's folder.
     """
     with writing(target.parent):
         paths = [path for path in parts if path.exists()]
-        where: dict[tuple[str, str], tuple[int, int]] = {}
+        where: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         for number, path in enumerate(paths):
             with path.open("rb") as file:
                 start = 0
                 for line in file:
                     row = _parse(line)
                     if row is not None:
-                        where[str(row["id"]), str(row["model"])] = number, start
+                        key = str(row["id"]), str(row["model"])
+                        where.setdefault(key, {})[row.get("repeat", 0)] = number, start
                     start += len(line)
         keys = dict.fromkeys(key for key in order or () if key in where) | dict.fromkeys(where)
         files = [path.open("rb") for path in paths]
         try:
             with replacing(target) as out:
-                for key in keys:
-                    number, start = where[key]
+                for number, start in (place for key in keys for place in where[key].values()):
                     files[number].seek(start)
                     out.write(files[number].readline().rstrip(b"\r\n") + b"\n")
         finally:
             for file in files:
                 file.close()
-    return len(where)
+    return sum(map(len, where.values()))
