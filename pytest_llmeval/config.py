@@ -294,7 +294,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
     if pick("repeats", 1) > 1 and pick("mode") == "logprob":
         raise UserError("--llm-repeats asks for several texts, but --llm-mode=logprob always scores alike")
-    if pick("max_drop") and not pick("baseline"):
+    baseline = None if pick("baseline") == "none" else pick("baseline")
+    if "max_drop" in line and baseline is None:
         raise UserError("--llm-max-drop is against an earlier run: give one with --llm-baseline=RUN")
     return Settings(
         models=_distinct(models),
@@ -310,7 +311,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         fail_under=pick("fail_under", ()),
         file_gates=file.gates,
         gate_partial=pick("gate_partial", False),
-        baseline=pick("baseline"),
+        baseline=baseline,
         baseline_force=pick("baseline_force", False),
         max_drop=pick("max_drop", ()),
         max_drop_from_file="max_drop" not in line,

@@ -261,8 +261,8 @@ def evaluate(
     asked; errors, and what was not selected, are looked at here. ``partial`` judges what was
     selected as if it were the whole; up to ``allow_errors`` errors in the run leave it complete.
     ``models`` are all models of the run, also those that answered nothing. ``comparisons`` are those
-    with the baseline, by model and benchmark; ``strict`` lets inconclusive verdicts fail. Each question
-    was to be asked ``repeats`` times.
+    with the baseline, by model and benchmark, None where there is none; ``strict`` lets inconclusive
+    verdicts fail. Each question was to be asked ``repeats`` times.
     """
     run = _Run(
         results={(result.model, result.benchmark): result for result in results},
@@ -272,7 +272,7 @@ def evaluate(
         partial=partial,
         too_many_errors=sum(result.counts.error for result in results) > allow_errors,
         allow_errors=allow_errors,
-        comparisons=comparisons or {},
+        comparisons=comparisons,
         repeats=repeats,
     )
     return tuple(replace(verdict, strict=strict) for gate in gates for verdict in run.verdicts(gate))
@@ -287,10 +287,12 @@ class _Run:
     partial: bool
     too_many_errors: bool
     allow_errors: int
-    comparisons: Mapping[tuple[str, str], Comparison]
+    comparisons: Mapping[tuple[str, str], Comparison] | None
     repeats: int
 
     def verdicts(self, gate: Gate) -> list[Verdict]:
+        if gate.drop and gate.from_config and self.comparisons is None:
+            return [_verdict(gate, "not_run", "no baseline was given")]
         selected = [name for name, info in self.infos.items() if info.planned > 0]
         selected += [name for _, name in self.results if name not in selected]
         if gate.benchmark is None:
@@ -331,7 +333,7 @@ class _Run:
 
     def _lost(self, gate: Gate, name: str, model: str, members: Sequence[str]) -> Verdict:
         """Against the baseline."""
-        comparison = self.comparisons.get((model, name))
+        comparison = (self.comparisons or {}).get((model, name))
         if comparison is None:
             return _verdict(gate, "incomplete", f"the baseline has no question of {name}", name, model)
         change = comparison.part(gate.part)

@@ -312,7 +312,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "baseline",
         _text,
-        "earlier run to compare with: its folder, results.json, name, or latest (RUN::MODEL for one model)",
+        "earlier run to compare with: its folder, results.json, name, or latest "
+        "(RUN::MODEL for one model); none takes back the file's",
         "RUN",
     ),
     Option("baseline-force", _flag, "compare also what was asked in another way", flag=True),

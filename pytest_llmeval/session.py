@@ -239,7 +239,9 @@ class Controller:
             partial=state.settings.gate_partial,
             allow_errors=state.settings.allow_errors,
             models=tuple(models),
-            comparisons={(one.after.model, one.benchmark): one for one in self._comparisons},
+            comparisons=None
+            if state.baseline is None
+            else {(one.after.model, one.benchmark): one for one in self._comparisons},
             strict=state.settings.inconclusive == "fail",
             repeats=state.settings.repeats,
         )

@@ -122,6 +122,15 @@ def test_settings_of_the_file(pytester: pytest.Pytester, base: Path) -> None:
     )
 
 
+def test_a_file_s_baseline_can_be_taken_back(pytester: pytest.Pytester, tiny: Path) -> None:
+    (pytester.path / "llmeval.toml").write_text('baseline = "latest"\nmax_drop = 0.02\n', "utf-8")
+    assert "--llm-baseline=latest: no run there" in one_error(pytester.runpytest_subprocess(*ECHO))
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=none")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["gate max-drop 0.02: NOT RUN: no baseline was given"])
+    assert pytester.runpytest_subprocess(*ECHO).ret == 0
+
+
 def test_lower_bounds(pytester: pytest.Pytester, tiny: Path) -> None:
     done = pytester.runpytest_subprocess(
         *ECHO, "--llm-fail-under=tiny>=0.2", "--llm-fail-under=tiny>=0.2@95%", "--llm-fail-under=0.05@0.95"

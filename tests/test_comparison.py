@@ -20,13 +20,13 @@ AFTER = {"maths": "wccccccccc", "law": "wwww", "physics": "e"}
 def test_lines_by_hand() -> None:
     assert lines(compared(BEFORE, AFTER)) == [
         "b: m, against then",
-        "                      n  before   after  change      95% interval  fixed  broken      p",
-        "stem                 10   60.0%   90.0%   +30.0    -8.6 to +60.3      4       1  0.375",
-        "  maths              10   60.0%   90.0%   +30.0    -8.6 to +60.3      4       1  0.375",
-        "other                 4  100.0%    0.0%  -100.0  -100.0 to -2.0      0       4  0.125",
-        "  law                 4  100.0%    0.0%  -100.0  -100.0 to -2.0      0       4  0.250",
-        "mean over questions  14   71.4%   64.3%    -7.1   -43.6 to +31.6      4       5  1.000",
-        "mean over subjects        80.0%   45.0%   -35.0  -100.0 to +100.0",
+        "                      n  before  after  change    95% interval  fixed  broken      p",
+        "stem                 10   60.0%  90.0%   +30.0  -15.3 to +64.0      4       1  0.375",
+        "  maths              10   60.0%  90.0%   +30.0  -15.3 to +64.0      4       1  0.375",
+        "other                 4  100.0%   0.0%  -100.0  -100.0 to -2.0      0       4  0.125",
+        "  law                 4  100.0%   0.0%  -100.0  -100.0 to -2.0      0       4  0.250",
+        "mean over questions  14   71.4%  64.3%    -7.1  -45.2 to +33.3      4       5  1.000",
+        "mean over subjects        80.0%  45.0%   -35.0   -62.2 to +0.9",
         "broken: 5 questions",
         "  test_b[maths-0]",
         "  test_b[law-0]",
@@ -39,7 +39,7 @@ def test_lines_by_hand() -> None:
         "  test_b[maths-8]",
         "  test_b[maths-9]",
         "questions left out: 1 ended in an error in the later run",
-        "14 questions show a true change of 57.8 points with a chance of 80%",
+        "14 questions show a true change of 55.1 points with a chance of 80%",
     ]
 
 
@@ -49,8 +49,14 @@ def test_what_is_sure_is_coloured() -> None:
 
     shown = lines(compared(BEFORE, AFTER), paint=paint)
     assert [line.startswith("<bold red>other ") for line in shown].count(True) == 1
+    assert any(line.startswith("<>  law") for line in shown)
+    # of subjects only what is below 5% also when corrected for their number
+    shown = lines(
+        compared({"law": "c" * 6 + "w", "maths": "c" * 9}, {"law": "w" * 7, "maths": "w" * 9}), paint=paint
+    )
     assert any(line.startswith("<red>  law") for line in shown)
-    assert any(line.startswith("<>  maths") for line in shown)
+    shown = lines(compared({"law": "w" * 30}, {"law": "c" * 30}), paint=paint)
+    assert any(line.startswith("<green>  law") for line in shown)
 
 
 def test_few_questions_are_named_and_the_rest_counted() -> None:

@@ -48,7 +48,9 @@ def _row(level: str, label: str, change: Change | MacroChange) -> Row:
         cells = [str(change.pairs), *cells, _number(change.fixed), _number(change.broken), _p(p)]
     else:
         cells = ["", *cells, "", "", ""]
-    return Row(level, label, tuple(cells), low > 0 or high < 0, change.change < 0)
+    # one of many subjects is outside of its own interval now and then
+    sure = change.adjusted_p <= 0.05 if isinstance(change, SubjectChange) else low > 0 or high < 0
+    return Row(level, label, tuple(cells), sure, change.change < 0)
 
 
 def _number(number: float) -> str:
