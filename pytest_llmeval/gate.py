@@ -29,8 +29,25 @@ _GATE = re.compile(
 )
 _NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
 _LEVEL = re.compile(r"(?P<rest>.*?)\s*@\s*(?P<level>[^@]*)", re.DOTALL)
-_FORMS = "write 0.55, 55%, ceval=0.55 or ceval:stem=0.4"
-_DROPS = "write 0.02, 2%, ceval=0.02 or ceval:stem=0.05"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of gate is written, for reading it and for saying what is wrong with it."""
+
+    option: str
+    what: str
+    example: str
+    forms: str
+    levels: bool
+
+
+_ACCURACY = _Kind(
+    "--llm-fail-under", "an accuracy", "0.55", "write 0.55, 55%, ceval=0.55 or ceval:stem=0.4", levels=True
+)
+_DROP = _Kind(
+    "--llm-max-drop", "a drop", "0.02", "write 0.02, 2%, ceval=0.02 or ceval:stem=0.05", levels=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class Gate:
     def where(self) -> str:
         """Where the gate was written, for messages."""
         if self.drop:
-            return f"--llm-max-drop={self.expr}"
+            return f"max_drop = {self.expr!r}" if self.from_config else f"--llm-max-drop={self.expr}"
         return f"[gates] {self.expr!r}" if self.from_config else f"--llm-fail-under={self.expr}"
 
     @property
@@ -137,30 +154,28 @@ class Info(Protocol):
 
 def parse(expr: str) -> Gate:
     """The gate of a ``--llm-fail-under`` expression. Raises ``UserError``."""
-    return _parse(expr, "--llm-fail-under", _FORMS)
+    return _parse(expr, _ACCURACY)
 
 
 def parse_drop(expr: str, *, from_config: bool = False) -> Gate:
     """The gate of a ``--llm-max-drop`` expression. Raises ``UserError``."""
-    return replace(_parse(expr, "--llm-max-drop", _DROPS), drop=True, from_config=from_config)
+    return replace(_parse(expr, _DROP), drop=True, from_config=from_config)
 
 
-def _parse(expr: str, option: str, forms: str) -> Gate:
+def _parse(expr: str, kind: _Kind) -> Gate:
     shown = one_line(expr, 80)
-    where = f"{option}={shown}"
-    rest, level = expr.strip(), None
-    if forms == _FORMS:
-        rest, level = _split_level(rest, where)
+    where = f"{kind.option}={shown}"
+    rest, level = _split_level(expr.strip(), where) if kind.levels else (expr.strip(), None)
     match = _GATE.fullmatch(rest)
     if match is None:
-        raise UserError(f"{where}: this is no gate; {forms}")
+        raise UserError(f"{where}: this is no gate; {kind.forms}")
     if match["sign"] is None:
         if match["value"][:1].isalpha():
-            example = "0.55" if forms == _FORMS else "0.02"
-            raise UserError(f"{where}: a threshold is missing; write {one_line(rest, 80)}={example}")
-        return Gate(shown, None, None, _threshold(match["value"], where, forms), level=level)
-    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where, forms)
-    return Gate(shown, benchmark, part, _threshold(match["value"], where, forms), level=level)
+            named = f"{one_line(rest, 80)}={kind.example}"
+            raise UserError(f"{where}: a threshold is missing; write {named}")
+        return Gate(shown, None, None, _threshold(match["value"], where, kind), level=level)
+    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where, kind)
+    return Gate(shown, benchmark, part, _threshold(match["value"], where, kind), level=level)
 
 
 def _split_level(text: str, where: str) -> tuple[str, Fraction | None]:
@@ -191,18 +206,18 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
             shown = one_line(repr(value), 40)
             raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
         benchmark, colon, part = (piece.strip() for piece in key.partition(":"))
-        benchmark, of = _names(benchmark, part if colon else None, place)
+        benchmark, of = _names(benchmark, part if colon else None, place, _ACCURACY)
         # repr, since the shortest digits that give a float are what was written
         text = value if isinstance(value, str) else _plain(repr(value))
         number, level = _split_level(text, place)
-        threshold = _threshold(number.removeprefix(">="), place)
+        threshold = _threshold(number.removeprefix(">="), place, _ACCURACY)
         gates.append(Gate(f"{name}={text}", benchmark, of, threshold, from_config=True, level=level))
     return tuple(gates)
 
 
-def _names(benchmark: str, part: str | None, where: str, forms: str = _FORMS) -> tuple[str, str | None]:
+def _names(benchmark: str, part: str | None, where: str, kind: _Kind) -> tuple[str, str | None]:
     if not benchmark or part == "":
-        raise UserError(f"{where}: a name is missing; {forms}")
+        raise UserError(f"{where}: a name is missing; {kind.forms}")
     return benchmark, part
 
 
@@ -213,15 +228,15 @@ def _plain(number: str) -> str:
         return number
 
 
-def _threshold(text: str, where: str, forms: str = _FORMS) -> Fraction:
+def _threshold(text: str, where: str, kind: _Kind) -> Fraction:
     match = _NUMBER.fullmatch(text.strip())
-    what = "accuracy" if forms == _FORMS else "drop"
     if match is None or len(text) > 24:
-        raise UserError(f"{where}: {one_line(text, 40)!r} is no {what}; {forms}")
+        what = kind.what.split()[-1]
+        raise UserError(f"{where}: {one_line(text, 40)!r} is no {what}; {kind.forms}")
     value = Fraction(match["digits"]) / (100 if match["percent"] else 1)
     if value > 1:
         hint = "" if match["percent"] or value > 100 else f"; for percent write {match['digits']}%"
-        raise UserError(f"{where}: {'an' if what == 'accuracy' else 'a'} {what} is at most 1 (100%){hint}")
+        raise UserError(f"{where}: {kind.what} is at most 1 (100%){hint}")
     return value
 
 

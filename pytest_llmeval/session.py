@@ -113,6 +113,8 @@ class Controller:
         from pytest_llmeval.compare import Side, compare
         from pytest_llmeval.report.runs import answers_of, way_of
 
+        if not baseline.complete:
+            self._state.notes.append(f"the baseline {baseline.name} is an incomplete run")
         now = answers_of(self._tally)
         found = []
         for result in self._results:

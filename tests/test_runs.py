@@ -150,5 +150,6 @@ def test_latest_may_be_a_file_with_a_name(tmp_path: Path) -> None:
     assert read(folder, "latest").folder == folder
     for given in ("one", str(folder), "one/results.json"):
         assert read(folder, given).folder == folder
-    with pytest.raises(UserError, match=r"^B: no run there"):
-        read_run("B", tmp_path, tmp_path, "B")
+    for given in ("B", "", "~nobody-here/x", "a\0b", "x" * 300):
+        with pytest.raises(UserError, match=r"no run there"):
+            read_run(given, tmp_path, tmp_path, "B")

@@ -84,7 +84,7 @@ def find_run(given: str, reports_dir: Path, start: Path, told: str) -> Path:
 
     ``told`` is how the user gave it, for messages. Raises ``UserError``.
     """
-    path = start / Path(given).expanduser()
+    path = start / os.path.expanduser(given)  # pathlib's raises for a user that there is not
     if path.name == RESULTS:
         path = path.parent
     for folder in (path, reports_dir / given):
