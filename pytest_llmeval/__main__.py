@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -88,7 +89,8 @@ def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bo
         found = {"comparisons": [comparison_json(one) for one in comparisons], "notes": notes}
         return [json.dumps(found, ensure_ascii=True, indent=1)]
     fancy = can_draw(getattr(sys.stdout, "encoding", None))
-    out = [line for one in comparisons for line in [*lines(one, fancy, most=most), ""]]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    out = [line for one in comparisons for line in [*lines(one, fancy, most=most, width=width), ""]]
     return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
 
 

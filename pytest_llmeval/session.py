@@ -335,7 +335,7 @@ class Controller:
             terminalreporter.section("llmeval")
             for line in self._tables(terminalreporter._tw.fullwidth, fancy, paint):
                 write(line)
-            for line in self._compared(fancy, paint):
+            for line in self._compared(terminalreporter._tw.fullwidth, fancy, paint):
                 write(line)
         told = {state.fatal}  # on a line of its own above
         errors = [(question, error) for question, error in self._errors if error not in told]
@@ -362,12 +362,12 @@ class Controller:
                 lines += [*terminal.comparison(of_benchmark, info, width, fancy, paint), ""]
         return lines
 
-    def _compared(self, fancy: bool, paint: terminal.Paint) -> list[str]:
+    def _compared(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
         if not self._comparisons:
             return []
         from pytest_llmeval.report.comparison import lines
 
-        return [line for one in self._comparisons for line in [*lines(one, fancy, paint), ""]]
+        return [line for one in self._comparisons for line in [*lines(one, fancy, paint, width=width), ""]]
 
 
 def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:

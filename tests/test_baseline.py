@@ -54,9 +54,9 @@ def test_what_changed(pytester: pytest.Pytester, base: Path, given: str, xdist: 
     done.stdout.fnmatch_lines(
         [
             "tiny: echo, against base",
-            "nature * 4 * 50.0% * 25.0% * -25.0 *",
+            "nature * 4 * 25.0% * -25.0 *",
             "*birds * 0 * 1 * 1.000",
-            "mean over questions * 8 * 25.0% * 25.0% * 0.0 *",
+            "mean over questions * 8 * 25.0% * 0.0 *",
             "broken: 1 question",
             "  tiny/benchmark.toml::test_tiny[[]birds-1]",
             "fixed: 1 question",

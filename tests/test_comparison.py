@@ -65,6 +65,24 @@ def test_few_questions_are_named_and_the_rest_counted() -> None:
     assert shown[at + 1 : at + 4] == ["  test_b[maths-0]", "  test_b[maths-1]", "  and 28 more"]
 
 
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [(66, {"before", "fixed", "broken"}), (88, {"before"}), (100, {"before"}), (120, set())],
+)
+def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
+    width: int, left_out: set[str]
+) -> None:
+    name = "environmental_impact_assessment_engineer"
+    shown = lines(compared({name: "cw" * 10, "maths": "c"}, {name: "wc" * 10, "maths": "c"}), width=width)
+    table = shown[1 : shown.index("broken: 10 questions")]
+    assert max(map(len, table)) <= width
+    assert {
+        word for word in ("before", "after", "change", "fixed", "broken", "p") if word not in table[0]
+    } == left_out
+    assert all(any(part in line for line in table) for part in name.split("_"))
+    assert any(name in line for line in table) == (width >= 100)
+
+
 def test_without_a_pair_there_is_no_table() -> None:
     assert lines(compared({"maths": "c"}, {"law": "c"})) == [
         "b: m, against then",

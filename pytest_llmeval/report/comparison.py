@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmeval.compare import Change, Comparison, GroupChange, MacroChange, Moved, SubjectChange
 from pytest_llmeval.report.summary import outline
 from pytest_llmeval.report.terminal import Paint, plain
-from pytest_llmeval.report.text import clean, left, right, width_of
+from pytest_llmeval.report.text import clean, left, right, width_of, wrap
 from pytest_llmeval.tolerance import points
 
 _GAP = "  "
+_LEAST_LABEL, _GOOD_LABEL = 12, 20
 HEADER = ("n", "before", "after", "change", "95% interval", "fixed", "broken", "p")
 
 
@@ -87,31 +88,53 @@ def remarks(comparison: Comparison) -> list[str]:
     return lines
 
 
-def lines(comparison: Comparison, unicode: bool = True, paint: Paint = plain, most: int = 10) -> list[str]:
-    """The whole comparison for a terminal, with at most so many of the questions fixed and broken."""
+def lines(
+    comparison: Comparison,
+    unicode: bool = True,
+    paint: Paint = plain,
+    most: int = 10,
+    width: int | None = None,
+) -> list[str]:
+    """The whole comparison for a terminal, with at most so many of the questions fixed and broken.
+
+    In at most ``width`` columns as far as that goes: with fewer numbers, and long names in several lines.
+    """
     out = [paint(clean(title(comparison), unicode=unicode), bold=True)]
     table = list(rows(comparison))
-    labels = [
-        "",
-        *(("  " if row.level == "member" else "") + clean(row.label, unicode=unicode) for row in table),
-    ]
-    cells = [HEADER, *(row.cells for row in table)]
     if table:
-        widths = [max(len(row[at]) for row in cells) for at in range(len(HEADER))]
-        size = max(map(width_of, labels))
-        for at, (label, row) in enumerate(zip(labels, cells, strict=True)):
-            pieces = (right(cell, width) for cell, width in zip(row, widths, strict=True))
-            line = (left(label, size) + _GAP + _GAP.join(pieces)).rstrip()
-            out.append(paint(line, **_markup(table[at - 1])) if at else line)
+        out += _layout(table, unicode, paint, width)
     for colour, word, moved in (("red", "broken", comparison.broken), ("green", "fixed", comparison.fixed)):
         if moved:
-            out.append(
-                paint(f"{word}: {len(moved)} question{'s' if len(moved) > 1 else ''}", **{colour: True})
-            )
+            head = f"{word}: {len(moved)} question{'s' if len(moved) > 1 else ''}"
+            out.append(paint(head, **{colour: True}))
             out += [f"  {clean(one.nodeid or one.id, unicode=unicode)}" for one in moved[:most]]
             if len(moved) > most:
                 out.append(f"  and {len(moved) - most} more")
     return out + [clean(line, unicode=unicode) for line in remarks(comparison)]
+
+
+def _layout(table: Sequence[Row], unicode: bool, paint: Paint, width: int | None) -> list[str]:
+    labels = [("  " if row.level == "member" else "") + clean(row.label, unicode=unicode) for row in table]
+    size = max(map(width_of, labels))
+    sizes = [max(len(head), *(len(row.cells[at]) for row in table)) for at, head in enumerate(HEADER)]
+    columns = list(range(len(HEADER)))
+
+    def room() -> int:
+        return (width or 10_000) - sum(len(_GAP) + sizes[at] for at in columns)
+
+    if room() < size:  # what was before is what is after without the change
+        columns = [at for at in columns if HEADER[at] != "before"]
+    if room() < min(size, _GOOD_LABEL):
+        columns = [at for at in columns if HEADER[at] not in ("fixed", "broken")]
+    size = min(size, max(room(), _LEAST_LABEL))
+    out = [" " * size + "".join(_GAP + right(HEADER[at], sizes[at]) for at in columns)]
+    for row, label in zip(table, labels, strict=True):
+        indent = " " * (len(label) - len(label.lstrip()))
+        first, *rest = wrap(label.strip(), size - len(indent), len(_GAP))
+        cells = "".join(_GAP + right(row.cells[at], sizes[at]) for at in columns)
+        out.append(paint((left(indent + first, size) + cells).rstrip(), **_markup(row)))
+        out += [paint(indent + _GAP + line, **_markup(row)) for line in rest]
+    return out
 
 
 def _markup(row: Row) -> dict[str, bool]:
