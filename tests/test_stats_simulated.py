@@ -53,6 +53,21 @@ def test_wilson_covers() -> None:
     assert np.mean(list(found.values())) == pytest.approx(0.95, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("size", "most"), [(26, 0.041), (100, 0.03), (193, 0.03), (1346, 0.03), (12_342, 0.03)]
+)
+def test_the_lower_end_is_above_the_true_rate_as_rarely_as_a_gate_promises(size: int, most: float) -> None:
+    dice = np.random.default_rng(12)
+    for rate in (0.25, 0.4, 0.55, 0.75, 0.9):
+        draws, numbers = np.unique(dice.binomial(size, rate, 20_000), return_counts=True)
+        passed = sum(
+            int(number)
+            for right, number in zip(draws.tolist(), numbers, strict=True)
+            if wilson(right, size)[0] >= rate
+        )
+        assert passed / 20_000 < most + 0.004, rate  # three of its own standard errors
+
+
 @pytest.mark.parametrize("subjects", [4, 20])
 def test_the_interval_of_the_mean_over_subjects_covers(subjects: int) -> None:
     dice = np.random.default_rng(2)
