@@ -16,6 +16,7 @@ from test_summary import INFOS, make_entries, make_entry, make_info, result_of, 
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.results import RunInfo, results_json, summary_csv, write_run
 from pytest_llmeval.report.summary import Entry
+from pytest_llmeval.stats import detectable_difference
 
 RUN = RunInfo(
     name="20261123-224500-smollm2",
@@ -91,8 +92,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "planned",
-        "counts", "accuracy", "macro_accuracy", "interval", "macro_interval", "repeats", "subjects", "groups",
-        "latency_s", "tokens", "questions_per_s", "cached",
+        "counts", "accuracy", "macro_accuracy", "interval", "macro_interval", "detectable_drop", "repeats",
+        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)
@@ -105,6 +106,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert result["macro_interval"] == pytest.approx([0.4, 0.97], abs=0.2)
     assert result["macro_interval"][0] < result["macro_accuracy"] < result["macro_interval"][1]
     assert result["repeats"] is None
+    assert result["detectable_drop"] == detectable_difference(4 / 6, 6)
     assert list(result["subjects"]) == ["maths", "law", "loner"]
     assert result["subjects"]["law"] == {
         "counts": dict(zip(COUNTS, (2, 1, 0, 0, 0, 1), strict=True)),

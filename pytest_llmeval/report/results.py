@@ -114,6 +114,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "macro_accuracy": result.macro_accuracy,
         "interval": result.interval,
         "macro_interval": result.macro_interval,
+        "detectable_drop": result.detectable_drop,
         "repeats": _repeats_json(result.repeats),
         "subjects": {key: _subject_json(key, part, result) for key, part in result.subjects.items()},
         "groups": {

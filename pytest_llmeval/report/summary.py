@@ -8,7 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_llmeval.stats import Counts, effective, macro_interval, mean, median, pass_at, percentile, wilson
+from pytest_llmeval.stats import (
+    Counts,
+    detectable_difference,
+    effective,
+    macro_interval,
+    mean,
+    median,
+    pass_at,
+    percentile,
+    wilson,
+)
 from pytest_llmeval.types import Mode, Outcome
 
 
@@ -179,6 +189,14 @@ class Result:
     def interval(self) -> tuple[float, float] | None:
         """Wilson's 95% interval of ``accuracy``."""
         return self.whole.interval
+
+    @property
+    def detectable_drop(self) -> float | None:
+        """The smallest true drop that a run of as many other questions shows with a chance of 80%.
+
+        None where none would be seen. A run of the same questions, compared with this one, sees less.
+        """
+        return detectable_difference(self.accuracy, self.effective[1]) if self.accuracy else None
 
     @property
     def whole(self) -> Group:
