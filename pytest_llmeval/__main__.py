@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +25,13 @@ def _days(text: str) -> float:
     return days
 
 
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_llmeval", description="tools of pytest-llmeval")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -33,20 +42,56 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument(
         "--prune", type=_days, metavar="DAYS", help="delete answers older than so many days (0: all)"
     )
+    compared = commands.add_parser(
+        "compare", help="what changed between two finished runs, with its interval, question by question"
+    )
+    named = "its folder, results.json, name, or latest; RUN::MODEL for one of its models"
+    compared.add_argument("before", metavar="A", help=f"the earlier run: {named}")
+    compared.add_argument("after", metavar="B", help="the later run")
+    compared.add_argument("--force", action="store_true", help="compare also what was asked in another way")
+    compared.add_argument("--json", action="store_true", help="as JSON, with all questions")
+    compared.add_argument(
+        "--most", type=_whole, default=10, metavar="N", help="most questions fixed or broken to name"
+    )
+    compared.add_argument(
+        "--report-dir", type=Path, default=Path("reports"), help="where runs are by name (default: reports)"
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code."""
     given = _parser().parse_args(arguments)
-    folder = given.cache_dir or default_cache_dir(os.environ)
     try:
-        for line in cache(folder.expanduser(), given.prune):
+        if given.command == "compare":
+            found = compare(given.before, given.after, given.report_dir, given.force, given.json, given.most)
+        else:
+            folder = given.cache_dir or default_cache_dir(os.environ)
+            found = cache(folder.expanduser(), given.prune)
+        for line in found:
             print(line)
     except UserError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 4
     return 0
+
+
+def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bool, most: int) -> list[str]:
+    """Lines on what changed from one finished run to another. Raises ``UserError``."""
+    from pytest_llmeval.report.comparison import comparison_json, lines
+    from pytest_llmeval.report.runs import compare_runs, read_run
+    from pytest_llmeval.report.text import can_draw
+
+    folder = reports_dir.expanduser()
+    runs = [read_run(given, folder, Path(), name) for given, name in ((before, "A"), (after, "B"))]
+    comparisons, notes = compare_runs(runs[0], runs[1], force=force)
+    if as_json:
+        found = {"comparisons": [comparison_json(one) for one in comparisons], "notes": notes}
+        return [json.dumps(found, ensure_ascii=True, indent=1)]
+    fancy = can_draw(getattr(sys.stdout, "encoding", None))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    out = [line for one in comparisons for line in [*lines(one, fancy, most=most, width=width), ""]]
+    return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
 
 
 def cache(folder: Path, prune_days: float | None) -> list[str]:

@@ -44,6 +44,7 @@ class DataSpec:
     they are meant from the benchmark's own folder. ``ids`` is ``number`` (whole numbers) or
     ``text``; ``id`` the column with them (None: the row's place). ``subject`` names a column with
     the row's subject, for a file of several; ``columns`` are more columns that templates may name.
+    ``cluster`` is the column whose equal values mark questions that depend on each other.
     """
 
     format: str
@@ -55,6 +56,7 @@ class DataSpec:
     choices: tuple[str, ...]
     answer: str
     subject: str | None
+    cluster: str | None
     columns: tuple[str, ...]
     unanswered_splits: tuple[str, ...]
     hub: Hub | None
@@ -188,6 +190,7 @@ _DATA = (
     "choices",
     "answer",
     "subject",
+    "cluster",
     "columns",
     "unanswered_splits",
     "hub",
@@ -317,6 +320,7 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         choices=choices,
         answer=reader.get("answer", str, "answer"),
         subject=reader.get("subject", str, None),
+        cluster=reader.get("cluster", str, None),
         columns=reader.texts("columns"),
         unanswered_splits=reader.texts("unanswered_splits"),
         hub=hub,

@@ -170,6 +170,10 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
             raise _NothingSelected
         only = None if state.earlier is None else state.earlier.ids
         suite, notes = load_suite(folder, state.settings, only)
+        if state.baseline is not None and not state.settings.baseline_force:
+            from pytest_llmeval.report.runs import way_of
+
+            state.baseline.check(suite.benchmark.name, way_of(suite.info))
         state.suites[suite.benchmark.name] = suite
         state.notes += notes
     elif state.suites[name].benchmark.folder != folder:
@@ -199,7 +203,7 @@ def _selectable(metafunc: pytest.Metafunc, folder: Path, state: State) -> bool:
 def _asked_for(name: str, settings: Settings) -> bool:
     gated = any(
         expression.replace(":", "=").partition("=")[0].strip(" >") == name
-        for expression in settings.fail_under
+        for expression in (*settings.fail_under, *settings.max_drop)
     )
     return gated or any(Path(given).name == name for given in settings.benchmarks)
 

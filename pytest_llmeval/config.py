@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_llmeval.errors import UserError, one_line, unknown
 from pytest_llmeval.options import MODEL_TABLE, OPTIONS, Limit, Option
-from pytest_llmeval.types import Mode, ModelConfig
+from pytest_llmeval.types import Mode, ModelConfig, Policy
 
 FILE_NAME = "llmeval.toml"
 #: inference servers that can be started; how is in ``models/serving/presets.py``
@@ -55,11 +55,17 @@ class Settings:
     split: str | None = None
     limit: Limit | None = None
     seed: int | None = None
+    repeats: int = 1
     data_dir: Path | None = None
     cache_dir: Path = Path()
     fail_under: tuple[str, ...] = ()
     file_gates: Mapping[str, float | str] = field(default_factory=dict)
     gate_partial: bool = False
+    baseline: str | None = None
+    baseline_force: bool = False
+    max_drop: tuple[str, ...] = ()
+    max_drop_from_file: bool = False
+    inconclusive: Policy = "pass"
     strict: bool = False
     allow_errors: int = 0
     report_dir: Path = Path("reports")
@@ -308,6 +314,11 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
     limit = pick("limit")
     if pick("seed") is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
+    if pick("repeats", 1) > 1 and pick("mode") == "logprob":
+        raise UserError("--llm-repeats asks for several texts, but --llm-mode=logprob always scores alike")
+    baseline = None if pick("baseline") == "none" else pick("baseline")
+    if "max_drop" in line and baseline is None:
+        raise UserError("--llm-max-drop is against an earlier run: give one with --llm-baseline=RUN")
     return Settings(
         models=_distinct(models),
         specs=specs,
@@ -317,11 +328,17 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         split=pick("split"),
         limit=limit,
         seed=pick("seed"),
+        repeats=pick("repeats", 1),
         data_dir=None if data_dir is None else start / Path(data_dir).expanduser(),
         cache_dir=start / cache_dir,
         fail_under=pick("fail_under", ()),
         file_gates=file.gates,
         gate_partial=pick("gate_partial", False),
+        baseline=baseline,
+        baseline_force=pick("baseline_force", False),
+        max_drop=pick("max_drop", ()),
+        max_drop_from_file="max_drop" not in line,
+        inconclusive=pick("inconclusive", "pass"),
         strict=pick("strict", False),
         allow_errors=pick("allow_errors", 0),
         report_dir=start / Path(pick("report_dir", "reports")).expanduser(),

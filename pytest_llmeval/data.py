@@ -257,7 +257,7 @@ def _utf8(text: str) -> str:
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
     wanted = [spec.question, *spec.choices, *spec.columns]
     wanted += [spec.answer] if answers_due else []
-    wanted += [column for column in (spec.id, spec.subject) if column is not None]
+    wanted += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
     for column in wanted:
         if column not in header:
             there = ", ".join(repr(name) for name in header[:12])
@@ -298,7 +298,13 @@ def _question(
         choices=choices,
         answer=answer if answer and answer in (choices or (answer,)) else None,
         problem=None if problem is None else f"{where}: {problem}",
+        cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
     )
+
+
+def _cluster(value: str, subject: str) -> str | None:
+    """The same value in two subjects is another cluster; a row without one is a cluster of its own."""
+    return f"{subject}/{value.strip()}" if value.strip() else None
 
 
 def _problem(question: str, choices: Mapping[str, str], answer: str, answers_due: bool) -> str | None:

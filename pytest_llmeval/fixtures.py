@@ -60,15 +60,23 @@ class LLM:
     """A model as tests see it: the ``llm`` fixture."""
 
     def __init__(
-        self, config: ModelConfig, engine: Engine, suites: Mapping[str, Suite], say: Callable[[str], None]
+        self,
+        config: ModelConfig,
+        engine: Engine,
+        suites: Mapping[str, Suite],
+        say: Callable[[str], None],
+        repeats: int = 1,
     ) -> None:
         self.config = config
         self.name = config.name
         self.asked: dict[str, Asked] = {}
+        #: which of the ``repeats`` of its question a test asks now, from 0
+        self.repeat = 0
+        self.repeats = repeats
         self._engine = engine
         self._suites = suites
         self._say = say
-        self._ahead: dict[str, tuple[Request, Job]] = {}
+        self._ahead: dict[tuple[str, int], tuple[Request, Job]] = {}
         self._unaskable: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -77,23 +85,26 @@ class LLM:
     @property
     def window(self) -> int:
         """How many questions are worth asking ahead."""
-        return self._engine.model.window
+        return -(-self._engine.model.window // self.repeats)
 
     def ready(self, benchmark: str) -> int:
         """How many answers to questions of a benchmark wait for their turn."""
         return sum(
-            job.future.done() for id, (_, job) in self._ahead.items() if id.startswith(f"{benchmark}/")
+            job.future.done() for (id, _), (_, job) in self._ahead.items() if id.startswith(f"{benchmark}/")
         )
 
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Start on these questions, in the order their answers will be wanted."""
-        requests = {}
+        requests: dict[tuple[str, int], Request] = {}
         for question in questions:
-            if question.id not in self._ahead and question.problem is None:
+            if (question.id, self.repeat) not in self._ahead and question.problem is None:
                 try:
-                    requests[question.id] = self._request(question)
+                    request = self._request(question)
                 except UserError as error:  # its template fails: told when its turn comes
                     self._unaskable[question.id] = str(error)
+                else:
+                    for repeat in range(self.repeat, self.repeats):
+                        requests[question.id, repeat] = replace(request, repeat=repeat) if repeat else request
         if requests:  # waking the engine for nothing costs more than all the rest
             jobs = self._engine.ask(requests.values())
             self._ahead.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
@@ -112,11 +123,12 @@ class LLM:
     def _ask(self, question: Question, read: bool) -> Asked:
         if question.problem is not None:
             raise RequestFailed(question.problem)
-        if question.id not in self._ahead:
+        key = question.id, self.repeat
+        if key not in self._ahead:
             self.ask_ahead([question])
-            if question.id not in self._ahead:
+            if key not in self._ahead:
                 raise RequestFailed(self._unaskable[question.id])
-        request, job = self._ahead.pop(question.id)
+        request, job = self._ahead.pop(key)
         return self._read(question, request, self._wait(job), read)
 
     def _read(self, question: Question, request: Request | None, completion: Completion, read: bool) -> Asked:
@@ -198,18 +210,20 @@ class ReplayedLLM(LLM):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        earlier: Mapping[str, Completion],
+        earlier: Mapping[tuple[str, int], Completion],
+        repeats: int = 1,
     ) -> None:
-        super().__init__(config, engine, suites, lambda _: None)
+        super().__init__(config, engine, suites, lambda _: None, repeats)
         self._earlier = earlier
 
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Nothing is asked."""
 
     def _ask(self, question: Question, read: bool) -> Asked:
-        if question.id not in self._earlier:
+        key = question.id, self.repeat
+        if key not in self._earlier:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
-        return self._read(question, None, self._earlier[question.id], read)
+        return self._read(question, None, self._earlier[key], read)
 
 
 def _without_reasoning(completion: Completion) -> Completion:
@@ -234,9 +248,11 @@ class Models:
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
-        earlier: Mapping[str, Mapping[str, Completion]] | None = None,
+        earlier: Mapping[str, Mapping[tuple[str, int], Completion]] | None = None,
+        repeats: int = 1,
     ) -> None:
         self._earlier = earlier
+        self._repeats = repeats
         self.configs = {config.name: config for config in configs}
         self._open_store = open_store
         self._store: Store | None = None
@@ -256,9 +272,10 @@ class Models:
             config = self.configs[name]
             engine = Engine(self._make(config), name, self._stored(), refresh=self._refresh)
             if self._earlier is None:
-                opened = LLM(config, engine, self._suites, self._say_waiting)
+                opened = LLM(config, engine, self._suites, self._say_waiting, self._repeats)
             else:
-                opened = ReplayedLLM(config, engine, self._suites, self._earlier.get(name, {}))
+                earlier = self._earlier.get(name, {})
+                opened = ReplayedLLM(config, engine, self._suites, earlier, self._repeats)
             self._open[name] = opened, engine
         return self._open[name][0]
 

@@ -1,21 +1,26 @@
-"""Gates: what accuracy a run must reach, and whether it did.
+"""Gates: what accuracy a run must reach, or how much it may lose, and whether it did.
 
 A gate is written ``0.55`` (every benchmark that ran), ``ceval=0.55`` or ``ceval:stem=0.4`` (a
 group or a subject), with ``>=`` for ``=`` and percent where wanted. Its value is the mean over
-questions of what it names, compared exactly, for each model by itself.
+questions of what it names, compared exactly, for each model by itself. With ``@95%`` behind it the
+lower end of the interval of that level must reach the threshold.
+
+What may be lost against a baseline (``--llm-max-drop``) is written alike; ``tolerance.py`` judges it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
 
+from pytest_llmeval.compare import Comparison
 from pytest_llmeval.errors import UserError, one_line, unknown
-from pytest_llmeval.stats import Counts
+from pytest_llmeval.stats import Counts, wilson, z_of
+from pytest_llmeval.tolerance import judge
 
 GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "not_run"]
 
@@ -23,15 +28,35 @@ _GATE = re.compile(
     r"\s*(?:(?P<benchmark>[^:=<>]*?)\s*(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
 )
 _NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
-_FORMS = "write 0.55, 55%, ceval=0.55 or ceval:stem=0.4"
+_LEVEL = re.compile(r"(?P<rest>.*?)\s*@\s*(?P<level>[^@]*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one kind of gate is written, for reading it and for saying what is wrong with it."""
+
+    option: str
+    what: str
+    example: str
+    forms: str
+    levels: bool
+
+
+_ACCURACY = _Kind(
+    "--llm-fail-under", "an accuracy", "0.55", "write 0.55, 55%, ceval=0.55 or ceval:stem=0.4", levels=True
+)
+_DROP = _Kind(
+    "--llm-max-drop", "a drop", "0.02", "write 0.02, 2%, ceval=0.02 or ceval:stem=0.05", levels=False
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """An accuracy to reach: of a benchmark, of a ``part`` (group or subject) of it, or of all.
 
-    ``expr`` is as the user wrote it. A gate ``from_config`` binds only a benchmark that the run
-    selected.
+    With ``level`` it is to be reached by the lower end of the interval of that level. With ``drop``
+    the ``threshold`` is instead how much may be lost against the baseline. ``expr`` is as the user
+    wrote it. A gate ``from_config`` binds only a benchmark that the run selected.
     """
 
     expr: str = field(compare=False)
@@ -39,23 +64,35 @@ class Gate:
     part: str | None
     threshold: Fraction
     from_config: bool = False
+    level: Fraction | None = None
+    drop: bool = False
 
     @property
     def where(self) -> str:
         """Where the gate was written, for messages."""
+        if self.drop:
+            return f"max_drop = {self.expr!r}" if self.from_config else f"--llm-max-drop={self.expr}"
         return f"[gates] {self.expr!r}" if self.from_config else f"--llm-fail-under={self.expr}"
+
+    @property
+    def shown(self) -> str:
+        """As results and tables name it."""
+        return f"max-drop {self.expr}" if self.drop else self.expr
 
     def __str__(self) -> str:
         name = f"{self.benchmark or ''}:{self.part}" if self.part else self.benchmark
         value = _percent_text(self.threshold)
-        return f"{name}={value}" if name else value
+        level = "" if self.level is None else f"@{_percent_text(self.level)}"
+        return f"{name}={value}{level}" if name else value + level
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a gate for one model; ``reason`` says it in words.
 
-    ``model`` is None where no model was asked, ``value`` (the accuracy) where nothing was scored.
+    ``model`` is None where no model was asked, ``value`` (the accuracy, the lower end of its interval,
+    or the change from the baseline) where nothing was scored. ``strict`` lets an inconclusive one fail.
+    ``interval`` is what was judged, where it was one; ``needed`` how many questions would tell.
     """
 
     expr: str
@@ -66,11 +103,14 @@ class Verdict:
     benchmark: str | None = None
     part: str | None = None
     model: str | None = None
+    strict: bool = False
+    interval: tuple[float, float] | None = None
+    needed: int | None = None
 
     @property
     def failed(self) -> bool:
         """Whether the session must not end with exit code 0."""
-        return self.verdict in ("fail", "incomplete")
+        return self.verdict in ("fail", "incomplete") or (self.strict and self.verdict == "inconclusive")
 
 
 class Part(Protocol):
@@ -78,6 +118,8 @@ class Part(Protocol):
 
     @property
     def counts(self) -> Counts: ...
+    @property
+    def effective(self) -> tuple[float, float]: ...
 
 
 class Result(Protocol):
@@ -89,6 +131,8 @@ class Result(Protocol):
     def benchmark(self) -> str: ...
     @property
     def counts(self) -> Counts: ...
+    @property
+    def effective(self) -> tuple[float, float]: ...
     @property
     def subjects(self) -> Mapping[str, Part]: ...
     @property
@@ -110,21 +154,50 @@ class Info(Protocol):
 
 def parse(expr: str) -> Gate:
     """The gate of a ``--llm-fail-under`` expression. Raises ``UserError``."""
+    return _parse(expr, _ACCURACY)
+
+
+def parse_drop(expr: str, *, from_config: bool = False) -> Gate:
+    """The gate of a ``--llm-max-drop`` expression. Raises ``UserError``."""
+    return replace(_parse(expr, _DROP), drop=True, from_config=from_config)
+
+
+def _parse(expr: str, kind: _Kind) -> Gate:
     shown = one_line(expr, 80)
-    where = f"--llm-fail-under={shown}"
-    match = _GATE.fullmatch(expr.strip())
+    where = f"{kind.option}={shown}"
+    rest, level = _split_level(expr.strip(), where) if kind.levels else (expr.strip(), None)
+    match = _GATE.fullmatch(rest)
     if match is None:
-        raise UserError(f"{where}: this is no gate; {_FORMS}")
+        raise UserError(f"{where}: this is no gate; {kind.forms}")
     if match["sign"] is None:
         if match["value"][:1].isalpha():
-            raise UserError(f"{where}: a threshold is missing; write {shown}=0.55")
-        return Gate(shown, None, None, _threshold(match["value"], where))
-    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where)
-    return Gate(shown, benchmark, part, _threshold(match["value"], where))
+            named = f"{one_line(rest, 80)}={kind.example}"
+            raise UserError(f"{where}: a threshold is missing; write {named}")
+        return Gate(shown, None, None, _threshold(match["value"], where, kind), level=level)
+    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where, kind)
+    return Gate(shown, benchmark, part, _threshold(match["value"], where, kind), level=level)
+
+
+def _split_level(text: str, where: str) -> tuple[str, Fraction | None]:
+    """``0.55@95%`` as 0.55 and the level 95%."""
+    match = _LEVEL.fullmatch(text)
+    if match is None:
+        return text, None
+    number = _NUMBER.fullmatch(match["level"].strip())
+    level = Fraction(0)
+    if number is not None and len(match["level"]) <= 24:
+        level = Fraction(number["digits"]) / (100 if number["percent"] else 1)
+    if not Fraction(1, 2) <= level < 1:
+        wrong = one_line(match["level"], 40)
+        raise UserError(f"{where}: {wrong!r} is no level of an interval; write @95% or @0.99 (from 50% on)")
+    return match["rest"], level
 
 
 def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gate, ...]:
-    """The gates of a ``[gates]`` table: ``"ceval:stem" = 0.4``, or ``"40%"``. Raises ``UserError``."""
+    """The gates of a ``[gates]`` table: ``"ceval:stem" = 0.4``, ``"40%"``, ``"40%@95%"``.
+
+    Raises ``UserError``.
+    """
     gates = []
     for key, value in table.items():
         name = one_line(key, 80)
@@ -133,16 +206,18 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
             shown = one_line(repr(value), 40)
             raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
         benchmark, colon, part = (piece.strip() for piece in key.partition(":"))
-        benchmark, of = _names(benchmark, part if colon else None, place)
+        benchmark, of = _names(benchmark, part if colon else None, place, _ACCURACY)
         # repr, since the shortest digits that give a float are what was written
         text = value if isinstance(value, str) else _plain(repr(value))
-        gates.append(Gate(f"{name}={text}", benchmark, of, _threshold(text, place), from_config=True))
+        number, level = _split_level(text, place)
+        threshold = _threshold(number.removeprefix(">="), place, _ACCURACY)
+        gates.append(Gate(f"{name}={text}", benchmark, of, threshold, from_config=True, level=level))
     return tuple(gates)
 
 
-def _names(benchmark: str, part: str | None, where: str) -> tuple[str, str | None]:
+def _names(benchmark: str, part: str | None, where: str, kind: _Kind) -> tuple[str, str | None]:
     if not benchmark or part == "":
-        raise UserError(f"{where}: a name is missing; {_FORMS}")
+        raise UserError(f"{where}: a name is missing; {kind.forms}")
     return benchmark, part
 
 
@@ -153,14 +228,15 @@ def _plain(number: str) -> str:
         return number
 
 
-def _threshold(text: str, where: str) -> Fraction:
+def _threshold(text: str, where: str, kind: _Kind) -> Fraction:
     match = _NUMBER.fullmatch(text.strip())
     if match is None or len(text) > 24:
-        raise UserError(f"{where}: {one_line(text, 40)!r} is no accuracy; {_FORMS}")
+        what = kind.what.split()[-1]
+        raise UserError(f"{where}: {one_line(text, 40)!r} is no {what}; {kind.forms}")
     value = Fraction(match["digits"]) / (100 if match["percent"] else 1)
     if value > 1:
         hint = "" if match["percent"] or value > 100 else f"; for percent write {match['digits']}%"
-        raise UserError(f"{where}: an accuracy is at most 1 (100%){hint}")
+        raise UserError(f"{where}: {kind.what} is at most 1 (100%){hint}")
     return value
 
 
@@ -189,6 +265,9 @@ def evaluate(
     partial: bool = False,
     allow_errors: int = 0,
     models: Sequence[str] = (),
+    comparisons: Mapping[tuple[str, str], Comparison] | None = None,
+    strict: bool = False,
+    repeats: int = 1,
 ) -> tuple[Verdict, ...]:
     """One verdict a gate, model and benchmark.
 
@@ -196,7 +275,9 @@ def evaluate(
     questions. ``complete`` is False when the session ended before all selected questions were
     asked; errors, and what was not selected, are looked at here. ``partial`` judges what was
     selected as if it were the whole; up to ``allow_errors`` errors in the run leave it complete.
-    ``models`` are all models of the run, also those that answered nothing.
+    ``models`` are all models of the run, also those that answered nothing. ``comparisons`` are those
+    with the baseline, by model and benchmark, None where there is none; ``strict`` lets inconclusive
+    verdicts fail. Each question was to be asked ``repeats`` times.
     """
     run = _Run(
         results={(result.model, result.benchmark): result for result in results},
@@ -205,8 +286,11 @@ def evaluate(
         complete=complete,
         partial=partial,
         too_many_errors=sum(result.counts.error for result in results) > allow_errors,
+        allow_errors=allow_errors,
+        comparisons=comparisons,
+        repeats=repeats,
     )
-    return tuple(verdict for gate in gates for verdict in run.verdicts(gate))
+    return tuple(replace(verdict, strict=strict) for gate in gates for verdict in run.verdicts(gate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +301,13 @@ class _Run:
     complete: bool
     partial: bool
     too_many_errors: bool
+    allow_errors: int
+    comparisons: Mapping[tuple[str, str], Comparison] | None
+    repeats: int
 
     def verdicts(self, gate: Gate) -> list[Verdict]:
+        if gate.drop and gate.from_config and self.comparisons is None:
+            return [_verdict(gate, "not_run", "no baseline was given")]
         selected = [name for name, info in self.infos.items() if info.planned > 0]
         selected += [name for _, name in self.results if name not in selected]
         if gate.benchmark is None:
@@ -248,8 +337,41 @@ class _Run:
             return _verdict(gate, "incomplete", f"no question of {what} was asked", name, model)
         problems = self._problems(counts, members, result, self.infos[name])
         if problems:
-            return _verdict(gate, "incomplete", "; ".join(problems), name, model, counts)
+            of = None if gate.drop else counts
+            return _verdict(gate, "incomplete", "; ".join(problems), name, model, of)
+        if gate.drop:
+            return self._lost(gate, name, model, members)
+        if gate.level is not None:
+            part = result if gate.part is None else {**result.subjects, **result.groups}[gate.part]
+            return _assured(gate, gate.level, name, model, counts, part.effective)
         return _compared(gate, name, model, counts)
+
+    def _lost(self, gate: Gate, name: str, model: str, members: Sequence[str]) -> Verdict:
+        """Against the baseline."""
+        comparison = (self.comparisons or {}).get((model, name))
+        if comparison is None:
+            return _verdict(gate, "incomplete", f"the baseline has no question of {name}", name, model)
+        change = comparison.part(gate.part)
+        problems = []
+        failed = _of(comparison.failed_before, members, gate)
+        if failed > self.allow_errors:
+            problems.append(f"{failed} questions ended in an error in the baseline")
+        absent = _of(comparison.unmatched, members, gate)
+        if absent and not self.partial:
+            problems.append(
+                f"{absent} questions are not in the baseline (--llm-gate-partial judges the others)"
+            )
+        if change is None:
+            problems = problems or ["no question has an answer in the baseline"]
+        if change is None or problems:
+            return _verdict(gate, "incomplete", "; ".join(problems), name, model)
+        judged = judge(change, float(gate.threshold))
+        return replace(
+            _verdict(gate, judged.verdict, judged.reason, name, model),
+            value=change.change,
+            interval=change.interval,
+            needed=judged.needed,
+        )
 
     @staticmethod
     def _named(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
@@ -268,7 +390,7 @@ class _Run:
         if not self.complete:
             problems.append("the run ended early")
         if not self.partial:
-            problems += _not_whole(counts, members, result, info)
+            problems += _not_whole(counts, members, result, info, self.repeats)
         if counts.error and self.too_many_errors:
             problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
         if counts.rate is None and not problems:
@@ -280,7 +402,7 @@ class _Run:
         return problems
 
 
-def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Info) -> list[str]:
+def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Info, repeats: int) -> list[str]:
     problems = []
     absent = [key for key in members if not info.total.get(key)]
     if absent:
@@ -288,11 +410,30 @@ def _not_whole(counts: Counts, members: Sequence[str], result: Result, info: Inf
         problems.append(f"no data for {len(absent)} of {len(members)} subjects ({shown})")
     total = sum(info.total.get(key, 0) for key in members)
     asked = {key: part.counts.requested for key, part in result.subjects.items()}
-    if any(asked.get(key, 0) < info.total.get(key, 0) for key in members):
-        problems.append(f"{counts.requested} of {total} questions were asked")
+    if any(asked.get(key, 0) < repeats * info.total.get(key, 0) for key in members):
+        problems.append(f"{counts.requested // repeats} of {total} questions were asked")
     if problems:
         problems[-1] += " (--llm-gate-partial judges a part)"
     return problems
+
+
+def _of(numbers: Mapping[str, int], members: Sequence[str], gate: Gate) -> int:
+    """The sum over the subjects that the gate names."""
+    return sum(number for key, number in numbers.items() if gate.part is None or key in members)
+
+
+def _assured(
+    gate: Gate, level: Fraction, benchmark: str, model: str, counts: Counts, effective: tuple[float, float]
+) -> Verdict:
+    low, high = wilson(*effective, z_of(float(level)))
+    passed = low >= gate.threshold
+    reason = (
+        f"{_apart(Fraction(low), gate.threshold)}, where the {_percent_text(level)} interval "
+        f"of {counts.accuracy:.1%} ({counts.correct} of {counts.scored}) begins, is "
+        f"{'at least' if passed else 'below'} {_percent_text(gate.threshold)}"
+    )
+    verdict = _verdict(gate, "pass" if passed else "fail", reason, benchmark, model)
+    return replace(verdict, value=low, interval=(low, high))
 
 
 def _compared(gate: Gate, benchmark: str, model: str, counts: Counts) -> Verdict:
@@ -314,7 +455,7 @@ def _verdict(
     counts: Counts | None = None,
 ) -> Verdict:
     return Verdict(
-        expr=gate.expr,
+        expr=gate.shown,
         verdict=verdict,
         value=counts.accuracy if counts is not None else None,
         threshold=float(gate.threshold),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from pytest_llmeval.types import APIS, MODES, Api, Mode
+from pytest_llmeval.types import APIS, MODES, POLICIES, Api, Mode, Policy
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -126,6 +127,19 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(one) for one in values)
 
 
+def _drops(value: object) -> tuple[str, ...]:
+    """Texts; in a file also a number."""
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return _texts(format(Decimal(repr(value)), "f") if numeric else value)
+
+
+def _policy(value: object) -> Policy:
+    for policy in POLICIES:
+        if value == policy:
+            return policy
+    raise ValueError("pass or fail")
+
+
 def _table(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError("a table")
@@ -237,6 +251,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("split", _text, "part of the benchmark to ask (default: the benchmark's)", "NAME"),
     Option("limit", _limit, "questions for each subject: a count (5) or a slice (10:20)", "N"),
     Option("seed", _count, "with --llm-limit=N: a random choice with this seed instead of the first N", "N"),
+    Option(
+        "repeats",
+        _positive,
+        "ask every question so many times: mean, pass@k, majority vote, and which questions flip",
+        "N",
+    ),
     Option("base-url", _text, "where the OpenAI-compatible API is", "URL", model=True),
     Option(
         "api-key-env",
@@ -300,9 +320,31 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "fail-under",
         _texts,
-        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it",
+        "gate (repeatable): 0.55, ceval=0.55, ceval:stem=0.4; exit code 1 below it; with @95%% behind it "
+        "for the lower end of the interval",
         "EXPR",
         many=True,
+    ),
+    Option(
+        "baseline",
+        _text,
+        "earlier run to compare with: its folder, results.json, name, or latest "
+        "(RUN::MODEL for one model); none takes back the file's",
+        "RUN",
+    ),
+    Option("baseline-force", _flag, "compare also what was asked in another way", flag=True),
+    Option(
+        "max-drop",
+        _drops,
+        "gate (repeatable): how much accuracy may be lost against the baseline: 0.02, ceval=0.02",
+        "EXPR",
+        many=True,
+    ),
+    Option(
+        "inconclusive",
+        _policy,
+        "what becomes of a gate where there are too few questions to tell: pass (default, warns) or fail",
+        "WHAT",
     ),
     Option("gate-partial", _flag, "let gates judge a run that -k or --llm-limit made smaller", flag=True),
     Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.config import File, Settings
     from pytest_llmeval.models.base import Model
     from pytest_llmeval.replay import Earlier
+    from pytest_llmeval.report.runs import Run
     from pytest_llmeval.store import Store
 
 __all__ = ["llm"]
@@ -117,10 +118,13 @@ def pytest_configure(config: pytest.Config) -> None:
             None if settings.no_cache else open_store,
             refresh=settings.refresh,
             earlier=None if earlier is None else earlier.completions,
+            repeats=settings.repeats,
         )
+        notes += _greedy_repeats(settings)
         if earlier is not None:
             notes.append(f"the answers are those of {os.path.relpath(earlier.folder, start)}, scored again")
-        state = State(settings, models, suites, notes=notes, earlier=earlier)
+        baseline = _baseline(settings, start)
+        state = State(settings, models, suites, notes=notes, earlier=earlier, baseline=baseline)
         config.stash[STATE] = state
         for model in settings.models:
             make(model)
@@ -130,7 +134,7 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_llmeval.showing import PromptShow
 
             config.pluginmanager.register(PromptShow(), "llmeval-prompts")
-        elif (settings.models or settings.fail_under) and not config.option.collectonly:
+        elif (settings.models or settings.fail_under or settings.max_drop) and not config.option.collectonly:
             _check_expressions(config)
             _listen(config, state)
     except UserError as error:
@@ -153,6 +157,27 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
         share = worker_share(config)
         settings = replace(settings, models=tuple(replace(one, share=share) for one in settings.models))
     return settings, None
+
+
+def _greedy_repeats(settings: Settings) -> list[str]:
+    """What is to be said of models that would give the same answer again and again."""
+    if settings.repeats == 1 or settings.replay is not None:
+        return []
+    greedy = [model.name for model in settings.models if not model.temperature]
+    said = "without a temperature above 0 its repeats are mostly alike; give --llm-temperature=0.7, say"
+    return [f"{name}: {said}" for name in greedy]
+
+
+def _baseline(settings: Settings, start: Path) -> Run | None:
+    """The run to compare with; ``latest`` is the last before this one. Raises ``UserError``."""
+    if settings.baseline is None or not settings.models:
+        return None
+    from pytest_llmeval.report.runs import read_run
+
+    run = read_run(settings.baseline, settings.report_dir, start, "--llm-baseline")
+    for model in settings.models:
+        run.counterpart(model.name)
+    return run
 
 
 def _check_expressions(config: pytest.Config) -> None:

@@ -75,7 +75,7 @@ class Progress:
         said = status_line(
             f"{benchmark} {model}",
             counts.requested,
-            _number(planned.get(benchmark, {}).get(model, {})),
+            self._wanted(planned.get(benchmark, {}).get(model, {})),
             counts.correct,
             counts.scored,
             tally.seconds(model, benchmark),
@@ -84,11 +84,11 @@ class Progress:
             stored=tally.stored(model, benchmark),
             errors=counts.error,
         )
-        all_planned = sum(_number(of) for models in planned.values() for of in models.values())
+        all_planned = sum(self._wanted(of) for models in planned.values() for of in models.values())
         if sum(len(models) for models in planned.values()) > 1:
             said += f"  (all {tally.counts().requested}/{all_planned})"
         return said
 
-
-def _number(subjects: Mapping[str, int]) -> int:
-    return sum(subjects.values())
+    def _wanted(self, subjects: Mapping[str, int]) -> int:
+        """How many answers are to come of a number of questions by subject."""
+        return sum(subjects.values()) * self._state.settings.repeats

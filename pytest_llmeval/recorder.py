@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,56 @@ def explain(question: Question, record: Record) -> str:
     return "\n".join(lines)
 
 
+def vote(records: Sequence[Record]) -> Record:
+    """The record that stands for all repeats of a question: the first with the most frequent answer.
+
+    Errors have no vote, and what could not be read has one only where nothing could be.
+    """
+    if len(records) == 1:
+        return records[0]
+    answered = [record for record in records if record.outcome is not Outcome.ERROR]
+    read = [record for record in answered if record.outcome is not Outcome.UNPARSED]
+    voters = read or answered or records
+    votes = Counter(_ballot(record) for record in voters)
+    most = max(votes.values())
+    return next(record for record in voters if votes[_ballot(record)] == most)
+
+
+def _ballot(record: Record) -> str:
+    # a test that reads the text itself leaves no answer, only its judgement
+    return record.outcome.value if record.answer is None else f"answer {record.answer}"
+
+
+class _Try:
+    """One run of a test function: keeps what it raised, unless that is a skip or an interruption."""
+
+    __slots__ = ("error",)
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> _Try:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
+        if not isinstance(error, (Exception, Failed)) or isinstance(error, pytest.skip.Exception):
+            return False
+        self.error = error
+        return True
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether the test broke, where it should have asked and asserted."""
+        return self.error is not None and not isinstance(
+            self.error, (AssertionError, Failed, ModelUnusable, RequestFailed)
+        )
+
+
+def _call(item: pytest.Function) -> None:
+    """Run an item's test function once more."""
+    item.obj(**{name: item.funcargs[name] for name in item._fixtureinfo.argnames})
+
+
 class Recorder:
     """The item side of the plugin, in whichever process runs the items."""
 
@@ -117,7 +168,8 @@ class Recorder:
         except pytest.skip.Exception:
             raise
         except Exception as error:
-            self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
+            record = self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
+            item.user_properties += _scalars(record, [record] * self._state.settings.repeats)
             raise
 
     @pytest.hookimpl(wrapper=True)
@@ -129,42 +181,65 @@ class Recorder:
             except (RequestFailed, ModelUnusable) as error:
                 raise Failure(str(error)) from None
         question, model = self._asking[pyfuncitem]
-        asked_now: dict[str, Asked] = self._state.models.get(model).asked
-        asked_now.clear()
-        passed, problem = True, None
+        llm = self._state.models.get(model)
+        records: list[Record] = []
+        problem: Failure | None = None
+        broke: BaseException | None = None
         # the difference of two answers: nobody sees it, and it takes longer than the test
         compare, util._reprcompare = util._reprcompare, None
         try:
-            yield
-        except (AssertionError, Failed):
-            passed = False
-        except pytest.skip.Exception:
-            raise
-        except ModelUnusable as error:
-            problem = Failure(str(error))
-            self._state.fatal = self._state.fatal or str(error)
-            pyfuncitem.session.shouldstop = "the model cannot be asked"
-        except RequestFailed as error:
-            problem = Failure(f"{question.id}: {error}")
-        except Exception as error:
-            asked = asked_now.pop(question.id, None) or Asked(Completion())
-            message = f"the test raised {type(error).__name__}: {one_line(error)}"
-            self._record(pyfuncitem, question, asked.broken(message), Outcome.ERROR)
-            raise
+            for repeat in range(llm.repeats):
+                llm.repeat = repeat
+                llm.asked.clear()
+                with _Try() as tried:
+                    if repeat == 0:
+                        yield
+                    else:
+                        _call(pyfuncitem)
+                record, failure = self._judged(pyfuncitem, question, llm, tried)
+                records.append(record)
+                problem = problem or failure
+                broke = broke or (tried.error if tried.unexpected else None)
+                if isinstance(tried.error, ModelUnusable):
+                    break
         finally:
             util._reprcompare = compare
-        answered = asked_now.pop(question.id, None)
-        if answered is None:
-            if problem is None:
-                problem = Failure(f"{question.id}: the test did not ask the model about its question")
-            answered = Asked(Completion(error=str(problem)))
-        outcome = judge(question, answered, passed)
-        record = self._record(pyfuncitem, question, answered, outcome)
+            llm.repeat = 0
+        told = vote(records)
+        pyfuncitem.user_properties += _scalars(told, records)
+        if broke is not None:
+            raise broke
         if problem is not None:
             raise problem
-        if self._state.settings.strict and outcome in (Outcome.WRONG, Outcome.UNPARSED):
-            raise Failure(explain(question, record))
+        if self._state.settings.strict and told.outcome in (Outcome.WRONG, Outcome.UNPARSED):
+            raise Failure(explain(question, told))
         return True
+
+    def _judged(
+        self, item: pytest.Item, question: Question, llm: LLM, tried: _Try
+    ) -> tuple[Record, Failure | None]:
+        """The record of one try, and why it is an error of the item, if it is."""
+        error = tried.error
+        asked = llm.asked.pop(question.id, None)
+        if tried.unexpected:
+            message = f"the test raised {type(error).__name__}: {one_line(error)}"
+            broken = (asked or Asked(Completion())).broken(message)
+            return self._record(item, question, broken, Outcome.ERROR, llm.repeat), None
+        problem = None
+        if isinstance(error, ModelUnusable):
+            problem = Failure(str(error))
+            self._state.fatal = self._state.fatal or str(error)
+            item.session.shouldstop = "the model cannot be asked"
+        elif isinstance(error, RequestFailed):
+            problem = Failure(f"{question.id}: {error}")
+        if asked is None:
+            if problem is None:
+                problem = Failure(f"{question.id}: the test did not ask the model about its question")
+            asked = Asked(Completion(error=str(problem)))
+        outcome = judge(
+            question, asked, passed=error is None or isinstance(error, (ModelUnusable, RequestFailed))
+        )
+        return self._record(item, question, asked, outcome, llm.repeat), problem
 
     @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which reads what was written
     def pytest_sessionfinish(self) -> None:
@@ -173,7 +248,9 @@ class Recorder:
         if self._log is not None:
             self._log.close()
 
-    def _record(self, item: pytest.Item, question: Question, asked: Asked, outcome: Outcome) -> Record:
+    def _record(
+        self, item: pytest.Item, question: Question, asked: Asked, outcome: Outcome, repeat: int = 0
+    ) -> Record:
         completion = asked.completion
         record = Record(
             id=question.id,
@@ -186,8 +263,9 @@ class Recorder:
             target=question.answer,
             completion=completion,
             prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
+            cluster=question.cluster,
+            repeat=repeat,
         )
-        item.user_properties += _scalars(record)
         if self._log is None:
             from pytest_llmeval.report.questions import QuestionLog
 
@@ -196,12 +274,18 @@ class Recorder:
         return record
 
 
-def _scalars(record: Record) -> list[tuple[str, object]]:
+def _scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object]]:
+    """What rides the report: ``record`` stands for all the ``records`` of its question."""
     completion = record.completion
     pairs: list[tuple[str, object]] = [
         (PREFIX + "outcome", record.outcome.value),
         (PREFIX + "answer", record.answer),
         (PREFIX + "target", record.target),
+    ]
+    if len(records) > 1:
+        completion = _together([one.completion for one in records])
+        pairs.append((PREFIX + "outcomes", "".join(one.outcome.value[0] for one in records)))
+    pairs += [
         (PREFIX + "latency_s", round(completion.latency_s, 6)),
         (PREFIX + "prompt_tokens", completion.prompt_tokens),
         (PREFIX + "completion_tokens", completion.completion_tokens),
@@ -209,8 +293,28 @@ def _scalars(record: Record) -> list[tuple[str, object]]:
     ]
     if completion.shared_tokens is not None:
         pairs.append((PREFIX + "shared_tokens", completion.shared_tokens))
+    if record.cluster is not None:
+        pairs.append((PREFIX + "cluster", record.cluster))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:
         pairs.append((PREFIX + "error", completion.error))
     return pairs
+
+
+def _together(completions: Sequence[Completion]) -> Completion:
+    """Tokens and attempts in all, latency in the mean; an error where one of them is."""
+
+    def total(numbers: Sequence[int | None]) -> int | None:
+        known = [number for number in numbers if number is not None]
+        return sum(known) if known else None
+
+    return Completion(
+        latency_s=sum(one.latency_s for one in completions) / len(completions),
+        prompt_tokens=total([one.prompt_tokens for one in completions]),
+        completion_tokens=total([one.completion_tokens for one in completions]),
+        shared_tokens=total([one.shared_tokens for one in completions]),
+        attempts=sum(one.attempts for one in completions),
+        cached=all(one.cached for one in completions),
+        error=next((one.error for one in completions if one.error is not None), None),
+    )

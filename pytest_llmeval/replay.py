@@ -12,11 +12,10 @@ from typing import Any
 from pytest_llmeval.config import Settings
 from pytest_llmeval.errors import ModelUnusable, UserError
 from pytest_llmeval.models.base import Jobs
-from pytest_llmeval.report.folder import LATEST
+from pytest_llmeval.report.folder import RESULTS, find_run
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
 from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
 
-RESULTS = "results.json"
 _AGAIN = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
     *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "dropped_shots", "prompt", "error"),
@@ -27,7 +26,7 @@ _AGAIN = (
 class Earlier:
     """A run as it was: how it asked, the identity of each model, and what came back.
 
-    ``completions`` are by model and question id.
+    ``completions`` are by model, and then by question id and repeat.
     """
 
     folder: Path
@@ -36,12 +35,13 @@ class Earlier:
     split: str
     benchmarks: tuple[str, ...]
     models: Mapping[str, str]
-    completions: Mapping[str, Mapping[str, Completion]]
+    completions: Mapping[str, Mapping[tuple[str, int], Completion]]
+    repeats: int = 1
 
     @property
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
-        return frozenset(id for of_model in self.completions.values() for id in of_model)
+        return frozenset(id for of_model in self.completions.values() for id, _ in of_model)
 
     def model(self, name: str) -> ReplayedModel:
         """What stands in the place of one of the run's models."""
@@ -64,6 +64,7 @@ class Earlier:
             mode=self.mode,
             shots=self.shots,
             split=self.split,
+            repeats=self.repeats,
             no_cache=True,
         )
 
@@ -93,7 +94,7 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
 
     Raises ``UserError`` for what is no finished run of one mode.
     """
-    folder = _find(given, reports_dir, start)
+    folder = find_run(given, reports_dir, start, f"--llm-replay={given}")
     try:
         results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
         ways = {(result["mode"], result["shots"], result["split"]) for result in results}
@@ -111,26 +112,17 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
     ((mode, shots, split),) = ways
     if mode not in MODES:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
-    return Earlier(folder, mode, shots, split, benchmarks, models, _completions(folder))
+    completions = _completions(folder)
+    repeats = 1 + max((repeat for of in completions.values() for _, repeat in of), default=0)
+    return Earlier(folder, mode, shots, split, benchmarks, models, completions, repeats)
 
 
-def _find(given: str, reports_dir: Path, start: Path) -> Path:
-    path = start / Path(given).expanduser()
-    if path.name == RESULTS:
-        path = path.parent
-    for folder in (path, reports_dir / given):
-        if (folder / QUESTIONS).is_file():
-            return folder.resolve()
-        if folder.name == LATEST and folder.is_file():  # where there are no links it holds the name
-            return folder.parent / folder.read_text("utf-8").strip()
-    raise UserError(f"--llm-replay={given}: no run there ({QUESTIONS} is missing); give a run's folder")
-
-
-def _completions(folder: Path) -> dict[str, dict[str, Completion]]:
-    found: dict[str, dict[str, Completion]] = {}
+def _completions(folder: Path) -> dict[str, dict[tuple[str, int], Completion]]:
+    found: dict[str, dict[tuple[str, int], Completion]] = {}
     for row in read_questions(folder / QUESTIONS):
         try:
-            found.setdefault(str(row["model"]), {})[str(row["id"])] = _completion(row)
+            key = str(row["id"]), int(row.get("repeat", 0))
+            found.setdefault(str(row["model"]), {})[key] = _completion(row)
         except (TypeError, ValueError, AttributeError):
             raise UserError(
                 f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} is no answer"

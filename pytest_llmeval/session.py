@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,12 +35,16 @@ from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Outcome
 
+if TYPE_CHECKING:
+    from pytest_llmeval.compare import Answer, Comparison
+
 _STATUS = {
     Outcome.CORRECT: (".", {"green": True}),
     Outcome.WRONG: ("w", {"yellow": True}),
     Outcome.UNPARSED: ("u", {"purple": True}),
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
+_BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
 _PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
 
 
@@ -51,6 +55,8 @@ class Controller:
         self._config = config
         self._state: State = config.stash[STATE]
         self._gates = self._parse_gates()
+        self._baseline = self._read_baseline()
+        self._comparisons: tuple[Comparison, ...] = ()
         self._tally = Tally()
         self._errors: list[tuple[str, str]] = []
         self._results: tuple[Result, ...] = ()
@@ -78,12 +84,50 @@ class Controller:
         settings = self._state.settings
         gates = tuple(gate.parse(expression) for expression in settings.fail_under)
         gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
+        gates += tuple(
+            gate.parse_drop(expression, from_config=settings.max_drop_from_file)
+            for expression in settings.max_drop
+        )
         if any(one.benchmark for one in gates):
             known = benchmarks.known(
                 self._config.invocation_params.dir, settings.benchmarks, self._config.args
             )
             gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
         return gates
+
+    def _read_baseline(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
+        """The answers of the baseline by model and benchmark. Raises ``UserError``."""
+        if self._state.baseline is None:
+            return {}
+        from pytest_llmeval.report.runs import read_answers
+
+        return read_answers(self._state.baseline)
+
+    def _compare(self) -> tuple[Comparison, ...]:
+        """Each result against the baseline's, where that has one."""
+        baseline = self._state.baseline
+        if baseline is None:
+            return ()
+        from pytest_llmeval.compare import Side, compare
+        from pytest_llmeval.report.runs import answers_of, way_of
+
+        if not baseline.complete:
+            self._state.notes.append(f"the baseline {baseline.name} is an incomplete run")
+        now = answers_of(self._tally)
+        found = []
+        for result in self._results:
+            model = baseline.counterpart(result.model, result.benchmark)
+            if model is None:
+                line = f"the baseline {baseline.name} has no {result.benchmark} to compare with"
+                self._state.notes += [line] if line not in self._state.notes else []
+                continue
+            key = result.model, result.benchmark
+            was = self._baseline.get((model, result.benchmark), {})
+            after = Side(self.folder.name, result.model, result.identity, way_of(result.info), now[key])
+            before = baseline.side(model, result.benchmark, was)
+            subjects = tuple(result.info.subjects)
+            found.append(compare(result.benchmark, before, after, result.info.groups, subjects))
+        return tuple(found)
 
     def pytest_report_header(self) -> list[str]:
         """Which models, and how they are asked."""
@@ -124,7 +168,7 @@ class Controller:
         found = dict(report.user_properties)
         if PREFIX + "outcome" not in found:
             return
-        entry = _entry(found)
+        entry = _entry(found, report.nodeid)
         self._tally.add(entry)
         if self.order:
             self._places.append((self.order.get(report.nodeid, len(self.order)), (entry.id, entry.model)))
@@ -167,6 +211,7 @@ class Controller:
         models = {name: state.models.identity(name) for name in state.models.configs}
         self._results = summarise(self._tally, self.infos, models)
         self._ended_early = self._missing() > 0
+        self._comparisons = self._compare()
         self._verdicts = gate.evaluate(
             self._gates,
             self._results,
@@ -175,6 +220,11 @@ class Controller:
             partial=state.settings.gate_partial,
             allow_errors=state.settings.allow_errors,
             models=tuple(models),
+            comparisons=None
+            if state.baseline is None
+            else {(one.after.model, one.benchmark): one for one in self._comparisons},
+            strict=state.settings.inconclusive == "fail",
+            repeats=state.settings.repeats,
         )
         try:
             if self._results:
@@ -210,7 +260,11 @@ class Controller:
             for subjects in of_model.values()
             for number in subjects.values()
         )
-        return wanted - self._tally.counts().requested
+        return wanted * self._state.settings.repeats - self._tally.counts().requested
+
+    @property
+    def _asked_words(self) -> str:
+        return "questions" if self._state.settings.repeats == 1 else "questions' repeats"
 
     @property
     def _complete(self) -> bool:
@@ -233,7 +287,7 @@ class Controller:
             versions=versions(),
             machine=machine(),
         )
-        write_run(folder, run, self._results, self._verdicts, self._errors)
+        write_run(folder, run, self._results, self._verdicts, self._errors, self._comparisons)
         if any(result.counts.answered for result in self._results):
             write_submissions(folder)
         point_latest(folder.parent, folder)
@@ -291,6 +345,8 @@ class Controller:
             terminalreporter.section("llmeval")
             for line in self._tables(terminalreporter._tw.fullwidth, fancy, paint):
                 write(line)
+            for line in self._compared(terminalreporter._tw.fullwidth, fancy, paint):
+                write(line)
         told = {state.fatal}  # on a line of its own above
         errors = [(question, error) for question, error in self._errors if error not in told]
         for line in terminal.error_groups(errors, fancy, paint):
@@ -298,7 +354,9 @@ class Controller:
         for line in state.notes:
             write(f"llmeval: {line}", yellow=True)
         if self._results and self._ended_early:
-            write(f"incomplete: {self._missing()} of the selected questions were not asked", red=True)
+            write(
+                f"incomplete: {self._missing()} of the selected {self._asked_words} were not asked", red=True
+            )
         for line in terminal.gate_lines(self._verdicts, fancy, paint):
             write(line)
         if self._written is not None:
@@ -316,8 +374,15 @@ class Controller:
                 lines += [*terminal.comparison(of_benchmark, info, width, fancy, paint), ""]
         return lines
 
+    def _compared(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
+        if not self._comparisons:
+            return []
+        from pytest_llmeval.report.comparison import lines
 
-def _entry(found: Mapping[str, Any]) -> Entry:
+        return [line for one in self._comparisons for line in [*lines(one, fancy, paint, width=width), ""]]
+
+
+def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
     return Entry(
         id=found[PREFIX + "id"],
         model=found[PREFIX + "model"],
@@ -331,6 +396,9 @@ def _entry(found: Mapping[str, Any]) -> Entry:
         shared_tokens=found.get(PREFIX + "shared_tokens"),
         attempts=found.get(PREFIX + "attempts", 1),
         cached=found.get(PREFIX + "cached", False),
+        nodeid=nodeid,
+        cluster=found.get(PREFIX + "cluster"),
+        outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
     )
 
 

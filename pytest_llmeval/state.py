@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.config import Settings
     from pytest_llmeval.fixtures import Models
     from pytest_llmeval.replay import Earlier
+    from pytest_llmeval.report.runs import Run
 
 
 @dataclass(slots=True)
@@ -21,7 +22,8 @@ class State:
 
     ``problems`` are user errors found while collecting, ``left_out`` lines about benchmarks that
     were not run, ``without_model`` the benchmarks that only want a model, ``fatal`` why the model
-    cannot be asked any more, ``earlier`` the run whose answers are scored again.
+    cannot be asked any more, ``earlier`` the run whose answers are scored again, ``baseline`` the one
+    to compare with.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class State:
     planned: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
     fatal: str | None = None
     earlier: Earlier | None = None
+    baseline: Run | None = None
 
 
 STATE = pytest.StashKey[State]()

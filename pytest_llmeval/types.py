@@ -11,6 +11,8 @@ Mode: TypeAlias = Literal["generate", "logprob"]
 MODES: tuple[Mode, ...] = ("generate", "logprob")
 Api: TypeAlias = Literal["chat", "completions"]
 APIS: tuple[Api, ...] = ("chat", "completions")
+Policy: TypeAlias = Literal["pass", "fail"]
+POLICIES: tuple[Policy, ...] = ("pass", "fail")
 
 
 class Outcome(StrEnum):
@@ -29,7 +31,8 @@ class Question:
 
     ``choices`` maps labels to texts in the benchmark's order (empty for open questions);
     ``fields`` are all the row's columns; ``answer`` is the gold one, None where the split has
-    none; ``problem`` says what is wrong with a row that cannot be asked.
+    none; ``problem`` says what is wrong with a row that cannot be asked. Questions of the same
+    ``cluster`` (a passage, a template) depend on each other.
     """
 
     benchmark: str
@@ -39,6 +42,7 @@ class Question:
     choices: Mapping[str, str] = field(repr=False)
     answer: str | None = field(repr=False)
     problem: str | None = field(default=None, repr=False)
+    cluster: str | None = field(default=None, repr=False)
     #: ``benchmark/subject/key``: how runs are compared
     id: str = field(init=False)
 
@@ -162,7 +166,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One asked question: the line in questions.jsonl, and what every count is made of."""
+    """One asked question: the line in questions.jsonl, and what every count is made of.
+
+    ``repeat`` counts from 0 where it was asked several times.
+    """
 
     id: str
     nodeid: str
@@ -174,6 +181,8 @@ class Record:
     target: str | None
     completion: Completion
     prompt: str
+    cluster: str | None = None
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_compare import side
 
+from pytest_llmeval.compare import compare
 from pytest_llmeval.errors import UserError
-from pytest_llmeval.gate import Gate, Verdict, check_names, evaluate, from_table, parse
-from pytest_llmeval.stats import Counts
+from pytest_llmeval.gate import Gate, Verdict, check_names, evaluate, from_table, parse, parse_drop
+from pytest_llmeval.stats import Counts, wilson
 
 name_texts = st.text(st.sampled_from("abcXYZ019_-./ 注册会计师"), min_size=1, max_size=20).filter(
     lambda text: text == text.strip()
@@ -549,3 +551,157 @@ def test_which_verdicts_fail_a_run(verdict: str, failed: bool) -> None:
 def test_a_gate_does_not_know_how_it_was_spelt() -> None:
     assert parse("ceval=55%") == parse("ceval >= 0.55")
     assert parse("ceval=55%") != Gate("", "ceval", None, Fraction(1, 2))
+
+
+# --- the lower end of an interval ------------------------------------------------------------------
+
+
+@dataclass
+class Weighed(OfModel):
+    """A result whose questions are worth half of as many independent ones."""
+
+    @property
+    def effective(self) -> tuple[float, float]:
+        return self.counts.correct / 2, self.counts.scored / 2
+
+
+@pytest.mark.parametrize(
+    ("expr", "level", "shown"),
+    [
+        ("ceval>=0.55@95%", Fraction(19, 20), "ceval=55%@95%"),
+        ("0.55@0.99", Fraction(99, 100), "55%@99%"),
+        ("ceval:stem = 40% @ 50%", Fraction(1, 2), "ceval:stem=40%@50%"),
+    ],
+)
+def test_levels_by_hand(expr: str, level: Fraction, shown: str) -> None:
+    gate = parse(expr)
+    assert (gate.level, str(gate), gate.drop) == (level, shown, False)
+    assert parse(shown) == gate
+    (of_table,) = from_table({"ceval": "0.55@95%"})
+    assert (of_table.level, of_table.threshold) == (Fraction(19, 20), Fraction(11, 20))
+
+
+@pytest.mark.parametrize(
+    "expr", ["0.5@", "0.5@x", "0.5@100%", "0.5@49%", "0.5@1", "0.5@5", "0.5@95%@95%", "0.5@-1"]
+)
+def test_what_is_no_level_is_one_line(expr: str) -> None:
+    with pytest.raises(UserError, match=r"^--llm-fail-under=.*"):
+        parse(expr)
+
+
+def test_the_lower_end_must_reach_the_threshold() -> None:
+    run = Weighed("m", "b", {"law": OfPart(right(180, 200))})
+    info = {"b": About({"law": ("", "")}, {}, {"law": 200}, 200)}
+    low, high = wilson(90, 100)
+    found = only("b>=0.82@95%", run, infos=info)
+    assert (found.verdict, found.value, found.interval) == ("pass", low, (low, high))
+    assert found.reason == "82.6%, where the 95% interval of 90.0% (180 of 200) begins, is at least 82%"
+    assert only("b>=0.83@95%", run, infos=info).verdict == "fail"
+    assert only("b>=0.83@95%", run, infos=info).failed
+    # the bare value does not know of clusters, and a lower level is easier to reach
+    assert only("b>=0.9", run, infos=info).verdict == "pass"
+    assert only("b>=0.83@80%", run, infos=info).verdict == "pass"
+    assert only("b>=0.5@95%", run, infos=info, complete=False).verdict == "incomplete"
+
+
+# --- against a baseline ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expr", "of", "part", "margin"),
+    [
+        ("0.02", None, None, Fraction(1, 50)),
+        ("2%", None, None, Fraction(1, 50)),
+        ("0", None, None, Fraction(0)),
+        ("ceval=0.02", "ceval", None, Fraction(1, 50)),
+        ("ceval:stem=5%", "ceval", "stem", Fraction(1, 20)),
+    ],
+)
+def test_drops_by_hand(expr: str, of: str | None, part: str | None, margin: Fraction) -> None:
+    gate = parse_drop(expr)
+    assert (gate.benchmark, gate.part, gate.threshold, gate.drop) == (of, part, margin, True)
+    assert gate.where == f"--llm-max-drop={expr}" and gate.shown == f"max-drop {expr}"
+
+
+@pytest.mark.parametrize(
+    ("expr", "says"),
+    [
+        ("", "is no drop; write 0.02"),
+        ("-0.02", "is no drop"),
+        ("ceval", "a threshold is missing; write ceval=0.02"),
+        ("2", "a drop is at most 1 (100%); for percent write 2%"),
+        ("0.02@95%", "is no drop"),
+        ("=0.02", "a name is missing; write 0.02"),
+    ],
+)
+def test_a_malformed_drop_is_one_line_that_says_where(expr: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_drop(expr)
+    assert str(caught.value).startswith("--llm-max-drop=") and says in str(caught.value)
+
+
+def lost(expr: str, before: dict[str, str], after: dict[str, str], **settings: object) -> Verdict:
+    """The verdict on a run of ``after``, with a baseline of ``before``; a letter a question."""
+    comparison = compare("b", side(before), side(after), GROUPS)
+    counts = {
+        key: Counts(letters.count("c"), letters.count("w"), error=letters.count("e"))
+        for key, letters in after.items()
+    }
+    run = result(**counts)
+    infos = {"b": about(total=len(after["maths"]))}
+    (verdict,) = evaluate(
+        [parse_drop(expr)],
+        [run],
+        infos,
+        comparisons={("m", "b"): comparison},
+        **settings,  # type: ignore[arg-type]
+    )
+    return verdict
+
+
+ALL = {"maths": "c" * 60, "physics": "c" * 60, "law": "c" * 60}
+
+
+def test_what_was_lost_is_judged_by_its_interval() -> None:
+    same = lost("0.03", ALL, ALL)
+    assert (same.verdict, same.value, same.threshold) == ("pass", 0.0, 0.03)
+    assert same.interval is not None and same.interval[0] > -0.03
+    worse = {**ALL, "law": "w" * 60}
+    assert lost("0.03", ALL, worse).verdict == "fail"
+    assert lost("b:law=0.5", ALL, worse).verdict == "fail"
+    assert lost("b:stem=0.04", ALL, worse).verdict == "pass"
+    unsure = lost("0.01", ALL, ALL)
+    assert (unsure.verdict, unsure.failed, unsure.needed) == ("inconclusive", False, 381)
+    assert lost("0.01", ALL, ALL, strict=True).failed
+    assert not lost("0.03", ALL, ALL, strict=True).failed
+
+
+def test_a_run_that_is_no_whole_one_has_lost_nothing_that_can_be_told() -> None:
+    assert lost("0.03", ALL, ALL, complete=False).verdict == "incomplete"
+    broken = {**ALL, "law": "e" + "c" * 59}
+    assert lost("0.03", ALL, broken).reason == "1 of 180 questions ended in an error"
+    assert lost("0.03", ALL, broken).value is None
+    assert lost("0.04", ALL, broken, allow_errors=1).verdict == "pass"
+    assert lost("0.03", broken, ALL).reason == "1 questions ended in an error in the baseline"
+    assert lost("b:stem=0.04", broken, ALL).verdict == "pass"
+    assert lost("0.04", broken, ALL, allow_errors=1).verdict == "pass"
+    few = {**ALL, "law": "c" * 50}
+    assert lost("0.03", few, ALL).reason == (
+        "10 questions are not in the baseline (--llm-gate-partial judges the others)"
+    )
+    assert lost("0.03", few, ALL, partial=True).verdict == "pass"
+    none = {"maths": "", "physics": "", "law": ""}
+    assert lost("0.03", none, ALL, partial=True).reason == "no question has an answer in the baseline"
+
+
+def test_a_benchmark_that_the_baseline_lacks_is_incomplete() -> None:
+    (verdict,) = evaluate([parse_drop("0.02")], [whole(9)], {"b": about()})
+    assert (verdict.verdict, verdict.reason) == ("incomplete", "the baseline has no question of b")
+    (verdict,) = evaluate([parse_drop("c=0.02", from_config=True)], [whole(9)], {"b": about()})
+    assert (verdict.verdict, verdict.failed) == ("not_run", False)
+
+
+def test_each_repeat_must_have_been_asked() -> None:
+    assert only("b=0.1", whole(9), repeats=2).reason.startswith("15 of 30 questions were asked")
+    twice = result(*(Counts(correct=9, wrong=11),) * 3)
+    assert only("b=0.45", twice, repeats=2).verdict == "pass"

@@ -16,6 +16,7 @@ from test_summary import INFOS, make_entries, make_entry, make_info, result_of, 
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.results import RunInfo, results_json, summary_csv, write_run
 from pytest_llmeval.report.summary import Entry
+from pytest_llmeval.stats import detectable_difference
 
 RUN = RunInfo(
     name="20261123-224500-smollm2",
@@ -85,13 +86,14 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     verdict = Verdict("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert list(content) == ["schema", "run", "results", "gates"]
+    assert list(content) == ["schema", "run", "results", "gates", "comparisons"]
+    assert content["comparisons"] == []
     assert content["run"]["name"] == RUN.name
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "planned",
-        "counts", "accuracy", "macro_accuracy", "interval", "subjects", "groups", "latency_s", "tokens",
-        "questions_per_s", "cached",
+        "counts", "accuracy", "macro_accuracy", "interval", "macro_interval", "detectable_drop", "repeats",
+        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)
@@ -101,6 +103,10 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert result["accuracy"] == 4 / 6
     assert result["macro_accuracy"] == pytest.approx((0.5 + 1 + 1) / 3)
     assert result["interval"] == pytest.approx([0.300, 0.903], abs=0.0005)
+    assert result["macro_interval"] == pytest.approx([0.4, 0.97], abs=0.2)
+    assert result["macro_interval"][0] < result["macro_accuracy"] < result["macro_interval"][1]
+    assert result["repeats"] is None
+    assert result["detectable_drop"] == detectable_difference(4 / 6, 6)
     assert list(result["subjects"]) == ["maths", "law", "loner"]
     assert result["subjects"]["law"] == {
         "counts": dict(zip(COUNTS, (2, 1, 0, 0, 0, 1), strict=True)),
@@ -112,6 +118,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "name_zh": "法学",
     }
     assert list(result["groups"]) == ["stem", "other", "hard"]
+    assert result["groups"]["stem"]["subjects"] == ["maths", "physics"]
     assert result["groups"]["stem"]["accuracy"] == result["groups"]["stem"]["macro_accuracy"] == 0.5
     assert result["latency_s"] == {"p50": 0.5, "p95": 0.5, "mean": 0.5}
     assert result["tokens"] == {"prompt": 60, "completion": 12, "shared": None}
@@ -126,6 +133,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
             "model": "m",
             "benchmark": "b",
             "part": "stem",
+            "interval": None,
+            "needed": None,
         }
     ]
 

@@ -62,6 +62,14 @@ def test_benchmarks_submit_apart(tmp_path: Path) -> None:
     assert name == "submission-own-set-m.json"
 
 
+def test_of_repeats_the_first_that_could_be_read_is_submitted(tmp_path: Path) -> None:
+    repeats = [answered(0, letter) for letter in ("B", "A", "A")]
+    unread = make_record(1, subject="accountant", outcome=Outcome.UNPARSED, answer=None, target=None)
+    written(tmp_path / "questions.jsonl", *repeats, unread, answered(1, "C"))
+    (path,) = write_submissions(tmp_path)
+    assert json.loads(path.read_text("utf-8")) == {"accountant": {"0": "B", "1": "C"}}
+
+
 def test_a_key_with_slashes_keeps_them(tmp_path: Path) -> None:
     written(tmp_path / "questions.jsonl", answered("part/7", "A"))
     (path,) = write_submissions(tmp_path)

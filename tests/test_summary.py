@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, outline, summarise
-from pytest_llmeval.stats import wilson
+from pytest_llmeval.stats import effective, macro_interval, wilson
 from pytest_llmeval.types import Outcome
 
 SUBJECTS = {
@@ -376,3 +376,62 @@ def test_an_outline_has_each_subject_once(subjects: list[str], groups: dict[str,
         assert set(keys) <= set(groups.get(name, subjects))
     named = [name for name, _ in found if name]
     assert named == [name for name, keys in groups.items() if set(keys) & set(subjects)]
+
+
+def test_the_mean_over_subjects_has_an_interval_of_its_own() -> None:
+    result = result_of({"maths": "ccwwu", "physics": "cwcw", "law": "ce", "loner": "w"})
+    assert result.macro_interval == macro_interval([(2, 5), (2, 4), (1, 1), (0, 1)])
+    assert result.whole.macro_interval == result.macro_interval
+    assert result.groups["stem"].macro_interval == macro_interval([(2, 5), (2, 4)])
+    assert result_of({"maths": "aa"}).macro_interval is None
+
+
+def test_without_clusters_an_interval_is_wilson_s() -> None:
+    result = result_of({"maths": "ccwwu"})
+    assert result.weight is None and result.effective == (2, 5)
+    assert result.interval == result.subjects["maths"].interval == wilson(2, 5)
+
+
+def test_clusters_are_what_an_interval_counts() -> None:
+    outcomes = [Outcome.CORRECT] * 5 + [Outcome.WRONG] * 5
+    entries = [make_entry("maths", key, of, cluster=f"maths/{key // 5}") for key, of in enumerate(outcomes)]
+    entries += [make_entry("law", key) for key in range(3)]
+    (result,) = results_of(entries)
+    assert result.subjects["maths"].effective == effective([(5, 5), (0, 5)])
+    assert result.subjects["law"].weight is None
+    assert result.effective == effective([(5, 5), (0, 5), (1, 1), (1, 1), (1, 1)])
+    assert result.counts.scored == 13 and result.accuracy == 8 / 13
+    assert result.macro_interval == macro_interval([effective([(5, 5), (0, 5)]), (3, 3)])
+
+
+def test_repeats_by_hand() -> None:
+    made = {outcome.value[0]: outcome for outcome in Outcome}
+    entries = [
+        make_entry("maths", key, made[letters[0]], outcomes=tuple(made[letter] for letter in letters))
+        for key, letters in enumerate(["ccc", "ccw", "wcu", "www", "eec"])
+    ]
+    (result,) = results_of(entries)
+    assert (result.counts.requested, result.counts.error, result.counts.scored) == (15, 2, 13)
+    repeats = result.repeats
+    assert repeats is not None and repeats.times == 3
+    # the last has one answer only, which tells of pass@1 alone
+    assert repeats.pass_at == pytest.approx(
+        {1: (1 + 2 / 3 + 1 / 3 + 0 + 1) / 5, 2: (1 + 1 + 2 / 3 + 0) / 4, 3: (1 + 1 + 1 + 0) / 4}
+    )
+    assert repeats.majority == 2 / 5
+    assert repeats.flipped == ("b/maths/1", "b/maths/2")
+    assert result.effective == effective([(3, 3), (2, 3), (1, 3), (0, 3), (1, 1)])
+    assert result_of({"maths": "ccw"}).repeats is None
+
+
+def test_a_question_counted_again_replaces_all_its_repeats() -> None:
+    twice = make_entry(outcomes=(Outcome.CORRECT, Outcome.WRONG))
+    tally = tallied([twice, dataclasses.replace(twice, outcomes=(Outcome.ERROR, Outcome.CORRECT))])
+    assert tally.counts().as_dict() == {
+        "requested": 2,
+        "correct": 1,
+        "wrong": 0,
+        "unparsed": 0,
+        "answered": 0,
+        "error": 1,
+    }

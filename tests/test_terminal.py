@@ -105,7 +105,7 @@ def test_a_table_by_hand() -> None:
         "hard                  9   44.4%   18.9–73.3     1     0   250 ms",
         "loner                 1    0.0%    0.0–79.3     0     0   250 ms",
         "mean over questions  12   45.5%   21.3–72.0     1     1   250 ms",
-        "mean over subjects        47.5%                                 ",
+        "mean over subjects        47.5%   15.6–81.5                     ",
         "groups, mean over subjects: stem 45.0%, other 100.0%, hard 45.0%",
         "speed: 1.0 questions/s",
     ]

@@ -219,7 +219,7 @@ class Calls:
 
     async def _once(self, request: Request, prompt: Prompt, part: str, dialect: wire.Dialect) -> Completion:
         body = self.interface.body(request, prompt, part, self.model, dialect)
-        body = self.extras.added(body, scoring=bool(request.choices))
+        body = self.extras.added(body, scoring=bool(request.choices), repeat=request.repeat)
         if self.stream and not request.choices:
             body["stream"] = True
             if dialect.stream_usage:

@@ -29,9 +29,12 @@ class Extras:
         known = {"top_p": config.top_p, "seed": config.sampling_seed}
         return cls({name: value for name, value in known.items() if value is not None}, config.extra_body)
 
-    def added(self, body: Mapping[str, Any], *, scoring: bool) -> dict[str, Any]:
-        """``body`` with these fields; the user's come before our own."""
-        return {**body, **({} if scoring else self.sampling), **self.all}
+    def added(self, body: Mapping[str, Any], *, scoring: bool, repeat: int = 0) -> dict[str, Any]:
+        """``body`` with these fields; the user's come before our own. Each repeat has a seed of its own."""
+        sampling = {} if scoring else dict(self.sampling)
+        if repeat and isinstance(seed := sampling.get("seed"), int):
+            sampling["seed"] = seed + repeat
+        return {**body, **sampling, **self.all}
 
     def to_blame(self, complaint: str) -> str | None:
         """Which setting made a server complain of a field, in words for "take it out"; None if none."""

@@ -17,6 +17,9 @@ from typing import BinaryIO
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
 
 LATEST = "latest"
+RESULTS = "results.json"
+#: a line a question; ``report/questions.py`` writes and reads it
+QUESTIONS = "questions.jsonl"
 
 
 def safe_name(text: str, default: str = "run") -> str:
@@ -74,6 +77,22 @@ def point_latest(reports_dir: Path, run_folder: Path) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def find_run(given: str, reports_dir: Path, start: Path, told: str) -> Path:
+    """The folder of a run: ``given`` is that, its results.json, or the name of one in ``reports_dir``.
+
+    ``told`` is how the user gave it, for messages. Raises ``UserError``.
+    """
+    path = start / os.path.expanduser(given)  # pathlib's raises for a user that there is not
+    if path.name == RESULTS:
+        path = path.parent
+    for folder in (path, reports_dir / given):
+        if os.path.isfile(folder / QUESTIONS):
+            return folder.resolve()
+        if folder.name == LATEST and os.path.isfile(folder):  # where there are no links it holds the name
+            return folder.parent / folder.read_text("utf-8").strip()
+    raise UserError(f"{told}: no run there ({QUESTIONS} is missing); give a run's folder or its name")
 
 
 def write_text(path: Path, text: str) -> None:

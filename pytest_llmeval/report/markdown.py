@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from pytest_llmeval.compare import Comparison
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report.comparison import HEADER, remarks, rows, title
 from pytest_llmeval.report.summary import Group, Part, Result, outline
 from pytest_llmeval.report.terminal import error_groups
 
+_MOST_MOVED = 20
 _HEADER = (
     "subject", "n", "correct", "wrong", "unparsed", "answered", "errors",
     "accuracy", "95% interval", "mean over subjects", "median latency",
@@ -22,8 +25,9 @@ def summary_markdown(
     results: Sequence[Result],
     gates: Iterable[Verdict],
     errors: Iterable[tuple[str, str]],
+    comparisons: Iterable[Comparison] = (),
 ) -> str:
-    """The whole file: a table a model and benchmark, then gates, then errors by cause."""
+    """The whole file: a table a model and benchmark, comparisons, gates, and errors by cause."""
     lines = [f"# {escape(name)}", ""]
     if not complete:
         lines += ["**This run is incomplete.**", ""]
@@ -31,6 +35,8 @@ def summary_markdown(
         lines += ["No question was asked.", ""]
     for result in results:
         lines += [*_result(result), ""]
+    for comparison in comparisons:
+        lines += [*_comparison(comparison), ""]
     verdicts = list(gates)
     if verdicts:
         header = ("gate", "of", "verdict", "why")
@@ -67,7 +73,8 @@ def _result(result: Result) -> list[str]:
         f"## {escape(title)}",
         "",
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
-        f"- mean over subjects: {_percent(result.macro_accuracy)}",
+        f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
+        *_repeats(result),
         f"- model: {escape(result.identity) or '–'}",
         f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
         f"mean {_seconds(result.latency.mean)}{speed}",
@@ -78,6 +85,33 @@ def _result(result: Result) -> list[str]:
         "",
         *_table(_HEADER, "l" + "r" * (len(_HEADER) - 1), rows),
     ]
+
+
+def _repeats(result: Result) -> list[str]:
+    repeats = result.repeats
+    if repeats is None:
+        return []
+    passed = ", ".join(f"pass@{k} {share:.1%}" for k, share in repeats.pass_at.items())
+    flipped = ", ".join(map(escape, repeats.flipped[:_MOST_MOVED]))
+    more = f" and {len(repeats.flipped) - _MOST_MOVED} more" if len(repeats.flipped) > _MOST_MOVED else ""
+    lines = [f"- {repeats.times} answers a question: {passed}; majority vote {_percent(repeats.majority)}"]
+    return lines + ([f"- {len(repeats.flipped)} flip: {flipped}{more}"] if flipped else [])
+
+
+def _comparison(comparison: Comparison) -> list[str]:
+    table = []
+    for row in rows(comparison):
+        label = escape(row.label)
+        table.append([f"**{label}**" if row.level in ("group", "total") else label, *map(escape, row.cells)])
+    lines = [f"## {escape(title(comparison))}", ""]
+    if table:
+        lines += [*_table(("", *HEADER), "l" + "r" * len(HEADER), table), ""]
+    for word, moved in (("broken", comparison.broken), ("fixed", comparison.fixed)):
+        if moved:
+            ids = ", ".join(escape(one.nodeid or one.id) for one in moved[:_MOST_MOVED])
+            more = f" and {len(moved) - _MOST_MOVED} more" if len(moved) > _MOST_MOVED else ""
+            lines.append(f"- {word}: {len(moved)} ({ids}{more})")
+    return lines + [f"- {escape(line)}" for line in remarks(comparison)]
 
 
 def _subject(key: str, result: Result) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pytest_llmeval.report.folder import encode, replacing, trouble, writing
+from pytest_llmeval.report.folder import QUESTIONS, encode, replacing, trouble, writing
 from pytest_llmeval.types import Record
 
-QUESTIONS = "questions.jsonl"
+__all__ = ["QUESTIONS", "QuestionLog", "merge", "read_questions", "record_json"]
+
 _FLUSH_EVERY_S = 0.25
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -63,6 +64,11 @@ class QuestionLog:
 def record_json(record: Record) -> dict[str, Any]:
     """A record as its line in questions.jsonl; the prompt is the one that was really sent."""
     completion = record.completion
+    rarely: dict[str, Any] = {}  # not in each line of a run that has none of it
+    if record.cluster is not None:
+        rarely["cluster"] = record.cluster
+    if record.repeat:
+        rarely["repeat"] = record.repeat
     return {
         "id": record.id,
         "nodeid": record.nodeid,
@@ -91,6 +97,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "dropped_shots": completion.dropped_shots,
         "notes": list(completion.notes),
         "error": completion.error,
+        **rarely,
     }
 
 
@@ -138,25 +145,25 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None) -> int:
     """Join question logs into ``target`` (which may be one of them); returns the number of lines.
 
-    Of lines for the same question and model the last wins; a line that a crash cut off is left
-    out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
+    Of lines for the same question, model and repeat the last wins; a line that a crash cut off is
+    left out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
     Only where the lines are is kept in memory. Raises ``LLMEvalError`` naming the target's folder.
     """
     with writing(target.parent):
         paths = [path for path in parts if path.exists()]
-        where: dict[tuple[str, str], tuple[int, int]] = {}
+        where: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         for number, path in enumerate(paths):
             for start, row in placed_questions(path):
-                where[str(row["id"]), str(row["model"])] = number, start
+                key = str(row["id"]), str(row["model"])
+                where.setdefault(key, {})[row.get("repeat", 0)] = number, start
         keys = dict.fromkeys(key for key in order or () if key in where) | dict.fromkeys(where)
         files = [path.open("rb") for path in paths]
         try:
             with replacing(target) as out:
-                for key in keys:
-                    number, start = where[key]
+                for number, start in (place for key in keys for place in where[key].values()):
                     files[number].seek(start)
                     out.write(files[number].readline().rstrip(b"\r\n") + b"\n")
         finally:
             for file in files:
                 file.close()
-    return len(where)
+    return sum(map(len, where.values()))

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.compare import Comparison
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.folder import write_text
+from pytest_llmeval.report.comparison import comparison_json
+from pytest_llmeval.report.folder import RESULTS, write_text
 from pytest_llmeval.report.markdown import summary_markdown
-from pytest_llmeval.report.summary import Group, Part, Result, outline
+from pytest_llmeval.report.summary import Group, Part, Repeats, Result, outline
 
 SCHEMA = 1
 REPORT = "report.html"
@@ -44,18 +46,26 @@ def write_run(
     results: Sequence[Result],
     gates: Sequence[Verdict] = (),
     errors: Iterable[tuple[str, str]] = (),
+    comparisons: Sequence[Comparison] = (),
 ) -> None:
     """Write results.json, summary.md and summary.csv; ``errors`` are (question id, message).
 
     Raises ``LLMEvalError`` naming the folder.
     """
-    content = json.dumps(results_json(run, results, gates), ensure_ascii=False, indent=1)
-    write_text(folder / "results.json", content + "\n")
-    write_text(folder / "summary.md", summary_markdown(run.name, run.complete, results, gates, errors))
+    content = json.dumps(results_json(run, results, gates, comparisons), ensure_ascii=False, indent=1)
+    write_text(folder / RESULTS, content + "\n")
+    write_text(
+        folder / "summary.md", summary_markdown(run.name, run.complete, results, gates, errors, comparisons)
+    )
     write_text(folder / "summary.csv", summary_csv(results))
 
 
-def results_json(run: RunInfo, results: Iterable[Result], gates: Iterable[Verdict]) -> dict[str, Any]:
+def results_json(
+    run: RunInfo,
+    results: Iterable[Result],
+    gates: Iterable[Verdict],
+    comparisons: Iterable[Comparison] = (),
+) -> dict[str, Any]:
     """The content of results.json, schema 1."""
     return {
         "schema": SCHEMA,
@@ -79,9 +89,12 @@ def results_json(run: RunInfo, results: Iterable[Result], gates: Iterable[Verdic
                 "model": verdict.model,
                 "benchmark": verdict.benchmark,
                 "part": verdict.part,
+                "interval": verdict.interval,
+                "needed": verdict.needed,
             }
             for verdict in gates
         ],
+        "comparisons": [comparison_json(comparison) for comparison in comparisons],
     }
 
 
@@ -101,15 +114,34 @@ def _result_json(result: Result) -> dict[str, Any]:
         "accuracy": result.accuracy,
         "macro_accuracy": result.macro_accuracy,
         "interval": result.interval,
+        "macro_interval": result.macro_interval,
+        "detectable_drop": result.detectable_drop,
+        "repeats": _repeats_json(result.repeats),
         "subjects": {key: _subject_json(key, part, result) for key, part in result.subjects.items()},
         "groups": {
-            name: {**_part_json(group), "macro_accuracy": group.macro_accuracy}
+            name: {
+                **_part_json(group),
+                "macro_accuracy": group.macro_accuracy,
+                "macro_interval": group.macro_interval,
+                "subjects": list(info.groups.get(name, ())),
+            }
             for name, group in result.groups.items()
         },
         "latency_s": {"p50": latency.p50, "p95": latency.p95, "mean": latency.mean},
         "tokens": {"prompt": tokens.prompt, "completion": tokens.completion, "shared": tokens.shared},
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
+    }
+
+
+def _repeats_json(repeats: Repeats | None) -> dict[str, Any] | None:
+    if repeats is None:
+        return None
+    return {
+        "times": repeats.times,
+        "pass_at": {str(k): share for k, share in repeats.pass_at.items()},
+        "majority": repeats.majority,
+        "flipped": list(repeats.flipped),
     }
 
 

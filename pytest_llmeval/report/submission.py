@@ -54,7 +54,8 @@ def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 def write_submissions(folder: Path) -> list[Path]:
     """Write the submissions of all ``answered`` questions in the folder's questions.jsonl.
 
-    What could not be read or asked has no answer to submit and is left out.
+    What could not be read or asked has no answer to submit and is left out; of repeats the first
+    that could be is submitted.
     """
     found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     with writing(folder):
@@ -62,7 +63,7 @@ def write_submissions(folder: Path) -> list[Path]:
             if row.get("outcome") == Outcome.ANSWERED.value and row.get("answer") is not None:
                 subjects = found.setdefault((str(row["model"]), str(row["benchmark"])), {})
                 key = str(row["id"]).removeprefix(f"{row['benchmark']}/{row['subject']}/")
-                subjects.setdefault(str(row["subject"]), {})[key] = str(row["answer"])
+                subjects.setdefault(str(row["subject"]), {}).setdefault(key, str(row["answer"]))
     return [
         write_submission(folder, model, benchmark, answers, taken=found)
         for (model, benchmark), answers in found.items()

@@ -6,9 +6,19 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from pytest_llmeval.stats import Counts, mean, median, percentile
+from pytest_llmeval.stats import (
+    Counts,
+    detectable_difference,
+    effective,
+    macro_interval,
+    mean,
+    median,
+    pass_at,
+    percentile,
+    wilson,
+)
 from pytest_llmeval.types import Mode, Outcome
 
 
@@ -17,7 +27,9 @@ class Entry:
     """One finished question, reduced to the few scalars that results are made of.
 
     ``gold`` is whether the question has a gold answer. ``latency_s`` is None where nothing was
-    asked; token counts where the backend does not tell.
+    asked; token counts where the backend does not tell. ``cluster`` names the questions that it
+    belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
+    that of the answer given most often, and latency the mean.
     """
 
     id: str
@@ -32,6 +44,14 @@ class Entry:
     shared_tokens: int | None = None
     attempts: int = 1
     cached: bool = False
+    nodeid: str = ""
+    cluster: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def times(self) -> tuple[Outcome, ...]:
+        """What became of it each time it was asked."""
+        return self.outcomes or (self.outcome,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +78,15 @@ class BenchmarkInfo:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A subject's result; latency in seconds, of the questions that were asked in this run."""
+    """A subject's result; latency in seconds, of the questions that were asked in this run.
+
+    ``weight`` is (correct, scored) of as many independent questions as tell the same, where questions
+    depend on each other (they share a cluster, or were asked several times); None where none do.
+    """
 
     counts: Counts
     latency_p50_s: float | None
+    weight: tuple[float, float] | None = field(default=None, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -69,9 +94,14 @@ class Part:
         return self.counts.accuracy
 
     @property
+    def effective(self) -> tuple[float, float]:
+        """(correct, scored) that intervals are made of."""
+        return (self.counts.correct, self.counts.scored) if self.weight is None else self.weight
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """Wilson's 95% interval of ``accuracy``."""
-        return self.counts.interval
+        return wilson(*self.effective) if self.counts.scored else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,21 @@ class Group(Part):
     """A group's result; ``macro_accuracy`` is the mean over its subjects that have an accuracy."""
 
     macro_accuracy: float | None
+    macro_interval: tuple[float, float] | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What came of asking every question ``times`` times; all over the questions that were scored.
+
+    ``pass_at`` is the chance that one of k answers is correct, by k; ``majority`` the share whose most
+    frequent answer is. ``flipped`` are the ids of those that were correct sometimes, but not always.
+    """
+
+    times: int
+    pass_at: Mapping[int, float]
+    majority: float | None
+    flipped: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +166,9 @@ class Result:
     tokens: Tokens
     questions_per_s: float | None
     cached: int
+    weight: tuple[float, float] | None = None
+    macro_interval: tuple[float, float] | None = None
+    repeats: Repeats | None = None
 
     @property
     def benchmark(self) -> str:
@@ -133,14 +181,33 @@ class Result:
         return self.counts.accuracy
 
     @property
+    def effective(self) -> tuple[float, float]:
+        """(correct, scored) that intervals are made of."""
+        return self.whole.effective
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """Wilson's 95% interval of ``accuracy``."""
-        return self.counts.interval
+        return self.whole.interval
+
+    @property
+    def detectable_drop(self) -> float | None:
+        """The smallest true drop that a run of as many other questions shows with a chance of 80%.
+
+        None where none would be seen. A run of the same questions, compared with this one, sees less.
+        """
+        return detectable_difference(self.accuracy, self.effective[1]) if self.accuracy else None
 
     @property
     def whole(self) -> Group:
         """The benchmark seen as one group of all its subjects."""
-        return Group(self.counts, self.latency.p50, self.macro_accuracy)
+        return Group(
+            self.counts,
+            self.latency.p50,
+            self.macro_accuracy,
+            weight=self.weight,
+            macro_interval=self.macro_interval,
+        )
 
 
 @dataclass(slots=True)
@@ -173,9 +240,10 @@ class Tally:
         before = entries.get(entry.id)
         if before is not None:
             last = self._live[before.model, before.benchmark]
-            last.numbers[before.outcome, before.gold] -= 1
+            last.numbers.subtract((outcome, before.gold) for outcome in before.times)
             last.stored -= before.cached
-        live.numbers[entry.outcome, entry.gold] += 1
+        for outcome in entry.times:
+            live.numbers[outcome, entry.gold] += 1
         live.stored += entry.cached
         live.ended = self._last = now
         entries[entry.id] = entry
@@ -236,14 +304,23 @@ def _result(
 ) -> Result:
     order = {key: at for at, key in enumerate(info.subjects)}
     by_subject = {key: found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))}
-    subjects = {key: Part(_counts(rows), median(_latencies(rows))) for key, rows in by_subject.items()}
+    subjects = {
+        key: Part(_counts(rows), median(_latencies(rows)), weight=_weight(rows))
+        for key, rows in by_subject.items()
+    }
     groups = {}
     for name, members in info.groups.items():
         present = [key for key in members if key in subjects]
         if present:
             parts = [subjects[key] for key in present]
-            asked = _latencies(entry for key in present for entry in by_subject[key])
-            groups[name] = Group(_total(parts), median(asked), _macro(parts))
+            rows = [entry for key in present for entry in by_subject[key]]
+            groups[name] = Group(
+                _total(parts),
+                median(_latencies(rows)),
+                _macro(parts),
+                weight=_weight(rows),
+                macro_interval=macro_interval(part.effective for part in parts),
+            )
     entries = [entry for rows in by_subject.values() for entry in rows]
     latencies = _latencies(entries)
     return Result(
@@ -262,6 +339,9 @@ def _result(
         ),
         questions_per_s=len(entries) / seconds if seconds > 0 else None,
         cached=sum(entry.cached for entry in entries),
+        weight=_weight(entries),
+        macro_interval=macro_interval(part.effective for part in subjects.values()),
+        repeats=_repeats(entries),
     )
 
 
@@ -285,7 +365,38 @@ def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Ite
 
 
 def _counts(entries: Iterable[Entry]) -> Counts:
-    return Counts.of((entry.outcome, entry.gold) for entry in entries)
+    return Counts.of((outcome, entry.gold) for entry in entries for outcome in entry.times)
+
+
+def _weight(entries: Sequence[Entry]) -> tuple[float, float] | None:
+    """The effective number of questions, of those that share a cluster or were asked several times."""
+    if all(entry.cluster is None and len(entry.times) == 1 for entry in entries):
+        return None
+    clusters: dict[str, list[Entry]] = {}
+    for entry in entries:
+        key = f"question {entry.id}" if entry.cluster is None else f"cluster {entry.cluster}"
+        clusters.setdefault(key, []).append(entry)
+    counts = [_counts(rows) for rows in clusters.values()]
+    return effective((of.correct, of.scored) for of in counts)
+
+
+def _repeats(entries: Sequence[Entry]) -> Repeats | None:
+    times = max((len(entry.times) for entry in entries), default=1)
+    if times == 1:
+        return None
+    scored = [(entry, of) for entry in entries if (of := _counts([entry])).scored]
+    passed = {}
+    for k in range(1, times + 1):
+        # an error leaves a question with fewer answers than it was asked for
+        rates = [pass_at(k, of.correct, of.scored) for _, of in scored if of.scored >= k]
+        if rates:
+            passed[k] = math.fsum(rates) / len(rates)
+    return Repeats(
+        times=times,
+        pass_at=passed,
+        majority=mean(float(entry.outcome is Outcome.CORRECT) for entry, _ in scored),
+        flipped=tuple(entry.id for entry, of in scored if 0 < of.correct < of.scored),
+    )
 
 
 def _total(parts: Iterable[Part]) -> Counts:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.summary import BenchmarkInfo, Part, Result, outline
+from pytest_llmeval.report.summary import BenchmarkInfo, Part, Repeats, Result, outline
 from pytest_llmeval.report.text import bar, can_draw, clean, left, right, width_of, wrap
 from pytest_llmeval.stats import Counts
 
@@ -26,6 +26,7 @@ WIDE = 100
 _GAP = "  "
 _LEAST_LABEL, _GOOD_LABEL = 8, 16
 _HANG = 2
+_MOST_FLIPPED = 20
 _LEAST_BAR, _MOST_BAR = 10, 20
 _MODEL_HEADER = 16
 
@@ -66,10 +67,14 @@ def table(
     blank = dict.fromkeys(headers, "")
     rows.append(_row("total", "mean over questions", result.whole, headers, unicode))
     macro = {**blank, "accuracy": _percent(result.macro_accuracy, unicode)}
+    if result.macro_interval is not None:
+        macro["interval"] = _interval(result.macro_interval, unicode)
     rows.append(_Row("mean over subjects", tuple(macro.values()), share=result.macro_accuracy, bold=True))
     title = _title(result.benchmark, clean(result.model, unicode=unicode), info, unicode)
     lines = [paint(line, bold=True) for line in _folded(title, width)]
     lines += _layout("subject", [text.split() for text in headers.values()], rows, width, unicode, paint)
+    if result.repeats is not None:
+        lines += _repeats(result.repeats, result.counts, width, unicode)
     if result.groups:
         means = [
             f"{clean(name, unicode=unicode)} {_percent(group.macro_accuracy, unicode)}"
@@ -176,6 +181,19 @@ def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint =
         text = f"gate {verdict.expr}: {word}{f' [{who}]' if who else ''}: {verdict.reason}"
         colour = "red" if verdict.failed else "green" if verdict.verdict == "pass" else "yellow"
         lines.append(paint(clean(text, unicode=unicode), **{colour: True}))
+    return lines
+
+
+def _repeats(repeats: Repeats, counts: Counts, width: int, unicode: bool) -> list[str]:
+    """What only several answers to each question tell."""
+    ks = [k for k in repeats.pass_at if k in (1, 2, 5, 10, 20, 50, 100, repeats.times)]
+    told = [f"pass@{k} {_percent(repeats.pass_at[k], unicode)}" for k in ks]
+    told.append(f"majority vote {_percent(repeats.majority, unicode)}")
+    lines = _listed(f"{repeats.times} answers a question: ", told, width)
+    if repeats.flipped:
+        ids = [clean(id, unicode=unicode) for id in repeats.flipped[:_MOST_FLIPPED]]
+        ids += ["..."] if len(repeats.flipped) > _MOST_FLIPPED else []
+        lines += _listed(f"{len(repeats.flipped)} flip between right and wrong: ", ids, width)
     return lines
 
 
