@@ -301,7 +301,7 @@ class Controller:
         settings = self._state.settings
         try:
             rerun = self._rerun()
-        except UserError:  # a benchmark's folder went away meanwhile
+        except Exception:  # a benchmark's folder went away meanwhile
             rerun = Rerun()
         report = outlets.Report(self.folder, run, self._results, self._verdicts, tuple(self._errors), rerun)
         for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):

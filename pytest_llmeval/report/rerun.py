@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,13 @@ class Rerun:
         path, colons, rest = nodeid.partition("::")
         if len(self.models) > 1 and rest.endswith(f"-{model}]"):
             rest = rest.removesuffix(f"-{model}]") + "]"
-        place = os.path.relpath(self.root / path, self.start)
+        place = _seen_from(self.start, self.root / path)
         return shlex.quote(one_line(f"{place}{colons}{rest}", 1000))
+
+
+@lru_cache(maxsize=64)
+def _seen_from(start: Path, path: Path) -> str:
+    return os.path.relpath(path, start)
 
 
 def _spelled(name: str, value: object) -> Sequence[str]:

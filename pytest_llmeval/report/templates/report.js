@@ -430,8 +430,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest("input, select, textarea");
     if (event.key === "Escape") {
-      close();
-      if (typing) view.focus();
+      if (typing || document.querySelector(".browser.open")) close();
     } else if (!typing && event.key === "/") {
       event.preventDefault();
       fields.text.focus();
