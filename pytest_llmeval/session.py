@@ -303,7 +303,15 @@ class Controller:
             rerun = self._rerun()
         except Exception:  # a benchmark's folder went away meanwhile
             rerun = Rerun()
-        report = outlets.Report(self.folder, run, self._results, self._verdicts, tuple(self._errors), rerun)
+        report = outlets.Report(
+            self.folder,
+            run,
+            self._results,
+            self._verdicts,
+            tuple(self._errors),
+            rerun,
+            self._comparisons,
+        )
         for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
             try:
                 outlet.write(report)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pages
 import pytest
+from faults import write_benchmark
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,3 +178,20 @@ def test_no_field_breaks_out_of_its_place(
     held = index(path)
     assert held["benchmarks"][0]["subjects"][0][0] == subject  # type: ignore[index]
     assert held["target"] == [target]
+
+
+def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> None:
+    folder = write_benchmark(pytester.path, 40, subjects=4)
+    base = ["--llm-model=echo", f"--llm-benchmark={folder}", "--llm-no-cache"]
+    assert pytester.runpytest_subprocess(*base, "--llm-run-name=before").ret == 0
+    page = (pytester.path / "reports/before/report.html").read_text("utf-8")
+    assert 'id="changes"' not in page
+    questions = pytester.path / "reports/before/questions.jsonl"
+    questions.write_text(questions.read_text().replace('"outcome": "correct"', '"outcome": "wrong"', 3))
+    assert pytester.runpytest_subprocess(*base, "--llm-run-name=after", "--llm-baseline=before").ret == 0
+    page = (pytester.path / "reports/after/report.html").read_text("utf-8")
+    section = page[page.index('<section id="changes">') :]
+    section = section[: section.index("</section>")]
+    assert "faulty: echo, against before" in section
+    assert "3 fixed" in section and "[s0-2]" in section and "broken</summary>" not in section
+    assert "mean over subjects" in section and "92.5%" in section

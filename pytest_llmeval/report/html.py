@@ -20,6 +20,7 @@ from typing import IO
 import jinja2
 from markupsafe import Markup
 
+from pytest_llmeval.compare import Comparison
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report import charts, figures, views
 from pytest_llmeval.report.embed import Questions, script_json
@@ -52,6 +53,7 @@ def write_html(
     verdicts: Sequence[Verdict] = (),
     errors: Iterable[tuple[str, str]] = (),
     rerun: Rerun | None = None,
+    comparisons: Sequence[Comparison] = (),
     *,
     page_bytes: int = PAGE_BYTES,
 ) -> list[Path]:
@@ -78,6 +80,7 @@ def write_html(
             "benches": views.benches(results, questions.units, questions.seen),
             "series": views.series_of(results),
             "verdicts": verdicts,
+            "changes": [views.changes(comparison) for comparison in comparisons],
             "errors": error_groups(errors),
             "totals": _totals(results),
             "asked": len(questions.units),

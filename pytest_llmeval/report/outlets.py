@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_llmeval.compare import Comparison
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.folder import write_text
 from pytest_llmeval.report.rerun import Rerun
@@ -32,6 +33,7 @@ class Report:
     verdicts: tuple[Verdict, ...]
     errors: tuple[tuple[str, str], ...]
     rerun: Rerun
+    comparisons: tuple[Comparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,15 @@ def wanted(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> I
 def _page(report: Report) -> None:
     from pytest_llmeval.report.html import write_html
 
-    write_html(report.folder, report.run, report.results, report.verdicts, report.errors, report.rerun)
+    write_html(
+        report.folder,
+        report.run,
+        report.results,
+        report.verdicts,
+        report.errors,
+        report.rerun,
+        report.comparisons,
+    )
 
 
 def _badge(report: Report, given: str) -> None:

@@ -9,7 +9,9 @@ from itertools import combinations
 
 from markupsafe import Markup
 
+from pytest_llmeval.compare import Comparison, Moved
 from pytest_llmeval.report import charts
+from pytest_llmeval.report import comparison as compared
 from pytest_llmeval.report.charts import Mark, Row
 from pytest_llmeval.report.embed import Seen, Unit
 from pytest_llmeval.report.figures import axis_count, axis_seconds
@@ -56,6 +58,18 @@ class Pair:
     only_first: int
     only_second: int
     neither: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One result against that of an earlier run; ``rows`` have their cells under ``header``."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[compared.Row, ...]
+    remarks: tuple[str, ...]
+    broken: Sequence[Moved]
+    fixed: Sequence[Moved]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,18 @@ def cards(results: Sequence[Result], seen: Mapping[tuple[str, str], Seen]) -> li
             )
         )
     return made
+
+
+def changes(comparison: Comparison) -> Changes:
+    """The section on a comparison."""
+    return Changes(
+        compared.title(comparison),
+        compared.HEADER,
+        tuple(compared.rows(comparison)),
+        tuple(compared.remarks(comparison)),
+        comparison.broken,
+        comparison.fixed,
+    )
 
 
 def series_of(results: Iterable[Result]) -> dict[str, int]:
