@@ -44,6 +44,12 @@ def test_few_questions_make_no_extreme() -> None:
     assert [line.key for line in card.strongest] == ["law", "loner"]
 
 
+def test_no_subject_is_both_weak_and_strong() -> None:
+    (card,) = cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), "cw"))], {})
+    assert [line.key for line in card.weakest] == ["maths", "physics"]
+    assert [line.key for line in card.strongest] == ["law", "loner"]
+
+
 @pytest.mark.parametrize("numbers", [{"maths": "cw"}, {"maths": "a", "law": "a"}])
 def test_where_nothing_can_be_ranked_there_is_no_ranking(numbers: dict[str, str]) -> None:
     (card,) = cards([result_of(numbers)], {})

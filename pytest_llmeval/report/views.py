@@ -227,7 +227,8 @@ def _extremes(result: Result) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     scored = [(part.interval, line) for line in subjects for part in line.asked if part.interval]
     most = min(_EXTREMES, len(scored) // 2)
     weakest = sorted(scored, key=lambda one: one[0][1])[:most]
-    strongest = sorted(scored, key=lambda one: -one[0][0])[:most]
+    others = [one for one in scored if one not in weakest]
+    strongest = sorted(others, key=lambda one: -one[0][0])[:most]
     return tuple(line for _, line in weakest), tuple(line for _, line in strongest)
 
 
