@@ -72,7 +72,7 @@ def test_a_run(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     assert lines[1]["outcome"] == "wrong"
     assert "birds question 1?" in lines[1]["prompt"]
     names = {p.name for p in (pytester.path / "reports/latest/").iterdir()}
-    assert names == {"results.json", "questions.jsonl", "summary.md", "summary.csv"}
+    assert names == {"results.json", "questions.jsonl", "summary.md", "summary.csv", "report.html"}
 
 
 def test_selection(pytester: pytest.Pytester, tiny: Path) -> None:

@@ -85,7 +85,14 @@ def wait_for(folder: Path, number: int) -> None:
 def test_ctrl_c_ends_with_what_is_done(pytester: pytest.Pytester, slow: Path, xdist: str) -> None:
     command = [sys.executable, "-m", "pytest", "--llm-model=slow", "--llm-benchmark=tiny", xdist]
     process = subprocess.Popen(
-        command, cwd=slow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=slow,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # a shell starts what runs in its background deaf to Ctrl-C, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         wait_for(slow, 2)

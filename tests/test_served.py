@@ -123,7 +123,10 @@ def test_a_server_that_dies_in_the_middle_ends_the_run_and_loses_nothing(folder:
 def test_no_server_outlives_pytest(folder: Path, how: signal.Signals, xdist: str) -> None:
     configure(folder, "--latency=0.4", "--stubborn")
     going = subprocess.Popen(
-        command(xdist, "--llm-concurrency=1"), stdout=subprocess.DEVNULL, start_new_session=True
+        command(xdist, "--llm-concurrency=1"),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     of_server = pids(folder / "pids")
     time.sleep(1)

@@ -16,6 +16,7 @@ from pytest_llmeval.stats import Counts, median
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LANE = 9
 _BINS = 32
+_LEAST, _MOST = 1e-12, 1e12  # of what a histogram shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ def histogram(
     titled: bool = False,
 ) -> Markup:
     """How values of at least 0 spread: a strip a model, with its median, on one logarithmic scale."""
-    found = {name: [v for v in of if math.isfinite(v) and v >= 0] for name, of in values.items()}
+    found = {name: [_within(v) for v in of if math.isfinite(v) and v >= 0] for name, of in values.items()}
     found = {name: of for name, of in found.items() if of}
     edges = _edges([value for of in found.values() for value in of])
     strip, top = 66, 34 if titled else 4
@@ -233,6 +234,11 @@ def histogram(
             ),
         ]
     return svg.drawing(width, height, f"{label}: {'; '.join(said)}", *parts, class_="histogram")
+
+
+def _within(value: float) -> float:
+    """A value that can be drawn: what is far beyond any latency or count is at the end of the scale."""
+    return min(max(value, _LEAST), _MOST) if value else value
 
 
 def _edges(values: Sequence[float]) -> list[float]:
