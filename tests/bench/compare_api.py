@@ -135,7 +135,9 @@ def _inspect(python: str, server: Server, in_flight: str, questions: int, data: 
     task = data / "task.py"
     task.write_text(_INSPECT_TASK)
     return [
-        *(str(Path(python).parent / "inspect"), "eval", str(task), "-T", f"count={questions}"),
+        # it takes relative paths only; each process has a folder beside its data
+        *(str(Path(python).parent / "inspect"), "eval", f"../{data.parent.name}/{data.name}/task.py"),
+        *("-T", f"count={questions}"),
         *("--model", "openai-api/local/m", "--max-connections", in_flight, "--max-samples", in_flight),
         *("--display", "none", "--log-dir", "logs"),
     ]
