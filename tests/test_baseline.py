@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -286,19 +287,21 @@ def test_a_cluster_column_that_is_not_there(pytester: pytest.Pytester, tiny: Pat
 
 def test_compare_is_a_command(pytester: pytest.Pytester, base: Path) -> None:
     pytester.runpytest_subprocess(*ECHO, "--llm-run-name=now")
-    done = pytester.run("python", "-m", "pytest_llmeval", "compare", "base", "now")
+    done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "now")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["tiny: echo, against base", "mean over subjects*", "broken: 1 question"])
-    done = pytester.run("python", "-m", "pytest_llmeval", "compare", "base", "latest", "--json")
+    done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "latest", "--json")
     found = json.loads(done.stdout.str())
     assert found["comparisons"][0]["pairs"] == 8 and found["notes"] == []
     pytester.runpytest_subprocess(*ECHO, "--llm-shots=0", "--llm-run-name=other")
-    done = pytester.run("python", "-m", "pytest_llmeval", "compare", "base", "other")
+    done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "other")
     assert (done.ret, done.outlines) == (4, [])
     (line,) = done.errlines
     assert line == (
         "ERROR: tiny cannot be compared with base: 1 shots then, 0 now (--force does it all the same)"
     )
-    assert pytester.run("python", "-m", "pytest_llmeval", "compare", "base", "other", "--force").ret == 0
-    done = pytester.run("python", "-m", "pytest_llmeval", "compare", "base", "nothing")
+    assert (
+        pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "other", "--force").ret == 0
+    )
+    done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "nothing")
     assert done.ret == 4 and "nothing: no run there" in done.errlines[0]
