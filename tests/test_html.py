@@ -195,3 +195,12 @@ def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> Non
     assert "faulty: echo, against before" in section
     assert "3 fixed" in section and "[s0-2]" in section and "broken</summary>" not in section
     assert "mean over subjects" in section and "92.5%" in section
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_the_page_says_which_of_several_answers_it_shows(pytester: pytest.Pytester, repeats: int) -> None:
+    folder = write_benchmark(pytester.path, 4)
+    given = ["--llm-model=echo", f"--llm-benchmark={folder}", f"--llm-repeats={repeats}"]
+    assert pytester.runpytest_subprocess(*given, "--llm-run-name=run").ret == 0
+    page = (pytester.path / "reports/run/report.html").read_text("utf-8")
+    assert ("Every question was asked 3 times: shown here is the last answer" in page) == (repeats == 3)
