@@ -300,6 +300,15 @@ OPTIONS: tuple[Option, ...] = (
     Option("device", _text, "torch device, or auto (local models)", "NAME", model=True),
     Option("dtype", _text, "torch dtype, or auto (local models)", "NAME", model=True),
     Option("batch-tokens", _positive, "most tokens in one batch (local models)", "N", model=True),
+    Option(
+        "ray",
+        _text,
+        "run replicas of a local model on the Ray cluster there: HOST:PORT, ray://HOST:PORT, auto or local",
+        "ADDRESS",
+        model=True,
+    ),
+    Option("ray-cpus", _positive, "replicas on CPUs, so many for each (default: on GPUs)", "N", model=True),
+    Option("ray-gpus", _positive, "GPUs for each replica (default 1)", "N", model=True),
     Option("trust-remote-code", _flag, "run Python code that comes with a model", flag=True, model=True),
     Option("data-dir", _text, "folder with benchmark data (also: environment variable LLMEVAL_DATA)", "DIR"),
     Option(

@@ -128,6 +128,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[STATE] = state
         for model in settings.models:
             make(model)
+            if model.ray is not None and is_controller(config):
+                raise UserError(
+                    f"--llm-ray={model.ray} spreads the questions itself: leave out xdist's -n (or give -n0)"
+                )
         if settings.benchmarks:
             _replace_paths(config, state, start)
         if settings.show_prompts:

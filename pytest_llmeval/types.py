@@ -203,6 +203,9 @@ class ModelConfig:
     Of a server that is started for the run: ``preset`` or ``command`` says how, ``target`` is the path of
     the weights, ``served_name`` the model's name there, ``start_timeout`` in seconds.
 
+    Of a local model on a Ray cluster: ``ray`` is the cluster's address; a replica takes ``ray_cpus`` CPUs,
+    or else ``ray_gpus`` GPUs (None: one).
+
     ``options`` is for a third party's backend: its own table, handed through as it is.
     """
 
@@ -236,4 +239,7 @@ class ModelConfig:
     command: str | None = None
     served_name: str = ""
     start_timeout: float | None = None
+    ray: str | None = None
+    ray_cpus: int | None = None
+    ray_gpus: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)

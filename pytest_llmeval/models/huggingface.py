@@ -53,29 +53,46 @@ class HuggingFaceModel:
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
         """The weights' contents, dtype and kind of device. Raises ``ModelUnusable``."""
-        source = self._source
+        source = self.source
         if source.revision is None and not Path(source.path).is_dir():
             return None  # of the hub, and nobody knows which commit
         return fingerprint(self._config, source, digest)
 
+    def prepare(self) -> str:
+        """Load now what ``run`` would load; returns the type of its device. Raises ``ModelUnusable``."""
+        self._engine  # noqa: B018
+        return str(self._loaded.device.type)
+
     def run(self, jobs: Jobs) -> None:
         """Load, then answer until nothing more is asked."""
-        loaded = self._load()
-        engine, why_not = make_engine(loaded, self._config)
-        if why_not is not None:
-            self.notes = (f"{self._config.name}: prompts are not shared, each is read whole: {why_not}",)
-        encoder = Encoder(loaded.tokenizer, context(loaded, self._config))
-        while not jobs.closed:
-            engine.add(encode(jobs.take(self.window, wait=not engine.busy), encoder))
-            if engine.busy and not jobs.closed:
-                engine.step()
+        engine = self._engine
+        encoder = Encoder(self._loaded.tokenizer, context(self._loaded, self._config))
+        try:
+            while not jobs.closed:
+                engine.add(encode(jobs.take(self.window, wait=not engine.busy), encoder))
+                if engine.busy and not jobs.closed:
+                    engine.step()
+        finally:  # its memory is the next model's
+            del self._engine, self._loaded
 
     @cached_property
-    def _source(self) -> load.Source:
+    def source(self) -> load.Source:
+        """Where the weights are. Raises ``ModelUnusable``."""
         return load.pinned(load.find(self._config.target))
 
+    @cached_property
+    def _loaded(self) -> Loaded:
+        return self._load()
+
+    @cached_property
+    def _engine(self) -> LocalEngine:
+        engine, why_not = make_engine(self._loaded, self._config)
+        if why_not is not None:
+            self.notes = (f"{self._config.name}: prompts are not shared, each is read whole: {why_not}",)
+        return engine
+
     def _load(self) -> Loaded:
-        return load.load(self._config, self._source)
+        return load.load(self._config, self.source)
 
 
 def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:

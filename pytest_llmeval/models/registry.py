@@ -22,6 +22,10 @@ def make_model(
 
     A server that is started leaves its log in ``log_dir``; ``running`` is one that another process started.
     """
+    if config.ray is not None:
+        from pytest_llmeval.models.ray_model import RayModel
+
+        return RayModel(config, cache_dir, log_dir)
     if config.backend == "echo":
         from pytest_llmeval.models.echo import EchoModel
 

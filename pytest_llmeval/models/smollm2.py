@@ -51,7 +51,7 @@ class SmolLM2Model(HuggingFaceModel):
         return f"smollm2 ({weights().stem}) dtype={self._config.dtype} device={self._config.device}"
 
     @cached_property
-    def _source(self) -> load.Source:
+    def source(self) -> load.Source:
         """The GGUF file itself, whatever it was saved as."""
         return load.find(str(weights()))
 
@@ -62,7 +62,7 @@ class SmolLM2Model(HuggingFaceModel):
             try:
                 save(file, folder)
             except OSError:  # no room, or no right to write: the slow way works
-                return load.load(self._config, self._source)
+                return load.load(self._config, self.source)
         return load.load(self._config, load.find(str(folder)))
 
 

@@ -24,17 +24,19 @@ _MATTER = frozenset(
 _DEVICE_FILES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 
 
-def fingerprint(config: ModelConfig, source: Source, digest: Callable[[Path], str]) -> str:
+def fingerprint(
+    config: ModelConfig, source: Source, digest: Callable[[Path], str], kind: str | None = None
+) -> str:
     """Changes when weights, config, tokenizer or template change, or dtype, device or transformers.
 
-    ``digest`` gives a file's SHA-256. Raises ``ModelUnusable`` for files that cannot be read.
+    ``digest`` gives a file's SHA-256; ``kind`` is that of the device, where it is another machine's. Raises ``ModelUnusable`` for files that cannot be read.
     """
     return model_key(
         {
             "answers": _ANSWERS,
             "weights": weights(source, digest),
             "dtype": config.dtype,
-            "device": _kind(config.device),
+            "device": kind or _kind(config.device),
             "context": config.context,
             "transformers": metadata.version("transformers"),
         }
@@ -46,15 +48,26 @@ def weights(source: Source, digest: Callable[[Path], str]) -> object:
     if source.revision:
         return [source.path, source.revision]
     folder = Path(source.path)
-    if source.gguf_file is not None:
-        files = [folder / source.gguf_file]
-    else:
-        files = sorted(path for path in folder.iterdir() if path.suffix in _MATTER and path.is_file())
-        files += sorted(folder.glob("*_templates/*.jinja"))
     try:
-        return [[path.relative_to(folder).as_posix(), digest(path)] for path in files]
+        return [[path.relative_to(folder).as_posix(), digest(path)] for path in _files(source)]
     except OSError as error:
         raise ModelUnusable(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _files(source: Source) -> list[Path]:
+    folder = Path(source.path)
+    if source.gguf_file is not None:
+        return [folder / source.gguf_file]
+    files = sorted(path for path in folder.iterdir() if path.suffix in _MATTER and path.is_file())
+    return files + sorted(folder.glob("*_templates/*.jinja"))
+
+
+def sizes(source: Source) -> list[tuple[str, int]]:
+    """Names and bytes of a model's files; empty for one of the hub, which goes by its commit."""
+    folder = Path(source.path)
+    if source.revision is not None or not folder.is_dir():
+        return []
+    return [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in _files(source)]
 
 
 def _kind(device: str) -> str:

@@ -1,0 +1,59 @@
+"""What pytest's process and the one that talks with Ray tell each other, pickled, over pipes.
+
+To Ray's side: a ``Start``, then lists of numbered requests until its standard input ends. Back:
+``Answer``, ``Status``, ``Note``, ``Level`` and, as the last, ``Failed``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_llmeval.types import Completion, ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """``config`` is the replicas'; ``sizes`` are names and bytes of the model's files, if known."""
+
+    address: str
+    config: ModelConfig
+    sizes: tuple[tuple[str, int], ...]
+    cpus: int
+    gpus: int
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The completion of the request with this number."""
+
+    number: int
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is being waited for; None when nothing is."""
+
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the end of the run."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How many requests all replicas take at once."""
+
+    hold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No further question can be answered."""
+
+    why: str
