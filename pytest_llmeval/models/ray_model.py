@@ -155,7 +155,8 @@ class RayModel:
                     self._heard(event, asked)
         except BrokenPipeError:
             raise ModelUnusable(
-                f"model {self.config.name}: the connection to the Ray cluster at {start.address} ended; see {log}"
+                f"model {self.config.name}: the connection to the Ray cluster at {start.address} ended; "
+                f"see {log}"
             ) from None
 
     def _heard(self, event: Answer | Level | Note | Status, asked: dict[int, Job]) -> None:

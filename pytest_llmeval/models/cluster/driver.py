@@ -50,7 +50,7 @@ class Driver:
     def __init__(self, start: Start, out: BinaryIO, inbox: queue.Queue[Sequence[Ask] | None]) -> None:
         import ray
 
-        self._ray = ray
+        self._ray: Any = ray
         self._start = start
         self._out = out
         self._inbox = inbox
@@ -113,15 +113,14 @@ class Driver:
         """How many replicas the cluster has room for, and what it has, in words."""
         needs = {"CPU": self._start.cpus} if self._start.cpus else {"GPU": self._start.gpus}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        room = sum(
-            min(int(node.get(name, 0) // number) for name, number in needs.items()) for node in nodes
-        )
+        room = sum(min(int(node.get(name, 0) // number) for name, number in needs.items()) for node in nodes)
         has = {name: int(sum(node.get(name, 0) for node in nodes)) for name in ("CPU", "GPU")}
-        return room, f"{len(nodes)} machines, {has['CPU']} CPUs, {has['GPU']} GPUs"
+        return room, ", ".join([_count(len(nodes), "machine"), *(_count(has[n], n) for n in has)])
 
     @property
     def _wanted(self) -> str:
-        return f"{self._start.cpus} CPUs" if self._start.cpus else f"{self._start.gpus} GPUs"
+        start = self._start
+        return _count(start.cpus, "CPU") if start.cpus else _count(start.gpus, "GPU")
 
     def _scale(self) -> None:
         """Start replicas where there is room; give up where none has come up for too long."""
@@ -243,6 +242,10 @@ class Driver:
         if text != self._said:
             self._said = text
             self.tell(Status(text))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _probe(address: str) -> None:

@@ -7,8 +7,8 @@ import queue
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 
 from pytest_llmeval.config import default_cache_dir
@@ -101,4 +101,3 @@ class Replica:
             pass
         ended = self._ended or "it stopped" if None in answers else None
         return Found(tuple(one for one in answers if one is not None), self._model.notes, ended)
-

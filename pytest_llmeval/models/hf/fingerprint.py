@@ -29,7 +29,8 @@ def fingerprint(
 ) -> str:
     """Changes when weights, config, tokenizer or template change, or dtype, device or transformers.
 
-    ``digest`` gives a file's SHA-256; ``kind`` is that of the device, where it is another machine's. Raises ``ModelUnusable`` for files that cannot be read.
+    ``digest`` gives a file's SHA-256; ``kind`` is that of the device, where it is another machine's.
+    Raises ``ModelUnusable`` for files that cannot be read.
     """
     return model_key(
         {
