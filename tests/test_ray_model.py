@@ -24,14 +24,14 @@ if not os.environ.get("CI"):
 
 COUNT = 160
 DEADLY = "\u2620"
-#: an architecture that ends its process at a byte that no other question has
+#: an architecture that ends its process at bytes that no other question has
 MODELING = """
 import os
 from transformers import LlamaForCausalLM
 
 class DyingForCausalLM(LlamaForCausalLM):
     def forward(self, input_ids=None, **more):
-        if input_ids is not None and (input_ids == TOKEN).any():
+        if input_ids is not None and 'TOKENS' in str(input_ids.flatten().tolist()):
             os._exit(9)
         return super().forward(input_ids=input_ids, **more)
 """
@@ -128,8 +128,8 @@ def test_a_node_killed_in_the_middle_costs_no_question(folder: Path, cluster: Tw
 def test_only_the_question_that_kills_replicas_is_lost(folder: Path, cluster: TwoNodes) -> None:
     from transformers import AutoTokenizer
 
-    token = AutoTokenizer.from_pretrained("tiny")(DEADLY, add_special_tokens=False).input_ids[1]
-    Path("tiny/modeling_dying.py").write_text(MODELING.replace("TOKEN", str(token)))
+    tokens = AutoTokenizer.from_pretrained("tiny")(DEADLY, add_special_tokens=False).input_ids
+    Path("tiny/modeling_dying.py").write_text(MODELING.replace("TOKENS", str(tokens)[1:-1]))
     config = json.loads(Path("tiny/config.json").read_text())
     config["auto_map"] = {"AutoModelForCausalLM": "modeling_dying.DyingForCausalLM"}
     Path("tiny/config.json").write_text(json.dumps(config))
