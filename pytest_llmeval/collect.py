@@ -315,7 +315,7 @@ class BenchmarkFile(pytest.Module):
             self.config.stash[STATE].problems.append(str(error))
             return ModuleType("empty")
         module = ModuleType(f"test_{name}")
-        setattr(module, f"test_{name.replace('-', '_')}", _make_test(str(place)))
+        setattr(module, f"test_{name.replace('-', '_')}", _make_test(name if place.is_dir() else place.name))
         return module
 
 

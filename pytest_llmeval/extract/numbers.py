@@ -185,7 +185,7 @@ def _value(match: re.Match[str], before: str) -> Fraction | None:
     if match["scale"]:
         found *= _SCALES[match["scale"]]
     # behind a digit, a word or a bracket a dash is a hyphen or takes away
-    signed = match["inner"] or (match["sign"] and not re.search(r"[\w)\]%]\s?$", before))
+    signed = match["inner"] or (match["sign"] and not re.search(r"[\d)\]%]\s?$|\w$", before))
     if match["sign"] and match[0][1:2].isspace() and not before.rstrip().endswith("="):
         signed = match["inner"]  # "- 5 apples" is an item of a list
     return -found if signed else found

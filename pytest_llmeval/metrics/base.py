@@ -43,7 +43,7 @@ def checked(options: Mapping[str, object], defaults: Mapping[str, Any], where: s
         numeric = isinstance(wanted, float) and type(given) in (int, float)
         if not numeric and type(given) is not type(wanted):
             raise UserError(
-                f"{where}: {key}: {one_line(repr(given), 60)} must be as in {key} = {_toml(wanted)}"
+                f"{where}: {key}: {one_line(repr(given), 60)} must be as in {key} = {json.dumps(wanted)}"
             )
     return {**defaults, **options}
 
