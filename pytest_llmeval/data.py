@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_llmeval.benchmark import FORMATS, Benchmark, DataSpec
+from pytest_llmeval.benchmark import Benchmark, DataSpec
 from pytest_llmeval.errors import DataMissing, UserError, one_line
 from pytest_llmeval.kinds import gold_problem
 from pytest_llmeval.types import Message, Question
@@ -180,12 +180,10 @@ def read_table(
 
 def read_rows(raw: bytes, path: Path, spec: DataSpec) -> Iterator[_Row]:
     """The rows of one file, each with its line and what is wrong with it. Raises ``UserError``."""
-    kind = path.suffix.lower().removeprefix(".")
-    kind = kind if kind in FORMATS else spec.format
-    if kind == "parquet":
+    if "parquet" in (spec.format, path.suffix.lower().removeprefix(".")):
         return _parquet_rows(raw, path)
     text = _decode(raw, path)
-    return _csv_rows(text, path, spec.header) if kind == "csv" else _jsonl_rows(text, path)
+    return _csv_rows(text, path, spec.header) if spec.format == "csv" else _jsonl_rows(text, path)
 
 
 def _decode(raw: bytes, path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,12 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
     told = dict(table)
     data = dict(told.get("data", {})) if isinstance(told.get("data", {}), dict) else {}
+    data.setdefault("format", path.suffix.lower().removeprefix("."))
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    rows = [fields for _, fields, _ in read_rows(raw, path, _PLAIN)]
+    rows = [fields for _, fields, _ in read_rows(raw, path, replace(_PLAIN, format=data["format"]))]
     if not rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = list(rows[0])
