@@ -264,6 +264,7 @@ class Recorder:
             prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
             cluster=question.cluster,
             repeat=repeat,
+            score=asked.score,
         )
         if self._log is None:
             from pytest_llmeval.report.questions import QuestionLog
@@ -294,6 +295,9 @@ def _scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, objec
         pairs.append((PREFIX + "shared_tokens", completion.shared_tokens))
     if record.cluster is not None:
         pairs.append((PREFIX + "cluster", record.cluster))
+    scores = [one.score for one in records if one.score is not None]
+    if scores:
+        pairs.append((PREFIX + "score", sum(scores) / len(scores)))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:

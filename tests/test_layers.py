@@ -11,7 +11,21 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "options", "config", "urls"}
-PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "compare", "tolerance", "gate"}
+PURE = {
+    "benchmark",
+    "own",
+    "scaffold",
+    "data",
+    "download",
+    "prompt",
+    "extract",
+    "metrics",
+    "kinds",
+    "stats",
+    "compare",
+    "tolerance",
+    "gate",
+}
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {
     "plugin",

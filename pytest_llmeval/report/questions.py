@@ -70,6 +70,8 @@ def record_json(record: Record) -> dict[str, Any]:
         rarely["cluster"] = record.cluster
     if record.repeat:
         rarely["repeat"] = record.repeat
+    if record.score is not None:
+        rarely["score"] = _finite(record.score)
     return {
         "id": record.id,
         "nodeid": record.nodeid,
