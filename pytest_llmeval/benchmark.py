@@ -14,6 +14,7 @@ from typing import Any
 from pytest_llmeval.errors import UserError, one_line, unknown
 
 FILE_NAME = "benchmark.toml"
+FORMATS = ("csv", "jsonl", "parquet")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _SUBJECT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
@@ -30,10 +31,22 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """The archive of a benchmark on the Hugging Face hub."""
+    """A benchmark's files on the Hugging Face hub: one archive (zip or tar), or the tables themselves."""
 
     repo: str
-    file: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """How an answer is compared with the gold one: a metric's name and its options.
+
+    ``threshold`` is the least score that counts as correct; None for the metric's own.
+    """
+
+    name: str
+    options: Mapping[str, object]
+    threshold: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,9 @@ class DataSpec:
     ``text``; ``id`` the column with them (None: the row's place). ``subject`` names a column with
     the row's subject, for a file of several; ``columns`` are more columns that templates may name.
     ``cluster`` is the column whose equal values mark questions that depend on each other.
+    ``header`` are the columns of CSV files that do not name them. ``answer_pattern`` finds the gold answer
+    in its column (its first group), which templates have whole as ``answer_text``. ``messages`` is a column
+    with chat turns, asked as they are.
     """
 
     format: str
@@ -60,6 +76,9 @@ class DataSpec:
     columns: tuple[str, ...]
     unanswered_splits: tuple[str, ...]
     hub: Hub | None
+    header: tuple[str, ...] = ()
+    answer_pattern: str | None = None
+    messages: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +118,14 @@ class Benchmark:
     max_tokens: int
     stop: tuple[str, ...]
     extractor: str
+    metric: MetricSpec
     data: DataSpec
     generate: GeneratePrompt
     logprob: LogprobPrompt
     subjects: Mapping[str, Subject]
     groups: Mapping[str, tuple[str, ...]]
-
-    @property
-    def file(self) -> Path:
-        """The benchmark.toml."""
-        return self.folder / FILE_NAME
+    #: the benchmark.toml, or the table itself where there is none
+    file: Path
 
 
 _DEFAULT_USER = (
@@ -162,6 +179,8 @@ _WORDS: dict[Any, str] = {
     bool: "true or false",
     dict: "a table",
     (list, str): "a list of texts",
+    (int, float): "a number",
+    (dict, str): "a metric's name or a table",
 }
 _TOP = (
     "name",
@@ -176,6 +195,7 @@ _TOP = (
     "max_tokens",
     "stop",
     "extractor",
+    "metric",
     "data",
     "prompts",
     "subjects",
@@ -194,6 +214,9 @@ _DATA = (
     "columns",
     "unanswered_splits",
     "hub",
+    "header",
+    "answer_pattern",
+    "messages",
 )
 _SUBJECT = ("name", "zh", "groups")
 
@@ -203,37 +226,98 @@ _loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
 def load(folder: Path) -> Benchmark:
     """The benchmark in ``folder`` (or whose benchmark.toml this is); read again only when it changed.
 
-    Raises ``UserError`` naming file, key and mend.
+    It may also be a file of questions; a benchmark.toml beside it is then about that file. Raises
+    ``UserError`` naming file, key and mend.
     """
+    from pytest_llmeval import own
+
+    if own.is_table(folder):
+        return _load_table(folder)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
     try:
         stat = path.stat()
         stamp = stat.st_mtime_ns, stat.st_size
         if path in _loaded and _loaded[path][0] == stamp:
             return _loaded[path][1]
-        table = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    benchmark = parse(_open_columns(_table(path), path), path)
+    _loaded[path] = stamp, benchmark
+    return benchmark
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The content of a benchmark.toml. Raises ``UserError``."""
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(table, path)
-    _loaded[path] = stamp, benchmark
+
+
+def _load_table(file: Path) -> Benchmark:
+    """The benchmark that is one file of questions. Raises ``UserError``."""
+    from pytest_llmeval import own
+
+    beside = file.with_name(FILE_NAME)
+    table: dict[str, Any] = {}
+    try:
+        stat = file.stat()
+        changed = [stat.st_mtime_ns, stat.st_size]
+        if _is_benchmark(file.parent):
+            changed.append(beside.stat().st_mtime_ns)
+            table = _table(beside)
+            data = table.get("data", {})
+            table["data"] = {**data, "paths": [file.name]} if isinstance(data, dict) else data
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+    stamp = changed[0], sum(changed[1:])
+    if file in _loaded and _loaded[file][0] == stamp:
+        return _loaded[file][1]
+    benchmark = parse(own.completed(table, file), file)
+    _loaded[file] = stamp, benchmark
     return benchmark
+
+
+def _open_columns(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What a benchmark.toml leaves open, filled from its one table of questions, where it has one."""
+    from pytest_llmeval import own
+
+    data = table.get("data", {})
+    if (
+        not isinstance(data, dict)
+        or {"question", "messages", "choices", "answer", "hub", "header"} & data.keys()
+    ):
+        return table
+    named = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
+    if named is None:
+        found = own.table_in(path.parent)
+    elif isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) and "{" not in named[0]:
+        found = path.parent / named[0]
+    else:
+        return table
+    if found is None or not own.is_table(found):
+        return table
+    table.setdefault("name", path.parent.name)
+    return own.completed(table, found)
 
 
 def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     """The benchmark of a benchmark.toml's content. Raises ``UserError``."""
-    from pytest_llmeval.extract import EXTRACTORS
+    from pytest_llmeval import kinds
 
+    extractors = kinds.extractors()
     top = _Reader(table, str(path), _TOP)
     name = top.get("name", str, path.parent.name)
     if not _NAME.fullmatch(name):
         raise UserError(f"{path}: name: {one_line(repr(name), 60)} must be of ASCII letters, digits, - and _")
-    extractor = top.get("extractor", str, "choice")
-    if extractor not in EXTRACTORS:
-        raise unknown("extractor", extractor, EXTRACTORS, where=str(path))
+    metric = _metric(top.get("metric", (dict, str), "choice" if _has_choices(table) else "exact"), path)
+    extractor = top.get("extractor", str, kinds.metrics()[metric.name].extractor)
+    if extractor not in extractors:
+        raise unknown("extractor", extractor, extractors, where=str(path))
     split = top.get("split", str, "test")
     shots_split = top.get("shots_split", str, "dev")
     splits = top.texts("splits", [split])
@@ -255,14 +339,40 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         max_tokens=top.count("max_tokens", 1024, least=1),
         stop=top.texts("stop"),
         extractor=extractor,
+        metric=metric,
         data=_data(top.get("data", dict, {}), path),
         generate=_generate(prompts.get("generate", dict, {}), path),
         logprob=_logprob(prompts.get("logprob", dict, {}), path),
         subjects=subjects,
         groups=_groups(subjects.values()),
+        file=path,
     )
     _check_templates(benchmark)
     return benchmark
+
+
+def _has_choices(table: Mapping[str, Any]) -> bool:
+    data = table.get("data")
+    return not isinstance(data, dict) or (data.get("choices") != [] and "messages" not in data)
+
+
+def _metric(given: str | dict[str, Any], path: Path) -> MetricSpec:
+    """The metric that is named, its options looked at. Raises ``UserError``."""
+    from pytest_llmeval import kinds
+
+    metrics = kinds.metrics()
+    where = f"{path} [metric]"
+    table = {"name": given} if isinstance(given, str) else dict(given)
+    reader = _Reader(table, where, None)
+    name = reader.get("name", str)
+    if name not in metrics:
+        raise unknown("metric", name, metrics, where=str(path))
+    threshold = reader.get("threshold", (int, float), None)
+    if threshold is not None and not 0 < threshold <= 1:
+        raise UserError(f"{where}: threshold: {threshold} is not above 0 and at most 1")
+    options = {key: value for key, value in table.items() if key not in ("name", "threshold")}
+    metrics[name].make(options, where)
+    return MetricSpec(name, options, threshold)
 
 
 def _groups(subjects: Collection[Subject]) -> dict[str, tuple[str, ...]]:
@@ -292,8 +402,8 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     where = f"{path} [data]"
     reader = _Reader(table, where, _DATA)
     kind = reader.get("format", str, "csv")
-    if kind not in ("csv", "jsonl"):
-        raise unknown("format", kind, ("csv", "jsonl"), where=where)
+    if kind not in FORMATS:
+        raise unknown("format", kind, FORMATS, where=where)
     ids = reader.get("ids", str, "text" if "id" in table else "number")
     if ids not in ("number", "text"):
         raise unknown("ids", ids, ("number", "text"), where=where)
@@ -303,13 +413,19 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     for template in paths:
         if not _is_path(template):
             raise UserError(f"{where}: paths: {template!r} may only name {{split}} and {{subject}}")
-    choices = reader.texts("choices", ("A", "B", "C", "D"))
+    messages = reader.get("messages", str, None)
+    choices = reader.texts("choices", () if messages is not None else ("A", "B", "C", "D"))
     if len(set(choices)) < len(choices):
         raise UserError(f"{where}: choices: a label is there twice in {', '.join(choices)}")
     hub = reader.get("hub", dict, None)
     if hub is not None:
         hub_reader = _Reader(hub, f"{path} [data.hub]", ("repo", "file"))
-        hub = Hub(hub_reader.get("repo", str), hub_reader.get("file", str))
+        hub = Hub(hub_reader.get("repo", str), hub_reader.texts("file"))
+        if not hub.files:
+            raise UserError(f"{path} [data.hub]: file is missing")
+    pattern = reader.get("answer_pattern", str, None)
+    if pattern is not None:
+        compile_pattern(pattern, f"{where}: answer_pattern")
     return DataSpec(
         format=kind,
         paths=paths,
@@ -324,7 +440,18 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         columns=reader.texts("columns"),
         unanswered_splits=reader.texts("unanswered_splits"),
         hub=hub,
+        header=reader.texts("header"),
+        answer_pattern=pattern,
+        messages=messages,
     )
+
+
+def compile_pattern(pattern: str, where: str) -> re.Pattern[str]:
+    """A user's regular expression. Raises ``UserError``."""
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(f"{where}: not a regular expression: {one_line(error)}") from None
 
 
 def _is_path(template: str) -> bool:
@@ -364,6 +491,7 @@ def template_fields(data: DataSpec) -> set[str]:
     return {
         "question",
         "answer",
+        "answer_text",
         "choices",
         "subject",
         "subject_name",
@@ -409,14 +537,18 @@ def _is_benchmark(folder: Path) -> bool:
 
 
 def find(name: str, near: Path) -> Path:
-    """The folder of a benchmark: a path to one, ``near`` itself, or a packaged one by its name.
+    """The folder of a benchmark, or its file of questions: a path, ``near`` itself, or a packaged one's name.
 
     Raises ``UserError`` with the nearest name.
     """
+    from pytest_llmeval import own
+
     given = near / os.path.expanduser(name)
     if given.name == FILE_NAME:
         given = given.parent
     if _is_benchmark(given):
+        return given.resolve()
+    if own.is_table(given):
         return given.resolve()
     for folder in (near, near / "benchmarks" / name):
         if _is_benchmark(folder) and load(folder).name == name:
@@ -425,12 +557,19 @@ def find(name: str, near: Path) -> Path:
     if name in folders:
         return folders[name]
     if os.path.isdir(given):
-        raise UserError(f"{given}: no {FILE_NAME} in this folder")
+        table = own.table_in(given)
+        if table is not None:
+            return table.resolve()
+        raise UserError(f"{given}: no {FILE_NAME} in this folder, and no file of questions")
+    if os.path.isfile(given):
+        raise UserError(f"{given}: no file of questions; they are .csv, .jsonl or .parquet")
     raise unknown("benchmark", name, folders)
 
 
 def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
     """All benchmarks that a session may mean: packaged, under ``start``, given, or along ``paths``."""
+    from pytest_llmeval import own
+
     folders = [
         *packaged().values(),
         *_folders(start / "benchmarks").values(),
@@ -443,7 +582,7 @@ def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, 
         folders += [place, place.parent]
     found = {}
     for folder in folders:
-        if _is_benchmark(folder):
+        if _is_benchmark(folder) or own.is_table(folder):
             benchmark = load(folder)
             found[benchmark.name] = benchmark
     return found

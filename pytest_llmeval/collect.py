@@ -20,6 +20,7 @@ from pytest_llmeval.state import STATE, State, is_worker
 if TYPE_CHECKING:
     from pytest_llmeval.benchmark import Benchmark
     from pytest_llmeval.config import Settings
+    from pytest_llmeval.metrics import Score
     from pytest_llmeval.prompt import PromptBuilder
     from pytest_llmeval.report.summary import BenchmarkInfo
     from pytest_llmeval.types import ModelConfig, Question, Request
@@ -34,6 +35,9 @@ class Suite:
     questions: tuple[Question, ...]
     builder: PromptBuilder
     extract: Callable[[str, Mapping[str, str]], str | None]
+    score: Score
+    graded: bool
+    threshold: float
 
     def request(self, question: Question, model: ModelConfig) -> Request:
         """What ``model`` is sent for ``question``."""
@@ -52,8 +56,7 @@ def load_suite(
     said about it. Raises ``UserError``.
     """
     from pytest_llmeval import benchmark as benchmarks
-    from pytest_llmeval import data, download, prompt
-    from pytest_llmeval.extract import EXTRACTORS
+    from pytest_llmeval import data, download, kinds, prompt
     from pytest_llmeval.report.summary import BenchmarkInfo
 
     benchmark = benchmarks.load(folder)
@@ -77,6 +80,8 @@ def load_suite(
     total = dict(Counter(question.subject for question in table.questions))
     examples = data.load_shots(benchmark, located, total, shots) if shots else {}
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
+    metric = kinds.metrics()[benchmark.metric.name]
+    threshold = metric.threshold if benchmark.metric.threshold is None else benchmark.metric.threshold
     info = BenchmarkInfo(
         name=benchmark.name,
         subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
@@ -88,6 +93,8 @@ def load_suite(
         data_sha256=table.sha256,
         total=total,
         planned=0,
+        metric=benchmark.metric.name,
+        threshold=threshold if metric.graded else None,
     )
     notes: tuple[str, ...] = ()
     if missing := table.missing_subjects:
@@ -98,7 +105,16 @@ def load_suite(
         questions = tuple(question for question in questions if question.id in only)
     if not questions:
         notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
-    return Suite(benchmark, info, questions, builder, EXTRACTORS[benchmark.extractor]), notes
+    return Suite(
+        benchmark,
+        info,
+        questions,
+        builder,
+        kinds.extractors()[benchmark.extractor],
+        metric.make(benchmark.metric.options, f"{benchmark.file} [metric]"),
+        metric.graded,
+        threshold,
+    ), notes
 
 
 def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:
@@ -164,8 +180,9 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
     """The suite called ``name``, read once a session. Raises ``UserError``."""
     from pytest_llmeval import benchmark as benchmarks
 
-    folder = benchmarks.find(name, near)
-    if name not in state.suites:
+    folder = find_benchmark(name, near, metafunc.config)
+    called = benchmarks.load(folder).name
+    if called not in state.suites:
         if not _selectable(metafunc, folder, state):
             raise _NothingSelected
         only = None if state.earlier is None else state.earlier.ids
@@ -176,11 +193,17 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
             state.baseline.check(suite.benchmark.name, way_of(suite.info))
         state.suites[suite.benchmark.name] = suite
         state.notes += notes
-    elif state.suites[name].benchmark.folder != folder:
+    elif folder not in (state.suites[called].benchmark.folder, state.suites[called].benchmark.file):
         raise UserError(
-            f"two benchmarks are called {name!r}: {state.suites[name].benchmark.folder} and {folder}"
+            f"two benchmarks are called {called!r}: {state.suites[called].benchmark.folder} and {folder}"
         )
-    return state.suites[name]
+    return state.suites[called]
+
+
+def find_benchmark(name: str, near: Path, config: pytest.Config) -> Path:
+    """The folder or file of questions that ``name`` means; plugins are asked first. Raises ``UserError``."""
+    found: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=near)
+    return found
 
 
 def _selectable(metafunc: pytest.Metafunc, folder: Path, state: State) -> bool:
@@ -205,7 +228,7 @@ def _asked_for(name: str, settings: Settings) -> bool:
         expression.replace(":", "=").partition("=")[0].strip(" >") == name
         for expression in (*settings.fail_under, *settings.max_drop)
     )
-    return gated or any(Path(given).name == name for given in settings.benchmarks)
+    return gated or any(Path(given).name == Path(name).name for given in settings.benchmarks)
 
 
 def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -264,38 +287,42 @@ def planned(items: Sequence[pytest.Item], state: State) -> dict[str, dict[str, d
     return counts
 
 
-def benchmark_paths(settings: Settings, start: Path) -> list[Path]:
+def benchmark_paths(settings: Settings, start: Path, config: pytest.Config) -> list[Path]:
     """What pytest should collect for ``--llm-benchmark``. Raises ``UserError`` for an unknown one."""
     from pytest_llmeval import benchmark as benchmarks
 
     paths = []
     for given in settings.benchmarks:
-        folder = benchmarks.find(given, start)
+        folder = find_benchmark(given, start, config)
+        if folder.is_file():
+            paths.append(folder)
+            continue
         tests = sorted(folder.glob("test_*.py"))
         paths += tests or [folder / benchmarks.FILE_NAME]
     return paths
 
 
 class BenchmarkFile(pytest.Module):
-    """A benchmark folder without a test file: collects the test that everybody would write."""
+    """A benchmark folder without a test file, or a file of questions: the test that everybody would write."""
 
     def _getobj(self) -> ModuleType:
-        from pytest_llmeval.benchmark import load
+        from pytest_llmeval.benchmark import FILE_NAME, load
 
         try:
-            name = load(self.path.parent).name
+            place = self.path.parent if self.path.name == FILE_NAME else self.path
+            name = load(place).name
         except UserError as error:
             self.config.stash[STATE].problems.append(str(error))
             return ModuleType("empty")
         module = ModuleType(f"test_{name}")
-        setattr(module, f"test_{name.replace('-', '_')}", _make_test(name))
+        setattr(module, f"test_{name.replace('-', '_')}", _make_test(name if place.is_dir() else place.name))
         return module
 
 
-def _make_test(name: str) -> Callable[..., None]:
-    @pytest.mark.llmeval(name)
+def _make_test(place: str) -> Callable[..., None]:
+    @pytest.mark.llmeval(place)
     def test(question: Question, llm: object) -> None:
-        assert llm.answer(question) == question.answer  # type: ignore[attr-defined]
+        assert llm.correct(question)  # type: ignore[attr-defined]
 
     return test
 
@@ -314,8 +341,8 @@ class BenchmarkPaths:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """A folder without a test file is collected by its benchmark.toml."""
-        if file_path in self._paths and file_path.suffix == ".toml":
+        """A folder without a test file is collected by its benchmark.toml, a file of questions by itself."""
+        if file_path in self._paths and file_path.suffix != ".py":
             return BenchmarkFile.from_parent(parent, path=file_path, nodeid=_nodeid(file_path, parent))
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import hashlib
 import io
 import json
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from pytest_llmeval.benchmark import Benchmark, DataSpec
 from pytest_llmeval.errors import DataMissing, UserError, one_line
-from pytest_llmeval.types import Question
+from pytest_llmeval.kinds import gold_problem
+from pytest_llmeval.types import Message, Question
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -148,9 +150,8 @@ def read_table(
     raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
 ) -> list[Question]:
     """The questions of one file. Raises ``UserError`` naming file, line and mend."""
-    text = _decode(raw, path)
     spec = benchmark.data
-    rows = _csv_rows(text, path) if spec.format == "csv" else _jsonl_rows(text, path)
+    rows = read_rows(raw, path, spec)
     questions: list[Question] = []
     seen: dict[tuple[str, str], int] = {}
     header: tuple[str, ...] | None = None
@@ -177,6 +178,14 @@ def read_table(
     return questions
 
 
+def read_rows(raw: bytes, path: Path, spec: DataSpec) -> Iterator[_Row]:
+    """The rows of one file, each with its line and what is wrong with it. Raises ``UserError``."""
+    if "parquet" in (spec.format, path.suffix.lower().removeprefix(".")):
+        return _parquet_rows(raw, path)
+    text = _decode(raw, path)
+    return _csv_rows(text, path, spec.header) if spec.format == "csv" else _jsonl_rows(text, path)
+
+
 def _decode(raw: bytes, path: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
@@ -200,10 +209,10 @@ def _decode(raw: bytes, path: Path) -> str:
 _Row = tuple[int, Mapping[str, str], "str | None"]
 
 
-def _csv_rows(text: str, path: Path) -> Iterator[_Row]:
+def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[_Row]:
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
+    header: list[str] | None = list(columns) or None
     try:
         before = 0
         for cells in reader:
@@ -244,10 +253,30 @@ def _jsonl_rows(text: str, path: Path) -> Iterator[_Row]:
         yield line, sound, None if sound == cells else "a character is broken (half a surrogate pair)"
 
 
+def _parquet_rows(raw: bytes, path: Path) -> Iterator[_Row]:
+    try:
+        from pyarrow import ArrowException, BufferReader
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UserError(
+            f'{path}: reading parquet needs pyarrow: pip install "pytest-llmeval-harness[parquet]"'
+        ) from None
+    line = 0
+    try:
+        for batch in ParquetFile(BufferReader(raw)).iter_batches(batch_size=1000):
+            for row in batch.to_pylist():
+                line += 1
+                cells = {str(key): _text(cell) for key, cell in row.items()}
+                sound = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
+                yield line, sound, None if sound == cells else "a character is broken"
+    except (ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path}: not a parquet file that can be read: {one_line(error, 120)}") from None
+
+
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
 
 
 def _utf8(text: str) -> str:
@@ -255,13 +284,15 @@ def _utf8(text: str) -> str:
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
-    wanted = [spec.question, *spec.choices, *spec.columns]
+    wanted = [spec.messages or spec.question, *spec.choices, *spec.columns]
     wanted += [spec.answer] if answers_due else []
     wanted += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
     for column in wanted:
         if column not in header:
             there = ", ".join(repr(name) for name in header[:12])
-            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}")
+            near = difflib.get_close_matches(column, [name for name in header if name not in wanted], n=1)
+            hint = f"; is it {one_line(repr(near[0]), 60)}? Rename that column" if near else ""
+            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}{hint}")
 
 
 def _check_id(what: str, key: str, kind: str, path: Path, line: int) -> None:
@@ -280,16 +311,28 @@ def _question(
     where: str,
 ) -> Question:
     spec = benchmark.data
+    asked = fields.get(spec.question, "")
+    if spec.messages is not None and problem is None:
+        try:
+            asked = parse_messages(fields.get(spec.messages, ""))[-1].content
+        except ValueError as error:
+            problem = f"{spec.messages}: {error}"
     choices = {label: fields.get(label, "") for label in spec.choices}
     named = {
         **dict.fromkeys(spec.columns, ""),
         **fields,
         **choices,
-        "question": fields.get(spec.question, ""),
+        "question": asked,
+        "answer_text": fields.get(spec.answer, ""),
     }
-    answer = fields.get(spec.answer, "").strip()
+    answer = named["answer_text"].strip()
+    if spec.answer_pattern is not None and answer:
+        found = re.search(spec.answer_pattern, answer)
+        answer = (found[found.re.groups and 1] or "").strip() if found else ""
     if problem is None:
-        problem = _problem(named["question"], choices, answer, answers_due)
+        problem = _problem(asked, choices, answer, answers_due)
+    if problem is None and answer:
+        problem = gold_problem(benchmark.metric.name, answer)
     return Question(
         benchmark=benchmark.name,
         subject=subject,
@@ -300,6 +343,24 @@ def _question(
         problem=None if problem is None else f"{where}: {problem}",
         cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
     )
+
+
+def parse_messages(text: str) -> tuple[Message, ...]:
+    """Chat turns from JSON: a list of objects with role and content. Raises ValueError with what is wrong."""
+    try:
+        turns = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(turns, list) or not turns:
+        raise ValueError('must be a list, as in [{"role": "user", "content": "..."}]')
+    for turn in turns:
+        if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
+            raise ValueError("each turn must have a text as its content")
+        if turn.get("role") not in ("system", "user", "assistant"):
+            raise ValueError("each turn's role must be system, user or assistant")
+    if turns[-1]["role"] != "user":
+        raise ValueError("the last turn must be the user's")
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
 
 
 def _cluster(value: str, subject: str) -> str | None:

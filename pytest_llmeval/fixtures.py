@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.errors import RequestFailed, UserError
+from pytest_llmeval.errors import RequestFailed, UserError, one_line
 from pytest_llmeval.state import is_worker
 from pytest_llmeval.types import (
     ChatPrompt,
@@ -38,13 +38,14 @@ class Asked:
     """What happened to one question during one test.
 
     ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
-    answer to the benchmark's extractor (``llm.answer``).
+    answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1.
     """
 
     completion: Completion
     request: Request | None = None
     answer: str | None = None
     read: bool = False
+    score: float | None = None
 
     @property
     def prompt_text(self) -> str:
@@ -115,6 +116,33 @@ class LLM:
         In logprob mode the label of the most likely choice. Raises ``RequestFailed``.
         """
         return self._ask(question, read=True).answer
+
+    def score(self, question: Question) -> float | None:
+        """What the benchmark's metric gives the answer, from 0 to 1; 0 where none could be read.
+
+        None where the question has no gold answer. Raises ``RequestFailed``, also where the metric does.
+        """
+        asked = self._ask(question, read=True)
+        if question.answer is None:
+            return None
+        suite = self._suites[question.benchmark]
+        try:
+            score = 0.0 if asked.answer is None else float(suite.score(asked.answer, question))
+            if not 0 <= score <= 1:
+                raise ValueError(f"a score of {score} is not from 0 to 1")
+        except Exception as error:  # a plugin's metric, or a library on hostile text
+            name = suite.benchmark.metric.name
+            message = f"metric {name}: {type(error).__name__}: {one_line(error, 120)}"
+            self.asked[question.id] = asked.broken(message)
+            raise RequestFailed(message) from None
+        if suite.graded:
+            self.asked[question.id] = replace(asked, score=score)
+        return score
+
+    def correct(self, question: Question) -> bool:
+        """Whether the metric's score is at least its threshold. Raises ``RequestFailed``."""
+        score = self.score(question)
+        return score is not None and score >= self._suites[question.benchmark].threshold
 
     def complete(self, question: Question) -> Completion:
         """The model's whole completion. Raises ``RequestFailed`` when there is none."""

@@ -239,8 +239,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "benchmark",
         _texts,
-        "run a packaged benchmark or your own folder, from anywhere (repeatable)",
-        "NAME_OR_FOLDER",
+        "run a packaged benchmark, or your own folder or file of questions (csv, jsonl, parquet; repeatable)",
+        "NAME_OR_PATH",
         many=True,
     ),
     Option("run", _text, "settings of the [runs.NAME] table in llmeval.toml", "NAME"),

@@ -7,6 +7,7 @@ Loading this module imports pytest and the standard library only. Without option
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from pytest_llmeval.types import ModelConfig
 if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
     from pytest_llmeval.config import File, Settings
+    from pytest_llmeval.extract import Extractor
+    from pytest_llmeval.metrics import Metric
     from pytest_llmeval.models.base import Model
     from pytest_llmeval.replay import Earlier
     from pytest_llmeval.report.runs import Run
@@ -50,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 help=option.help,
                 **({"nargs": "?", "const": True} if option.bare else {}),
             )
+    group.addoption(
+        "--llm-new-benchmark",
+        dest="llm_new_benchmark",
+        metavar="NAME",
+        help="write a folder with a benchmark of one's own to start from, and stop",
+    )
     group.addoption("--llm-list", dest="llm_list", nargs="*", metavar="WORD", help=_LIST_HELP)
 
 
@@ -60,11 +69,42 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspec)
 
 
+def pytest_llmeval_metrics() -> Mapping[str, Metric]:
+    """This package's own."""
+    from pytest_llmeval.metrics import METRICS
+
+    return METRICS
+
+
+def pytest_llmeval_extractors() -> Mapping[str, Extractor]:
+    """This package's own."""
+    from pytest_llmeval.extract import EXTRACTORS
+
+    return EXTRACTORS
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
+    """A folder, a file of questions, or what is packaged. Raises ``UserError``."""
+    from pytest_llmeval.benchmark import find
+
+    return find(name, start)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """``--llm-list`` needs no session; ``--llm-show-prompts`` needs one process."""
     if config.option.llm_show_prompts and hasattr(config.option, "numprocesses"):
         config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+    if config.option.llm_new_benchmark is not None:
+        from pytest_llmeval.scaffold import write_benchmark
+
+        try:
+            for line in write_benchmark(config.option.llm_new_benchmark, config.invocation_params.dir):
+                print(line)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+        return int(pytest.ExitCode.OK)
     if config.option.llm_list is None:
         return None
     from pytest_llmeval.listing import listing
@@ -91,6 +131,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
     )
+    from pytest_llmeval import kinds
+
+    kinds.use(config.hook.pytest_llmeval_metrics, config.hook.pytest_llmeval_extractors)
+    config.add_cleanup(lambda: kinds.use(None, None))
     file = _file(config)
     start = config.invocation_params.dir
     suites: dict[str, Suite] = {}
@@ -230,7 +274,7 @@ def _replace_paths(config: pytest.Config, state: State, start: Path) -> None:
     """Let pytest collect the benchmarks of ``--llm-benchmark``, instead of its default paths."""
     from pytest_llmeval.collect import BenchmarkPaths, benchmark_paths
 
-    paths = benchmark_paths(state.settings, start)
+    paths = benchmark_paths(state.settings, start, config)
     given = config.args if config.args_source is config.ArgsSource.ARGS else []
     config.args = [*given, *map(str, paths)]
     config.pluginmanager.register(BenchmarkPaths(paths), "llmeval-paths")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -12,6 +13,7 @@ import jinja2.meta
 from jinja2.sandbox import SandboxedEnvironment
 
 from pytest_llmeval.benchmark import Benchmark
+from pytest_llmeval.data import parse_messages
 from pytest_llmeval.errors import UserError, one_line, unknown
 from pytest_llmeval.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt
 
@@ -102,6 +104,10 @@ class PromptBuilder:
         )
 
     def _chat(self, question: Question) -> ChatPrompt:
+        if self._benchmark.data.messages is not None:
+            turns = parse_messages(question.fields[self._benchmark.data.messages])
+            led = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
+            return ChatPrompt(turns[led:], system=turns[:led])
         templates = self._benchmark.generate
         user, assistant = _compile(templates.user), _compile(templates.assistant)
         if question.subject not in self._heads:

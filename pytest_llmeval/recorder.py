@@ -87,10 +87,12 @@ def _ballot(record: Record) -> str:
 class _Try:
     """One run of a test function: keeps what it raised, unless that is a skip or an interruption."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "unexpected")
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
+        #: whether the test broke, where it should have asked and asserted
+        self.unexpected = False
 
     def __enter__(self) -> _Try:
         return self
@@ -99,14 +101,11 @@ class _Try:
         if not isinstance(error, (Exception, Failed)) or isinstance(error, pytest.skip.Exception):
             return False
         self.error = error
+        self.unexpected = not isinstance(error, (AssertionError, Failed, ModelUnusable, RequestFailed))
+        if not self.unexpected:
+            # nobody is shown where it was raised, and its frames hold this: garbage for the collector
+            error.with_traceback(None)
         return True
-
-    @property
-    def unexpected(self) -> bool:
-        """Whether the test broke, where it should have asked and asserted."""
-        return self.error is not None and not isinstance(
-            self.error, (AssertionError, Failed, ModelUnusable, RequestFailed)
-        )
 
 
 def _call(item: pytest.Function) -> None:
@@ -265,6 +264,7 @@ class Recorder:
             prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
             cluster=question.cluster,
             repeat=repeat,
+            score=asked.score,
         )
         if self._log is None:
             from pytest_llmeval.report.questions import QuestionLog
@@ -295,6 +295,9 @@ def _scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, objec
         pairs.append((PREFIX + "shared_tokens", completion.shared_tokens))
     if record.cluster is not None:
         pairs.append((PREFIX + "cluster", record.cluster))
+    scores = [one.score for one in records if one.score is not None]
+    if scores:
+        pairs.append((PREFIX + "score", sum(scores) / len(scores)))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmeval import gate
-from pytest_llmeval.collect import planned
+from pytest_llmeval.collect import find_benchmark, planned
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
 from pytest_llmeval.progress import Progress
 from pytest_llmeval.recorder import PREFIX
@@ -45,7 +45,7 @@ _STATUS = {
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
 _BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
-_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
+_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "aiohttp")
 
 
 class Controller:
@@ -89,9 +89,9 @@ class Controller:
             for expression in settings.max_drop
         )
         if any(one.benchmark for one in gates):
-            known = benchmarks.known(
-                self._config.invocation_params.dir, settings.benchmarks, self._config.args
-            )
+            start = self._config.invocation_params.dir
+            given = [str(find_benchmark(one, start, self._config)) for one in settings.benchmarks]
+            known = benchmarks.known(start, given, self._config.args)
             gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
         return gates
 
@@ -328,7 +328,8 @@ class Controller:
         given = {option.key: getattr(self._config.option, option.dest) for option in OPTIONS}
         if earlier is not None:  # "latest" will be another run then
             given["replay"] = os.path.relpath(earlier.folder, start)
-        names = {benchmarks.load(benchmarks.find(one, start)).name: one for one in settings.benchmarks}
+        places = {one: find_benchmark(one, start, self._config) for one in settings.benchmarks}
+        names = {benchmarks.load(place).name: one for one, place in places.items()}
         specs = zip((model.name for model in settings.models), settings.specs, strict=False)
         return Rerun(given, dict(specs), names, self._config.rootpath, start)
 
@@ -406,6 +407,7 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         cached=found.get(PREFIX + "cached", False),
         nodeid=nodeid,
         cluster=found.get(PREFIX + "cluster"),
+        score=found.get(PREFIX + "score"),
         outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
     )
 

@@ -168,7 +168,7 @@ class Completion:
 class Record:
     """One asked question: the line in questions.jsonl, and what every count is made of.
 
-    ``repeat`` counts from 0 where it was asked several times.
+    ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1.
     """
 
     id: str
@@ -183,6 +183,7 @@ class Record:
     prompt: str
     cluster: str | None = None
     repeat: int = 0
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

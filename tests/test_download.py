@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import tomllib
 import warnings
@@ -100,7 +101,7 @@ except DataMissing as error:
 """
 
 
-def fetched(cache: Path, endpoint: str, **environ: str) -> tuple[str, str]:
+def fetched(cache: Path, endpoint: str, script: str = SCRIPT, **environ: str) -> tuple[str, str]:
     """What ``fetch`` returns or raises in a process of its own, and its standard error.
 
     The client reads its environment when it is imported, so it has to be another process.
@@ -109,7 +110,7 @@ def fetched(cache: Path, endpoint: str, **environ: str) -> tuple[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     own = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache / "hf"), "NO_PROXY": "*", **environ}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(cache)],
+        [sys.executable, "-c", script, str(cache)],
         env={**kept, **own},
         capture_output=True,
         text=True,
@@ -345,3 +346,41 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(DataMissing) as caught:
         unpack(tmp_path / "a.zip", tmp_path / "cache/own", "own")
     assert str(caught.value) == f"own: cannot unpack into {tmp_path}/cache: File exists"
+
+
+def tarred(path: Path, members: Mapping[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_tar_is_unpacked_like_a_zip(tmp_path: Path) -> None:
+    archive = tarred(tmp_path / "data.tar", {"data/dev/law_dev.csv": CSV, "data/README": b"no table"})
+    target = unpack(archive, tmp_path / "mmlu", "mmlu")
+    assert [path.relative_to(target) for path in target.rglob("*") if path.is_file()] == [
+        Path("data/dev/law_dev.csv")
+    ]
+    assert (target / "data/dev/law_dev.csv").read_bytes() == CSV
+
+
+def test_a_tar_that_leads_out(tmp_path: Path) -> None:
+    archive = tarred(tmp_path / "data.tar", {"../law_dev.csv": CSV})
+    with pytest.raises(DataMissing, match="leads out of it"):
+        unpack(archive, tmp_path / "mmlu/inner", "mmlu")
+    assert not list(tmp_path.rglob("*.csv"))
+
+
+def test_tables_that_are_no_archive(hub: Hub, tmp_path: Path) -> None:
+    hub.path = "/datasets/ceval/ceval-exam/resolve/main/main/val.csv"
+    hub.content = CSV
+    script = SCRIPT.replace(
+        'load(packaged()["ceval"])',
+        'replace(c := load(packaged()["ceval"]), data='
+        'replace(c.data, hub=Hub(c.data.hub.repo, ("main/val.csv",))))',
+    ).replace("import load", "import Hub, load")
+    said, _ = fetched(tmp_path, hub.url, script="from dataclasses import replace\n" + script)
+    assert said == str(tmp_path / "ceval")
+    assert (tmp_path / "ceval/main/val.csv").read_bytes() == CSV

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.extract import EXTRACTORS, choice, first_capital, first_option, split_reasoning
+from pytest_llmeval.extract import choice, first_capital, first_option, split_reasoning
 
+EXTRACTORS = {"choice": choice, "first_capital": first_capital, "first_option": first_option}
 TABLE: dict[str, Any] = tomllib.loads(
     (Path(__file__).parent / "data" / "choice_outputs.toml").read_text(encoding="utf-8")
 )

@@ -109,6 +109,27 @@ def test_strict_and_x_stop_at_the_first_wrong_answer(pytester: pytest.Pytester, 
     done.stdout.fnmatch_lines(["incomplete: 6 of the selected questions were not asked"])
 
 
+def test_wrong_answers_leave_nothing_to_the_collector(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.makeconftest("""
+        import gc
+        import pytest
+
+        def pytest_collection_finish():
+            gc.collect()
+            gc.disable()
+            gc.set_debug(gc.DEBUG_SAVEALL)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_sessionfinish():
+            gc.collect()
+            found = sum(type(one).__name__ in ("frame", "AssertionError") for one in gc.garbage)
+            gc.set_debug(0)
+            print("left in cycles:", found)
+    """)
+    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "-s")
+    done.stdout.fnmatch_lines(["*left in cycles: 0", "*2 correct, 6 wrong*"])
+
+
 def test_durations_name_questions(pytester: pytest.Pytester, tiny: Path) -> None:
     done = pytester.runpytest_subprocess(
         "--llm-model=echo", "--llm-benchmark=tiny", "--durations=3", "--durations-min=0"

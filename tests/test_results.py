@@ -92,7 +92,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "planned",
-        "counts", "accuracy", "macro_accuracy", "interval", "macro_interval", "detectable_drop", "repeats",
+        "counts", "accuracy", "macro_accuracy", "metric", "threshold", "mean_score",
+        "interval", "macro_interval", "detectable_drop", "repeats",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
@@ -111,6 +112,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert result["subjects"]["law"] == {
         "counts": dict(zip(COUNTS, (2, 1, 0, 0, 0, 1), strict=True)),
         "accuracy": 1.0,
+        "mean_score": None,
         "interval": pytest.approx([0.2065, 1.0], abs=0.0001),
         "latency_p50_s": 0.5,
         "total": 10,

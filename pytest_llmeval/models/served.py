@@ -13,9 +13,10 @@ from pathlib import Path
 from pytest_llmeval.errors import ModelUnusable, one_line
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import fingerprint, load
-from pytest_llmeval.models.openai_api import OpenAIModel, answering, need_sdk
+from pytest_llmeval.models.openai_api import OpenAIModel, answering
 from pytest_llmeval.models.serving import presets
 from pytest_llmeval.models.serving.process import Running, Server, free_port
+from pytest_llmeval.models.transport import need_http
 from pytest_llmeval.types import ModelConfig
 
 START_TIMEOUT_S = 1800.0
@@ -45,7 +46,7 @@ class ServedModel:
 
     def check(self) -> None:
         """Preset, command and path; starts nothing. Raises ``ModelUnusable``."""
-        need_sdk()
+        need_http()
         words = presets.command(self.config, 0)
         presets.executable(self.config, words[0])
         if self.config.target:

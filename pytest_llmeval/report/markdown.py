@@ -74,6 +74,7 @@ def _result(result: Result) -> list[str]:
         "",
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
+        *_mean_score(result),
         *_repeats(result),
         f"- model: {escape(result.identity) or '–'}",
         f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
@@ -165,3 +166,11 @@ def _seconds(seconds: float | None) -> str:
 
 def _number(number: int | None) -> str:
     return "–" if number is None else str(number)
+
+
+def _mean_score(result: Result) -> list[str]:
+    """Of a graded metric; what counts as correct is a matter of its threshold."""
+    if result.mean_score is None:
+        return []
+    info = result.info
+    return [f"- mean score: {result.mean_score:.3f} ({info.metric}; correct from {info.threshold:g} on)"]

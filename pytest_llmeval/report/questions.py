@@ -17,6 +17,7 @@ from pytest_llmeval.types import Record
 __all__ = ["QUESTIONS", "QuestionLog", "merge", "read_questions", "record_json"]
 
 _FLUSH_EVERY_S = 0.25
+_BUFFER_BYTES = 1 << 18
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -31,7 +32,7 @@ class QuestionLog:
         self._flushed = 0.0
         with writing(self._folder):
             torn = _is_torn(path)
-            self._file = path.open("ab")
+            self._file = path.open("ab", _BUFFER_BYTES)
             if torn:
                 self._file.write(b"\n")
 
@@ -69,6 +70,8 @@ def record_json(record: Record) -> dict[str, Any]:
         rarely["cluster"] = record.cluster
     if record.repeat:
         rarely["repeat"] = record.repeat
+    if record.score is not None:
+        rarely["score"] = _finite(record.score)
     return {
         "id": record.id,
         "nodeid": record.nodeid,

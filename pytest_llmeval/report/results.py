@@ -113,6 +113,9 @@ def _result_json(result: Result) -> dict[str, Any]:
         "counts": result.counts.as_dict(),
         "accuracy": result.accuracy,
         "macro_accuracy": result.macro_accuracy,
+        "metric": info.metric,
+        "threshold": info.threshold,
+        "mean_score": result.mean_score,
         "interval": result.interval,
         "macro_interval": result.macro_interval,
         "detectable_drop": result.detectable_drop,
@@ -149,6 +152,7 @@ def _part_json(part: Part) -> dict[str, Any]:
     return {
         "counts": part.counts.as_dict(),
         "accuracy": part.accuracy,
+        "mean_score": part.mean_score,
         "interval": part.interval,
         "latency_p50_s": part.latency_p50_s,
     }

@@ -29,7 +29,7 @@ class Entry:
     ``gold`` is whether the question has a gold answer. ``latency_s`` is None where nothing was
     asked; token counts where the backend does not tell. ``cluster`` names the questions that it
     belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
-    that of the answer given most often, and latency the mean.
+    that of the answer given most often, and latency and ``score`` (a graded metric's) the mean.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Entry:
     nodeid: str = ""
     cluster: str | None = None
     outcomes: tuple[Outcome, ...] = ()
+    score: float | None = None
 
     @property
     def times(self) -> tuple[Outcome, ...]:
@@ -61,7 +62,8 @@ class BenchmarkInfo:
     ``subjects`` maps the keys of all declared subjects, in the benchmark's order, to their English
     and Chinese names ("" where there is none); ``groups`` maps names to subject keys. ``total`` is
     the number of questions in the split by subject, without those that have no data. ``planned``
-    is the number of questions selected for each model (the most, where models differ).
+    is the number of questions selected for each model (the most, where models differ). ``threshold`` is
+    the least score that counts as correct, None where the ``metric`` only knows right and wrong.
     """
 
     name: str
@@ -74,6 +76,8 @@ class BenchmarkInfo:
     data_sha256: str
     total: Mapping[str, int]
     planned: int
+    metric: str = "choice"
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,13 @@ class Part:
 
     ``weight`` is (correct, scored) of as many independent questions as tell the same, where questions
     depend on each other (they share a cluster, or were asked several times); None where none do.
+    ``mean_score`` is over all that were scored by a graded metric, what could not be read as 0.
     """
 
     counts: Counts
     latency_p50_s: float | None
     weight: tuple[float, float] | None = field(default=None, kw_only=True)
+    mean_score: float | None = field(default=None, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -169,6 +175,7 @@ class Result:
     weight: tuple[float, float] | None = None
     macro_interval: tuple[float, float] | None = None
     repeats: Repeats | None = None
+    mean_score: float | None = None
 
     @property
     def benchmark(self) -> str:
@@ -207,6 +214,7 @@ class Result:
             self.macro_accuracy,
             weight=self.weight,
             macro_interval=self.macro_interval,
+            mean_score=self.mean_score,
         )
 
 
@@ -305,7 +313,7 @@ def _result(
     order = {key: at for at, key in enumerate(info.subjects)}
     by_subject = {key: found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))}
     subjects = {
-        key: Part(_counts(rows), median(_latencies(rows)), weight=_weight(rows))
+        key: Part(_counts(rows), median(_latencies(rows)), weight=_weight(rows), mean_score=_mean_score(rows))
         for key, rows in by_subject.items()
     }
     groups = {}
@@ -320,6 +328,7 @@ def _result(
                 _macro(parts),
                 weight=_weight(rows),
                 macro_interval=macro_interval(part.effective for part in parts),
+                mean_score=_mean_score(rows),
             )
     entries = [entry for rows in by_subject.values() for entry in rows]
     latencies = _latencies(entries)
@@ -342,6 +351,7 @@ def _result(
         weight=_weight(entries),
         macro_interval=macro_interval(part.effective for part in subjects.values()),
         repeats=_repeats(entries),
+        mean_score=_mean_score(entries),
     )
 
 
@@ -397,6 +407,10 @@ def _repeats(entries: Sequence[Entry]) -> Repeats | None:
         majority=mean(float(entry.outcome is Outcome.CORRECT) for entry, _ in scored),
         flipped=tuple(entry.id for entry, of in scored if 0 < of.correct < of.scored),
     )
+
+
+def _mean_score(entries: Iterable[Entry]) -> float | None:
+    return mean(entry.score for entry in entries if entry.score is not None)
 
 
 def _total(parts: Iterable[Part]) -> Counts:

@@ -73,6 +73,9 @@ def table(
     title = _title(result.benchmark, clean(result.model, unicode=unicode), info, unicode)
     lines = [paint(line, bold=True) for line in _folded(title, width)]
     lines += _layout("subject", [text.split() for text in headers.values()], rows, width, unicode, paint)
+    if result.mean_score is not None:
+        score = f"mean score: {result.mean_score:.3f} ({info.metric}; correct from {info.threshold:g} on)"
+        lines += _folded(score, width)
     if result.repeats is not None:
         lines += _repeats(result.repeats, result.counts, width, unicode)
     if result.groups:

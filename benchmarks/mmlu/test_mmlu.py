@@ -1,0 +1,16 @@
+"""MMLU: one item a question. What the assertion says is what correct means.
+
+PYTEST_DONT_REWRITE: nobody sees the explanation of an assertion here, and it takes longer than the test.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval.fixtures import LLM
+from pytest_llmeval.types import Question
+
+
+@pytest.mark.llmeval("mmlu")
+def test_mmlu(question: Question, llm: LLM) -> None:
+    assert llm.answer(question) == question.answer
