@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,8 +18,7 @@ from pytest_llmeval.errors import UserError
 from pytest_llmeval.models.ray_model import RayModel
 from pytest_llmeval.types import ModelConfig
 
-if not os.environ.get("CI"):
-    pytest.importorskip("ray", reason="needs Ray")
+pytest.importorskip("ray", reason="needs Ray: tox -e ray")
 
 COUNT = 160
 DEADLY = "\u2620"
