@@ -407,6 +407,8 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         nodeid=nodeid,
         cluster=found.get(PREFIX + "cluster"),
         outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
+        latencies=tuple(found.get(PREFIX + "latencies_s", ())),
+        stored=found.get(PREFIX + "stored", 0),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "options", "config", "urls"}
-PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "compare", "tolerance", "gate"}
+PURE = {"benchmark", "data", "download", "prompt", "extract", "stats", "compare", "tolerance", "gate", "vote"}
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {
     "plugin",
