@@ -32,6 +32,7 @@ class Moody:
     def __init__(self, letters): self.letters = letters
     def check(self): pass
     def identity(self): return "moody"
+    def store_key(self, digest): return self.letters
     def run(self, jobs):
         run_batches(jobs, lambda batch: [job.finish(answer(self.letters, job.request)) for job in batch], 16)
 
