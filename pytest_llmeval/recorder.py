@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
 from pytest_llmeval.lookahead import LookAhead
 from pytest_llmeval.state import STATE, State, is_worker
 from pytest_llmeval.types import Completion, Outcome, Question, Record
+from pytest_llmeval.vote import elected
 
 if TYPE_CHECKING:
     from pytest_llmeval.report.questions import QuestionLog
@@ -62,26 +62,6 @@ def explain(question: Question, record: Record) -> str:
         lines.append(f"model's text ({completion.finish_reason or 'no finish reason'}):")
         lines += [f"  | {line}" for line in completion.text.splitlines() or [""]]
     return "\n".join(lines)
-
-
-def vote(records: Sequence[Record]) -> Record:
-    """The record that stands for all repeats of a question: the first with the most frequent answer.
-
-    Errors have no vote, and what could not be read has one only where nothing could be.
-    """
-    if len(records) == 1:
-        return records[0]
-    answered = [record for record in records if record.outcome is not Outcome.ERROR]
-    read = [record for record in answered if record.outcome is not Outcome.UNPARSED]
-    voters = read or answered or records
-    votes = Counter(_ballot(record) for record in voters)
-    most = max(votes.values())
-    return next(record for record in voters if votes[_ballot(record)] == most)
-
-
-def _ballot(record: Record) -> str:
-    # a test that reads the text itself leaves no answer, only its judgement
-    return record.outcome.value if record.answer is None else f"answer {record.answer}"
 
 
 class _Try:
@@ -204,7 +184,7 @@ class Recorder:
         finally:
             util._reprcompare = compare
             llm.repeat = 0
-        told = vote(records)
+        told = records[elected([(record.outcome, record.answer) for record in records])]
         pyfuncitem.user_properties += _scalars(told, records)
         if broke is not None:
             raise broke
@@ -284,7 +264,18 @@ def _scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, objec
     ]
     if len(records) > 1:
         completion = _together([one.completion for one in records])
-        pairs.append((PREFIX + "outcomes", "".join(one.outcome.value[0] for one in records)))
+        pairs += [
+            (PREFIX + "outcomes", "".join(one.outcome.value[0] for one in records)),
+            (PREFIX + "stored", sum(one.completion.cached for one in records)),
+            (
+                PREFIX + "latencies_s",
+                [
+                    round(one.completion.latency_s, 6)
+                    for one in records
+                    if one.outcome is not Outcome.ERROR and not one.completion.cached
+                ],
+            ),
+        ]
     pairs += [
         (PREFIX + "latency_s", round(completion.latency_s, 6)),
         (PREFIX + "prompt_tokens", completion.prompt_tokens),

@@ -409,6 +409,8 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         cluster=found.get(PREFIX + "cluster"),
         score=found.get(PREFIX + "score"),
         outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
+        latencies=tuple(found.get(PREFIX + "latencies_s", ())),
+        stored=found.get(PREFIX + "stored", 0),
     )
 
 

@@ -11,6 +11,7 @@ from pytest_llmeval.report.questions import QUESTIONS, QuestionLog
 from pytest_llmeval.report.results import RunInfo
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 from pytest_llmeval.types import Completion, Outcome, Record
+from pytest_llmeval.vote import elected
 
 SUBJECTS = {
     "agronomy": ("Agronomy", "农学"),
@@ -119,20 +120,27 @@ def _record(
     )
 
 
-def entry(record: Record) -> Entry:
-    """A record as the session counts it."""
-    completion = record.completion
+def entry(*times: Record) -> Entry:
+    """A question's records, one a repeat, as the session counts them."""
+    told = times[elected([(one.outcome, one.answer) for one in times])]
+    completion = told.completion
+    several = len(times) > 1
+    asked = [
+        one.completion for one in times if one.outcome is not Outcome.ERROR and not one.completion.cached
+    ]
     return Entry(
-        record.id,
-        record.model,
-        record.benchmark,
-        record.subject,
-        record.outcome,
-        record.target is not None,
+        told.id,
+        told.model,
+        told.benchmark,
+        told.subject,
+        told.outcome,
+        told.target is not None,
         completion.latency_s,
         completion.prompt_tokens,
         completion.completion_tokens,
         cached=completion.cached,
+        outcomes=tuple(one.outcome for one in times) if several else (),
+        latencies=tuple(one.latency_s for one in asked) if several else (),
     )
 
 
@@ -146,8 +154,11 @@ def made_up(
             log.write(record)
     ticks = iter(range(len(found) + 1))
     tally = Tally(clock=lambda: next(ticks) * 0.02)
+    of_question: dict[tuple[str, str], list[Record]] = {}
     for record in found:
-        tally.add(entry(record))
+        of_question.setdefault((record.id, record.model), []).append(record)
+    for times in of_question.values():
+        tally.add(entry(*times))
     subjects = {key: SUBJECTS.get(key, ("", "")) for key in dict.fromkeys(one.subject for one in found)}
     if not infos:
         names = dict.fromkeys(record.benchmark for record in found)
@@ -164,6 +175,27 @@ def made_up(
     )
     errors = tuple((one.id, one.completion.error) for one in found if one.completion.error is not None)
     return MadeUp(folder, run, summarise(tally, {one.name: one for one in infos}, models), errors)
+
+
+def repeated(record: Record, said: str) -> list[Record]:
+    """A question asked once for each letter: its answer, - for none that can be read, ! for an error."""
+    made = []
+    for repeat, letter in enumerate(said):
+        error = "broken" if letter == "!" else None
+        outcome = {"-": Outcome.UNPARSED, "!": Outcome.ERROR, record.target: Outcome.CORRECT}.get(letter)
+        made.append(
+            changed(
+                record,
+                repeat=repeat,
+                outcome=outcome or Outcome.WRONG,
+                answer=letter if letter.isalpha() else None,
+                text="" if error else f"time {repeat} of {record.id}",
+                finish_reason="stop",
+                latency_s=9.0 if error else 1.0 + repeat,
+                error=error,
+            )
+        )
+    return made
 
 
 def changed(record: Record, **changes: object) -> Record:

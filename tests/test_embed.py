@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.report import embed
 from pytest_llmeval.report.embed import Questions, script_json
+from pytest_llmeval.report.questions import QuestionLog
 from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.types import Outcome, Record
 
@@ -51,11 +52,11 @@ def test_nothing_is_lost(tmp_path: Path, number: int) -> None:
     for unit, detail in zip(read.units, details, strict=True):
         assert len(detail["models"]) == 2
         for at, model in enumerate(("a", "b")):
-            record, own = records[unit.id, model], detail["models"][str(at)]
+            record, (own,) = records[unit.id, model], detail["models"][str(at)]["times"]
             assert detail["prompt"] == record.prompt
             assert own.get("text", "") == record.completion.text
             assert own.get("error") == record.completion.error
-            assert unit.answers[model].outcome is record.outcome
+            assert unit.answers[model].told.outcome is record.outcome
 
 
 def test_what_prompts_share_is_held_once_a_chunk(tmp_path: Path) -> None:
@@ -73,8 +74,9 @@ def test_a_prompt_that_one_model_got_otherwise_is_kept(tmp_path: Path) -> None:
     ours, theirs = pages.records(1, ("a", "b"), SUBJECTS)
     (detail,) = unpacked(questions(tmp_path, [ours, pages.changed(theirs, prompt="shorter")]))
     assert detail["prompt"] == ours.prompt
-    assert detail["models"]["1"]["prompt"] == "shorter"
-    assert "prompt" not in detail["models"]["0"]
+    (first,), (second,) = (detail["models"][model]["times"] for model in "01")
+    assert second["prompt"] == "shorter"
+    assert "prompt" not in first
 
 
 def test_questions_that_one_model_was_not_asked(tmp_path: Path) -> None:
@@ -84,6 +86,47 @@ def test_questions_that_one_model_was_not_asked(tmp_path: Path) -> None:
     columns = [one["outcome"] for one in index["answers"]]
     assert "-" not in columns[0]
     assert columns[1].count("-") == 1
+
+
+def test_a_question_asked_several_times_is_one_with_all_its_answers(tmp_path: Path) -> None:
+    (one, other) = (pages.changed(record, target="A") for record in pages.records(2, ("a",), SUBJECTS))
+    once = pages.changed(one, model="b", id=one.id)
+    found = [*pages.repeated(one, "BA-A"), *pages.repeated(other, "!!CA"), once]
+    made = pages.made_up(tmp_path, found)
+    (tmp_path / "questions.jsonl").unlink()
+    with QuestionLog(tmp_path / "questions.jsonl") as log:
+        for record in [*found[::-1], pages.changed(found[2], text="written twice")]:
+            log.write(record)
+    read = Questions(tmp_path / "questions.jsonl", made.results, Rerun())
+    a, b = read.index(made.results)["answers"]
+    order = [[one.id, other.id].index(unit.id) for unit in read.units]
+    # the majority stands for all, in whatever order they were written
+    assert [a["outcome"][at] for at in order] == ["c", "w"]
+    assert [a["answer"][at] for at in order] == ["A", "C"]
+    assert [a["times"][at] for at in order] == ["wcuc", "eewc"]
+    assert [a["ms"][at] for at in order] == [2500.0, 3500.0]  # errors took 9 s
+    assert "times" not in b
+    details = unpacked(read)
+    (first, second) = (details[at]["models"]["0"]["times"] for at in order)
+    assert [time["text"] for time in first] == [
+        f"time 0 of {one.id}",
+        f"time 1 of {one.id}",
+        "written twice",
+        f"time 3 of {one.id}",
+    ]
+    assert [time.get("error") for time in second] == ["broken", "broken", None, None]
+    assert [(time["outcome"], time["answer"]) for time in first] == [
+        ("w", "B"),
+        ("c", "A"),
+        ("u", None),
+        ("c", "A"),
+    ]
+    # the charts are of answers: each once, errors left out
+    seen = read.seen["cmmlu", "a"]
+    assert sorted(seen.latencies) == [1.0, 2.0, 3.0, 3.0, 4.0, 4.0]
+    assert seen.given == {"A": 3, "B": 1, "C": 1}
+    assert seen.gold == {"A": 6}
+    assert seen.unparsed.total() == 1
 
 
 def test_the_charts_values_leave_out_what_was_not_asked(tmp_path: Path) -> None:

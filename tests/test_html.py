@@ -198,9 +198,18 @@ def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> Non
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_the_page_says_which_of_several_answers_it_shows(pytester: pytest.Pytester, repeats: int) -> None:
+def test_the_page_says_what_it_shows_of_several_answers(pytester: pytest.Pytester, repeats: int) -> None:
     folder = write_benchmark(pytester.path, 4)
     given = ["--llm-model=echo", f"--llm-benchmark={folder}", f"--llm-repeats={repeats}"]
     assert pytester.runpytest_subprocess(*given, "--llm-run-name=run").ret == 0
     page = (pytester.path / "reports/run/report.html").read_text("utf-8")
-    assert ("Every question was asked 3 times: shown here is the last answer" in page) == (repeats == 3)
+    assert ("Every question was asked 3 times. It stands here with its most frequent" in page) == (
+        repeats == 3
+    )
+    assert ("<dt>majority vote</dt>" in page) == ("pass@3" in page) == (repeats == 3)
+    assert ("<dt>answers</dt><dd>12</dd>" in page) == (repeats == 3)
+    assert (
+        "--llm-repeats=3" in index(pytester.path / "reports/run/report.html")["benchmarks"][0]["commands"][0]
+    ) == (  # type: ignore[index]
+        repeats == 3
+    )

@@ -23,6 +23,7 @@ from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.html import write_html
 from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.types import Completion, Outcome, Record
+from pytest_llmeval.vote import elected
 
 TWO = ("internlm2_5-1_8b-chat", "puyu")
 _FLAGS = (
@@ -365,6 +366,102 @@ def test_a_question_shows_everything(page: Page, two_models: tuple[Path, list[Re
     assert page.js("return location.hash") == "#q=cmmlu%2Fagronomy%2F2"
     page.open(path, fragment="#q=cmmlu%2Fgenetics%2F7")
     page.until(lambda: "cmmlu/genetics/7" in page.text("#detail"))
+
+
+@pytest.fixture(scope="module")
+def repeats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
+    """80 questions that two models were asked four times."""
+    once = pages.records(80, TWO, list(pages.SUBJECTS))
+    said = ("AAAA", "ABAB", "BAAA", "CCDA", "B--B", "!AA!", "!!!!", "----", "AAB-", "DDDD")
+    found = []
+    for place, record in enumerate(once):
+        turned = place if record.model == TWO[0] else place * 7 + 3
+        found += pages.repeated(pages.changed(record, target="A"), said[turned % len(said)])
+    return write(pages.made_up(tmp_path_factory.mktemp("repeats"), found))[0], found
+
+
+def by_question(found: list[Record]) -> dict[str, dict[str, list[Record]]]:
+    """Question -> model -> its answers."""
+    sorted_out: dict[str, dict[str, list[Record]]] = {}
+    for record in found:
+        sorted_out.setdefault(record.id, {}).setdefault(record.model, []).append(record)
+    return sorted_out
+
+
+def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -> None:
+    path, found = repeats
+    page.open(path)
+    counted(page, 80)
+    sorted_out = by_question(found)
+
+    def told(times: list[Record]) -> Outcome:
+        return times[elected([(one.outcome, one.answer) for one in times])].outcome
+
+    def number(holds: Callable[[list[Record]], object], models: tuple[str, ...] = TWO) -> int:
+        return sum(any(holds(of[model]) for model in models) for of in sorted_out.values())
+
+    def flips(times: list[Record]) -> bool:
+        right = [one.outcome is Outcome.CORRECT for one in times if one.outcome is not Outcome.ERROR]
+        return any(right) and not all(right)
+
+    for words, wanted in (
+        ("correct by majority", number(lambda times: told(times) is Outcome.CORRECT)),
+        ("wrong by majority", number(lambda times: told(times) is Outcome.WRONG)),
+        ("unparsed by majority", number(lambda times: told(times) is Outcome.UNPARSED)),
+        ("error by majority", number(lambda times: told(times) is Outcome.ERROR)),
+        ("error at least once", number(lambda times: any(one.outcome is Outcome.ERROR for one in times))),
+        ("flips", number(flips)),
+        (
+            "models differ",
+            sum(
+                Outcome.ERROR not in (a := told(of[TWO[0]]), b := told(of[TWO[1]]))
+                and (a is Outcome.CORRECT) != (b is Outcome.CORRECT)
+                for of in sorted_out.values()
+            ),
+        ),
+    ):
+        assert 0 < wanted < 80, words
+        choose(page, "outcome", words)
+        counted(page, wanted)
+    # the alerts count answers, and lead to every question that has one of them
+    page.click(".alert.warn button")
+    counted(page, number(lambda times: any(one.outcome is Outcome.UNPARSED for one in times)))
+    page.click(".card .repeats button[data-model='1']")
+    counted(page, number(flips, TWO[1:]))
+    page.picture("repeats", whole=True)
+    # each answer is there, and is found
+    page.click("#filters [type=reset]")
+    counted(page, 80)
+    record = next(one for one in found if one.repeat == 2 and one.outcome is Outcome.WRONG)
+    page.find("#f-text").send_keys(record.completion.text)
+    counted(page, 1)
+    page.click(".item")
+    page.until(lambda: page.text("#detail h3") == record.id)
+    assert page.js("return document.querySelectorAll('#detail .time').length") == 8
+    page.js("document.querySelectorAll('#detail .time').forEach((fold) => { fold.open = true; })")
+    text = page.text("#detail")
+    for times in sorted_out[record.id].values():
+        assert f"{told(times).value}" in text and "by majority" in text
+        for one in times:
+            assert (one.completion.error or one.completion.text) in text
+    page.picture("repeats-question", whole=False)
+    flipping = next(id for id, of in sorted_out.items() if [o.answer for o in of[TWO[0]]] == list("BAAA"))
+    page.open(path, fragment="#q=" + flipping.replace("/", "%2F"))
+    page.until(lambda: page.text("#detail h3") == flipping)
+    assert "right 3 of 4 times: it flips" in page.text("#detail")
+    assert "3/4" in page.text(".item[aria-selected=true] .badges")
+    assert page.complaints() == []
+
+
+def test_a_question_asked_once_says_nothing_of_repeats(
+    page: Page, two_models: tuple[Path, list[Record]]
+) -> None:
+    page.open(two_models[0])
+    counted(page, 320)
+    assert "majority" not in page.text("#filters") and "flips" not in page.text("#filters")
+    page.click(".item")
+    page.until(lambda: page.text("#detail h3"))
+    assert page.js("return document.querySelectorAll('.time').length") == 0
 
 
 def test_keys(page: Page, two_models: tuple[Path, list[Record]]) -> None:

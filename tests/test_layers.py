@@ -25,6 +25,7 @@ PURE = {
     "compare",
     "tolerance",
     "gate",
+    "vote",
 }
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {

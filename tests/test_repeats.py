@@ -9,9 +9,9 @@ import pytest
 from test_plugin import questions, results, tiny
 
 from pytest_llmeval.models.extras import Extras
-from pytest_llmeval.recorder import vote
 from pytest_llmeval.stats import effective, wilson
-from pytest_llmeval.types import Completion, Outcome, Record
+from pytest_llmeval.types import Outcome
+from pytest_llmeval.vote import elected
 
 __all__ = ["tiny"]
 
@@ -32,6 +32,7 @@ class Moody:
     def __init__(self, letters): self.letters = letters
     def check(self): pass
     def identity(self): return "moody"
+    def store_key(self, digest): return self.letters
     def run(self, jobs):
         run_batches(jobs, lambda batch: [job.finish(answer(self.letters, job.request)) for job in batch], 16)
 
@@ -165,10 +166,6 @@ def test_mistakes_are_one_line(
     assert says in line
 
 
-def record(outcome: Outcome, answer: str | None) -> Record:
-    return Record("b/s/0", "n", "m", "b", "s", outcome, answer, "A", Completion(), "")
-
-
 @pytest.mark.parametrize(
     ("said", "voted"),
     [
@@ -185,13 +182,23 @@ def record(outcome: Outcome, answer: str | None) -> Record:
 )
 def test_the_first_of_the_most_frequent_answers_stands_for_all(said: str, voted: int) -> None:
     made = {"A": Outcome.CORRECT, "-": Outcome.UNPARSED, "!": Outcome.ERROR}
-    records = [record(made.get(s, Outcome.WRONG), s if s.isalpha() else None) for s in said]
-    assert vote(records) is records[voted]
+    assert elected([(made.get(s, Outcome.WRONG), s if s.isalpha() else None) for s in said]) == voted
+
+
+def test_what_came_from_the_store_and_latencies_are_of_answers(moody: pytest.Pytester) -> None:
+    args = ("--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-temperature=1")
+    assert moody.runpytest_subprocess(*args, "--llm-repeats=2").ret == 0
+    done = moody.runpytest_subprocess(*args)
+    done.stdout.fnmatch_lines(["*16 of 24 answers from the store*"])
+    (result,) = results(moody)["results"]
+    assert result["cached"] == 16 and result["latency_s"]["mean"] == 0.5
+    done = moody.runpytest_subprocess(*args)
+    done.stdout.fnmatch_lines(["*24 of 24 answers from the store*"])
+    assert results(moody)["results"][0]["latency_s"]["mean"] is None
 
 
 def test_of_judgements_without_answers_the_most_frequent_stands_for_all() -> None:
-    records = [record(Outcome.WRONG, None), record(Outcome.CORRECT, None), record(Outcome.CORRECT, None)]
-    assert vote(records).outcome is Outcome.CORRECT
+    assert elected([(Outcome.WRONG, None), (Outcome.CORRECT, None), (Outcome.CORRECT, None)]) == 1
 
 
 def test_each_repeat_has_a_seed_of_its_own() -> None:

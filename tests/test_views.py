@@ -8,7 +8,7 @@ import pytest
 from test_summary import make_info, result_of
 
 from pytest_llmeval.report import views
-from pytest_llmeval.report.embed import Answer, Seen, Unit
+from pytest_llmeval.report.embed import Answer, Seen, Time, Unit
 from pytest_llmeval.report.views import Pair, benches, cards, lines, pairs
 from pytest_llmeval.types import Outcome
 
@@ -17,7 +17,7 @@ LETTERS = {outcome.value[0]: outcome for outcome in Outcome}
 
 def unit(answers: Mapping[str, str], target: str | None = "A") -> Unit:
     """A question: model -> the letter of what it became."""
-    found = {model: Answer(0, LETTERS[letter], None, None) for model, letter in answers.items()}
+    found = {model: Answer({0: Time(0, LETTERS[letter])}) for model, letter in answers.items()}
     return Unit("b/maths/0", "b", "maths", target, found)
 
 

@@ -22,7 +22,9 @@ from pytest_llmeval.report.folder import encode
 from pytest_llmeval.report.questions import parse_line, placed_questions
 from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.report.summary import Result
+from pytest_llmeval.stats import mean
 from pytest_llmeval.types import Outcome
+from pytest_llmeval.vote import elected
 
 _CHUNK_BYTES = 160_000
 _CHUNK_QUESTIONS = 100
@@ -48,13 +50,44 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One model's answer, as far as the index holds it; ``start`` is where its line begins."""
+class Time:
+    """One answer, as far as the index and the charts hold it; ``start`` is where its line begins.
+
+    ``unparsed`` is why it could not be read.
+    """
 
     start: int
     outcome: Outcome
-    answer: str | None
-    latency_s: float | None
+    answer: str | None = None
+    latency_s: float | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    cached: bool = False
+    unparsed: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a model answered a question, by the number of the repeat: mostly there is but 0."""
+
+    by_repeat: dict[int, Time] = field(default_factory=dict)
+
+    @property
+    def times(self) -> list[Time]:
+        """In the order in which they were asked."""
+        return [self.by_repeat[repeat] for repeat in sorted(self.by_repeat)]
+
+    @property
+    def told(self) -> Time:
+        """The one that stands for all: the first with the most frequent answer."""
+        times = self.times
+        return times[elected([(time.outcome, time.answer) for time in times])] if len(times) > 1 else times[0]
+
+    @property
+    def latency_s(self) -> float | None:
+        """The mean of what was answered, or of all where nothing was."""
+        answered = [time for time in self.times if time.outcome is not Outcome.ERROR] or self.times
+        return mean(time.latency_s for time in answered if time.latency_s is not None)
 
 
 @dataclass(slots=True)
@@ -83,7 +116,6 @@ class Questions:
         self.subjects = {result.benchmark: dict.fromkeys(result.subjects) for result in results}
         for result in results:
             self.subjects[result.benchmark].update(dict.fromkeys(result.subjects))
-        self.seen: dict[tuple[str, str], Seen] = {}
         units: dict[str, Unit] = {}
         for start, row in placed_questions(path):
             self._add(units, start, row)
@@ -97,6 +129,12 @@ class Questions:
             units.values(),
             key=lambda unit: (benchmarks[unit.benchmark], places[unit.benchmark, unit.subject]),
         )
+        self.seen: dict[tuple[str, str], Seen] = {}
+        for unit in self.units:
+            for model, answer in unit.answers.items():
+                seen = self.seen.setdefault((unit.benchmark, model), Seen())
+                for time in answer.times:
+                    _see(seen, time, unit.target)
 
     def _add(self, units: dict[str, Unit], start: int, row: Mapping[str, Any]) -> None:
         model, benchmark, subject = (str(row.get(key)) for key in ("model", "benchmark", "subject"))
@@ -106,9 +144,8 @@ class Questions:
         unit = units.get(str(row["id"]))
         if unit is None:
             unit = units[str(row["id"])] = Unit(str(row["id"]), benchmark, subject, _text(row.get("target")))
-        outcome, answer = Outcome(row["outcome"]), _text(row.get("answer"))
-        unit.answers[model] = Answer(start, outcome, answer, _number(row.get("latency_s")))
-        _see(self.seen.setdefault((benchmark, model), Seen()), outcome, answer, unit.target, row)
+        # of several lines for the same time the last holds, as in the results
+        unit.answers.setdefault(model, Answer()).by_repeat[row.get("repeat", 0)] = _time(start, row)
 
     def index(self, results: Sequence[Result]) -> dict[str, Any]:
         """What the page's list and filters work on."""
@@ -141,14 +178,16 @@ class Questions:
 
     def _column(self, model: str) -> dict[str, Any]:
         answers = [unit.answers.get(model) for unit in self.units]
-        return {
-            "outcome": "".join("-" if one is None else LETTERS[one.outcome] for one in answers),
-            "answer": [None if one is None else one.answer for one in answers],
-            "ms": [
-                None if one is None or one.latency_s is None else round(one.latency_s * 1000, 1)
-                for one in answers
-            ],
+        told = [None if one is None else one.told for one in answers]
+        latencies = [None if one is None else one.latency_s for one in answers]
+        column: dict[str, Any] = {
+            "outcome": "".join("-" if one is None else LETTERS[one.outcome] for one in told),
+            "answer": [None if one is None else one.answer for one in told],
+            "ms": [_ms(latency) for latency in latencies],
         }
+        if any(one is not None and len(one.by_repeat) > 1 for one in answers):
+            column["times"] = ["" if one is None else _letters(one) for one in answers]
+        return column
 
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         """The number of the first question of each chunk, and the chunk in base64."""
@@ -157,13 +196,14 @@ class Questions:
         prefixes: dict[tuple[str, str], str] = {}
         with self.path.open("rb") as file:
             for place, unit in enumerate(self.units):
-                rows = {}
+                rows: dict[str, list[tuple[Time, dict[str, Any]]]] = {}
                 for model, answer in unit.answers.items():
-                    file.seek(answer.start)
-                    line = file.readline()
-                    size += len(line)
-                    if (row := parse_line(line)) is not None:
-                        rows[model] = row
+                    for time in answer.times:
+                        file.seek(time.start)
+                        line = file.readline()
+                        size += len(line)
+                        if (row := parse_line(line)) is not None:
+                            rows.setdefault(model, []).append((time, row))
                 details.append(self._detail(unit, rows))
                 full = size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS
                 if full and not self._begins_subject(place, first):
@@ -179,25 +219,43 @@ class Questions:
         groups = [(unit.benchmark, unit.subject) for unit in self.units[max(first, place - 1) : place + 2]]
         return len(groups) == 3 and groups[0] != groups[1] == groups[2]
 
-    def _detail(self, unit: Unit, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        prompts = [_text(row.get("prompt")) or "" for row in rows.values()]
+    def _detail(
+        self, unit: Unit, rows: Mapping[str, Sequence[tuple[Time, Mapping[str, Any]]]]
+    ) -> dict[str, Any]:
+        prompts = [_text(row.get("prompt")) or "" for times in rows.values() for _, row in times]
         prompt = prompts[0] if prompts else ""
         return {
             "prompt": prompt,
             "models": {
                 self.models.index(model): {
-                    **_model_detail(row, prompt),
+                    "times": [
+                        {**_detail_of(row, prompt), **(_told(time) if len(times) > 1 else {})}
+                        for time, row in times
+                    ],
                     "select": self._rerun.selector(
-                        unit.benchmark, model, f"{unit.subject}-{unit.key}", str(row.get("nodeid"))
+                        unit.benchmark, model, f"{unit.subject}-{unit.key}", str(times[0][1].get("nodeid"))
                     ),
                 }
-                for model, row in rows.items()
+                for model, times in rows.items()
             },
         }
 
 
-def _model_detail(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """What a model's part of an opened question shows, without what is not there."""
+def _letters(answer: Answer) -> str:
+    return "".join(LETTERS[time.outcome] for time in answer.times)
+
+
+def _told(time: Time) -> dict[str, Any]:
+    """What the index holds of a question that was asked but once."""
+    return {"outcome": LETTERS[time.outcome], "answer": time.answer, "ms": _ms(time.latency_s)}
+
+
+def _ms(latency_s: float | None) -> float | None:
+    return None if latency_s is None else round(latency_s * 1000, 1)
+
+
+def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """What an opened question shows of one answer, without what is not there."""
     own = _text(row.get("prompt")) or ""
     found = {
         "text": row.get("text"),
@@ -259,21 +317,35 @@ def _common_start(one: str, other: str) -> str:
     return min(one, other, key=len)
 
 
-def _see(
-    seen: Seen, outcome: Outcome, answer: str | None, target: str | None, row: Mapping[str, Any]
-) -> None:
-    if outcome is Outcome.ERROR:
+def _time(start: int, row: Mapping[str, Any]) -> Time:
+    outcome = Outcome(row["outcome"])
+    return Time(
+        start,
+        outcome,
+        _text(row.get("answer")),
+        _number(row.get("latency_s")),
+        _number(row.get("prompt_tokens")),
+        _number(row.get("completion_tokens")),
+        bool(row.get("cached")),
+        _why_unparsed(row) if outcome is Outcome.UNPARSED else "",
+    )
+
+
+def _see(seen: Seen, time: Time, target: str | None) -> None:
+    if time.outcome is Outcome.ERROR:
         return
-    if not row.get("cached"):
-        _append(seen.latencies, row.get("latency_s"))
-    _append(seen.prompt_tokens, row.get("prompt_tokens"))
-    _append(seen.completion_tokens, row.get("completion_tokens"))
-    if answer is not None:
-        seen.given[answer] += 1
+    if time.latency_s is not None and not time.cached:
+        seen.latencies.append(time.latency_s)
+    if time.prompt_tokens is not None:
+        seen.prompt_tokens.append(time.prompt_tokens)
+    if time.completion_tokens is not None:
+        seen.completion_tokens.append(time.completion_tokens)
+    if time.answer is not None:
+        seen.given[time.answer] += 1
     if target is not None:
         seen.gold[target] += 1
-    if outcome is Outcome.UNPARSED:
-        seen.unparsed[_why_unparsed(row)] += 1
+    if time.unparsed:
+        seen.unparsed[time.unparsed] += 1
 
 
 def _why_unparsed(row: Mapping[str, Any]) -> str:
@@ -282,11 +354,6 @@ def _why_unparsed(row: Mapping[str, Any]) -> str:
     if not str(row.get("text") or "").strip():
         return "an empty text"
     return "a text without an answer that can be read"
-
-
-def _append(numbers: list[float], value: object) -> None:
-    if (number := _number(value)) is not None:
-        numbers.append(number)
 
 
 def _number(value: object) -> float | None:

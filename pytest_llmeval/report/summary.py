@@ -29,7 +29,8 @@ class Entry:
     ``gold`` is whether the question has a gold answer. ``latency_s`` is None where nothing was
     asked; token counts where the backend does not tell. ``cluster`` names the questions that it
     belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
-    that of the answer given most often, and latency and ``score`` (a graded metric's) the mean.
+    that of the answer given most often, latency and ``score`` (a graded metric's) the mean;
+    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others.
     """
 
     id: str
@@ -48,6 +49,22 @@ class Entry:
     cluster: str | None = None
     outcomes: tuple[Outcome, ...] = ()
     score: float | None = None
+    latencies: tuple[float, ...] = ()
+    stored: int = 0
+
+    @property
+    def from_store(self) -> int:
+        """How many of its answers were not asked for anew."""
+        return self.stored if self.outcomes else int(self.cached)
+
+    @property
+    def asked_s(self) -> tuple[float, ...]:
+        """Latencies of what was really asked; an error's is a timeout's, a stored answer's another run's."""
+        if self.outcomes:
+            return self.latencies
+        if self.latency_s is None or self.cached or self.outcome is Outcome.ERROR:
+            return ()
+        return (self.latency_s,)
 
     @property
     def times(self) -> tuple[Outcome, ...]:
@@ -249,10 +266,10 @@ class Tally:
         if before is not None:
             last = self._live[before.model, before.benchmark]
             last.numbers.subtract((outcome, before.gold) for outcome in before.times)
-            last.stored -= before.cached
+            last.stored -= before.from_store
         for outcome in entry.times:
             live.numbers[outcome, entry.gold] += 1
-        live.stored += entry.cached
+        live.stored += entry.from_store
         live.ended = self._last = now
         entries[entry.id] = entry
 
@@ -347,7 +364,7 @@ def _result(
             _known_sum(entry.shared_tokens for entry in entries),
         ),
         questions_per_s=len(entries) / seconds if seconds > 0 else None,
-        cached=sum(entry.cached for entry in entries),
+        cached=sum(entry.from_store for entry in entries),
         weight=_weight(entries),
         macro_interval=macro_interval(part.effective for part in subjects.values()),
         repeats=_repeats(entries),
@@ -422,15 +439,7 @@ def _macro(parts: Iterable[Part]) -> float | None:
 
 
 def _latencies(entries: Iterable[Entry]) -> list[float]:
-    """Of what was really asked: an error's time is a timeout's, a stored answer's another run's."""
-    return [
-        entry.latency_s
-        for entry in entries
-        if entry.latency_s is not None
-        and math.isfinite(entry.latency_s)
-        and not entry.cached
-        and entry.outcome is not Outcome.ERROR
-    ]
+    return [latency for entry in entries for latency in entry.asked_s if math.isfinite(latency)]
 
 
 def _known_sum(numbers: Iterable[int | None]) -> int | None:

@@ -50,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models on the questions that both were scored on."""
+    """Two models on the questions that both were scored on; of repeats the majority counts."""
 
     first: str
     second: str
@@ -238,11 +238,10 @@ def pairs(units: Sequence[Unit], models: Sequence[str]) -> list[Pair]:
     for first, second in combinations(models, 2):
         numbers = {(a, b): 0 for a in (True, False) for b in (True, False)}
         for unit in units:
-            one, other = unit.answers.get(first), unit.answers.get(second)
-            if one and other and unit.target is not None:
-                if one.outcome not in _SCORED or other.outcome not in _SCORED:
-                    continue
-                numbers[one.outcome is Outcome.CORRECT, other.outcome is Outcome.CORRECT] += 1
+            answers = unit.answers.get(first), unit.answers.get(second)
+            one, other = (None if answer is None else answer.told.outcome for answer in answers)
+            if one in _SCORED and other in _SCORED and unit.target is not None:
+                numbers[one is Outcome.CORRECT, other is Outcome.CORRECT] += 1
         found.append(
             Pair(
                 first,

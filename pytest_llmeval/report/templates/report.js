@@ -118,6 +118,15 @@
   const nameOf = (i) => `${subjectOf(i)[0]}-${data.key[i]}`;
   const idOf = (i) => `${benchmarkOf(i).name}/${subjectOf(i)[0]}/${data.key[i]}`;
   const outcomeOf = (i, model) => data.answers[model].outcome[i];
+  // where questions were asked several times: a letter a time; what was said above is then of the majority
+  const repeated = data.answers.some((one) => one.times);
+  const timesOf = (i, model) => data.answers[model].times?.[i] || outcomeOf(i, model);
+  const right = (times) => [...times].filter((letter) => letter === "c").length;
+  const scored = (times) => [...times].filter((letter) => "cwu".includes(letter)).length;
+  const flips = (i, model) => {
+    const times = timesOf(i, model);
+    return data.target[i] !== null && right(times) > 0 && right(times) < scored(times);
+  };
 
   function chunkOf(i) {
     let low = 0, high = data.chunks.length - 1;
@@ -182,9 +191,13 @@
     for (let b = a + 1; b < data.models.length; b++) differences.push([`d${a},${b}`, `${data.models[a]} ≠ ${data.models[b]}`]);
   }
   const held = new Set(data.answers.map((one) => one.outcome).join(""));
+  const everHeld = new Set(data.answers.flatMap((one) => one.times || []).join(""));
   options(fields.outcome, [
     ["", "all"],
-    ...Object.entries(OUTCOMES).filter(([letter]) => held.has(letter)).map(([letter, [word]]) => [letter, word]),
+    ...Object.entries(OUTCOMES).filter(([letter]) => held.has(letter))
+      .map(([letter, [word]]) => [letter, repeated ? `${word} by majority` : word]),
+    ...(repeated ? [["f", "flips"]] : []),
+    ...["u", "e"].filter((letter) => everHeld.has(letter)).map((letter) => [`s${letter}`, `${OUTCOMES[letter][0]} at least once`]),
     ...(several ? [["d", "models differ"], ...(differences.length > 1 ? differences : [])] : []),
   ]);
   options(fields.order, [["", "as asked"], ["slow", "slowest first"], ["fast", "fastest first"]]);
@@ -217,12 +230,14 @@
     const models = fields.model.value === "" ? data.models.map((_, at) => at) : [Number(fields.model.value)];
     const all = data.models.map((_, at) => at);
     const [b, s] = subject.split("/").map(Number);
-    const pair = outcome.length > 1 ? outcome.slice(1).split(",").map(Number) : all;
+    const pair = outcome.length > 1 && outcome.startsWith("d") ? outcome.slice(1).split(",").map(Number) : all;
     return (i) => {
       if (benchmark !== "" && data.benchmark[i] !== Number(benchmark)) return false;
       if (subject !== "" && (data.benchmark[i] !== b || data.subject[i] !== s)) return false;
       if (models.length === 1 && outcomeOf(i, models[0]) === "-") return false;
       if (outcome.startsWith("d")) return differs(i, pair);
+      if (outcome === "f") return models.some((model) => flips(i, model));
+      if (outcome.startsWith("s")) return models.some((model) => timesOf(i, model).includes(outcome[1]));
       return outcome === "" || models.some((model) => outcomeOf(i, model) === outcome);
     };
   }
@@ -278,7 +293,7 @@
     if (question.haystack === undefined) {
       const parts = [idOf(i), nameOf(i), question.prompt];
       for (const own of Object.values(question.models)) {
-        parts.push(own.text, own.reasoning, own.error, ...(own.notes || []));
+        for (const time of own.times) parts.push(time.text, time.reasoning, time.error, ...(time.notes || []));
       }
       question.haystack = parts.filter(Boolean).join("\n").toLowerCase();
     }
@@ -307,7 +322,9 @@
         if (wanted >= 0) fields.benchmark.value = String(wanted);
         offerSubjects();
         if (subject >= 0) fields.subject.value = `${wanted}/${subject}`;
-        if (link.dataset.outcome) fields.outcome.value = link.dataset.outcome;
+        const outcome = link.dataset.outcome; // errors and unparsed are counted by answers
+        if (outcome) fields.outcome.value = repeated && "ue".includes(outcome) ? `s${outcome}` : outcome;
+        if (link.dataset.model) fields.model.value = several ? link.dataset.model : "";
         if (link.dataset.differ) fields.outcome.value = differences.length > 1 ? `d${link.dataset.differ}` : "d";
         filter();
       });
@@ -346,12 +363,14 @@
     peeking = setTimeout(peek, 60);
   }
 
-  function badge(letter, model) {
+  function badge(letter, model, times) {
     const node = make("span", "badge");
     const [word, sign] = OUTCOMES[letter] || ["not asked", "·"];
     node.classList.add(OUTCOMES[letter] ? `o-${word}` : "none");
     node.textContent = sign;
-    node.title = several ? `${plain(data.models[model])}: ${word}` : word;
+    if (times) node.append(make("small", "", `${right(times)}/${scored(times)}`));
+    const said = times ? `${word} by majority, right ${right(times)} of ${scored(times)} times` : word;
+    node.title = several ? `${plain(data.models[model])}: ${said}` : said;
     node.setAttribute("role", "img");
     node.setAttribute("aria-label", node.title);
     return node;
@@ -366,7 +385,9 @@
     row.setAttribute("aria-setsize", String(found.length));
     row.style.top = `${at * ROW}px`;
     const badges = make("div", "badges");
-    data.models.forEach((_, model) => badges.append(badge(outcomeOf(i, model), model)));
+    data.models.forEach((_, model) => {
+      badges.append(badge(outcomeOf(i, model), model, flips(i, model) ? timesOf(i, model) : ""));
+    });
     const what = make("div", "what");
     const id = make("div", "id");
     put(id, data.benchmarks.length > 1 ? `${benchmarkOf(i).name} ${nameOf(i)}` : nameOf(i));
@@ -508,40 +529,69 @@
     return box;
   }
 
-  function ofModel(i, model, own) {
-    const part = make("section");
-    const [word, sign] = OUTCOMES[outcomeOf(i, model)];
-    const verdict = make("div", "verdict");
-    verdict.append(make("span", `chip o-${word}`, `${sign} ${word}`));
+  function verdictOf(letter, answer, target, note) {
+    const line = make("div", "verdict");
+    const [word, sign] = OUTCOMES[letter];
+    line.append(make("span", `chip o-${word}`, `${sign} ${word}`));
+    if (note) line.append(make("span", "quiet", note));
     const pair = make("span", "pair");
-    for (const [label, value] of [["answer ", data.answers[model].answer[i]], ["right ", data.target[i]]]) {
+    for (const [label, value] of [["answer ", answer], ["right ", target]]) {
       if (label === "right " && value === null) continue;
       const bold = make("b");
       put(bold, value === null ? "none" : value);
       pair.append(make("span", "quiet", (pair.childNodes.length ? " · " : "") + label), bold);
     }
-    verdict.append(pair);
+    line.append(pair);
+    return line;
+  }
+
+  function ofModel(i, model, own) {
+    const part = make("section");
     const name = make("h4");
     put(name, data.models[model]);
     if (several) part.append(name);
-    part.append(verdict, facts(i, model, own));
-    if (own.error) part.append(make("h4", "", "Error"), block(own.error, "failed"));
-    if (own.scores) part.append(make("h4", "", "Choice scores"), scoresOf(own.scores, data.target[i], data.answers[model].answer[i]));
-    if (own.text || !own.scores) part.append(make("h4", "", "Raw text"), own.text ? block(own.text) : make("div", "quiet", "empty"));
-    if (own.reasoning) {
-      const fold = make("details");
-      fold.append(make("summary", "quiet", "Reasoning"), block(own.reasoning));
-      part.append(fold);
-    }
-    if (own.prompt) part.append(make("h4", "", "Prompt as this model got it"), promptOf(own.prompt));
+    const told = { outcome: outcomeOf(i, model), answer: data.answers[model].answer[i], ms: data.answers[model].ms[i] };
+    const many = own.times.length > 1;
+    part.append(verdictOf(told.outcome, told.answer, data.target[i], many && "by majority"));
+    if (many) part.append(timesList(i, model, own.times));
+    else part.append(...ofTime(i, { ...told, ...own.times[0] }));
     part.append(make("h4", "", "Ask just this question again"), rerun(benchmarkOf(i).commands[model], own.select));
     return part;
   }
 
-  function facts(i, model, own) {
-    const ms = data.answers[model].ms[i];
+  /* All answers to a question that was asked several times, each to be opened. */
+  function timesList(i, model, times) {
+    const box = make("div", "times");
+    const letters = timesOf(i, model), of = scored(letters);
+    const said = data.target[i] === null || !of ? `${times.length} answers` : `right ${right(letters)} of ${of} times`;
+    box.append(make("div", "quiet", said + (flips(i, model) ? ": it flips" : "")));
+    for (const [at, time] of times.entries()) {
+      const fold = make("details", "time"), head = make("summary");
+      head.append(make("span", "quiet", `${at + 1} `), verdictOf(time.outcome, time.answer, null));
+      fold.append(head, ...ofTime(i, time));
+      box.append(fold);
+    }
+    return box;
+  }
+
+  /* What came back one time. */
+  function ofTime(i, own) {
+    const part = [facts(own)];
+    if (own.error) part.push(make("h4", "", "Error"), block(own.error, "failed"));
+    if (own.scores) part.push(make("h4", "", "Choice scores"), scoresOf(own.scores, data.target[i], own.answer));
+    if (own.text || !own.scores) part.push(make("h4", "", "Raw text"), own.text ? block(own.text) : make("div", "quiet", "empty"));
+    if (own.reasoning) {
+      const fold = make("details");
+      fold.append(make("summary", "quiet", "Reasoning"), block(own.reasoning));
+      part.push(fold);
+    }
+    if (own.prompt) part.push(make("h4", "", "Prompt as this model got it"), promptOf(own.prompt));
+    return part;
+  }
+
+  function facts(own) {
     const said = [
-      ms !== null && seconds(ms),
+      own.ms !== null && seconds(own.ms),
       own.first_token_s && `first token after ${seconds(own.first_token_s * 1000)}`,
       own.prompt_tokens !== undefined && `${own.prompt_tokens.toLocaleString()} prompt tokens${own.shared_tokens ? ` (${own.shared_tokens.toLocaleString()} shared)` : ""}`,
       own.completion_tokens !== undefined && `${own.completion_tokens.toLocaleString()} written`,
