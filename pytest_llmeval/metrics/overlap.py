@@ -62,6 +62,6 @@ def make_bleu(options: Mapping[str, object], where: str) -> Score:
     def score(answer: str, question: Question) -> float:
         golds = references(question)
         scorer = wide if any(map(_HAS_WIDE.search, golds)) else plain
-        return min(1.0, scorer.sentence_score(answer[:_MOST_CHARACTERS], golds).score / 100)
+        return min(1.0, float(scorer.sentence_score(answer[:_MOST_CHARACTERS], golds).score) / 100)
 
     return score
