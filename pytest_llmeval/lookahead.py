@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 
-from pytest_llmeval.fixtures import Models
+from pytest_llmeval.fixtures import LLM, Models
 from pytest_llmeval.types import Question
 
 _MAY_NOT_RUN = ("skip", "skipif", "xfail")
@@ -16,16 +16,24 @@ class LookAhead:
     """A window over the coming items of one process.
 
     Without xdist all items run in order, so the window reaches as far as the model wants. A
-    worker of xdist knows only this item and the next: others may be another worker's.
+    worker of xdist looks only at what it was sent: others may be another worker's.
     """
 
     def __init__(
-        self, asking: Mapping[pytest.Item, tuple[Question, str]], models: Models, *, knows_order: bool
+        self,
+        asking: Mapping[pytest.Item, tuple[Question, str]],
+        models: Models,
+        sent: Callable[[], Iterable[pytest.Item]] | None = None,
     ) -> None:
-        """``asking`` are the items that ask a question, in order, with it and their model's name."""
+        """``asking`` are the items that ask a question, in order, with it and their model's name.
+
+        ``sent`` gives, in a worker, the items after the next one that are its own.
+        """
         self._asking = asking
         self._models = models
-        self._knows_order = knows_order
+        self._sent = sent
+        #: by model: how many of its coming questions were looked at
+        self._known: dict[str, int] = {}
         self._items = list(asking)
         self._place = {item: place for place, item in enumerate(self._items)}
         self._last = {model: place for place, (_, model) in enumerate(asking.values())}
@@ -42,9 +50,8 @@ class LookAhead:
             if last < place and model != name:
                 self._models.close(model)
         llm = self._models.get(name)
-        if not self._knows_order:
-            known = [item] if nextitem is None or nextitem not in self._place else [item, nextitem]
-            llm.ask_ahead(self._questions(known, name))
+        if self._sent is not None:
+            self._among_sent(item, nextitem, llm)
             return
         self._asked = max(self._asked, place)
         if self._asked - place > llm.window // 2:
@@ -52,6 +59,17 @@ class LookAhead:
         end = min(place + llm.window, self._last[name] + 1)
         llm.ask_ahead(self._questions(self._items[self._asked : end], name))
         self._asked = end
+
+    def _among_sent(self, item: pytest.Item, nextitem: pytest.Item | None, llm: LLM) -> None:
+        self._known[llm.name] = known = self._known.get(llm.name, 0) - 1
+        if known > llm.window // 2:
+            return
+        assert self._sent is not None
+        later = [] if nextitem is None else [nextitem, *self._sent()]
+        own = [one for one in (item, *later) if one in self._asking and self._asking[one][1] == llm.name]
+        own = own[: llm.window]
+        llm.ask_ahead(self._questions(own, llm.name))  # which knows what it has asked already
+        self._known[llm.name] = len(own)
 
     def _questions(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
         asking = [(item, *self._asking[item]) for item in items]

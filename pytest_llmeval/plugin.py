@@ -241,11 +241,12 @@ def _check_expressions(config: pytest.Config) -> None:
 def _listen(config: pytest.Config, state: State) -> None:
     from pytest_llmeval.recorder import Recorder
     from pytest_llmeval.session import Controller
-    from pytest_llmeval.xdist import FromWorkers, ToController, part_name, run_folder
+    from pytest_llmeval.xdist import FromWorkers, ToController, part_name, run_folder, sent
 
     register = config.pluginmanager.register
     if is_worker(config):
-        register(Recorder(config, lambda: run_folder(config), part_name(config)), "llmeval-recorder")
+        recorder = Recorder(config, lambda: run_folder(config), part_name(config), sent(config))
+        register(recorder, "llmeval-recorder")
         register(ToController(config), "llmeval-worker")
         return
     controller = Controller(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from pytest_llmeval.collect import model_of, question_of
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
 from pytest_llmeval.lookahead import LookAhead
-from pytest_llmeval.state import STATE, State, is_worker
+from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Completion, Outcome, Question, Record
 from pytest_llmeval.vote import elected
 
@@ -96,8 +96,15 @@ def _call(item: pytest.Function) -> None:
 class Recorder:
     """The item side of the plugin, in whichever process runs the items."""
 
-    def __init__(self, config: pytest.Config, folder: Callable[[], Path], part: str) -> None:
-        self._config = config
+    def __init__(
+        self,
+        config: pytest.Config,
+        folder: Callable[[], Path],
+        part: str,
+        sent: Callable[[], Iterable[pytest.Item]] | None = None,
+    ) -> None:
+        """``sent`` gives, in a worker of xdist, the items after the next one that are its own."""
+        self._sent = sent
         self._state: State = config.stash[STATE]
         self._folder = folder
         self._part = part
@@ -113,7 +120,7 @@ class Recorder:
             question = question_of(item)
             if question is not None:
                 self._asking[item] = question, model_of(item, self._state)
-        self._ahead = LookAhead(self._asking, self._state.models, knows_order=not is_worker(self._config))
+        self._ahead = LookAhead(self._asking, self._state.models, self._sent)
         if self._asking:
             gc.freeze()  # else each full collection walks all questions and items again
             gc.set_threshold(_COLLECT_EVERY)
@@ -136,19 +143,14 @@ class Recorder:
         if item not in self._asking:
             return (yield)
         question, model = self._asking[item]
-        item.user_properties += [
-            (PREFIX + "id", question.id),
-            (PREFIX + "model", model),
-            (PREFIX + "benchmark", question.benchmark),
-            (PREFIX + "subject", question.subject),
-        ]
+        item.user_properties += named(question.id, model, question.benchmark, question.subject)
         try:
             return (yield)
         except pytest.skip.Exception:
             raise
         except Exception as error:
             record = self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
-            item.user_properties += _scalars(record, [record] * self._state.settings.repeats)
+            item.user_properties += scalars(record, [record] * self._state.settings.repeats)
             raise
 
     @pytest.hookimpl(wrapper=True)
@@ -185,7 +187,7 @@ class Recorder:
             util._reprcompare = compare
             llm.repeat = 0
         told = records[elected([(record.outcome, record.answer) for record in records])]
-        pyfuncitem.user_properties += _scalars(told, records)
+        pyfuncitem.user_properties += scalars(told, records)
         if broke is not None:
             raise broke
         if problem is not None:
@@ -249,12 +251,24 @@ class Recorder:
         if self._log is None:
             from pytest_llmeval.report.questions import QuestionLog
 
-            self._log = QuestionLog(self._folder() / self._part)
+            # of a worker that dies, what it has reported is counted: the line must be there before
+            often = self._sent is not None
+            self._log = QuestionLog(self._folder() / self._part, each_line=often)
         self._log.write(record)
         return record
 
 
-def _scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object]]:
+def named(id: str, model: str, benchmark: str, subject: str) -> list[tuple[str, object]]:
+    """What says, on a report, which question it is of."""
+    return [
+        (PREFIX + "id", id),
+        (PREFIX + "model", model),
+        (PREFIX + "benchmark", benchmark),
+        (PREFIX + "subject", subject),
+    ]
+
+
+def scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object]]:
     """What rides the report: ``record`` stands for all the ``records`` of its question."""
     completion = record.completion
     pairs: list[tuple[str, object]] = [

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmeval.collect import planned
+from pytest_llmeval.collect import model_of, planned, question_of
 from pytest_llmeval.errors import LLMEvalError, UserError
 from pytest_llmeval.fixtures import make_say
+from pytest_llmeval.recorder import named, scalars
 from pytest_llmeval.report.folder import write_text
 from pytest_llmeval.state import STATE, State
+from pytest_llmeval.types import Completion, Outcome, Record
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.serving.process import Running
+    from pytest_llmeval.scheduler import SliceScheduling
     from pytest_llmeval.session import Controller
+    from pytest_llmeval.slices import Key
     from pytest_llmeval.types import ModelConfig
 
 _KEY = "llmeval"
 _SERVERS = "llmeval_servers"
+_STEALS = "llmeval_steals"
+#: the part of questions.jsonl that the controller writes; after those of all workers by name
+_PART = "questions.gwx.jsonl"
+_FURTHEST = 4096
 
 
 def run_folder(config: pytest.Config) -> Path:
@@ -43,6 +52,23 @@ def part_name(config: pytest.Config) -> str:
 def plan_name(worker: str) -> str:
     """The name of the file in which a worker tells, early, what is planned."""
     return f"plan.{worker}.json"
+
+
+def sent(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
+    """What gives the items that this worker was sent, after the next: the queue that xdist fills.
+
+    It gives none under ``--dist=worksteal``, which may take them back.
+    """
+    interactor: Any = next(one for one in config.pluginmanager.get_plugins() if hasattr(one, "torun"))
+    if getattr(config, "workerinput")[_STEALS]:  # noqa: B009
+        return tuple
+
+    def items() -> list[pytest.Item]:
+        with interactor.torun.lock() as queue:
+            indices = [index for index in islice(queue, _FURTHEST) if isinstance(index, int)]
+        return [interactor.session.items[index] for index in indices]
+
+    return items
 
 
 def started_server(config: pytest.Config, model: str) -> Running | None:
@@ -68,7 +94,22 @@ class ToController:
         self._state.planned = planned(session.items, self._state)
         path = run_folder(self._config) / plan_name(self._config.workerinput["workerid"])  # type: ignore[attr-defined]
         with contextlib.suppress(LLMEvalError):  # the folder is on another machine
-            write_text(path, json.dumps(self._plan()))
+            write_text(path, json.dumps({**self._plan(), "items": [*map(self._asks, session.items)]}))
+
+    def _asks(self, item: pytest.Item) -> tuple[str | None, ...] | None:
+        """What the controller must know of a question; None for any other item."""
+        question = question_of(item)
+        if question is None:
+            return None
+        model = model_of(item, self._state)
+        return (
+            model,
+            question.benchmark,
+            question.subject,
+            question.id,
+            question.answer,
+            question.cluster,
+        )
 
     def _plan(self) -> dict[str, Any]:
         infos = {name: asdict(suite.info) for name, suite in self._state.suites.items()}
@@ -96,6 +137,11 @@ class FromWorkers:
         self._state: State = config.stash[STATE]
         self._controller = controller
         self._servers: dict[str, tuple[str, str]] = {}
+        self._scheduler: SliceScheduling | None = None
+        #: of each item what a worker said it asks
+        self._asking: list[list[str] | None] = []
+        #: of each worker, by its number: the last item whose end it reported
+        self._counted: dict[str, str] = {}
 
     def pytest_xdist_setupnodes(self) -> None:
         """Start the servers of served models: one for all workers."""
@@ -126,6 +172,7 @@ class FromWorkers:
         try:
             node.workerinput[_KEY] = str(self._controller.folder)
             node.workerinput[_SERVERS] = self._servers
+            node.workerinput[_STEALS] = self._config.option.dist == "worksteal"
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -134,7 +181,9 @@ class FromWorkers:
         self._controller.order = {nodeid: place for place, nodeid in enumerate(ids)}
         path = self._controller.folder / plan_name(node.gateway.id)
         with contextlib.suppress(OSError, ValueError):
-            self._take_plan(json.loads(path.read_text("utf-8")))
+            plan = json.loads(path.read_text("utf-8"))
+            self._take_plan(plan)
+            self._asking = self._asking or plan["items"]
         path.unlink(missing_ok=True)
 
     def _take_plan(self, found: dict[str, Any]) -> None:
@@ -162,3 +211,71 @@ class FromWorkers:
         ):
             own.extend(line for line in found[theirs] if line not in own)
         state.fatal = state.fatal or found["fatal"]
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SliceScheduling | None:
+        """Slices of questions, where items are handed out by load."""
+        if config.option.dist != "load":
+            return None
+        from pytest_llmeval.scheduler import SliceScheduling
+
+        self._scheduler = SliceScheduling(config, log, self._keys, self._has_counted, self._give_up)
+        return self._scheduler
+
+    def _keys(self) -> list[Key | None]:
+        return [None if asks is None else (asks[0], asks[1], asks[2]) for asks in self._asking]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember how far each worker is."""
+        node = getattr(report, "node", None)
+        if node is not None and (report.when == "call" or not report.passed):
+            self._counted[node.gateway.id] = report.nodeid
+
+    def _has_counted(self, node: Any, nodeid: str) -> bool:
+        return self._counted.get(node.gateway.id) == nodeid
+
+    def _give_up(self, node: Any, nodeid: str) -> None:
+        """A question that no worker survives is an error, as if its request had failed."""
+        from pytest_llmeval.report.questions import QuestionLog
+
+        asks = self._asking[self._controller.order[nodeid]]
+        assert asks is not None
+        model, benchmark, subject, id, target, cluster = asks
+        message = f"two workers crashed while they ran this question (the second was {node.gateway.id})"
+        record = Record(
+            id=id,
+            nodeid=nodeid,
+            model=model,
+            benchmark=benchmark,
+            subject=subject,
+            outcome=Outcome.ERROR,
+            answer=None,
+            target=target,
+            completion=Completion(error=message),
+            prompt="",
+            cluster=cluster,
+        )
+        records = [replace(record, repeat=repeat) for repeat in range(self._state.settings.repeats)]
+        with QuestionLog(self._controller.folder / _PART) as log:
+            for one in records:
+                log.write(one)
+        file = nodeid.split("::")[0]
+        report = pytest.TestReport(
+            nodeid=nodeid,
+            location=(file, None, nodeid.partition("::")[2]),
+            keywords={},
+            outcome="failed",
+            longrepr=f"{id}: {message}",
+            when="call",
+            user_properties=named(id, model, benchmark, subject) + scalars(record, records),
+        )
+        report.node = node  # type: ignore[attr-defined]
+        self._config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which then sees the exit code
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Questions that nobody is left to ask are no success."""
+        left = 0 if self._scheduler is None else len(self._scheduler.pending)
+        if left and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._state.notes.append(f"{left} items were not run: too many workers crashed")

@@ -26,6 +26,7 @@ PURE = {
     "tolerance",
     "gate",
     "vote",
+    "slices",
 }
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {
@@ -38,6 +39,7 @@ PYTEST = {
     "fixtures",
     "showing",
     "xdist",
+    "scheduler",
     "state",
     "hookspec",
     "selection",

@@ -27,7 +27,9 @@ class QuestionLog:
     Raises ``LLMEvalError`` naming the folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, each_line: bool = False) -> None:
+        """With ``each_line`` a line is there when ``write`` returns."""
+        self._every_s = -1.0 if each_line else _FLUSH_EVERY_S
         self._folder = path.parent
         self._flushed = 0.0
         with writing(self._folder):
@@ -42,7 +44,7 @@ class QuestionLog:
         now = time.monotonic()
         try:
             self._file.write(line + b"\n")
-            if now - self._flushed > _FLUSH_EVERY_S:
+            if now - self._flushed > self._every_s:
                 self._file.flush()
                 self._flushed = now
         except OSError as error:
