@@ -128,7 +128,7 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         """With fewer items than this a worker is sent more."""
         if self._keys[self.pending[0]] is not None:
             return max(2, self._parts[0] // 2 + 1)
-        return max(2, self._ordinary // self.numnodes // 4)
+        return max(2, self._ordinary // int(self.numnodes) // 4)
 
     def _send_next(self, node: WorkerController) -> None:
         """Send a slice, or as many ordinary tests as xdist's own ``load`` would."""
