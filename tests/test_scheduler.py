@@ -1,0 +1,198 @@
+"""xdist with questions: the same results as without, few large batches, and no question lost to a crash."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from server import Server
+
+TOML = """
+name = "many"
+title = "Many"
+split = "val"
+shots = 0
+
+[data]
+paths = ["data/{split}/{subject}_{split}.csv"]
+
+[prompts.generate]
+user = "{{ question }}\\nA. {{ A }}\\nB. {{ B }}\\nC. {{ C }}\\nD. {{ D }}\\nAnswer:"
+
+[subjects]
+birds = {name = "Birds", zh = "鸟类", groups = ["nature"]}
+logic = {name = "Logic", zh = "逻辑", groups = ["thought", "hard"]}
+rocks = {name = "Rocks", zh = "岩石", groups = ["nature"]}
+"""
+SIZES = {"birds": 30, "logic": 90, "rocks": 40}
+#: a model that says in which batches it was asked
+BATCHES = """
+import os, pathlib, time
+from pytest_llmeval.models.base import run_batches
+from pytest_llmeval.types import Completion
+
+class Batched:
+    window = 32
+    def check(self): pass
+    def identity(self): return "batched"
+    def run(self, jobs):
+        run_batches(jobs, self.answer, 32)
+    def answer(self, batch):
+        time.sleep(0.05)
+        with open("batches.txt", "a") as file:
+            file.write(f"{len(batch)}\\n")
+        for job in batch:
+            job.finish(Completion(text="A"))
+
+def pytest_llmeval_make_model(config, cache_dir):
+    return Batched() if config.backend == "batched" else None
+"""
+KILLS = """
+import os, pathlib, signal
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    if "[" in item.name and item.name.split("[")[1].startswith(KILLERS):
+        marker = pathlib.Path("killed.txt")
+        with marker.open("a") as file:
+            file.write(item.name + "\\n")
+        if ALWAYS or marker.read_text().count(item.name) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def many(pytester: pytest.Pytester) -> Path:
+    """160 questions in three subjects; who always says A is right for a quarter."""
+    folder = pytester.path / "many"
+    (folder / "data/val").mkdir(parents=True)
+    for subject, rows in SIZES.items():
+        lines = ["id,question,A,B,C,D,answer"]
+        lines += [f"{n},{subject} question {n}?,one,two,three,four,{'ABCD'[n % 4]}" for n in range(rows)]
+        (folder / f"data/val/{subject}_val.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    (folder / "benchmark.toml").write_text(TOML, "utf-8")
+    return folder
+
+
+def found(pytester: pytest.Pytester) -> tuple[object, list[tuple[object, ...]]]:
+    """What a run counted, and each of its questions."""
+    latest = pytester.path / "reports/latest"
+    (result,) = json.loads((latest / "results.json").read_text("utf-8"))["results"]
+    subjects = {name: subject["counts"] for name, subject in result["subjects"].items()}
+    rows = map(json.loads, (latest / "questions.jsonl").read_text("utf-8").splitlines())
+    told = ("id", "nodeid", "outcome", "answer", "target", "prompt", "error")
+    return (result["counts"], subjects), [tuple(row[name] for name in told) for row in rows]
+
+
+def run(pytester: pytest.Pytester, *args: str, model: str = "echo") -> pytest.RunResult:
+    base = (f"--llm-model={model}", "--llm-benchmark=many", "--llm-no-cache", "-p", "no:cacheprovider")
+    return pytester.runpytest_subprocess(*base, *args)
+
+
+def kill(pytester: pytest.Pytester, *starts: str, always: bool = False) -> None:
+    pytester.makeconftest(KILLS.replace("KILLERS", repr(starts)).replace("ALWAYS", repr(always)))
+
+
+def test_any_number_of_workers_finds_the_same(pytester: pytest.Pytester, many: Path) -> None:
+    runs = {}
+    for workers in ("-n0", "-n2", "-n3"):
+        assert run(pytester, workers).ret == 0
+        runs[workers] = found(pytester)
+    assert len(runs["-n0"][1]) == 160
+    assert runs["-n2"] == runs["-n0"]
+    assert runs["-n3"] == runs["-n0"]
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(pytester: pytest.Pytester, many: Path) -> None:
+    assert run(pytester, "-n0").ret == 0
+    whole = found(pytester)
+    kill(pytester, "birds-12]", "logic-70]")
+    done = run(pytester, "-n2")
+    assert done.ret == 0
+    assert (pytester.path / "killed.txt").read_text().count("logic-70") == 2
+    assert found(pytester) == whole
+    done.stdout.fnmatch_lines(["*replacing crashed worker*"])
+    done.stdout.no_fnmatch_line("*crashed while running*")
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_question_that_always_kills_is_one_error(
+    pytester: pytest.Pytester, many: Path, repeats: int
+) -> None:
+    kill(pytester, "logic-40]", always=True)
+    done = run(pytester, "-n2", f"--llm-repeats={repeats}")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    (counts, _), rows = found(pytester)
+    assert counts["requested"] == 160 * repeats  # type: ignore[index]
+    assert counts["error"] == repeats  # type: ignore[index]
+    errors = [row for row in rows if row[2] == "error"]
+    assert [row[0] for row in errors] == ["many/logic/40"] * repeats
+    assert "two workers crashed while they ran this question" in str(errors[0][-1])
+    assert Counter(row[0] for row in rows) == dict.fromkeys((row[0] for row in rows), repeats)
+    assert (pytester.path / "killed.txt").read_text().count("logic-40") == 2
+    done.stdout.fnmatch_lines(["*1 failed*"])
+
+
+def test_an_allowed_error_is_forgiven(pytester: pytest.Pytester, many: Path) -> None:
+    kill(pytester, "rocks-3]", always=True)
+    assert run(pytester, "-n2", "--llm-allow-errors=1").ret == 0
+
+
+def test_without_workers_left_the_run_has_failed(pytester: pytest.Pytester, many: Path) -> None:
+    kill(pytester, "birds-2]", "logic-60]")
+    done = run(pytester, "-n2", "--max-worker-restart=0")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["*items were not run: too many workers crashed*", "incomplete: *"])
+
+
+@pytest.mark.parametrize("workers", ["-n2", "-n3"])
+def test_ordinary_tests_run_beside(pytester: pytest.Pytester, many: Path, workers: str) -> None:
+    pytester.makepyfile(
+        """
+        import os, pathlib, pytest
+
+        @pytest.mark.parametrize("number", range(25))
+        def test_own(number):
+            assert number != 7
+
+        def test_dies():
+            os._exit(3)
+        """
+    )
+    done = run(pytester, workers, "test_ordinary_tests_run_beside.py")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["*crashed while running*test_dies*"])
+    done.stdout.fnmatch_lines(["*2 failed, 24 passed, 41 correct, 119 wrong*"])
+
+
+def test_batches_stay_full(pytester: pytest.Pytester, many: Path) -> None:
+    pytester.makeconftest(BATCHES)
+    sizes = {}
+    for workers in ("-n0", "-n2"):
+        assert run(pytester, workers, model="batched:x").ret == 0
+        batches = pytester.path / "batches.txt"
+        sizes[workers] = [int(line) for line in batches.read_text().split()]
+        batches.unlink()
+        assert sum(sizes[workers]) == 160
+    # each worker has a first batch and a last of its own, and some while it waits for the next slice
+    assert len(sizes["-n2"]) <= 2 * len(sizes["-n0"]) + 4
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as one:
+        yield one
+
+
+@pytest.mark.parametrize("args", [("-n2",), ("-n3",), ("-n2", "--dist=worksteal")])
+def test_each_question_is_asked_once(
+    pytester: pytest.Pytester, many: Path, server: Server, args: tuple[str, ...]
+) -> None:
+    assert run(pytester, *args, f"--llm-base-url={server.url}", model="openai:m").ret == 0
+    asked = Counter(body["messages"][-1]["content"].splitlines()[0] for body in server.bodies)
+    assert len(asked) == 160
+    assert set(asked.values()) == {1}
