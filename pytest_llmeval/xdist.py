@@ -59,7 +59,8 @@ def sent(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
 
     It gives none under ``--dist=worksteal``, which may take them back.
     """
-    interactor: Any = next(one for one in config.pluginmanager.get_plugins() if hasattr(one, "torun"))
+    plugins = config.pluginmanager.get_plugins()
+    interactor: Any = next(one for one in plugins if type(one).__name__ == "WorkerInteractor")
     if getattr(config, "workerinput")[_STEALS]:  # noqa: B009
         return tuple
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from server import Server
+
+from pytest_llmeval.scheduler import SliceScheduling
+from pytest_llmeval.slices import Key
 
 TOML = """
 name = "many"
@@ -196,3 +203,75 @@ def test_each_question_is_asked_once(
     asked = Counter(body["messages"][-1]["content"].splitlines()[0] for body in server.bodies)
     assert len(asked) == 160
     assert set(asked.values()) == {1}
+
+
+class Worker:
+    """A worker as xdist runs it: an item begins when it is known what comes after it."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.queue: list[int] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, indices: Sequence[int]) -> None:
+        assert not self.shutting_down
+        self.queue += indices
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+    @property
+    def can_run(self) -> bool:
+        return len(self.queue) > (0 if self.shutting_down else 1)
+
+
+OURS: list[Key] = [("m", "b", "s"), ("m", "b", "t"), ("n", "b", "s")]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([None, *OURS]), st.integers(1, 60)), min_size=1, max_size=8),
+    st.integers(1, 4),
+    st.sets(st.integers(0, 300), max_size=4),
+    st.sampled_from([None, 1, 5]),
+    st.randoms(use_true_random=False),
+)
+def test_every_item_runs_once_whoever_crashes(
+    runs: list[tuple[Key | None, int]], number: int, killers: set[int], chunk: int | None, dice: Any
+) -> None:
+    keys = [key for key, length in runs for _ in range(length)]
+    ids = [f"test_it[{place}]" for place in range(len(keys))]
+    given_up: list[str] = []
+    config: Any = SimpleNamespace(
+        getvalue=lambda name: ["popen"] * number, getoption=lambda name: chunk, hook=None
+    )
+    scheduler: Any = SliceScheduling(
+        config, None, lambda: keys, lambda node, item: False, lambda node, item: given_up.append(item)
+    )
+    scheduler.log = lambda *words: None
+    workers = [Worker(f"gw{place}") for place in range(number)]
+    for worker in workers:
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, ids)
+    scheduler.schedule()
+    done: Counter[int] = Counter()
+    crashed: list[str] = []
+    while able := [worker for worker in workers if worker.can_run]:
+        worker = dice.choice(able)
+        item = worker.queue[0]
+        if item not in killers:
+            done[worker.queue.pop(0)] += 1
+            scheduler.mark_test_complete(worker, item)
+            continue
+        workers.remove(worker)
+        if (told := scheduler.remove_node(worker)) is not None:
+            crashed.append(told)
+        workers.append(Worker(f"gw{len(done)}-{item}"))  # as xdist replaces it
+        scheduler.add_node(workers[-1])
+        scheduler.add_node_collection(workers[-1], ids)
+        scheduler.schedule()
+    assert scheduler.tests_finished and not scheduler.has_pending
+    dead = {place for place in killers if place < len(ids)}
+    assert done == Counter(set(range(len(ids))) - dead)
+    assert sorted(given_up) == sorted(ids[place] for place in dead if keys[place] is not None)
+    assert sorted(crashed) == sorted(ids[place] for place in dead if keys[place] is None)
+    assert all(worker.shutting_down for worker in workers)
