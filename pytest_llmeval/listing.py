@@ -72,8 +72,8 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         except UserError as error:
             lines.append((name, f"broken: {error}"))
             continue
-        count = f"{len(one.subjects)} subjects" if one.subjects else "own questions"
-        lines.append(
-            (name, f"{one.title}: {count}, splits {', '.join(one.splits)}; groups {', '.join(one.groups)}")
-        )
+        subjects = "1 subject" if len(one.subjects) == 1 else f"{len(one.subjects)} subjects"
+        groups = f"; groups {', '.join(one.groups)}" if one.groups else ""
+        count = subjects if one.subjects else "own questions"
+        lines.append((name, f"{one.title}: {count}, splits {', '.join(one.splits)}{groups}"))
     return lines

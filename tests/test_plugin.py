@@ -350,7 +350,8 @@ def test_list(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*internlm-local*hf: /models/internlm", "*ceval*52 subjects*"])
     assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
     everything = pytester.runpytest_subprocess("--llm-list").stdout
-    everything.fnmatch_lines(["runs:", "  other  model cloud; limit 1"])
+    gsm8k = "  gsm8k *GSM8K: 1 subject, splits test, train"
+    everything.fnmatch_lines([gsm8k, "runs:", "  other  model cloud; limit 1"])
     assert "secret" not in everything.str()
 
 
