@@ -274,8 +274,7 @@ class Controller:
         folder = self.folder
         parts = sorted(folder.glob("questions.gw*.jsonl"))
         if parts:
-            order = [key for _, key in sorted(self._places)]
-            merge(parts, folder / QUESTIONS, order)
+            merge(parts, folder / QUESTIONS, [key for _, key in sorted(self._places)] or None)
             for part in parts:
                 part.unlink()
         run = RunInfo(

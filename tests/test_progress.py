@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_plugin import results, tiny
+from test_plugin import questions, results, tiny
 
 __all__ = ["tiny"]
 
@@ -107,6 +107,8 @@ def test_ctrl_c_ends_with_what_is_done(pytester: pytest.Pytester, slow: Path, xd
     found = results(pytester)
     assert found["run"]["complete"] is False
     assert 1 <= found["results"][0]["counts"]["requested"] < 8
+    # the counts are of the lines that there are
+    assert found["results"][0]["counts"]["requested"] == len(questions(pytester))
     assert "This run is incomplete" in (slow / "reports/latest/report.html").read_text("utf-8")
 
 

@@ -151,7 +151,8 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
     """Join question logs into ``target`` (which may be one of them); returns the number of lines.
 
     Of lines for the same question, model and repeat the last wins; a line that a crash cut off is
-    left out. Lines come in the ``order`` of (id, model), those it does not name after them as found.
+    left out. With an ``order`` of (id, model) only what it names is joined, in that order: a worker that
+    is interrupted may have written what nobody counted.
     Only where the lines are is kept in memory. Raises ``LLMEvalError`` naming the target's folder.
     """
     with writing(target.parent):
@@ -161,7 +162,7 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
             for start, row in placed_questions(path):
                 key = str(row["id"]), str(row["model"])
                 where.setdefault(key, {})[row.get("repeat", 0)] = number, start
-        keys = dict.fromkeys(key for key in order or () if key in where) | dict.fromkeys(where)
+        keys = list(where if order is None else dict.fromkeys(key for key in order if key in where))
         files = [path.open("rb") for path in paths]
         try:
             with replacing(target) as out:
@@ -171,4 +172,4 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
         finally:
             for file in files:
                 file.close()
-    return sum(map(len, where.values()))
+    return sum(len(where[key]) for key in keys)
