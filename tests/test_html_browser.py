@@ -453,6 +453,15 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
     assert page.complaints() == []
 
 
+def test_the_list_shows_what_is_each_question_s_own(page: Page, tmp_path: Path) -> None:
+    # a question a subject: nothing is shared, and each turn begins with the same instruction
+    page.open(write(pages.made_up(tmp_path, pages.records(4, TWO[:1], list(pages.SUBJECTS)[:4])))[0])
+    counted(page, 4)
+    peeks = "return [...document.querySelectorAll('.item .peek')].map((one) => one.textContent)"
+    page.until(lambda: len(page.js(peeks)) == 4 and "\u00a0" not in page.js(peeks))
+    assert all(re.match("题目：关于.*的第 0 题", one) for one in page.js(peeks)), page.js(peeks)
+
+
 def test_a_question_asked_once_says_nothing_of_repeats(
     page: Page, two_models: tuple[Path, list[Record]]
 ) -> None:

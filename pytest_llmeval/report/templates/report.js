@@ -421,7 +421,10 @@
 
   function gist(prompt) {
     const turn = prompt.lastIndexOf("[user]\n");
-    return prompt.slice(turn < 0 ? 0 : turn + 7).slice(0, 160).replace(/\s+/g, " ").trim() || "\u00a0";
+    let own = prompt.slice(turn < 0 ? 0 : turn + 7);
+    const first = own.slice(0, own.indexOf("\n") + 1); // an instruction that each turn begins with tells nothing
+    if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) own = own.slice(first.length);
+    return own.slice(0, 160).replace(/\s+/g, " ").trim() || "\u00a0";
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });
