@@ -106,7 +106,8 @@ class Runner:
                 own |= {key: keys.get(key, "") for key in step.get("env", {}) if key in KEYS}
                 secrets = keys if title.startswith(".gitlab") else {}
                 own = {k: v.replace("$CI_PROJECT_DIR", str(checkout)) for k, v in own.items()}
-                given = self.environment | secrets | own | {"GITHUB_STEP_SUMMARY": str(summary)}
+                github = {} if title.startswith(".gitlab") else {"GITHUB_STEP_SUMMARY": str(summary)}
+                given = self.environment | secrets | own | github
                 start = time.monotonic()
                 done = subprocess.run(
                     ["bash", "-e", "-c", step["run"]],
