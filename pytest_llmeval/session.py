@@ -45,7 +45,7 @@ _STATUS = {
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
 _BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
-_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "aiohttp")
+_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
 
 
 class Controller:

@@ -90,7 +90,7 @@ def test_imports_point_down(path: Path) -> None:
         if top in ("torch", "transformers"):
             assert module.startswith("models.hf.") or module == "models.smollm2", f"{module} imports {top}"
             assert module not in WITHOUT_TORCH, f"{module} imports {top}"
-        if top == "aiohttp":
+        if top in ("openai", "httpx2"):
             assert module == "models.transport"
         if top == "ray":
             assert module == "models.cluster.driver"

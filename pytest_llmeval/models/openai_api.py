@@ -21,7 +21,7 @@ from pytest_llmeval.models.endpoint import SIGNING, Endpoint, find
 from pytest_llmeval.models.extras import Extras
 from pytest_llmeval.models.pacing import Pace, Sleep
 from pytest_llmeval.models.traffic import Traffic
-from pytest_llmeval.models.transport import connect, need_http
+from pytest_llmeval.models.transport import connect, need_sdk
 from pytest_llmeval.types import ModelConfig
 
 RETRIES = 5
@@ -105,7 +105,7 @@ class OpenAIModel:
     def run(self, jobs: Jobs) -> None:
         """Answer jobs, as many at a time as ``level`` says. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
-        need_http()
+        need_sdk()
         asyncio.run(self._serve(jobs, where, self._name(where)))
 
     async def _serve(self, jobs: Jobs, where: Endpoint, name: str) -> None:
@@ -208,7 +208,7 @@ def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnus
 def _models(where: Endpoint) -> tuple[str, ...]:
     """The models a server says it has; remembered. Raises ``Refused`` and ``ModelUnusable``."""
     if where.url not in _listed:
-        need_http()
+        need_sdk()
         _listed[where.url] = wire.model_names(asyncio.run(_list(where)))
     return _listed[where.url]
 

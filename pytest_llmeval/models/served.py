@@ -16,7 +16,7 @@ from pytest_llmeval.models.hf import fingerprint, load
 from pytest_llmeval.models.openai_api import OpenAIModel, answering
 from pytest_llmeval.models.serving import presets
 from pytest_llmeval.models.serving.process import Running, Server, free_port
-from pytest_llmeval.models.transport import need_http
+from pytest_llmeval.models.transport import need_sdk
 from pytest_llmeval.types import ModelConfig
 
 START_TIMEOUT_S = 1800.0
@@ -46,7 +46,7 @@ class ServedModel:
 
     def check(self) -> None:
         """Preset, command and path; starts nothing. Raises ``ModelUnusable``."""
-        need_http()
+        need_sdk()
         words = presets.command(self.config, 0)
         presets.executable(self.config, words[0])
         if self.config.target:
