@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pytest_llmeval.compare import Change
 from pytest_llmeval.stats import POWER, Z95, pairs_needed
+
+if TYPE_CHECKING:
+    from pytest_llmeval.compare import Change
 
 _MOST = 10_000_000
 
@@ -56,7 +58,8 @@ def questions_needed(change: Change, margin: float) -> int | None:
     worth = pairs / change.pairs
     changing = min(1.0, (fixed + broken) / pairs)
     if changing == 0:  # Tango's interval then is z^2 / (n + z^2) to each side
-        return math.ceil(Z95**2 * (1 - margin) / margin / worth) if margin else None
+        exact = Z95**2 * (1 - margin) / margin / worth if margin else math.inf
+        return math.ceil(exact) if exact < _MOST else None
     for true_change in (0.0, change.change):
         number = pairs_needed(margin, changing, true_change, power=POWER)
         if number is not None and number > pairs:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmeval.compare import Change
@@ -91,6 +91,7 @@ def test_the_verdict_is_what_the_interval_says(of: tuple[int, int, int], margin:
         assert judged.verdict == "inconclusive" and judged.needed >= 1
 
 
+@example((0, 0, 1), 5e-324, 0.25)
 @given(changes, st.floats(0, 0.4), st.floats(0.001, 0.4))
 def test_a_larger_tolerance_never_makes_it_worse(
     of: tuple[int, int, int], margin: float, more: float
