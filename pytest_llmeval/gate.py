@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from pytest_llmeval.compare import Comparison
 from pytest_llmeval.errors import UserError, one_line, unknown
 from pytest_llmeval.stats import Counts, wilson, z_of
 from pytest_llmeval.tolerance import judge
+
+if TYPE_CHECKING:
+    from pytest_llmeval.compare import Comparison
 
 GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "not_run"]
 

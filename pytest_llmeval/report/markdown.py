@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from pytest_llmeval.compare import Comparison
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.comparison import HEADER, remarks, rows, title
 from pytest_llmeval.report.summary import Group, Part, Result, outline
 from pytest_llmeval.report.terminal import error_groups
+
+if TYPE_CHECKING:
+    from pytest_llmeval.compare import Comparison
 
 _MOST_MOVED = 20
 _HEADER = (
@@ -100,6 +102,8 @@ def _repeats(result: Result) -> list[str]:
 
 
 def _comparison(comparison: Comparison) -> list[str]:
+    from pytest_llmeval.report.comparison import HEADER, remarks, rows, title
+
     table = []
     for row in rows(comparison):
         label = escape(row.label)

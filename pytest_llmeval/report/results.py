@@ -8,14 +8,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.compare import Comparison
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.comparison import comparison_json
 from pytest_llmeval.report.folder import RESULTS, write_text
 from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.report.summary import Group, Part, Repeats, Result, outline
+
+if TYPE_CHECKING:
+    from pytest_llmeval.compare import Comparison
 
 SCHEMA = 1
 REPORT = "report.html"
@@ -67,6 +68,8 @@ def results_json(
     comparisons: Iterable[Comparison] = (),
 ) -> dict[str, Any]:
     """The content of results.json, schema 1."""
+    from pytest_llmeval.report.comparison import comparison_json
+
     return {
         "schema": SCHEMA,
         "run": {
