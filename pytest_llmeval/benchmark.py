@@ -1,11 +1,9 @@
-"""A benchmark is a folder with a benchmark.toml: what is in it, checked, and where to find it."""
+"""A benchmark is a folder with a benchmark.toml: what is in it, checked."""
 
 from __future__ import annotations
 
-import os
 import re
 import string
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,90 +218,6 @@ _DATA = (
 )
 _SUBJECT = ("name", "zh", "groups")
 
-_loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
-
-
-def load(folder: Path) -> Benchmark:
-    """The benchmark in ``folder`` (or whose benchmark.toml this is); read again only when it changed.
-
-    It may also be a file of questions; a benchmark.toml beside it is then about that file. Raises
-    ``UserError`` naming file, key and mend.
-    """
-    from pytest_llmeval import own
-
-    if own.is_table(folder):
-        return _load_table(folder)
-    path = folder if folder.name == FILE_NAME else folder / FILE_NAME
-    try:
-        stat = path.stat()
-        stamp = stat.st_mtime_ns, stat.st_size
-        if path in _loaded and _loaded[path][0] == stamp:
-            return _loaded[path][1]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_open_columns(_table(path), path), path)
-    _loaded[path] = stamp, benchmark
-    return benchmark
-
-
-def _table(path: Path) -> dict[str, Any]:
-    """The content of a benchmark.toml. Raises ``UserError``."""
-    try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _load_table(file: Path) -> Benchmark:
-    """The benchmark that is one file of questions. Raises ``UserError``."""
-    from pytest_llmeval import own
-
-    beside = file.with_name(FILE_NAME)
-    table: dict[str, Any] = {}
-    try:
-        stat = file.stat()
-        changed = [stat.st_mtime_ns, stat.st_size]
-        if _is_benchmark(file.parent):
-            changed.append(beside.stat().st_mtime_ns)
-            table = _table(beside)
-            data = table.get("data", {})
-            table["data"] = {**data, "paths": [file.name]} if isinstance(data, dict) else data
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    stamp = changed[0], sum(changed[1:])
-    if file in _loaded and _loaded[file][0] == stamp:
-        return _loaded[file][1]
-    benchmark = parse(own.completed(table, file), file)
-    _loaded[file] = stamp, benchmark
-    return benchmark
-
-
-def _open_columns(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    """What a benchmark.toml leaves open, filled from its one table of questions, where it has one."""
-    from pytest_llmeval import own
-
-    data = table.get("data", {})
-    if (
-        not isinstance(data, dict)
-        or {"question", "messages", "choices", "answer", "hub", "header"} & data.keys()
-    ):
-        return table
-    named = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
-    if named is None:
-        found = own.table_in(path.parent)
-    elif isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) and "{" not in named[0]:
-        found = path.parent / named[0]
-    else:
-        return table
-    if found is None or not own.is_table(found):
-        return table
-    table.setdefault("name", path.parent.name)
-    return own.completed(table, found)
-
 
 def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     """The benchmark of a benchmark.toml's content. Raises ``UserError``."""
@@ -425,6 +339,8 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
             raise UserError(f"{path} [data.hub]: file is missing")
     pattern = reader.get("answer_pattern", str, None)
     if pattern is not None:
+        from pytest_llmeval.metrics.base import compile_pattern
+
         compile_pattern(pattern, f"{where}: answer_pattern")
     return DataSpec(
         format=kind,
@@ -444,14 +360,6 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         answer_pattern=pattern,
         messages=messages,
     )
-
-
-def compile_pattern(pattern: str, where: str) -> re.Pattern[str]:
-    """A user's regular expression. Raises ``UserError``."""
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(f"{where}: not a regular expression: {one_line(error)}") from None
 
 
 def _is_path(template: str) -> bool:
@@ -513,76 +421,3 @@ def _check_templates(benchmark: Benchmark) -> None:
                 allowed = fields | {"label"} if key == "choice" else fields
                 allowed = of_subject if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")
-
-
-def packaged_dir() -> Path:
-    """Where the benchmarks of this package are: in the wheel inside it, in the repository beside it."""
-    package = Path(__file__).parent
-    inside = package / "benchmarks"
-    return inside if inside.is_dir() else package.parent / "benchmarks"
-
-
-def _folders(parent: Path) -> dict[str, Path]:
-    return {file.parent.name: file.parent for file in sorted(parent.glob(f"*/{FILE_NAME}"))}
-
-
-def packaged() -> dict[str, Path]:
-    """The packaged benchmarks: name to folder."""
-    return _folders(packaged_dir())
-
-
-def _is_benchmark(folder: Path) -> bool:
-    # os.path: Path.is_file raises for a name that is too long or holds a NUL
-    return os.path.isfile(folder / FILE_NAME)
-
-
-def find(name: str, near: Path) -> Path:
-    """The folder of a benchmark, or its file of questions: a path, ``near`` itself, or a packaged one's name.
-
-    Raises ``UserError`` with the nearest name.
-    """
-    from pytest_llmeval import own
-
-    given = near / os.path.expanduser(name)
-    if given.name == FILE_NAME:
-        given = given.parent
-    if _is_benchmark(given):
-        return given.resolve()
-    if own.is_table(given):
-        return given.resolve()
-    for folder in (near, near / "benchmarks" / name):
-        if _is_benchmark(folder) and load(folder).name == name:
-            return folder
-    folders = packaged()
-    if name in folders:
-        return folders[name]
-    if os.path.isdir(given):
-        table = own.table_in(given)
-        if table is not None:
-            return table.resolve()
-        raise UserError(f"{given}: no {FILE_NAME} in this folder, and no file of questions")
-    if os.path.isfile(given):
-        raise UserError(f"{given}: no file of questions; they are .csv, .jsonl or .parquet")
-    raise unknown("benchmark", name, folders)
-
-
-def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
-    """All benchmarks that a session may mean: packaged, under ``start``, given, or along ``paths``."""
-    from pytest_llmeval import own
-
-    folders = [
-        *packaged().values(),
-        *_folders(start / "benchmarks").values(),
-        *_folders(start).values(),
-        start,
-    ]
-    folders += [find(name, start) for name in given]
-    for path in paths:
-        place = start / path.partition("::")[0]
-        folders += [place, place.parent]
-    found = {}
-    for folder in folders:
-        if _is_benchmark(folder) or own.is_table(folder):
-            benchmark = load(folder)
-            found[benchmark.name] = benchmark
-    return found

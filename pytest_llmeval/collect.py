@@ -55,11 +55,10 @@ def load_suite(
     """The suite in ``folder``, with the questions of ``only`` these ids if they are given, and what is to be
     said about it. Raises ``UserError``.
     """
-    from pytest_llmeval import benchmark as benchmarks
-    from pytest_llmeval import data, download, kinds, prompt
+    from pytest_llmeval import catalog, data, download, kinds, prompt
     from pytest_llmeval.report.summary import BenchmarkInfo
 
-    benchmark = benchmarks.load(folder)
+    benchmark = catalog.load(folder)
     split = settings.split or benchmark.split
     if split not in benchmark.splits:
         raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
@@ -178,10 +177,10 @@ class _NothingSelected(Exception):
 
 def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) -> Suite:
     """The suite called ``name``, read once a session. Raises ``UserError``."""
-    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval import catalog
 
     folder = find_benchmark(name, near, metafunc.config)
-    called = benchmarks.load(folder).name
+    called = catalog.load(folder).name
     if called not in state.suites:
         if not _selectable(metafunc, folder, state):
             raise _NothingSelected
@@ -207,13 +206,13 @@ def find_benchmark(name: str, near: Path, config: pytest.Config) -> Path:
 
 
 def _selectable(metafunc: pytest.Metafunc, folder: Path, state: State) -> bool:
-    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval import catalog
     from pytest_llmeval.selection import may_select
 
     expression = metafunc.config.option.keyword
     if not expression:
         return True
-    benchmark = benchmarks.load(folder)
+    benchmark = catalog.load(folder)
     if benchmark.data.ids != "number" or not benchmark.subjects:
         return True
     function = metafunc.definition.name
@@ -289,7 +288,7 @@ def planned(items: Sequence[pytest.Item], state: State) -> dict[str, dict[str, d
 
 def benchmark_paths(settings: Settings, start: Path, config: pytest.Config) -> list[Path]:
     """What pytest should collect for ``--llm-benchmark``. Raises ``UserError`` for an unknown one."""
-    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval.benchmark import FILE_NAME
 
     paths = []
     for given in settings.benchmarks:
@@ -298,7 +297,7 @@ def benchmark_paths(settings: Settings, start: Path, config: pytest.Config) -> l
             paths.append(folder)
             continue
         tests = sorted(folder.glob("test_*.py"))
-        paths += tests or [folder / benchmarks.FILE_NAME]
+        paths += tests or [folder / FILE_NAME]
     return paths
 
 
@@ -306,7 +305,8 @@ class BenchmarkFile(pytest.Module):
     """A benchmark folder without a test file, or a file of questions: the test that everybody would write."""
 
     def _getobj(self) -> ModuleType:
-        from pytest_llmeval.benchmark import FILE_NAME, load
+        from pytest_llmeval.benchmark import FILE_NAME
+        from pytest_llmeval.catalog import load
 
         try:
             place = self.path.parent if self.path.name == FILE_NAME else self.path

@@ -60,15 +60,16 @@ def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _benchmarks(start: Path) -> list[tuple[str, str]]:
-    from pytest_llmeval import benchmark as benchmarks
+    from pytest_llmeval import catalog
+    from pytest_llmeval.benchmark import FILE_NAME
 
-    folders = dict(benchmarks.packaged())
-    for file in sorted(start.glob(f"benchmarks/*/{benchmarks.FILE_NAME}")):
+    folders = dict(catalog.packaged())
+    for file in sorted(start.glob(f"benchmarks/*/{FILE_NAME}")):
         folders.setdefault(file.parent.name, file.parent)
     lines = []
     for name, folder in sorted(folders.items()):
         try:
-            one = benchmarks.load(folder)
+            one = catalog.load(folder)
         except UserError as error:
             lines.append((name, f"broken: {error}"))
             continue

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.benchmark import FILE_NAME, FORMATS, DataSpec
+from pytest_llmeval.data import read_rows
 from pytest_llmeval.errors import UserError, one_line
 
 _QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
@@ -55,8 +56,6 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
     Raises ``UserError`` for a file that is no table, or whose columns tell nothing.
     """
-    from pytest_llmeval.data import read_rows
-
     told = dict(table)
     data = dict(told.get("data", {})) if isinstance(told.get("data", {}), dict) else {}
     data.setdefault("format", path.suffix.lower().removeprefix("."))

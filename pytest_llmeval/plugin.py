@@ -86,7 +86,7 @@ def pytest_llmeval_extractors() -> Mapping[str, Extractor]:
 @pytest.hookimpl(trylast=True)
 def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
     """A folder, a file of questions, or what is packaged. Raises ``UserError``."""
-    from pytest_llmeval.benchmark import find
+    from pytest_llmeval.catalog import find
 
     return find(name, start)
 

@@ -252,8 +252,7 @@ class Recorder:
             from pytest_llmeval.report.questions import QuestionLog
 
             # of a worker that dies, what it has reported is counted: the line must be there before
-            often = self._sent is not None
-            self._log = QuestionLog(self._folder() / self._part, each_line=often)
+            self._log = QuestionLog(self._folder() / self._part, each_line=self._sent is not None)
         self._log.write(record)
         return record
 

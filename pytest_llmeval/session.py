@@ -79,7 +79,7 @@ class Controller:
         return new_run_folder(settings.report_dir, settings.run_name, model=name)
 
     def _parse_gates(self) -> tuple[gate.Gate, ...]:
-        from pytest_llmeval import benchmark as benchmarks
+        from pytest_llmeval import catalog
 
         settings = self._state.settings
         gates = tuple(gate.parse(expression) for expression in settings.fail_under)
@@ -91,7 +91,7 @@ class Controller:
         if any(one.benchmark for one in gates):
             start = self._config.invocation_params.dir
             given = [str(find_benchmark(one, start, self._config)) for one in settings.benchmarks]
-            known = benchmarks.known(start, given, self._config.args)
+            known = catalog.known(start, given, self._config.args)
             gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
         return gates
 
@@ -319,7 +319,7 @@ class Controller:
 
     def _rerun(self) -> Rerun:
         """How to ask one question again, from what was typed."""
-        from pytest_llmeval import benchmark as benchmarks
+        from pytest_llmeval import catalog
         from pytest_llmeval.options import OPTIONS
 
         settings, start = self._state.settings, self._config.invocation_params.dir
@@ -328,7 +328,7 @@ class Controller:
         if earlier is not None:  # "latest" will be another run then
             given["replay"] = os.path.relpath(earlier.folder, start)
         places = {one: find_benchmark(one, start, self._config) for one in settings.benchmarks}
-        names = {benchmarks.load(place).name: one for one, place in places.items()}
+        names = {catalog.load(place).name: one for one, place in places.items()}
         specs = zip((model.name for model in settings.models), settings.specs, strict=False)
         return Rerun(given, dict(specs), names, self._config.rootpath, start)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.benchmark import FILE_NAME, Benchmark, Hub, find, known, load, packaged, parse
+from pytest_llmeval.benchmark import FILE_NAME, Benchmark, Hub, parse
+from pytest_llmeval.catalog import find, known, load, packaged
 from pytest_llmeval.errors import UserError
 
 CEVAL = """

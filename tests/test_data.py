@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.benchmark import Benchmark, load, packaged, parse
+from pytest_llmeval.benchmark import Benchmark, parse
+from pytest_llmeval.catalog import load, packaged
 from pytest_llmeval.data import Located, Table, load_questions, load_shots, locate, read_table
 from pytest_llmeval.errors import DataMissing, UserError
 from pytest_llmeval.types import Question

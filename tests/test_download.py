@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.benchmark import FILE_NAME, load, packaged, parse
+from pytest_llmeval.benchmark import FILE_NAME, parse
+from pytest_llmeval.catalog import load, packaged
 from pytest_llmeval.data import load_questions, locate
 from pytest_llmeval.download import fetch, unpack
 from pytest_llmeval.errors import DataMissing
@@ -91,7 +92,7 @@ SCRIPT = """
 import sys, time
 time.sleep = lambda seconds: None  # between the client's retries
 from pathlib import Path
-from pytest_llmeval.benchmark import load, packaged
+from pytest_llmeval.catalog import load, packaged
 from pytest_llmeval.download import fetch
 from pytest_llmeval.errors import DataMissing
 try:
@@ -380,7 +381,9 @@ def test_tables_that_are_no_archive(hub: Hub, tmp_path: Path) -> None:
         'load(packaged()["ceval"])',
         'replace(c := load(packaged()["ceval"]), data='
         'replace(c.data, hub=Hub(c.data.hub.repo, ("main/val.csv",))))',
-    ).replace("import load", "import Hub, load")
+    ).replace(
+        "from pytest_llmeval.catalog", "from pytest_llmeval.benchmark import Hub\nfrom pytest_llmeval.catalog"
+    )
     said, _ = fetched(tmp_path, hub.url, script="from dataclasses import replace\n" + script)
     assert said == str(tmp_path / "ceval")
     assert (tmp_path / "ceval/main/val.csv").read_bytes() == CSV

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
 GROUND = {"types", "errors", "options", "config", "urls"}
 PURE = {
     "benchmark",
+    "catalog",
     "own",
     "scaffold",
     "data",

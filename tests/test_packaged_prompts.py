@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.benchmark import load, packaged
+from pytest_llmeval.catalog import load, packaged
 from pytest_llmeval.data import load_questions, load_shots, locate
 from pytest_llmeval.prompt import PromptBuilder
 from pytest_llmeval.types import ChatPrompt, Message, Mode, Request, TextPrompt

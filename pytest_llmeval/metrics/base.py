@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -59,3 +60,11 @@ def references(question: Question) -> list[str]:
         if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed):
             return listed
     return [gold]
+
+
+def compile_pattern(pattern: str, where: str) -> re.Pattern[str]:
+    """A user's regular expression. Raises ``UserError``."""
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(f"{where}: not a regular expression: {one_line(error)}") from None

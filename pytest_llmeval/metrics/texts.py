@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_llmeval.errors import UserError, one_line
 from pytest_llmeval.extract.numbers import value
-from pytest_llmeval.metrics.base import Score, checked, references
+from pytest_llmeval.metrics.base import Score, checked, compile_pattern, references
 from pytest_llmeval.types import Question
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -35,7 +35,7 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
         {"pattern": "", "ignore_case": True, "ignore_punctuation": True, "ignore_articles": False},
         where,
     )
-    pattern = _compile(given["pattern"], f"{where}: pattern") if given["pattern"] else None
+    pattern = compile_pattern(given["pattern"], f"{where}: pattern") if given["pattern"] else None
 
     def normalised(text: str) -> str:
         return normalise(
@@ -156,13 +156,6 @@ def _is_loose(char: str) -> bool:
     return char.isspace() or (unicodedata.category(char)[0] == "P" and char not in _KEPT) or char in "`"
 
 
-def _compile(pattern: str, where: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(f"{where}: not a regular expression: {one_line(error)}") from None
-
-
 def no_number(gold: str) -> str | None:
     """What is wrong with a gold answer of the metric number."""
     return None if value(gold) is not None else f"answer {one_line(repr(gold), 40)} is not a number"
@@ -171,7 +164,7 @@ def no_number(gold: str) -> str | None:
 def no_pattern(gold: str) -> str | None:
     """What is wrong with a gold answer of the metric regex."""
     try:
-        _compile(gold, f"answer {one_line(repr(gold), 40)}")
+        compile_pattern(gold, f"answer {one_line(repr(gold), 40)}")
     except UserError as error:
         return str(error)
     return None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval import benchmark as benchmarks
+from pytest_llmeval import catalog
 
 COLLECTED = 12_342  # C-Eval's test split
 ASKED = 10_000
@@ -28,7 +28,7 @@ _PLAIN = ("-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:hypothesispy
 
 def write_questions(folder: Path, count: int, answer: str) -> None:
     """``count`` questions over C-Eval's subjects; no answers in the test split."""
-    subjects = list(benchmarks.load(benchmarks.packaged()["ceval"]).subjects)
+    subjects = list(catalog.load(catalog.packaged()["ceval"]).subjects)
     for split, number in (("dev", 5 * len(subjects)), ("val", count), ("test", count)):
         place = folder / "ceval/formal_ceval" / split
         place.mkdir(parents=True)
