@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval import own
-from pytest_llmeval.benchmark import FILE_NAME, Benchmark, parse
+from pytest_llmeval.benchmark import FILE_NAME, FORMATS, Benchmark, parse
 from pytest_llmeval.errors import UserError, one_line, unknown
 
 _loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
@@ -137,6 +137,10 @@ def find(name: str, near: Path) -> Path:
         raise UserError(f"{given}: no {FILE_NAME} in this folder, and no file of questions")
     if os.path.isfile(given):
         raise UserError(f"{given}: no file of questions; they are .csv, .jsonl or .parquet")
+    if given.suffix.lower().removeprefix(".") in FORMATS:
+        raise UserError(
+            f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(given, 200)})"
+        )
     raise unknown("benchmark", name, folders)
 
 

@@ -347,6 +347,7 @@ def test_a_folder_of_the_users_own_comes_before_a_packaged_one(write: Write, tmp
         ("x" * 5000, "unknown benchmark 'xxx"),
         ("a\0b", "unknown benchmark 'a b'"),
         ("a\nb", "unknown benchmark 'a b'"),
+        ("capitls.csv", "--llm-benchmark=capitls.csv: no such file"),
         ("empty", "empty: no benchmark.toml in this folder"),
     ],
 )
