@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 import pytest
 
@@ -24,14 +24,17 @@ class LookAhead:
         asking: Mapping[pytest.Item, tuple[Question, str]],
         models: Models,
         sent: Callable[[], Iterable[pytest.Item]] | None = None,
+        alone: Container[pytest.Item] = (),
     ) -> None:
         """``asking`` are the items that ask a question, in order, with it and their model's name.
 
-        ``sent`` gives, in a worker, the items after the next one that are its own.
+        ``sent`` gives, in a worker, the items after the next one that are its own; those of ``alone`` are
+        asked one by one.
         """
         self._asking = asking
         self._models = models
         self._sent = sent
+        self._alone = alone
         #: by model: how many of its coming questions were looked at
         self._known: dict[str, int] = {}
         self._items = list(asking)
@@ -65,7 +68,8 @@ class LookAhead:
         if known > llm.window // 2:
             return
         assert self._sent is not None
-        later = [] if nextitem is None else [nextitem, *self._sent()]
+        # what is to be asked alone was sent before all else
+        later = [] if item in self._alone or nextitem is None else [nextitem, *self._sent()]
         own = [one for one in (item, *later) if one in self._asking and self._asking[one][1] == llm.name]
         own = own[: llm.window]
         llm.ask_ahead(self._questions(own, llm.name))  # which knows what it has asked already

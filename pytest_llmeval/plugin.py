@@ -115,6 +115,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return int(pytest.ExitCode.OK)
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """What ``-n auto`` means with a local model."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    from pytest_llmeval.models.sharing import auto_workers
+
+    try:
+        settings, earlier = _settings(config, _file(config))
+        return None if earlier is not None else auto_workers(settings.models, os.environ)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def _file(config: pytest.Config) -> File:
     from pytest_llmeval.config import read_file
 
@@ -202,8 +216,11 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
         earlier = replay.read(settings.replay, settings.report_dir, start)
         return earlier.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), earlier
     if is_worker(config):
-        share = worker_share(config)
-        settings = replace(settings, models=tuple(replace(one, share=share) for one in settings.models))
+        from pytest_llmeval.models.sharing import askers
+
+        number, workers = worker_share(config)
+        models = [replace(one, share=(number, askers(one, workers))) for one in settings.models]
+        settings = replace(settings, models=tuple(models))
     return settings, None
 
 
@@ -241,11 +258,12 @@ def _check_expressions(config: pytest.Config) -> None:
 def _listen(config: pytest.Config, state: State) -> None:
     from pytest_llmeval.recorder import Recorder
     from pytest_llmeval.session import Controller
-    from pytest_llmeval.xdist import FromWorkers, ToController, part_name, run_folder, sent
+    from pytest_llmeval.xdist import FromWorkers, ToController, part_name, run_folder, sent, suspects
 
     register = config.pluginmanager.register
     if is_worker(config):
-        recorder = Recorder(config, lambda: run_folder(config), part_name(config), sent(config))
+        part, folder = part_name(config), run_folder(config)
+        recorder = Recorder(config, lambda: folder, part, sent(config), suspects(config))
         register(recorder, "llmeval-recorder")
         register(ToController(config), "llmeval-worker")
         return

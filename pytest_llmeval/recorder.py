@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,9 +102,13 @@ class Recorder:
         folder: Callable[[], Path],
         part: str,
         sent: Callable[[], Iterable[pytest.Item]] | None = None,
+        alone: Container[int] = (),
     ) -> None:
-        """``sent`` gives, in a worker of xdist, the items after the next one that are its own."""
+        """``sent`` gives, in a worker of xdist, the items after the next one that are its own; ``alone``
+        are the places of those that it asks one by one.
+        """
         self._sent = sent
+        self._alone = alone
         self._state: State = config.stash[STATE]
         self._folder = folder
         self._part = part
@@ -120,7 +124,8 @@ class Recorder:
             question = question_of(item)
             if question is not None:
                 self._asking[item] = question, model_of(item, self._state)
-        self._ahead = LookAhead(self._asking, self._state.models, self._sent)
+        alone = {item for place, item in enumerate(session.items) if place in self._alone}
+        self._ahead = LookAhead(self._asking, self._state.models, self._sent, alone)
         if self._asking:
             gc.freeze()  # else each full collection walks all questions and items again
             gc.set_threshold(_COLLECT_EVERY)

@@ -272,7 +272,8 @@ class Controller:
 
     def _write(self, models: Mapping[str, str]) -> None:
         folder = self.folder
-        parts = sorted(folder.glob("questions.gw*.jsonl"))
+        # of a line that a worker wrote and died before it told, the later one's is the one that counts
+        parts = sorted(folder.glob("questions.gw*.jsonl"), key=_age)
         if parts:
             merge(parts, folder / QUESTIONS, [key for _, key in sorted(self._places)] or None)
             for part in parts:
@@ -388,6 +389,12 @@ class Controller:
         from pytest_llmeval.report.comparison import lines
 
         return [line for one in self._comparisons for line in [*lines(one, fancy, paint, width=width), ""]]
+
+
+def _age(part: Path) -> float:
+    """When the writer of a part began: workers are counted, the controller writes last."""
+    number = part.name.removeprefix("questions.gw").removesuffix(".jsonl")
+    return int(number) if number.isdigit() else float("inf")
 
 
 def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:

@@ -40,6 +40,8 @@ class State:
 
 
 STATE = pytest.StashKey[State]()
+#: the key under which the controller tells a worker its number
+WORKER_NUMBER = "llmeval_number"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -50,9 +52,7 @@ def is_worker(config: pytest.Config) -> bool:
 def worker_share(config: pytest.Config) -> tuple[int, int]:
     """The number of this xdist worker, from 0, and how many there are."""
     told: Mapping[str, Any] = getattr(config, "workerinput")  # noqa: B009
-    workers = int(told["workercount"])
-    # a worker that takes a crashed one's place has a number beyond them
-    return int(told["workerid"].removeprefix("gw")) % workers, workers
+    return int(told.get(WORKER_NUMBER, 0)), int(told["workercount"])
 
 
 def is_controller(config: pytest.Config) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
@@ -19,9 +20,10 @@ import pytest
 from pytest_llmeval.collect import model_of, planned, question_of
 from pytest_llmeval.errors import LLMEvalError, UserError
 from pytest_llmeval.fixtures import make_say
+from pytest_llmeval.models import sharing
 from pytest_llmeval.recorder import named, scalars
 from pytest_llmeval.report.folder import write_text
-from pytest_llmeval.state import STATE, State
+from pytest_llmeval.state import STATE, WORKER_NUMBER, State
 from pytest_llmeval.types import Completion, Outcome, Record
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _KEY = "llmeval"
 _SERVERS = "llmeval_servers"
 _STEALS = "llmeval_steals"
+_SUSPECTS = "llmeval_suspects"
 #: the part of questions.jsonl that the controller writes; after those of all workers by name
 _PART = "questions.gwx.jsonl"
 _FURTHEST = 4096
@@ -70,6 +73,11 @@ def sent(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
         return [interactor.session.items[index] for index in indices]
 
     return items
+
+
+def suspects(config: pytest.Config) -> frozenset[int]:
+    """The places of the items that this worker asks one by one: a worker died that asked them together."""
+    return frozenset(getattr(config, "workerinput")[_SUSPECTS])  # noqa: B009
 
 
 def started_server(config: pytest.Config, model: str) -> Running | None:
@@ -144,14 +152,30 @@ class FromWorkers:
         #: of each worker, by its number: the last item whose end it reported
         self._counted: dict[str, str] = {}
 
-    def pytest_xdist_setupnodes(self) -> None:
-        """Start the servers of served models: one for all workers."""
+    def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
+        """Give each worker its GPUs, and start the servers of served models: one for all workers."""
+        models = self._state.settings.models
         try:
-            for config in self._state.settings.models:
+            sharing.check_askers(models, len(specs), self._config.option.dist)
+            self._give_devices([spec for spec in specs if spec.popen])
+            for config in models:
                 if config.backend == "serve":
                     self._servers[config.name] = self._start(config)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
+
+    def _give_devices(self, specs: Sequence[Any]) -> None:
+        """In the environment of each worker of this machine: then it begins on no GPU of another's, whatever
+        imports torch first, and one in a crashed one's place, which has the same spec, gets the same.
+        """
+        models = self._state.settings.models
+        if self._state.earlier is not None:
+            return
+        found = sharing.gpus(os.environ) if sharing.on_gpus(models) and len(specs) > 1 else ()
+        sharing.check_devices(models, found, len(specs))
+        if found:
+            for spec, own in zip(specs, sharing.divided(found, len(specs)), strict=True):
+                spec.env[sharing.VISIBLE] = ",".join(own)
 
     def _start(self, config: ModelConfig) -> tuple[str, str]:
         from pytest_llmeval.models.served import ServedModel
@@ -174,8 +198,19 @@ class FromWorkers:
             node.workerinput[_KEY] = str(self._controller.folder)
             node.workerinput[_SERVERS] = self._servers
             node.workerinput[_STEALS] = self._config.option.dist == "worksteal"
+            node.workerinput[WORKER_NUMBER] = self._number(node)
+            node.workerinput[_SUSPECTS] = [] if self._scheduler is None else self._scheduler.adopt(node)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
+
+    def _number(self, node: Any) -> int:
+        """A worker's number, from 0: the place of its spec, which one in a crashed one's place takes over."""
+        specs = node.nodemanager.specs
+        return next(place for place, spec in enumerate(specs) if spec is node.gateway.spec)
+
+    def _may_ask(self, node: Any, model: str) -> bool:
+        config = self._state.models.configs[model]
+        return self._number(node) < sharing.askers(config, len(node.nodemanager.specs))
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Remember the order of the items, for the merged file, and what is planned."""
@@ -219,7 +254,9 @@ class FromWorkers:
             return None
         from pytest_llmeval.scheduler import SliceScheduling
 
-        self._scheduler = SliceScheduling(config, log, self._keys, self._has_counted, self._give_up)
+        self._scheduler = SliceScheduling(
+            config, log, self._keys, self._has_counted, self._give_up, self._may_ask
+        )
         return self._scheduler
 
     def _keys(self) -> list[Key | None]:
@@ -242,7 +279,7 @@ class FromWorkers:
         asks = self._asking[self._controller.order[nodeid]]
         assert asks is not None
         model, benchmark, subject, id, target, cluster = asks
-        message = f"two workers crashed while they ran this question (the second was {node.gateway.id})"
+        message = f"two workers crashed with this question (the second, {node.gateway.id}, asked only it)"
         record = Record(
             id=id,
             nodeid=nodeid,
@@ -272,11 +309,13 @@ class FromWorkers:
         )
         report.node = node  # type: ignore[attr-defined]
         self._config.hook.pytest_runtest_logreport(report=report)
+        session: Any = self._config.pluginmanager.get_plugin("dsession")
+        session._handlefailures(report)  # -x, --maxfail
 
     @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which then sees the exit code
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Questions that nobody is left to ask are no success."""
-        left = 0 if self._scheduler is None else len(self._scheduler.pending)
+        left = 0 if self._scheduler is None else self._scheduler.unsent
         if left and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
             self._state.notes.append(f"{left} items were not run: too many workers crashed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -138,7 +138,7 @@ def test_a_question_that_always_kills_is_one_error(
     assert counts["error"] == repeats  # type: ignore[index]
     errors = [row for row in rows if row[2] == "error"]
     assert [row[0] for row in errors] == ["many/logic/40"] * repeats
-    assert "two workers crashed while they ran this question" in str(errors[0][-1])
+    assert "two workers crashed with this question" in str(errors[0][-1])
     assert Counter(row[0] for row in rows) == dict.fromkeys((row[0] for row in rows), repeats)
     assert (pytester.path / "killed.txt").read_text().count("logic-40") == 2
     done.stdout.fnmatch_lines(["*1 failed*"])
@@ -208,10 +208,19 @@ def test_each_question_is_asked_once(
 class Worker:
     """A worker as xdist runs it: an item begins when it is known what comes after it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, alone: Sequence[int] = ()) -> None:
+        self.alone = alone
         self.gateway = SimpleNamespace(id=name)
         self.queue: list[int] = []
         self.shutting_down = False
+
+    def asked(self, keys: Sequence[Key | None]) -> list[int]:
+        """What may be under way in its model while it runs its first item."""
+        if keys[self.queue[0]] is None:
+            return []
+        if self.queue[0] in self.alone:
+            return self.queue[:1]
+        return [place for place in self.queue if keys[place] is not None]
 
     def send_runtest_some(self, indices: Sequence[int]) -> None:
         assert not self.shutting_down
@@ -225,6 +234,33 @@ class Worker:
         return len(self.queue) > (0 if self.shutting_down else 1)
 
 
+def make_scheduler(
+    keys: Sequence[Key | None],
+    workers: int,
+    chunk: int | None = None,
+    given_up: list[str] | None = None,
+    may_ask: Callable[[Any, str], bool] = lambda node, model: True,
+) -> Any:
+    config: Any = SimpleNamespace(
+        getvalue=lambda name: ["popen"] * workers, getoption=lambda name: chunk, hook=None
+    )
+    told: list[str] = [] if given_up is None else given_up
+    scheduler: Any = SliceScheduling(
+        config, None, lambda: keys, lambda node, item: False, lambda node, item: told.append(item), may_ask
+    )
+    scheduler.log = lambda *words: None
+    return scheduler
+
+
+def start(scheduler: Any, worker: Worker, keys: Sequence[Key | None]) -> Worker:
+    """As xdist starts the only worker, or the one in its place."""
+    worker.alone = scheduler.adopt(worker)
+    scheduler.add_node(worker)
+    scheduler.add_node_collection(worker, [f"test_it[{place}]" for place in range(len(keys))])
+    scheduler.schedule()
+    return worker
+
+
 OURS: list[Key] = [("m", "b", "s"), ("m", "b", "t"), ("n", "b", "s")]
 
 
@@ -233,21 +269,22 @@ OURS: list[Key] = [("m", "b", "s"), ("m", "b", "t"), ("n", "b", "s")]
     st.integers(1, 4),
     st.sets(st.integers(0, 300), max_size=4),
     st.sampled_from([None, 1, 5]),
+    st.booleans(),
     st.randoms(use_true_random=False),
 )
 def test_every_item_runs_once_whoever_crashes(
-    runs: list[tuple[Key | None, int]], number: int, killers: set[int], chunk: int | None, dice: Any
+    runs: list[tuple[Key | None, int]],
+    number: int,
+    killers: set[int],
+    chunk: int | None,
+    in_model: bool,
+    dice: Any,
 ) -> None:
+    """``in_model``: a question kills as soon as the model works on it, long before pytest comes to it."""
     keys = [key for key, length in runs for _ in range(length)]
     ids = [f"test_it[{place}]" for place in range(len(keys))]
     given_up: list[str] = []
-    config: Any = SimpleNamespace(
-        getvalue=lambda name: ["popen"] * number, getoption=lambda name: chunk, hook=None
-    )
-    scheduler: Any = SliceScheduling(
-        config, None, lambda: keys, lambda node, item: False, lambda node, item: given_up.append(item)
-    )
-    scheduler.log = lambda *words: None
+    scheduler = make_scheduler(keys, number, chunk, given_up)
     workers = [Worker(f"gw{place}") for place in range(number)]
     for worker in workers:
         scheduler.add_node(worker)
@@ -258,7 +295,7 @@ def test_every_item_runs_once_whoever_crashes(
     while able := [worker for worker in workers if worker.can_run]:
         worker = dice.choice(able)
         item = worker.queue[0]
-        if item not in killers:
+        if item not in killers and not (in_model and killers & set(worker.asked(keys))):
             done[worker.queue.pop(0)] += 1
             scheduler.mark_test_complete(worker, item)
             continue
@@ -266,6 +303,7 @@ def test_every_item_runs_once_whoever_crashes(
         if (told := scheduler.remove_node(worker)) is not None:
             crashed.append(told)
         workers.append(Worker(f"gw{len(done)}-{item}"))  # as xdist replaces it
+        workers[-1].alone = scheduler.adopt(workers[-1])
         scheduler.add_node(workers[-1])
         scheduler.add_node_collection(workers[-1], ids)
         scheduler.schedule()
@@ -275,3 +313,49 @@ def test_every_item_runs_once_whoever_crashes(
     assert sorted(given_up) == sorted(ids[place] for place in dead if keys[place] is not None)
     assert sorted(crashed) == sorted(ids[place] for place in dead if keys[place] is None)
     assert all(worker.shutting_down for worker in workers)
+
+
+def test_a_question_costs_two_workers_wherever_it_kills() -> None:
+    """Also one that the model was asked ahead with 39 others: the next worker asks them one by one."""
+    keys: list[Key | None] = [OURS[0]] * 40
+    given_up: list[str] = []
+    scheduler = make_scheduler(keys, 1, given_up=given_up)
+    first = start(scheduler, Worker("gw0"), keys)
+    assert first.queue and scheduler.remove_node(first) is None
+    second = start(scheduler, Worker("gw1"), keys)
+    while second.queue[0] != 7:
+        scheduler.mark_test_complete(second, second.queue.pop(0))
+    assert 7 in second.alone and scheduler.remove_node(second) is None
+    assert given_up == ["test_it[7]"]
+
+
+def test_a_worker_may_be_kept_from_a_model() -> None:
+    keys: list[Key | None] = [OURS[0]] * 20 + [OURS[2]] * 20 + [None] * 6
+    scheduler = make_scheduler(keys, 2, may_ask=lambda node, model: model == "m" or node.gateway.id == "gw0")
+    workers = [Worker("gw0"), Worker("gw1")]
+    for worker in workers:
+        scheduler.add_node(worker)
+        scheduler.add_node_collection(worker, [f"test_it[{place}]" for place in range(len(keys))])
+    scheduler.schedule()
+    ran: dict[str, list[int]] = {"gw0": [], "gw1": []}
+    while able := [worker for worker in workers if worker.can_run]:
+        worker = able[-1]  # who may ask less is always first
+        ran[worker.gateway.id].append(worker.queue.pop(0))
+        scheduler.mark_test_complete(worker, ran[worker.gateway.id][-1])
+    assert sorted(ran["gw0"] + ran["gw1"]) == list(range(len(keys)))
+    assert not set(ran["gw1"]) & set(range(20, 40))
+    assert set(ran["gw1"]) & set(range(20)) and set(ran["gw1"]) & set(range(40, 46))
+
+
+def test_a_worker_that_collected_something_else_is_given_nothing() -> None:
+    keys: list[Key | None] = [OURS[0]] * 9
+    scheduler = make_scheduler(keys, 1)
+    scheduler.remove_node(start(scheduler, Worker("gw0"), keys))
+    other = Worker("gw1")
+    other.alone = scheduler.adopt(other)
+    scheduler.add_node(other)
+    scheduler.add_node_collection(other, ["test_it[0]"])
+    scheduler.schedule()
+    assert other.shutting_down and not other.queue
+    assert scheduler.remove_node(other) is None
+    assert scheduler.unsent > 0

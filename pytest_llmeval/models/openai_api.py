@@ -20,6 +20,7 @@ from pytest_llmeval.models.congestion import MOST, START, Level
 from pytest_llmeval.models.endpoint import SIGNING, Endpoint, find
 from pytest_llmeval.models.extras import Extras
 from pytest_llmeval.models.pacing import Pace, Sleep
+from pytest_llmeval.models.sharing import part
 from pytest_llmeval.models.traffic import Traffic
 from pytest_llmeval.models.transport import connect, need_sdk
 from pytest_llmeval.types import ModelConfig
@@ -169,10 +170,10 @@ class OpenAIModel:
 
 
 def _level(config: ModelConfig) -> Level:
-    processes = config.share[1]
+    number, processes = config.share
     if config.concurrency is None:
         return Level(max(START / processes, 1.0), most=max(MOST // processes, 1))
-    fixed = max(config.concurrency // processes, 1)
+    fixed = max(part(config.concurrency, number, processes), 1)
     return Level(fixed, least=fixed, most=fixed)
 
 

@@ -8,10 +8,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.models.sharing import part
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -160,7 +162,7 @@ def load(config: ModelConfig, source: Source) -> Loaded:
     from transformers import AutoConfig, AutoTokenizer
 
     device = _device(config)
-    _share_cores()
+    _share_cores(config.share)
     where = f"model {config.name}"
     common: dict[str, Any] = {"trust_remote_code": config.trust_remote_code}
     if source.gguf_file is not None:
@@ -187,9 +189,15 @@ def load(config: ModelConfig, source: Source) -> Loaded:
 def _load_weights(
     config: ModelConfig, source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]
 ) -> Any:
+    import torch
     from transformers import AutoModelForCausalLM
 
     if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype, common):
+        if config.share[1] > 1 and torch.cuda.device_count() == 1:
+            raise ModelUnusable(
+                f"model {config.name} is larger than a worker's GPU; give fewer workers, which then have "
+                "several each (-n1: all)"
+            )
         if importlib.util.find_spec("accelerate") is None:
             raise ModelUnusable(
                 f"model {config.name} is larger than one GPU; pip install accelerate to spread it"
@@ -221,6 +229,9 @@ def _device(config: ModelConfig) -> torch.device:
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     device = torch.device(config.device)
+    number, workers = config.share
+    if workers > 1 and device.type in ("xpu", "npu", "hpu") and device.index is None:
+        device = torch.device(device.type, number)  # CUDA's workers each see their own only
     module: Any = getattr(torch, device.type, None)
     if device.type != "cpu" and not (module is not None and module.is_available()):
         raise ModelUnusable(
@@ -250,13 +261,21 @@ def _dtype(name: str, device: torch.device, stored: object) -> torch.dtype:
     return torch.bfloat16
 
 
-def _share_cores() -> None:
+@cache
+def _all_threads() -> int:
+    """What torch takes by itself; asked before any share of it is set."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _share_cores(share: tuple[int, int]) -> None:
     """Several xdist workers on one machine: each takes its part of the cores."""
     import torch
 
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number, workers = share
     if workers > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+        torch.set_num_threads(max(1, part(_all_threads(), number, workers)))
 
 
 @contextlib.contextmanager
