@@ -144,6 +144,33 @@ def test_a_question_that_always_kills_is_one_error(
     done.stdout.fnmatch_lines(["*1 failed*"])
 
 
+def test_a_question_that_kills_in_the_model_is_the_one_blamed(pytester: pytest.Pytester, many: Path) -> None:
+    """The model works on it in a batch, while pytest is at another one."""
+    pytester.makeconftest(
+        BATCHES.replace(
+            "        time.sleep(0.05)",
+            "        if any('logic question 40?' in str(job.request.prompt) for job in batch):\n"
+            "            os._exit(9)",
+        )
+    )
+    done = run(pytester, "-n2", "--llm-allow-errors=1", model="batched:x")
+    assert done.ret == 0
+    (counts, _), rows = found(pytester)
+    assert counts["requested"] == 160 and counts["error"] == 1  # type: ignore[index]
+    assert [row[0] for row in rows if row[2] == "error"] == ["many/logic/40"]
+    assert len({row[0] for row in rows}) == len(rows) == 160
+    assert done.stdout.str().count("replacing crashed worker") == 2
+
+
+@pytest.mark.parametrize("stop", ["-x", "--maxfail=1"])
+def test_a_question_given_up_counts_for_maxfail(pytester: pytest.Pytester, many: Path, stop: str) -> None:
+    kill(pytester, "birds-3]", always=True)
+    done = run(pytester, "-n1", stop)
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+    assert len(found(pytester)[1]) < 160
+
+
 def test_an_allowed_error_is_forgiven(pytester: pytest.Pytester, many: Path) -> None:
     kill(pytester, "rocks-3]", always=True)
     assert run(pytester, "-n2", "--llm-allow-errors=1").ret == 0

@@ -260,14 +260,20 @@ def test_on_a_cpu_auto_is_one_worker(
 
 
 def test_only_who_asks_a_model_loads_it(pytester: pytest.Pytester, two_models: Path) -> None:
+    telling = """
+def pytest_runtest_call(item):
+    with open("asked.jsonl", "a") as file:
+        file.write(json.dumps([item.callspec.params["llm"], os.getpid()]) + "\\n")
+"""
+    pytester.makeconftest(WHERE + telling)
     args = ("--llm-model=m", "--llm-model=n", "--llm-benchmark=tiny", "-k", "birds-0 or logic-1")
     done = pytester.runpytest_subprocess(*args, "-n4", "--llm-device=cpu", "--llm-no-cache")
     assert done.ret == 0
     rows = (two_models / "reports/latest/questions.jsonl").read_text().splitlines()
     assert len(rows) == 4
-    # four items are no work for each worker and each model: every load is of somebody who asks
-    assert 2 <= len(loaded(two_models)) <= 4
-    assert len({pid for *_, pid in loaded(two_models)}) <= 4
+    asked = map(json.loads, (two_models / "asked.jsonl").read_text().splitlines())
+    assert {(name, pid) for name, pid in asked} == {(name, pid) for name, _, _, pid in loaded(two_models)}
+    assert len(loaded(two_models)) <= 4  # of eight that there would be if each worker loaded each
 
 
 # an API
