@@ -234,11 +234,13 @@ def test_a_worker_in_a_crashed_ones_place_takes_its_gpu(
 ) -> None:
     smi(two_models / "bin", monkeypatch, 2)
     killing = """
-import pathlib
+import pathlib, time
 def pytest_runtest_call(item):
-    marker = pathlib.Path("killed")
+    marker, told = pathlib.Path("killed"), pathlib.Path("loaded.jsonl")
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "0" and not marker.exists():
         marker.touch()
+        while not (told.exists() and str(os.getpid()) in told.read_text()):
+            time.sleep(0.01)  # until the engine's thread has loaded the model
         os._exit(9)
 """
     pytester.makeconftest(WHERE + killing)
