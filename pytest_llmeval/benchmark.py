@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.errors import UserError, one_line, unknown
+from pytest_llmeval.types import Mode
 
 FILE_NAME = "benchmark.toml"
 FORMATS = ("csv", "jsonl", "parquet")
@@ -263,6 +265,31 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     )
     _check_templates(benchmark)
     return benchmark
+
+
+def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
+    """How answers, and the gold ones, are read and compared: names as in benchmark.toml, values as in JSON.
+
+    Where ``mode`` is logprob nothing is extracted.
+    """
+    from pytest_llmeval import kinds
+
+    metric, data = benchmark.metric, benchmark.data
+    usual = kinds.metrics()[metric.name].threshold
+    found: dict[str, object] = {
+        "metric": metric.name,
+        **{f"metric.{key}": value for key, value in metric.options.items()},
+        "metric.threshold": usual if metric.threshold is None else metric.threshold,
+        "extractor": benchmark.extractor if mode == "generate" else None,
+        "data.messages": data.messages,
+        "data.question": data.question if data.messages is None else None,
+        "data.choices": data.choices,
+        "data.answer": data.answer,
+        "data.answer_pattern": data.answer_pattern,
+        "data.header": data.header,
+    }
+    told: dict[str, object] = json.loads(json.dumps(found, default=str))
+    return {key: value for key, value in told.items() if value not in (None, [])}
 
 
 def _has_choices(table: Mapping[str, Any]) -> bool:

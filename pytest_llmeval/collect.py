@@ -6,7 +6,7 @@ import random
 import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ def load_suite(
     said about it. Raises ``UserError``.
     """
     from pytest_llmeval import catalog, data, download, kinds, prompt
+    from pytest_llmeval.benchmark import scoring
     from pytest_llmeval.report.summary import BenchmarkInfo
 
     benchmark = catalog.load(folder)
@@ -94,6 +95,7 @@ def load_suite(
         planned=0,
         metric=benchmark.metric.name,
         threshold=threshold if metric.graded else None,
+        scoring=scoring(benchmark, settings.mode),
     )
     notes: tuple[str, ...] = ()
     if missing := table.missing_subjects:
@@ -186,6 +188,9 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
             raise _NothingSelected
         only = None if state.earlier is None else state.earlier.ids
         suite, notes = load_suite(folder, state.settings, only)
+        if state.earlier is not None:
+            info, said = state.earlier.asked_as(suite.info)
+            suite, notes = replace(suite, info=info), (*notes, *said)
         if state.baseline is not None and not state.settings.baseline_force:
             from pytest_llmeval.report.runs import way_of
 

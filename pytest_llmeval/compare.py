@@ -6,11 +6,13 @@ that have no gold answer are left out of the pairs, and counted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+from pytest_llmeval.errors import one_line
 from pytest_llmeval.stats import (
     detectable_change,
     effective_pairs,
@@ -28,6 +30,7 @@ class Way:
     """How a run asked a benchmark; runs are comparable where all of this is the same.
 
     The hashes are those of results.json: of the prompts with their shots, and of the data files.
+    ``scoring`` is all that answers are read and compared by; None (a run that does not tell) equals any.
     """
 
     mode: str
@@ -35,6 +38,7 @@ class Way:
     shots: int
     prompt_sha256: str
     data_sha256: str
+    scoring: Mapping[str, object] | None = None
 
     def differences(self, later: Way) -> tuple[str, ...]:
         """What is not the same, in words; what follows from another difference is not named again."""
@@ -49,7 +53,28 @@ class Way:
             found.append(f"split {self.split} then, {later.split} now")
         elif self.data_sha256 != later.data_sha256:
             found.append("other data (data_sha256)")
-        return tuple(found)
+        return (*found, *self.scored_otherwise(later))
+
+    def scored_otherwise(self, later: Way) -> tuple[str, ...]:
+        """What of the scoring is not the same, in words."""
+        was, now = self.scoring, later.scoring
+        if was is None or now is None:
+            return ()
+        names = dict.fromkeys((*was, *now))
+        if self.mode != later.mode:  # without an extractor in one of them
+            names.pop("extractor", None)
+        if was.get("metric") != now.get("metric"):  # each has options of its own
+            names = {name: None for name in names if not name.startswith("metric.")}
+        return tuple(
+            f"{name} {_value(was, name)} then, {_value(now, name)} now"
+            for name in names
+            if was.get(name) != now.get(name)
+        )
+
+
+def _value(scoring: Mapping[str, object], name: str) -> str:
+    value = scoring.get(name, "unset")
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 60)
 
 
 @dataclass(frozen=True, slots=True)

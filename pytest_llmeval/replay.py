@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.compare import Way
 from pytest_llmeval.config import Settings
 from pytest_llmeval.errors import ModelUnusable, UserError
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.report.folder import RESULTS, find_run
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
+from pytest_llmeval.report.runs import read_way, way_of
+from pytest_llmeval.report.summary import BenchmarkInfo
 from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
 
 _AGAIN = (
@@ -26,7 +29,7 @@ _AGAIN = (
 class Earlier:
     """A run as it was: how it asked, the identity of each model, and what came back.
 
-    ``completions`` are by model, and then by question id and repeat.
+    ``completions`` are by model, and then by question id and repeat, ``ways`` by benchmark.
     """
 
     folder: Path
@@ -37,11 +40,24 @@ class Earlier:
     models: Mapping[str, str]
     completions: Mapping[str, Mapping[tuple[str, int], Completion]]
     repeats: int = 1
+    ways: Mapping[str, Way] = field(default_factory=dict)
 
     @property
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
         return frozenset(id for of_model in self.completions.values() for id, _ in of_model)
+
+    def asked_as(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
+        """``info`` with the prompts that the answers are to, and what is said of other scoring or data."""
+        way = self.ways.get(info.name)
+        if way is None:
+            return info, ()
+        now = way_of(info)
+        told = list(way.scored_otherwise(now))
+        if way.data_sha256 != now.data_sha256:
+            told.append("other data (data_sha256)")
+        said = (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(told)}",) if told else ()
+        return replace(info, prompt_sha256=way.prompt_sha256), said
 
     def model(self, name: str) -> ReplayedModel:
         """What stands in the place of one of the run's models."""
@@ -99,8 +115,8 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
         results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
         ways = {(result["mode"], result["shots"], result["split"]) for result in results}
         models = {str(result["model"]): str(result["identity"]) for result in results}
-        benchmarks = tuple(dict.fromkeys(str(result["benchmark"]) for result in results))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        benchmarks = {str(result["benchmark"]): read_way(result) for result in results}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
         ) from None
@@ -114,7 +130,7 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
     completions = _completions(folder)
     repeats = 1 + max((repeat for of in completions.values() for _, repeat in of), default=0)
-    return Earlier(folder, mode, shots, split, benchmarks, models, completions, repeats)
+    return Earlier(folder, mode, shots, split, tuple(benchmarks), models, completions, repeats, benchmarks)
 
 
 def _completions(folder: Path) -> dict[str, dict[tuple[str, int], Completion]]:

@@ -177,6 +177,28 @@ def test_changed_prompts_and_data_are_refused(pytester: pytest.Pytester, base: P
     assert f"other {what}" in one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base"))
 
 
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('extractor = "text"', "extractor choice then, text now"),
+        ('metric = "exact"\nextractor = "choice"', "metric choice then, exact now"),
+        ("metric = {name = 'choice', threshold = 0.9}", "metric.threshold 1.0 then, 0.9 now"),
+    ],
+)
+def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
+    pytester: pytest.Pytester, base: Path, line: str, says: str, xdist: str
+) -> None:
+    (pytester.path / "tiny/benchmark.toml").write_text(TOML.replace("[data]", f"{line}\n[data]", 1), "utf-8")
+    told = one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", xdist))
+    assert f"tiny cannot be compared with base: {says} (--llm-replay=base scores its answers anew" in told
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", xdist)
+    done.stdout.fnmatch_lines([f"NOT COMPARABLE, and compared all the same: {says}"])
+    done = pytester.runpytest_subprocess("--llm-replay=base", "--llm-run-name=anew", xdist)
+    done.stdout.fnmatch_lines([f"llmeval: tiny: not scored as in base: {says}"])
+    assert pytester.runpytest_subprocess(*ECHO, "--llm-baseline=anew", xdist).ret == 0
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [

@@ -117,6 +117,34 @@ def test_what_is_not_comparable_is_named_once(changes: dict[str, object], said: 
     assert WAY.differences(dataclasses.replace(WAY, **changes)) == said  # type: ignore[arg-type]
 
 
+SCORING = {"metric": "exact", "metric.pattern": "x", "metric.threshold": 1.0, "extractor": "text"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ()),
+        ({"metric.pattern": "y"}, ("metric.pattern x then, y now",)),
+        ({"metric.ignore_case": False}, ("metric.ignore_case unset then, false now",)),
+        ({"extractor": "number"}, ("extractor text then, number now",)),
+        ({"metric": "rouge_l", "metric.threshold": 0.5}, ("metric exact then, rouge_l now",)),
+    ],
+)
+def test_other_scoring_is_named(changes: dict[str, object], said: tuple[str, ...]) -> None:
+    was = dataclasses.replace(WAY, scoring=SCORING)
+    now = dataclasses.replace(WAY, scoring={**SCORING, **changes})
+    assert was.differences(now) == was.scored_otherwise(now) == said
+    # of a run from before scoring was told nothing is known, and nothing is held against it
+    assert WAY.differences(now) == now.differences(WAY) == ()
+
+
+def test_logprob_has_no_extractor_to_differ() -> None:
+    was = dataclasses.replace(WAY, scoring=SCORING)
+    scored = {key: value for key, value in SCORING.items() if key != "extractor"}
+    now = dataclasses.replace(WAY, mode="logprob", scoring=scored)
+    assert was.differences(now) == ("mode generate then, logprob now",)
+
+
 def test_the_model_to_compare_with() -> None:
     assert counterpart("m", ["n", "m"]) == "m"
     assert counterpart("m", ["n"]) == "n"

@@ -44,6 +44,21 @@ def test_today_s_extractor_and_gold_are_used(pytester: pytest.Pytester, tiny: Pa
     assert [line["answer"] for line in questions(pytester)] == ["B", "B", None, "A"]
 
 
+def test_the_prompts_are_those_that_were_answered(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
+    (first,) = results(pytester)["results"]
+    (tiny / "benchmark.toml").write_text(TOML.replace("Answer:", "Your answer:"), "utf-8")
+    file = tiny / "data/val/birds_val.csv"
+    file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
+    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    done.stdout.fnmatch_lines(["llmeval: tiny: not scored as in x: other data (data_sha256)"])
+    (again,) = results(pytester)["results"]
+    assert again["prompt_sha256"] == first["prompt_sha256"] and again["data_sha256"] != first["data_sha256"]
+    # so a run that asks otherwise is not compared with it
+    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-baseline=latest")
+    assert done.ret == 4 and "other prompts" in str(done.stderr) + str(done.stdout)
+
+
 def test_errors_stay_errors(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
     path = pytester.path / "reports/x/questions.jsonl"
@@ -98,6 +113,7 @@ def test_minus_infinity_outlives_json(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     way = {"model": "m", "identity": "i", "benchmark": "b", "mode": "logprob", "shots": 0, "split": "val"}
+    way |= {"prompt_sha256": "p", "data_sha256": "d"}
     (folder / "results.json").write_text(json.dumps({"results": [way]}))
     row = {"id": "b/s/0", "model": "m", "scores": {"A": None, "B": -1.5}, "notes": ["n"]}
     (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")

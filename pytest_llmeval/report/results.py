@@ -118,6 +118,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "macro_accuracy": result.macro_accuracy,
         "metric": info.metric,
         "threshold": info.threshold,
+        "scoring": None if info.scoring is None else dict(info.scoring),
         "mean_score": result.mean_score,
         "interval": result.interval,
         "macro_interval": result.macro_interval,

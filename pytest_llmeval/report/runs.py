@@ -74,8 +74,8 @@ class Run:
         Raises ``UserError`` with what is not the same.
         """
         for one in self.of(benchmark):
-            if differences := one.way.differences(way):
-                raise not_comparable(benchmark, self.name, differences, "--llm-baseline-force")
+            if one.way.differences(way):
+                raise _not_comparable(benchmark, self, self.name, (one.way, way), "--llm-baseline-force")
 
     def side(self, model: str, benchmark: str, answers: Mapping[str, Answer]) -> Side:
         """One model's answers, for ``compare``."""
@@ -83,10 +83,15 @@ class Run:
         return Side(self.name, model, asked.identity, asked.way, answers)
 
 
-def not_comparable(benchmark: str, run: str, differences: Iterable[str], option: str) -> UserError:
-    """That two runs asked a benchmark in different ways, as one line."""
+def _not_comparable(benchmark: str, run: Run, told: str, ways: tuple[Way, Way], option: str) -> UserError:
+    """That ``run`` asked or scored a benchmark otherwise, as one line; ``ways`` are its and the later one."""
+    was, now = ways
+    differences = was.differences(now)
+    scored = differences == was.scored_otherwise(now)
+    anew = f"--llm-replay={run.name} scores its answers anew; " if scored else ""
     return UserError(
-        f"{benchmark} cannot be compared with {run}: {'; '.join(differences)} ({option} does it all the same)"
+        f"{benchmark} cannot be compared with {told}: {'; '.join(differences)} "
+        f"({anew}{option} does it all the same)"
     )
 
 
@@ -122,18 +127,25 @@ def _asked(result: Mapping[str, Any]) -> Asked:
         model=str(result["model"]),
         identity=str(result["identity"]),
         benchmark=str(result["benchmark"]),
-        way=Way(
-            mode=str(result["mode"]),
-            split=str(result["split"]),
-            shots=int(result["shots"]),
-            prompt_sha256=str(result["prompt_sha256"]),
-            data_sha256=str(result["data_sha256"]),
-        ),
+        way=read_way(result),
         # runs of before groups named their subjects have none to compare by
         groups={
             str(name): tuple(map(str, group.get("subjects", ()))) for name, group in result["groups"].items()
         },
         subjects=tuple(map(str, result["subjects"])),
+    )
+
+
+def read_way(result: Mapping[str, Any]) -> Way:
+    """How a result of results.json was asked. Raises what wrong content does: KeyError, TypeError, ..."""
+    scoring = result.get("scoring")
+    return Way(
+        mode=str(result["mode"]),
+        split=str(result["split"]),
+        shots=int(result["shots"]),
+        prompt_sha256=str(result["prompt_sha256"]),
+        data_sha256=str(result["data_sha256"]),
+        scoring=None if scoring is None else dict(scoring.items()),
     )
 
 
@@ -182,7 +194,7 @@ def answers_of(entries: Iterable[Entry]) -> dict[tuple[str, str], dict[str, Answ
 
 def way_of(info: BenchmarkInfo) -> Way:
     """How a benchmark is asked."""
-    return Way(info.mode, info.split, info.shots, info.prompt_sha256, info.data_sha256)
+    return Way(info.mode, info.split, info.shots, info.prompt_sha256, info.data_sha256, info.scoring)
 
 
 def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparison], list[str]]:
@@ -198,9 +210,8 @@ def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparis
             notes.append(f"{before.told} has no {asked.benchmark} of a model to compare {asked.model} with")
             continue
         (was,) = (one for one in before.of(asked.benchmark) if one.model == model)
-        differences = was.way.differences(asked.way)
-        if differences and not force:
-            raise not_comparable(asked.benchmark, before.told, differences, "--force")
+        if was.way.differences(asked.way) and not force:
+            raise _not_comparable(asked.benchmark, before, before.told, (was.way, asked.way), "--force")
         wanted.append((was, asked))
     if not wanted:
         raise UserError(f"{before.told} and {after.told} have no benchmark and model in common")

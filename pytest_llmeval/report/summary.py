@@ -80,7 +80,8 @@ class BenchmarkInfo:
     and Chinese names ("" where there is none); ``groups`` maps names to subject keys. ``total`` is
     the number of questions in the split by subject, without those that have no data. ``planned``
     is the number of questions selected for each model (the most, where models differ). ``threshold`` is
-    the least score that counts as correct, None where the ``metric`` only knows right and wrong.
+    the least score that counts as correct, None where the ``metric`` only knows right and wrong;
+    ``scoring`` is all that answers are read and compared by, None where nobody told.
     """
 
     name: str
@@ -95,6 +96,7 @@ class BenchmarkInfo:
     planned: int
     metric: str = "choice"
     threshold: float | None = None
+    scoring: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
