@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_llmeval.report.questions import QUESTIONS, QuestionLog
 from pytest_llmeval.report.results import RunInfo
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.stats import mean
 from pytest_llmeval.types import Completion, Outcome, Record
 from pytest_llmeval.vote import elected
 
@@ -138,6 +139,7 @@ def entry(*times: Record) -> Entry:
         completion.latency_s,
         completion.prompt_tokens,
         completion.completion_tokens,
+        score=mean(one.score for one in times if one.score is not None),
         cached=completion.cached,
         outcomes=tuple(one.outcome for one in times) if several else (),
         latencies=tuple(one.latency_s for one in asked) if several else (),
@@ -175,6 +177,14 @@ def made_up(
     )
     errors = tuple((one.id, one.completion.error) for one in found if one.completion.error is not None)
     return MadeUp(folder, run, summarise(tally, {one.name: one for one in infos}, models), errors)
+
+
+def graded(found: Sequence[Record]) -> list[Record]:
+    """The records with scores of a graded metric: 0, 0.05, ... in turn, none for an error."""
+    return [
+        one if one.outcome is Outcome.ERROR else replace(one, score=(at % 21) / 20)
+        for at, one in enumerate(found)
+    ]
 
 
 def repeated(record: Record, said: str) -> list[Record]:

@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,22 @@ def test_a_question_asked_several_times_is_one_with_all_its_answers(tmp_path: Pa
     assert seen.given == {"A": 3, "B": 1, "C": 1}
     assert seen.gold == {"A": 6}
     assert seen.unparsed.total() == 1
+
+
+def test_scores_of_a_graded_metric_are_there(tmp_path: Path) -> None:
+    one, two, three = pages.records(3, ("a",), ["arts"])
+    times = [
+        replace(time, score=score) for time, score in zip(pages.repeated(two, "AB"), (1.0, 0.5), strict=True)
+    ]
+    made = pages.made_up(tmp_path, [replace(one, score=0.0), *times, replace(three, score=None)])
+    read = Questions(made.folder / "questions.jsonl", made.results, Rerun())
+    (column,) = read.index(made.results)["answers"]
+    assert column["score"] == [0.0, 0.75, None]
+    assert [time["score"] for time in unpacked(read)[1]["models"]["0"]["times"]] == [1.0, 0.5]
+    # and where there is no such metric nothing is held
+    made = pages.made_up(tmp_path / "plain", [one])
+    read = Questions(made.folder / "questions.jsonl", made.results, Rerun())
+    assert "score" not in read.index(made.results)["answers"][0]
 
 
 def test_the_charts_values_leave_out_what_was_not_asked(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -77,6 +78,24 @@ def test_the_page_by_hand(tmp_path: Path) -> None:
     assert held["models"] == ["puyu"]
     letters = "".join(one.outcome.value[0] for one in sorted(found, key=lambda r: SUBJECTS.index(r.subject)))
     assert held["answers"][0]["outcome"] == letters  # type: ignore[index]
+
+
+@pytest.mark.parametrize("models", [("puyu",), ("puyu", "other")])
+def test_a_graded_metric_s_mean_is_there_for_each_subject(tmp_path: Path, models: tuple[str, ...]) -> None:
+    subjects = {key: pages.SUBJECTS[key] for key in SUBJECTS}
+    info = replace(pages.info("cmmlu", subjects, 64), metric="rouge_l", threshold=0.25)
+    found = pages.records(64, models, SUBJECTS)
+    made = pages.made_up(tmp_path / "graded", pages.graded(found), info)
+    (path,) = write_html(made.folder, made.run, made.results)
+    text = " ".join(re.sub(r"<[^>]*>", " ", path.read_text("utf-8")).split())
+    for result in made.results:
+        assert f"mean score {result.mean_score:.3f} ( rouge_l ; correct from 0.25 on)" in text
+        for part in result.subjects.values():
+            assert f'data-value="{part.mean_score:.9g}">{part.mean_score:.3f}<' in path.read_text("utf-8")
+    assert text.count("mean score") == (1 + 2) * len(models)  # card, and head of groups and of subjects
+    made = pages.made_up(tmp_path / "plain", found)
+    (path,) = write_html(made.folder, made.run, made.results)
+    assert "mean score" not in path.read_text("utf-8")
 
 
 def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:

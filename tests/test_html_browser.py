@@ -368,6 +368,21 @@ def test_a_question_shows_everything(page: Page, two_models: tuple[Path, list[Re
     page.until(lambda: "cmmlu/genetics/7" in page.text("#detail"))
 
 
+def test_scores_of_a_graded_metric(page: Page, tmp_path: Path) -> None:
+    found = pages.graded(pages.records(40, ("puyu",), ["agronomy", "arts"]))
+    subjects = {key: pages.SUBJECTS[key] for key in ("agronomy", "arts")}
+    info = replace(pages.info("cmmlu", subjects, 40), metric="rouge_l", threshold=0.5)
+    (path,) = write(pages.made_up(tmp_path, found, info))
+    for order, best in (("lowest score first", min), ("highest score first", max)):
+        page.open(path)
+        counted(page, 40)
+        choose(page, "order", order)
+        wanted = best(one.score for one in found if one.score is not None)
+        page.click(".item:first-child")
+        page.until(lambda wanted=wanted: f"score {wanted:.3f}" in page.text("#detail"))
+    assert not page.complaints()
+
+
 @pytest.fixture(scope="module")
 def repeats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
     """80 questions that two models were asked four times."""

@@ -95,6 +95,29 @@ The accuracy of a group, and of all, is the mean over its questions.
     )
 
 
+def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
+    entries = [
+        *make_entries({"maths": "cw"}, score=0.5),
+        *make_entries({"law": "c"}, score=0.75),
+        *make_entries({"loner": "e"}),
+    ]
+    info = make_info(metric="rouge_l", threshold=0.5)
+    text = summary_markdown("nightly", True, results_of(entries, info), [], [])
+    assert "- mean score: 0.583 (rouge_l; correct from 0.5 on)" in text
+    (table,) = tables(text)
+    place = table[0].index("mean score")
+    assert {line[0]: line[place] for line in table[2:]} == {
+        "**stem**": "0.500",
+        "maths 数学": "0.500",
+        "**other**": "0.750",
+        "law 法学": "0.750",
+        "**hard**": "0.500",
+        "loner": "–",
+        "**all**": "0.583",
+    }
+    assert len({len(line) for line in table}) == 1
+
+
 def test_an_incomplete_run_says_so_on_top() -> None:
     assert "incomplete" not in summary_markdown("r", True, [result_of({"maths": "c"})], [], [])
     text = summary_markdown("r", False, [result_of({"maths": "c"})], [], [])

@@ -183,7 +183,7 @@ def test_summary_csv_by_hand() -> None:
     assert list(rows[0]) == [
         "level", "model", "benchmark", "name", "name_en", "name_zh",
         "requested", "correct", "wrong", "unparsed", "answered", "error",
-        "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s",
+        "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s", "mean_score",
     ]  # fmt: skip
     assert [(row["level"], row["name"], row["name_zh"]) for row in rows] == [
         ("group", "stem", ""),

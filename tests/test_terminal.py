@@ -111,6 +111,48 @@ def test_a_table_by_hand() -> None:
     ]
 
 
+GRADED = make_info(metric="rouge_l", threshold=0.5)
+
+
+def graded(numbers: dict[str, dict[str, float]], info: BenchmarkInfo = GRADED, model: str = "m") -> Result:
+    """Subject -> a letter a question -> its score."""
+    entries = [
+        replace(entry, score=score)
+        for subject, of in numbers.items()
+        for entry, score in zip(
+            make_entries({subject: "".join(key[0] for key in of)}, model=model, of=info.name, latency_s=0.25),
+            of.values(),
+            strict=True,
+        )
+    ]
+    (result,) = results_of(entries, info)
+    return result
+
+
+def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
+    result = graded({"maths": {"c": 0.75, "w": 0.25}, "law": {"c": 1.0, "u": 0.0, "c2": 0.8}})
+    assert terminal.table(result, GRADED, 80) == [
+        "b · m · generate, 5 shots, val",
+        "                                     95%   mean               median",
+        "subject              n   acc.   interval  score  unp.  err.  latency",
+        "stem                 2  50.0%   9.5–90.5  0.500     0     0   250 ms",
+        "  maths 数学         2  50.0%   9.5–90.5  0.500     0     0   250 ms",
+        "other                3  66.7%  20.8–93.9  0.600     1     0   250 ms",
+        "  law 法学           3  66.7%  20.8–93.9  0.600     1     0   250 ms",
+        "hard                 2  50.0%   9.5–90.5  0.500     0     0   250 ms",
+        "mean over questions  5  60.0%  23.1–88.2  0.560     1     0   250 ms",
+        "mean over subjects      58.3%  17.3–90.4                            ",
+        "mean score: 0.560 (rouge_l; correct from 0.5 on)",
+        "groups, mean over subjects: stem 50.0%, other 66.7%, hard 50.0%",
+        "speed: 1.0 questions/s",
+    ]
+    assert_aligned(terminal.table(result, GRADED, 67)[:-3], 67)
+    other = graded({"maths": {"c": 0.5, "w": 0.125}}, model="other")
+    lines = terminal.comparison([result, other], GRADED, 80)
+    assert row(lines, "mean score") == ["0.560", "0.312"]
+    assert "score" not in "".join(terminal.comparison([result_of({"maths": "c"})] * 2, make_info(), 80))
+
+
 def test_a_wide_terminal_gets_words_and_bars() -> None:
     result = result_of({"maths": "cccw", "law": "w"}, latency_s=3.0)
     narrow, wide = (terminal.table(result, make_info(), width) for width in (99, 100))

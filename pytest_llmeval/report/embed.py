@@ -53,7 +53,7 @@ class Seen:
 class Time:
     """One answer, as far as the index and the charts hold it; ``start`` is where its line begins.
 
-    ``unparsed`` is why it could not be read.
+    ``unparsed`` is why it could not be read, ``score`` a graded metric's.
     """
 
     start: int
@@ -64,6 +64,7 @@ class Time:
     completion_tokens: float | None = None
     cached: bool = False
     unparsed: str = ""
+    score: float | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +89,11 @@ class Answer:
         """The mean of what was answered, or of all where nothing was."""
         answered = [time for time in self.times if time.outcome is not Outcome.ERROR] or self.times
         return mean(time.latency_s for time in answered if time.latency_s is not None)
+
+    @property
+    def score(self) -> float | None:
+        """The mean of a graded metric's scores."""
+        return mean(time.score for time in self.times if time.score is not None)
 
 
 @dataclass(slots=True)
@@ -185,6 +191,9 @@ class Questions:
             "answer": [None if one is None else one.answer for one in told],
             "ms": [_ms(latency) for latency in latencies],
         }
+        scores = [None if one is None else one.score for one in answers]
+        if any(score is not None for score in scores):
+            column["score"] = [None if score is None else round(score, 4) for score in scores]
         if any(one is not None and len(one.by_repeat) > 1 for one in answers):
             column["times"] = ["" if one is None else _letters(one) for one in answers]
         return column
@@ -247,7 +256,8 @@ def _letters(answer: Answer) -> str:
 
 def _told(time: Time) -> dict[str, Any]:
     """What the index holds of a question that was asked but once."""
-    return {"outcome": LETTERS[time.outcome], "answer": time.answer, "ms": _ms(time.latency_s)}
+    score = {} if time.score is None else {"score": round(time.score, 4)}
+    return {"outcome": LETTERS[time.outcome], "answer": time.answer, "ms": _ms(time.latency_s), **score}
 
 
 def _ms(latency_s: float | None) -> float | None:
@@ -328,6 +338,7 @@ def _time(start: int, row: Mapping[str, Any]) -> Time:
         _number(row.get("completion_tokens")),
         bool(row.get("cached")),
         _why_unparsed(row) if outcome is Outcome.UNPARSED else "",
+        _number(row.get("score")),
     )
 
 

@@ -10,6 +10,11 @@ def percent(share: float | None, digits: int = 1) -> str:
     return NONE if share is None else f"{share:.{digits}%}"
 
 
+def score(number: float | None) -> str:
+    """A graded metric's, from 0 to 1: ``0.512``."""
+    return NONE if number is None else f"{number:.3f}"
+
+
 def interval(ends: tuple[float, float] | None) -> str:
     """Both ends in percent: ``60.1–64.6``."""
     return NONE if ends is None else f"{ends[0] * 100:.1f}–{ends[1] * 100:.1f}"

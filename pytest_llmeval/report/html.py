@@ -134,6 +134,7 @@ def _environment() -> jinja2.Environment:
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,
+        "score": figures.score,
         "interval": figures.interval,
         "seconds": figures.seconds,
         "duration": figures.duration,

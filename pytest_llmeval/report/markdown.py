@@ -19,6 +19,7 @@ _HEADER = (
     "subject", "n", "correct", "wrong", "unparsed", "answered", "errors",
     "accuracy", "95% interval", "mean over subjects", "median latency",
 )  # fmt: skip
+_SCORE_AT = _HEADER.index("median latency")
 
 
 def summary_markdown(
@@ -64,13 +65,17 @@ def _result(result: Result) -> list[str]:
     info = result.info
     shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
     title = f"{result.benchmark} · {result.model} · {info.mode}, {shots}, {info.split}"
+    graded = result.mean_score is not None
     rows = []
     for group, subjects in outline(result.subjects, info.groups):
         if group:
-            rows.append(_row(f"**{escape(group)}**", result.groups[group]))
-        rows += [_row(_subject(key, result), result.subjects[key]) for key in subjects]
-    rows.append(_row("**all**", result.whole))
+            rows.append(_row(f"**{escape(group)}**", result.groups[group], graded))
+        rows += [_row(_subject(key, result), result.subjects[key], graded) for key in subjects]
+    rows.append(_row("**all**", result.whole, graded))
     speed = f", {result.questions_per_s:.1f} questions/s" if result.questions_per_s is not None else ""
+    header: tuple[str, ...] = _HEADER
+    if graded:
+        header = (*_HEADER[:_SCORE_AT], "mean score", *_HEADER[_SCORE_AT:])
     return [
         f"## {escape(title)}",
         "",
@@ -86,7 +91,7 @@ def _result(result: Result) -> list[str]:
         "",
         "The accuracy of a group, and of all, is the mean over its questions.",
         "",
-        *_table(_HEADER, "l" + "r" * (len(_HEADER) - 1), rows),
+        *_table(header, "l" + "r" * (len(header) - 1), rows),
     ]
 
 
@@ -124,7 +129,7 @@ def _subject(key: str, result: Result) -> str:
     return " ".join(dict.fromkeys(name for name in names if name))
 
 
-def _row(label: str, part: Part) -> list[str]:
+def _row(label: str, part: Part, graded: bool) -> list[str]:
     counts = part.counts
     numbers = (counts.requested, counts.correct, counts.wrong, counts.unparsed, counts.answered, counts.error)
     macro = _percent(part.macro_accuracy) if isinstance(part, Group) else ""
@@ -134,6 +139,7 @@ def _row(label: str, part: Part) -> list[str]:
         _percent(part.accuracy),
         _interval(part.interval),
         macro,
+        *([_score(part.mean_score)] if graded else []),
         _seconds(part.latency_p50_s),
     ]
 
@@ -158,6 +164,10 @@ def _accuracy(accuracy: float | None, interval: tuple[float, float] | None) -> s
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
+
+
+def _score(score: float | None) -> str:
+    return "–" if score is None else f"{score:.3f}"
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

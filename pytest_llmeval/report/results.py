@@ -24,7 +24,7 @@ REPORT = "report.html"
 _CSV_COLUMNS = (
     "level", "model", "benchmark", "name", "name_en", "name_zh",
     "requested", "correct", "wrong", "unparsed", "answered", "error",
-    "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s",
+    "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s", "mean_score",
 )  # fmt: skip
 
 
@@ -202,4 +202,5 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
         "interval_low": low,
         "interval_high": high,
         "latency_p50_s": part.latency_p50_s,
+        "mean_score": part.mean_score,
     }

@@ -2,8 +2,9 @@
 
 ``paint(text, **markup)`` colours a piece of text (such as ``TerminalWriter.markup``); without it
 the lines are plain. ``unicode`` says whether the stream can show more than ASCII (``can_draw``).
-Tables keep within the terminal's width from 65 columns on (those without an answered column from
-60); sentences (errors, gates, the running line) are one line each, so that a log can be searched.
+Tables keep within the terminal's width from 72 columns on (those without an answered column from 67,
+without a graded metric's scores from 60); sentences (errors, gates, the running line) are one line each,
+so that a log can be searched.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def table(
     paint: Paint = plain,
 ) -> list[str]:
     """One model on one benchmark: groups with their subjects, then both averages."""
-    headers = _headers(result.counts, width)
+    headers = _headers(result, width)
     rows = [_row(kind, label, part, headers, unicode) for kind, label, part in _parts(result, info, unicode)]
     blank = dict.fromkeys(headers, "")
     rows.append(_row("total", "mean over questions", result.whole, headers, unicode))
@@ -218,14 +219,16 @@ def _title(benchmark: str, who: str, info: BenchmarkInfo, unicode: bool) -> str:
     return (" · " if unicode else " - ").join((clean(benchmark, unicode=unicode), who, how))
 
 
-def _headers(counts: Counts, width: int) -> dict[str, str]:
+def _headers(result: Result, width: int) -> dict[str, str]:
     """The columns that this result needs, by what they hold, and what is written above them."""
     wide = width >= WIDE
     headers = {"n": "n"}
-    if counts.answered:
+    if result.counts.answered:
         headers["answered"] = "answered" if wide else "answ."
     headers["accuracy"] = "accuracy" if wide else "acc."
     headers["interval"] = "95% interval"
+    if result.mean_score is not None:
+        headers["score"] = "mean score"
     headers["unparsed"] = "unparsed" if wide else "unp."
     headers["error"] = "errors" if wide else "err."
     headers["latency"] = "median latency"
@@ -253,6 +256,7 @@ def _row(kind: str, label: str, part: Part, headers: Iterable[str], unicode: boo
         "answered": str(counts.answered),
         "accuracy": _percent(part.accuracy, unicode),
         "interval": _interval(part.interval, unicode),
+        "score": _score(part.mean_score, unicode),
         "unparsed": str(counts.unparsed),
         "error": str(counts.error),
         "latency": _seconds(part.latency_p50_s, unicode),
@@ -296,6 +300,9 @@ def _compared_rows(results: Sequence[Result], info: BenchmarkInfo, unicode: bool
     rows.append(row("mean over questions", [result.whole for result in results], bold=True))
     macros = tuple(_percent(result.macro_accuracy, unicode) for result in results)
     rows.append(_Row("mean over subjects", ("", *macros), bold=True))
+    if any(result.mean_score is not None for result in results):
+        scores = (_score(result.mean_score, unicode) for result in results)
+        rows.append(_Row("mean score", ("", *scores), bold=True))
     for outcome, colour in (("answered", ""), ("unparsed", "yellow"), ("error", "red")):
         found = [getattr(result.counts, outcome) for result in results]
         if outcome == "answered" and not any(found):
@@ -385,6 +392,10 @@ def _folded(text: str, width: int) -> list[str]:
 
 def _percent(share: float | None, unicode: bool) -> str:
     return _none(unicode) if share is None else f"{share:.1%}"
+
+
+def _score(score: float | None, unicode: bool) -> str:
+    return _none(unicode) if score is None else f"{score:.3f}"
 
 
 def _interval(interval: tuple[float, float] | None, unicode: bool) -> str:

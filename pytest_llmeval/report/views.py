@@ -106,6 +106,11 @@ class Bench:
     figures: tuple[Figure, ...]
 
     @property
+    def graded(self) -> bool:
+        """Whether the metric gives scores between right and wrong."""
+        return any(result.mean_score is not None for result in self.results)
+
+    @property
     def scored(self) -> bool:
         """Whether any question has a gold answer."""
         return any(result.accuracy is not None for result in self.results)

@@ -200,7 +200,11 @@
     ...["u", "e"].filter((letter) => everHeld.has(letter)).map((letter) => [`s${letter}`, `${OUTCOMES[letter][0]} at least once`]),
     ...(several ? [["d", "models differ"], ...(differences.length > 1 ? differences : [])] : []),
   ]);
-  options(fields.order, [["", "as asked"], ["slow", "slowest first"], ["fast", "fastest first"]]);
+  const graded = data.answers.some((one) => one.score);
+  options(fields.order, [
+    ["", "as asked"], ["slow", "slowest first"], ["fast", "fastest first"],
+    ...(graded ? [["low", "lowest score first"], ["high", "highest score first"]] : []),
+  ]);
 
   function offerSubjects() {
     const chosen = fields.subject.value;
@@ -244,6 +248,12 @@
 
   const latency = (i, models) => Math.max(...models.map((model) => data.answers[model].ms[i] ?? -1));
 
+  /* The mean of a graded metric's scores; null where there is none. */
+  function score(i, models) {
+    const known = models.map((model) => data.answers[model].score?.[i] ?? null).filter((one) => one !== null);
+    return known.length ? known.reduce((all, one) => all + one) / known.length : null;
+  }
+
   let found = []; // the numbers of the questions in the list
   let turn = 0; // of filters: a search that was overtaken stops
 
@@ -277,8 +287,10 @@
     }
     if (fields.order.value) {
       const models = fields.model.value === "" ? data.models.map((_, at) => at) : [Number(fields.model.value)];
-      const direction = fields.order.value === "slow" ? -1 : 1;
-      list.sort((a, b) => direction * (latency(a, models) - latency(b, models)));
+      const direction = ["slow", "high"].includes(fields.order.value) ? -1 : 1;
+      const value = ["low", "high"].includes(fields.order.value) ? score : latency;
+      list = list.map((i) => [i, value(i, models)]);
+      list = list.sort(([, a], [, b]) => (a === null) - (b === null) || direction * (a - b)).map(([i]) => i);
     }
     found = list;
     const more = elsewhere ? `; ${elsewhere.toLocaleString()} more are on other pages and were not searched` : "";
@@ -532,7 +544,7 @@
     return box;
   }
 
-  function verdictOf(letter, answer, target, note) {
+  function verdictOf(letter, answer, target, note, score) {
     const line = make("div", "verdict");
     const [word, sign] = OUTCOMES[letter];
     line.append(make("span", `chip o-${word}`, `${sign} ${word}`));
@@ -544,6 +556,7 @@
       put(bold, value === null ? "none" : value);
       pair.append(make("span", "quiet", (pair.childNodes.length ? " · " : "") + label), bold);
     }
+    if (score !== null && score !== undefined) pair.append(make("span", "quiet", " · score "), make("b", "", score.toFixed(3)));
     line.append(pair);
     return line;
   }
@@ -555,7 +568,7 @@
     if (several) part.append(name);
     const told = { outcome: outcomeOf(i, model), answer: data.answers[model].answer[i], ms: data.answers[model].ms[i] };
     const many = own.times.length > 1;
-    part.append(verdictOf(told.outcome, told.answer, data.target[i], many && "by majority"));
+    part.append(verdictOf(told.outcome, told.answer, data.target[i], many && "by majority", score(i, [model])));
     if (many) part.append(timesList(i, model, own.times));
     else part.append(...ofTime(i, { ...told, ...own.times[0] }));
     part.append(make("h4", "", "Ask just this question again"), rerun(benchmarkOf(i).commands[model], own.select));
@@ -570,7 +583,7 @@
     box.append(make("div", "quiet", said + (flips(i, model) ? ": it flips" : "")));
     for (const [at, time] of times.entries()) {
       const fold = make("details", "time"), head = make("summary");
-      head.append(make("span", "quiet", `${at + 1} `), verdictOf(time.outcome, time.answer, null));
+      head.append(make("span", "quiet", `${at + 1} `), verdictOf(time.outcome, time.answer, null, "", time.score));
       fold.append(head, ...ofTime(i, time));
       box.append(fold);
     }
