@@ -7,12 +7,14 @@ import csv
 import difflib
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_llmeval.benchmark import Benchmark, DataSpec
 from pytest_llmeval.errors import DataMissing, UserError, one_line
@@ -42,6 +44,10 @@ class Table:
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
+
+
+#: a row's line, its cells by column, and what is wrong with it
+Row: TypeAlias = tuple[int, Mapping[str, str], str | None]
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> Located:
@@ -120,6 +126,8 @@ def load_shots(
         for row in read_table(_read(path), path, benchmark, subject, True):
             if row.subject in examples:
                 examples[row.subject].append(row)
+            elif row.subject == subject and row.problem is not None:  # whose example it is nobody knows
+                raise UserError(f"{path}: an example cannot be used: {row.problem}")
     for subject, rows in examples.items():
         if len(rows) < count:
             raise UserError(
@@ -149,36 +157,71 @@ def _read(path: Path) -> bytes:
 def read_table(
     raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
 ) -> list[Question]:
-    """The questions of one file. Raises ``UserError`` naming file, line and mend."""
+    """The questions of one file; a row that cannot be one is a question with ``problem``.
+
+    Raises ``UserError`` naming file, line and mend.
+    """
     spec = benchmark.data
-    rows = read_rows(raw, path, spec)
-    questions: list[Question] = []
-    seen: dict[tuple[str, str], int] = {}
-    header: tuple[str, ...] | None = None
-    for line, fields, problem in rows:
-        if header is None:
-            header = tuple(fields)
-            _check_columns(header, spec, path, answers_due)
-        place = len(questions)
-        own = fields.get(spec.subject, subject) if spec.subject else subject
-        key = fields.get(spec.id, "").strip() if spec.id is not None else str(place)
-        _check_id("id", key, spec.ids, path, line)
-        _check_id("subject", own, "text", path, line)
-        if (own, key) in seen:
-            raise UserError(
-                f"{path}, line {line}: id {key} is there twice (first in line {seen[own, key]}); "
-                "each id must be unique"
-            )
-        seen[own, key] = line
-        questions.append(
-            _question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}")
-        )
-    if not questions:
+    rows = list(read_rows(raw, path, spec))
+    if not rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    return questions
+    _check_columns(columns_of(rows), spec, path, answers_due)
+    return [
+        _question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}")
+        for (line, fields, _), (own, key, problem) in zip(
+            rows, _keys(rows, path, benchmark, subject), strict=True
+        )
+    ]
 
 
-def read_rows(raw: bytes, path: Path, spec: DataSpec) -> Iterator[_Row]:
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """The columns that any of the rows has; a row that could not be read has none to tell."""
+    sound = [fields for _, fields, problem in rows if problem is None]
+    return list(dict.fromkeys(name for fields in sound or [rows[0][1]] for name in fields))
+
+
+def _keys(
+    rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str
+) -> list[tuple[str, str, str | None]]:
+    """Subject, key and problem of each row.
+
+    A row with a problem has its own id and subject where they can be believed: else its place, and that of
+    the file. Raises ``UserError`` for an id that is there twice, and where most are none.
+    """
+    spec = benchmark.data
+    found: list[tuple[str, str, str | None]] = []
+    taken: dict[tuple[str, str], int] = {}
+    wrong = []
+    for place, (line, fields, problem) in enumerate(rows):
+        own = fields.get(spec.subject, "") if spec.subject else subject
+        key = fields.get(spec.id, "").strip() if spec.id is not None else str(place)
+        if problem is None:
+            problem = _key_problem("id", key, spec.ids) or _key_problem("subject", own, "text")
+            if problem is not None:
+                wrong.append(f"{path}, line {line}: {problem}")
+            elif (own, key) in taken:
+                raise UserError(
+                    f"{path}, line {line}: id {key} is there twice (first in line {taken[own, key]}); "
+                    "each id must be unique"
+                )
+            else:
+                taken[own, key] = line
+        found.append((own, key, problem))
+    if len(wrong) * 2 > len(rows):
+        raise UserError(wrong[0])
+    subjects = {own for own, _ in taken} | set(benchmark.subjects)
+    for place, (own, key, problem) in enumerate(found):
+        if problem is not None:
+            own = own if own in subjects or spec.subject is None else subject
+            if (own, key) in taken or _key_problem("id", key, spec.ids):
+                free = (str(number) for number in itertools.count(place, len(rows)))
+                key = next(number for number in free if (own, number) not in taken)
+            taken[own, key] = rows[place][0]
+            found[place] = own, key, problem
+    return found
+
+
+def read_rows(raw: bytes, path: Path, spec: DataSpec) -> Iterable[Row]:
     """The rows of one file, each with its line and what is wrong with it. Raises ``UserError``."""
     if "parquet" in (spec.format, path.suffix.lower().removeprefix(".")):
         return _parquet_rows(raw, path)
@@ -206,10 +249,7 @@ def _decode(raw: bytes, path: Path) -> str:
     return text
 
 
-_Row = tuple[int, Mapping[str, str], "str | None"]
-
-
-def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[_Row]:
+def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = list(columns) or None
@@ -237,23 +277,38 @@ def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[_R
         ) from None
 
 
-def _jsonl_rows(text: str, path: Path) -> Iterator[_Row]:
+def _jsonl_rows(text: str, path: Path) -> list[Row]:
+    rows: list[Row] = []
+    broken = 0
     for line, row in enumerate(text.split("\n"), start=1):
         if not row.strip():
             continue
-        try:
-            value = json.loads(row)
-            if not isinstance(value, dict):
-                raise UserError(f'{path}, line {line}: a row must be an object, as in {{"question": ...}}')
-            cells = {key: _text(cell) for key, cell in value.items()}
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}, line {line}: not JSON: {one_line(error)}") from None
-        # JSON can write half a surrogate pair, which no UTF-8 file, request or report can hold
-        sound = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
-        yield line, sound, None if sound == cells else "a character is broken (half a surrogate pair)"
+        fields, problem = _json_object(row)
+        broken += not fields and problem is not None
+        rows.append((line, fields, problem))
+    if broken * 2 > len(rows):
+        line, _, problem = next(row for row in rows if row[2] is not None)
+        raise UserError(f"{path}, line {line}: {problem}; in a JSONL file each line is an object")
+    return rows
 
 
-def _parquet_rows(raw: bytes, path: Path) -> Iterator[_Row]:
+def _json_object(row: str) -> tuple[dict[str, str], str | None]:
+    """The cells of one line, and what is wrong with it."""
+    try:
+        value = json.loads(row)
+    except json.JSONDecodeError as error:
+        return {}, f"not JSON: {one_line(error.msg)} (column {error.colno})"
+    except (ValueError, RecursionError) as error:
+        return {}, f"not JSON: {one_line(error, 120)}"
+    if not isinstance(value, dict):
+        return {}, 'a row must be an object, as in {"question": ...}'
+    cells = {key: _text(cell) for key, cell in value.items()}
+    # JSON can write half a surrogate pair, which no UTF-8 file, request or report can hold
+    sound = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
+    return sound, None if sound == cells else "a character is broken (half a surrogate pair)"
+
+
+def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
     try:
         from pyarrow import ArrowException, BufferReader
         from pyarrow.parquet import ParquetFile
@@ -295,10 +350,11 @@ def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_du
             raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}{hint}")
 
 
-def _check_id(what: str, key: str, kind: str, path: Path, line: int) -> None:
-    if not (_WHOLE if kind == "number" else _KEY).fullmatch(key):
-        wanted = "a whole number" if kind == "number" else "of ASCII letters, digits, . _ and -"
-        raise UserError(f"{path}, line {line}: {what} {one_line(repr(key), 60)} must be {wanted}")
+def _key_problem(what: str, key: str, kind: str) -> str | None:
+    if (_WHOLE if kind == "number" else _KEY).fullmatch(key):
+        return None
+    wanted = "a whole number" if kind == "number" else "of ASCII letters, digits, . _ and -"
+    return f"{what} {one_line(repr(key), 60)} must be {wanted}"
 
 
 def _question(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.benchmark import FILE_NAME, FORMATS, DataSpec
-from pytest_llmeval.data import read_rows
+from pytest_llmeval.data import columns_of, read_rows
 from pytest_llmeval.errors import UserError, one_line
 
 _QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
@@ -63,10 +63,11 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    rows = [fields for _, fields, _ in read_rows(raw, path, replace(_PLAIN, format=data["format"]))]
-    if not rows:
+    found = list(read_rows(raw, path, replace(_PLAIN, format=data["format"])))
+    if not found:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    columns = list(rows[0])
+    columns = columns_of(found)
+    rows = [fields for _, fields, problem in found if problem is None]
     data.setdefault("paths", [path.name])
     data.setdefault("inside", True)
     if not {"question", "messages"} & data.keys():
@@ -85,7 +86,7 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if "choices" not in data:
         labels = [label for label in _LABELS if label in columns]
         data["choices"] = labels if len(labels) > 1 and "messages" not in data else []
-    if "subject" not in data and "subject" in columns and _are_keys(row["subject"] for row in rows):
+    if "subject" not in data and "subject" in columns and _are_keys(row.get("subject", "") for row in rows):
         data["subject"] = "subject"
     if "id" not in data and "id" in columns and _are_ids(rows):
         data["id"] = "id"

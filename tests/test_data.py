@@ -271,8 +271,9 @@ def test_a_subject_that_is_no_name() -> None:
     ("text", "said"),
     [
         ("{", "t.csv, line 1: not JSON: "),
-        ('{"question": "q", "answer": "4"}\nquestion', "t.csv, line 2: not JSON: "),
-        ('{"question": "q", "answer": "4"}\n[1]', "t.csv, line 2: a row must be an object"),
+        ('{"question": "q", "answer": "4"}\nquestion\nanswer', "t.csv, line 2: not JSON: "),
+        ('{"question": "q", "answer": "4"}\n[1]\n2', "t.csv, line 2: a row must be an object"),
+        ('[\n  {"question": "q", "answer": "4"}\n]', "t.csv, line 1: not JSON: "),
         ("[" * 100_000, "t.csv, line 1: not JSON: "),
         ("1" * 5000, "t.csv, line 1: not JSON: "),
         (
@@ -286,6 +287,95 @@ def test_bad_jsonl(text: str, said: str) -> None:
 
 
 # single bad rows are their items' errors
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"question": "q", "answer": ', "not JSON: Expecting value (column 2"),
+        ("question: q", "not JSON: Expecting value (column 1)"),
+        ("[" * 100_000, "not JSON: "),
+        ("1" * 5000, "not JSON: "),
+        ('["q", "4"]', "a row must be an object, as in"),
+        ("null", "a row must be an object, as in"),
+    ],
+)
+@pytest.mark.parametrize("ids", ["", "id = 'id'\nids = 'number'"])
+def test_a_broken_line_of_jsonl_is_one_question_s_problem(line: str, said: str, ids: str) -> None:
+    fine = ['{"question": "q", "answer": "4", "id": 0}', '{"question": "r", "answer": "4", "id": 1}']
+    toml = f"[data]\nformat = 'jsonl'\nchoices = []\n{ids}"
+    for place in range(3):
+        found = read("\n".join([*fine[:place], line, *fine[place:]]), toml)
+        assert [one.problem is None for one in found] == [at != place for at in range(3)]
+        bad = found.pop(place)
+        assert bad.problem is not None and bad.problem.startswith(f"t.csv, line {place + 1}: {said}")
+        assert (bad.subject, bad.answer) == ("birds", None) and len(bad.problem) < 200
+        # its row number, unless another row has that for its id
+        assert bad.key == (str(place) if place == 2 or not ids else str(place + 3))
+        assert [one.answer for one in found] == ["4", "4"]
+
+
+def test_columns_are_those_of_all_rows() -> None:
+    text = 'nothing\n{"question": "q"}\n{"question": "r", "answer": "4"}'
+    none, first, second = read(text, "[data]\nformat = 'jsonl'\nchoices = []")
+    assert none.problem is not None and first.problem == "t.csv, line 2: the answer is missing"
+    assert second.problem is None
+
+
+def test_a_row_with_a_problem_has_its_own_id_and_subject_where_they_can_be_believed() -> None:
+    toml = "[data]\nchoices = []\nsubject = 's'\nid = 'id'"
+    rows = ["a,1,q,4", "b,2,q,4", "b,3,q", "a,1,q,4,5", "x,7,q", ",8,q,4", "a,é,q,4", "b,4,q,4", "a,5,q,4"]
+    found = read(lines("s,id,question,answer", *rows), toml)
+    assert [one.id for one in found] == [
+        *("own/a/1", "own/b/2", "own/b/3", "own/a/3", "own/birds/7", "own/birds/8", "own/a/6"),
+        *("own/b/4", "own/a/5"),
+    ]
+    assert [one.problem is None for one in found] == [True] * 2 + [False] * 5 + [True] * 2
+    assert found[5].problem == "t.csv, line 7: subject '' must be of ASCII letters, digits, . _ and -"
+    assert found[6].problem is not None and "line 8: id 'é' must be" in found[6].problem
+
+
+def test_null_in_parquet_is_one_question_s_problem(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "q.parquet"
+    columns = {
+        "id": ["0", None, "2", "3", "4"],
+        "question": ["q", "q", None, "q", "q"],
+        "A": ["a", "a", "a", None, "a"],
+        "B": ["b"] * 5,
+        "answer": ["A", "A", "A", "A", None],
+    }
+    parquet.write_table(pyarrow.table(columns), path)
+    toml = "[data]\nformat = 'parquet'\nchoices = ['A', 'B']\nid = 'id'"
+    found = read_table(path.read_bytes(), path, benchmark(toml), "birds", True)
+    assert [one.key for one in found] == ["0", "1", "2", "3", "4"]
+    assert [one.problem for one in found] == [
+        None,
+        "q.parquet, line 2: id '' must be of ASCII letters, digits, . _ and -",
+        "q.parquet, line 3: the question is empty",
+        "q.parquet, line 4: choice A is empty",
+        "q.parquet, line 5: the answer is missing",
+    ]
+
+
+@given(
+    st.lists(st.sampled_from(["fine", "{", "[]", "twice"]), min_size=1, max_size=12),
+    st.lists(st.integers(0, 30), min_size=12, max_size=12, unique=True),
+)
+def test_no_row_is_lost_and_no_id_is_there_twice(kinds: list[str], numbers: list[int]) -> None:
+    rows = [json.dumps({"question": "q", "answer": "4", "id": number}) for number in numbers]
+    text = "\n".join(row if kind == "fine" else kind for kind, row in zip(kinds, rows, strict=False))
+    toml = "[data]\nformat = 'jsonl'\nchoices = []\nid = 'id'\nids = 'number'"
+    fine = kinds.count("fine")
+    if fine * 2 < len(kinds):
+        fails(text, toml)
+        return
+    found = read(text, toml)
+    assert [one.problem is None for one in found] == [kind == "fine" for kind in kinds]
+    assert len({one.id for one in found}) == len(kinds)
+    own = [str(number) for kind, number in zip(kinds, numbers, strict=False) if kind == "fine"]
+    assert [one.key for one in found if one.problem is None] == own
 
 
 @pytest.mark.parametrize(

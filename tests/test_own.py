@@ -34,6 +34,32 @@ def test_a_file_with_the_usual_columns(pytester: pytest.Pytester, xdist: str) ->
     assert "line 4: the question is empty" in done.stdout.str()
 
 
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist: str) -> None:
+    rows = [{"question": "one?", "A": "a", "B": "b", "answer": "A", "subject": "x"}] * 4
+    lines = [json.dumps(row) for row in rows]
+    write(pytester.path / "q.jsonl", "\n".join(['{"question": "torn', *lines[:2], "[1, 2]", *lines[2:]]))
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist)
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["1 × *q.jsonl, line 1: not JSON: *", "1 × *q.jsonl, line 4: a row must be*"])
+    assert [(one["id"], one["outcome"]) for one in questions(pytester)] == [
+        ("q/q/0", "error"), ("q/x/1", "correct"), ("q/x/2", "correct"),
+        ("q/q/3", "error"), ("q/x/4", "correct"), ("q/x/5", "correct"),
+    ]  # fmt: skip
+    assert results(pytester)["run"]["complete"] is False
+    counts = results(pytester)["results"][0]["counts"]
+    assert (counts["requested"], counts["correct"], counts["error"]) == (6, 4, 2)
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist, "--llm-allow-errors=2")
+    assert done.ret == 0
+
+
+def test_a_file_that_is_no_jsonl_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "q.jsonl", "question,answer\none?,a\ntwo?,b\n")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*q.jsonl, line 1: not JSON: *; in a JSONL file each line is an object"])
+
+
 @pytest.mark.parametrize(("gold", "metric"), [("$1,200", "number"), ("Paris", "exact")])
 def test_the_gold_answers_tell_the_metric(pytester: pytest.Pytester, gold: str, metric: str) -> None:
     write(pytester.path / "q.jsonl", json.dumps({"question": "how?", "answer": gold}) + "\n")
