@@ -12,7 +12,7 @@ from pytest_llmeval.errors import RequestFailed, one_line
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.encoding import Encoded, Encoder
-from pytest_llmeval.models.hf.fingerprint import fingerprint
+from pytest_llmeval.models.hf.fingerprint import fingerprint, known
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class HuggingFaceModel:
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
         """The weights' contents, dtype and kind of device. Raises ``ModelUnusable``."""
         source = self.source
-        if source.revision is None and not Path(source.path).is_dir():
-            return None  # of the hub, and nobody knows which commit
-        return fingerprint(self._config, source, digest)
+        return fingerprint(self._config, source, digest) if known(source) else None
 
     def prepare(self) -> str:
         """Load now what ``run`` would load; returns the type of its device. Raises ``ModelUnusable``."""

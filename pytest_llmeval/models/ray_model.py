@@ -53,6 +53,7 @@ class RayModel:
         self._folder = folder
         self._local = local_model(self.config)
         self._hold = 0
+        self._digest: Callable[[Path], str] | None = None
 
     @property
     def window(self) -> int:
@@ -73,8 +74,9 @@ class RayModel:
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
         """That of the model without Ray on such a device; None where the weights are only elsewhere."""
         source = self._here
-        if source is None or (source.revision is None and not Path(source.path).is_dir()):
+        if source is None or not fingerprint.known(source):
             return None
+        self._digest = digest
         kind = None if self.config.ray_cpus or self.config.device != "auto" else "gpu"
         return fingerprint.fingerprint(self.config, source, digest, kind)
 
@@ -87,14 +89,21 @@ class RayModel:
                 return None
             raise
 
+    def _weights(self, digest: Callable[[Path], str]) -> list[Any] | None:
+        """What every machine must have; None where that is not known, or comes with a package."""
+        source = self._here if self.config.backend == "hf" else None
+        return (
+            None if source is None or not fingerprint.known(source) else fingerprint.weights(source, digest)
+        )
+
     def run(self, jobs: Jobs) -> None:
         """Join the cluster and answer jobs until they are closed. Raises ``ModelUnusable``."""
         config = self.config
-        here = self._here
         start = Start(
             address=str(config.ray),
             config=replace(config, ray=None),
-            sizes=tuple(fingerprint.sizes(here)) if here is not None and config.backend == "hf" else (),
+            samples=self._weights(fingerprint.sampled),
+            digests=None if self._digest is None else self._weights(self._digest),
             cpus=config.ray_cpus or 0,
             gpus=0 if config.ray_cpus else config.ray_gpus or 1,
             patience_s=config.start_timeout or _PATIENCE_S,

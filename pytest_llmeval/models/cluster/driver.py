@@ -23,7 +23,7 @@ import pytest_llmeval
 from pytest_llmeval.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.models.cluster.messages import Answer, Failed, Level, Note, Start, Status
 from pytest_llmeval.models.cluster.plan import Ask, Planner
-from pytest_llmeval.models.cluster.replica import Found, Replica
+from pytest_llmeval.models.cluster.replica import Found, Ready, Replica, other_weights
 from pytest_llmeval.types import Completion
 
 _WAIT_S = 0.05
@@ -65,6 +65,8 @@ class Driver:
         self._counted_at = 0.0
         self._without_since: float | None = None
         self._ever = False
+        #: the machine that came up first, and its weights
+        self._first: tuple[str, list[Any]] | None = None
 
     def tell(self, message: object) -> None:
         """Send one message to pytest's process."""
@@ -153,7 +155,7 @@ class Driver:
         make = self._ray.remote(Replica).options(
             num_cpus=start.cpus, num_gpus=start.gpus, max_restarts=0, max_concurrency=4
         )
-        actor = make.remote(start.config, start.sizes, bool(start.gpus))
+        actor = make.remote(start.config, start.samples, start.digests, bool(start.gpus))
         self._running[self._numbers] = _Running(self._numbers, actor, actor.hello.remote())
 
     def _look(self) -> None:
@@ -182,7 +184,9 @@ class Driver:
             one.doing, one.host, one.ref = "load", told, one.actor.load.remote()
             self._status("loading the weights on the Ray cluster")
         elif one.doing == "load":
-            one.doing, one.hold, one.ref = "collect", told, one.actor.collect.remote()
+            if not self._same_weights(one, told):
+                return
+            one.doing, one.hold, one.ref = "collect", told.hold, one.actor.collect.remote()
             self._planner.join(one.number, one.hold)
             self._ever, self._crashes = True, 0
             self._status(None)
@@ -191,6 +195,19 @@ class Driver:
             self._lose(one, "the connection to it broke", blame=False)
         else:
             self._collected(one, told)
+
+    def _same_weights(self, one: _Running, told: Ready) -> bool:
+        """Whether a replica has the others' weights, where pytest has none to compare with."""
+        if told.samples is None:
+            return True
+        if self._first is None:
+            self._first = one.host, told.samples
+        host, samples = self._first
+        if samples == told.samples:
+            return True
+        why = other_weights(self._start.config, one.host, samples, told.samples, f"on {host}")
+        self._lose(one, why, blame=False, refused=True)
+        return False
 
     def _collected(self, one: _Running, found: Found) -> None:
         for number, completion in found.completions:

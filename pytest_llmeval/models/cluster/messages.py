@@ -7,17 +7,23 @@ To Ray's side: a ``Start``, then lists of numbered requests until its standard i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_llmeval.types import Completion, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """``config`` is the replicas'; ``sizes`` are names and bytes of the model's files, if known."""
+    """``config`` is the replicas'.
+
+    ``samples`` and ``digests`` are what ``fingerprint.weights`` gives for the weights where pytest runs, by
+    samples and by all of each file: None where they are not there, and ``digests`` where nothing is stored.
+    """
 
     address: str
     config: ModelConfig
-    sizes: tuple[tuple[str, int], ...]
+    samples: list[Any] | None
+    digests: list[Any] | None
     cpus: int
     gpus: int
     patience_s: float

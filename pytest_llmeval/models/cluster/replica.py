@@ -7,12 +7,13 @@ import queue
 import socket
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from pytest_llmeval.config import default_cache_dir
-from pytest_llmeval.errors import ModelUnusable
+from pytest_llmeval.errors import ModelUnusable, one_line
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf import fingerprint
 from pytest_llmeval.models.huggingface import HuggingFaceModel
@@ -32,6 +33,23 @@ class Found:
     ended: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """How many requests a replica wants at once, and its weights by samples, where they can be told."""
+
+    hold: int
+    samples: list[Any] | None
+
+
+def other_weights(config: ModelConfig, host: str, wanted: list[Any], found: list[Any], than: str) -> str:
+    """That a machine has other weights, as one line."""
+    files = one_line(fingerprint.difference(wanted, found), 120)
+    return (
+        f"{config.target} holds other contents on {host} than {than} ({files}); "
+        "the model must be the same, at the same path, on every machine"
+    )
+
+
 def local_model(config: ModelConfig) -> HuggingFaceModel:
     """The backend that a run without Ray would have."""
     if config.backend == "smollm2":
@@ -44,9 +62,12 @@ def local_model(config: ModelConfig) -> HuggingFaceModel:
 class Replica:
     """An actor; Ray calls its methods from several threads."""
 
-    def __init__(self, config: ModelConfig, sizes: Sequence[tuple[str, int]], gpu: bool) -> None:
+    def __init__(
+        self, config: ModelConfig, samples: list[Any] | None, digests: list[Any] | None, gpu: bool
+    ) -> None:
         self._config = config
-        self._sizes = list(sizes)
+        self._samples = samples
+        self._digests = digests
         self._gpu = gpu
         self._jobs = Jobs()
         self._answers: queue.Queue[tuple[int, Completion] | None] = queue.Queue()
@@ -56,20 +77,31 @@ class Replica:
         """The name of the machine it came to."""
         return socket.gethostname()
 
-    def load(self) -> int:
-        """Load the weights; returns how many requests it wants at once. Raises ``ModelUnusable``."""
+    def load(self) -> Ready:
+        """Load the weights. Raises ``ModelUnusable``, also for others than pytest has."""
         self._model = local_model(self._config)
         self._model.check()
-        if self._sizes and fingerprint.sizes(self._model.source) != self._sizes:
-            raise ModelUnusable(
-                f"{self._config.target} holds other files on {self.hello()} than where pytest runs; "
-                "the model must be the same, at the same path, on every machine"
-            )
-        device = self._model.prepare()
+        source = self._model.source if self._config.backend == "hf" else None
+        samples = None
+        if source is not None and fingerprint.known(source):
+            samples = fingerprint.weights(source, fingerprint.sampled)
+            self._compare(self._samples, samples)
+        # all is read while it is loaded, which reads it too
+        with ThreadPoolExecutor(1) as pool:
+            reading = None
+            if source is not None and self._digests is not None:
+                reading = pool.submit(fingerprint.weights, source, fingerprint.sha256)
+            device = self._model.prepare()
+        if reading is not None:
+            self._compare(self._digests, reading.result())
         if self._gpu and device == "cpu":
             raise ModelUnusable(f"Ray gave a GPU of {self.hello()}, but torch finds none there")
         threading.Thread(target=self._run, name="llmeval-replica", daemon=True).start()
-        return _HOLD.get(device, _HOLD_GPU)
+        return Ready(_HOLD.get(device, _HOLD_GPU), samples)
+
+    def _compare(self, wanted: list[Any] | None, found: list[Any]) -> None:
+        if wanted is not None and wanted != found:
+            raise ModelUnusable(other_weights(self._config, self.hello(), wanted, found, "where pytest runs"))
 
     def _run(self) -> None:
         try:
