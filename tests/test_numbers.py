@@ -41,7 +41,38 @@ def test_any_text_gives_a_number_or_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["1,", "1", "1,111", "1 111 ", "1/", "{", "answer ", "answer to ", "\\frac{", "\\boxed{", "<<", "####"],
+    [
+        *(
+            "1,",
+            "1",
+            "1,111",
+            "1 111 ",
+            "1/",
+            "{",
+            "answer ",
+            "answer to ",
+            "\\frac{",
+            "\\boxed{",
+            "<<",
+            "####",
+        ),
+        *(
+            "1万",
+            "1.",
+            "1.000",
+            "1-",
+            "1^",
+            "x^2",
+            "twelve ",
+            "twenty-",
+            "¹",
+            "2024-02-",
+            "1 or ",
+            "1, ",
+            "- ",
+        ),
+        *("answer is 1 or ", "\\sqrt{", "=1 or x"),
+    ],
 )
 def test_long_hostile_texts(piece: str) -> None:
     assert number(piece * 30_000 + "\nThe answer is 18.") == "18"
