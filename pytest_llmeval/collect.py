@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from pytest_llmeval.benchmark import Benchmark
     from pytest_llmeval.config import Settings
     from pytest_llmeval.metrics import Score
+    from pytest_llmeval.permute import Ordering
     from pytest_llmeval.prompt import PromptBuilder
     from pytest_llmeval.report.summary import BenchmarkInfo
-    from pytest_llmeval.types import ModelConfig, Question, Request
+    from pytest_llmeval.types import ModelConfig, Order, Question, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class Suite:
     score: Score
     graded: bool
     threshold: float
+    ordering: Ordering
 
-    def request(self, question: Question, model: ModelConfig) -> Request:
-        """What ``model`` is sent for ``question``."""
+    def request(self, question: Question, model: ModelConfig, order: Order | None = None) -> Request:
+        """What ``model`` is sent for ``question``, its choices in ``order`` (default: the file's)."""
+        from pytest_llmeval.permute import presented
+
         return self.builder.request(
-            question,
+            question if order is None else presented(question, order),
             max_tokens=model.max_tokens,
             temperature=model.temperature or 0.0,
             stop=model.stop,
@@ -55,7 +59,7 @@ def load_suite(
     """The suite in ``folder``, with the questions of ``only`` these ids if they are given, and what is to be
     said about it. Raises ``UserError``.
     """
-    from pytest_llmeval import catalog, data, download, kinds, prompt
+    from pytest_llmeval import catalog, data, download, kinds, permute, prompt
     from pytest_llmeval.benchmark import scoring
     from pytest_llmeval.report.summary import BenchmarkInfo
 
@@ -82,6 +86,10 @@ def load_suite(
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
     metric = kinds.metrics()[benchmark.metric.name]
     threshold = metric.threshold if benchmark.metric.threshold is None else benchmark.metric.threshold
+    ordering = permute.Ordering(settings.circular, settings.shuffle_choices)
+    if not ordering.plain and not benchmark.data.choices:
+        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
+        raise UserError(f"{benchmark.name}: has no choices to put in another order; ask it without {option}")
     info = BenchmarkInfo(
         name=benchmark.name,
         subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
@@ -89,13 +97,15 @@ def load_suite(
         mode=settings.mode,
         shots=shots,
         split=split,
-        prompt_sha256=builder.sha256,
+        prompt_sha256=ordering.hashed(builder.sha256),
         data_sha256=table.sha256,
         total=total,
         planned=0,
         metric=benchmark.metric.name,
         threshold=threshold if metric.graded else None,
         scoring=scoring(benchmark, settings.mode),
+        circular=ordering.circular,
+        shuffle_choices=ordering.seed,
     )
     notes: tuple[str, ...] = ()
     if missing := table.missing_subjects:
@@ -115,6 +125,7 @@ def load_suite(
         metric.make(benchmark.metric.options, f"{benchmark.file} [metric]"),
         metric.graded,
         threshold,
+        ordering,
     ), notes
 
 

@@ -39,6 +39,8 @@ class Way:
     prompt_sha256: str
     data_sha256: str
     scoring: Mapping[str, object] | None = None
+    circular: bool = False
+    shuffle: int | None = None
 
     def differences(self, later: Way) -> tuple[str, ...]:
         """What is not the same, in words; what follows from another difference is not named again."""
@@ -47,6 +49,11 @@ class Way:
             found.append(f"mode {self.mode} then, {later.mode} now")
         if self.shots != later.shots:
             found.append(f"{self.shots} shots then, {later.shots} now")
+        if self.circular != later.circular:
+            found.append(f"circular evaluation {'then' if self.circular else 'now'} only")
+        if self.shuffle != later.shuffle:
+            was, now = (_order_words(way.shuffle) for way in (self, later))
+            found.append(f"choices {was} then, {now} now")
         if self.prompt_sha256 != later.prompt_sha256 and not found:
             found.append("other prompts (prompt_sha256)")
         if self.split != later.split:
@@ -75,6 +82,10 @@ class Way:
 def _value(scoring: Mapping[str, object], name: str) -> str:
     value = scoring.get(name, "unset")
     return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 60)
+
+
+def _order_words(seed: int | None) -> str:
+    return "in the file's order" if seed is None else f"shuffled with seed {seed}"
 
 
 @dataclass(frozen=True, slots=True)

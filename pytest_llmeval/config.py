@@ -56,6 +56,8 @@ class Settings:
     limit: Limit | None = None
     seed: int | None = None
     repeats: int = 1
+    circular: bool = False
+    shuffle_choices: int | None = None
     data_dir: Path | None = None
     cache_dir: Path = Path()
     fail_under: tuple[str, ...] = ()
@@ -329,6 +331,8 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         limit=limit,
         seed=pick("seed"),
         repeats=pick("repeats", 1),
+        circular=pick("circular", False),
+        shuffle_choices=pick("shuffle_choices"),
         data_dir=None if data_dir is None else start / Path(data_dir).expanduser(),
         cache_dir=start / cache_dir,
         fail_under=pick("fail_under", ()),

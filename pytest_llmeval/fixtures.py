@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from pytest_llmeval.errors import RequestFailed, UserError, one_line
+from pytest_llmeval.permute import original, presented
 from pytest_llmeval.state import is_worker
 from pytest_llmeval.types import (
     ChatPrompt,
     Completion,
     Message,
     ModelConfig,
+    Order,
     Question,
     Request,
     TextPrompt,
@@ -33,12 +35,18 @@ _SAY_AGAIN_AFTER_S = 10.0
 _WHAT_IT_DOES = "a local model is loading, a server is thinking"
 
 
+#: a question's id, which repeat of it, and which order of its choices
+_Key: TypeAlias = tuple[str, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What happened to one question during one test.
 
     ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
-    answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1.
+    answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1. ``order``
+    is that of the choices where it may not be the file's; ``answer`` and the completion's scores are in the
+    file's labels in any case.
     """
 
     completion: Completion
@@ -46,6 +54,7 @@ class Asked:
     answer: str | None = None
     read: bool = False
     score: float | None = None
+    order: Order | None = None
 
     @property
     def prompt_text(self) -> str:
@@ -74,10 +83,12 @@ class LLM:
         #: which of the ``repeats`` of its question a test asks now, from 0
         self.repeat = 0
         self.repeats = repeats
+        #: in which of the orders of its choices a test asks its question now, from 0
+        self.rotation = 0
         self._engine = engine
         self._suites = suites
         self._say = say
-        self._ahead: dict[tuple[str, int], tuple[Request, Job]] = {}
+        self._ahead: dict[_Key, tuple[Request, Job]] = {}
         self._unaskable: dict[str, str] = {}
 
     def __repr__(self) -> str:
@@ -86,26 +97,36 @@ class LLM:
     @property
     def window(self) -> int:
         """How many questions are worth asking ahead."""
-        return -(-self._engine.model.window // self.repeats)
+        each = self.repeats * max(map(_most_orders, self._suites.values()), default=1)
+        return -(-self._engine.model.window // each)
 
     def ready(self, benchmark: str) -> int:
         """How many answers to questions of a benchmark wait for their turn."""
-        return sum(
-            job.future.done() for (id, _), (_, job) in self._ahead.items() if id.startswith(f"{benchmark}/")
+        answers = sum(
+            job.future.done() for (id, *_), (_, job) in self._ahead.items() if id.startswith(f"{benchmark}/")
         )
+        return answers // (_most_orders(self._suites[benchmark]) if benchmark in self._suites else 1)
+
+    def orders(self, question: Question) -> tuple[Order, ...]:
+        """The orders of its choices in which a question is asked."""
+        return self._suites[question.benchmark].ordering.orders(question)
 
     def ask_ahead(self, questions: Sequence[Question]) -> None:
         """Start on these questions, in the order their answers will be wanted."""
-        requests: dict[tuple[str, int], Request] = {}
+        requests: dict[_Key, Request] = {}
         for question in questions:
-            if (question.id, self.repeat) not in self._ahead and question.problem is None:
+            if question.problem is None and self._key(question) not in self._ahead:
                 try:
-                    request = self._request(question)
+                    of_question = self._requests(question)
                 except UserError as error:  # its template fails: told when its turn comes
                     self._unaskable[question.id] = str(error)
                 else:
+                    now = self._key(question)
                     for repeat in range(self.repeat, self.repeats):
-                        requests[question.id, repeat] = replace(request, repeat=repeat) if repeat else request
+                        for rotation, request in enumerate(of_question):
+                            key = question.id, repeat, rotation
+                            if key >= now:
+                                requests[key] = replace(request, repeat=repeat) if repeat else request
         if requests:  # waking the engine for nothing costs more than all the rest
             jobs = self._engine.ask(requests.values())
             self._ahead.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
@@ -151,7 +172,7 @@ class LLM:
     def _ask(self, question: Question, read: bool) -> Asked:
         if question.problem is not None:
             raise RequestFailed(question.problem)
-        key = question.id, self.repeat
+        key = self._key(question)
         if key not in self._ahead:
             self.ask_ahead([question])
             if key not in self._ahead:
@@ -161,16 +182,27 @@ class LLM:
 
     def _read(self, question: Question, request: Request | None, completion: Completion, read: bool) -> Asked:
         """What came back for a question, with the answer in it. Raises ``RequestFailed``."""
+        suite = self._suites[question.benchmark]
+        order = None if suite.ordering.plain else self.orders(question)[self._key(question)[2]]
         if completion.error is not None:
-            self.asked[question.id] = Asked(completion, request)
+            self.asked[question.id] = Asked(completion, request, order=order)
             raise RequestFailed(completion.error, attempts=completion.attempts)
         if request.choices if request is not None else completion.scores:
+            if (
+                order is not None and request is not None
+            ):  # an earlier run's are recorded in the file's labels
+                held = original(question, order)
+                found = {held[label]: score for label, score in completion.scores.items()}
+                completion = replace(completion, scores=found)
             scores = completion.scores
             answer = max(scores, key=scores.__getitem__) if scores else None
         else:
             completion = _without_reasoning(completion)
-            answer = self._suites[question.benchmark].extract(completion.text, question.choices)
-        asked = self.asked[question.id] = Asked(completion, request, answer, read)
+            shown_now = question if order is None else presented(question, order)
+            answer = suite.extract(completion.text, shown_now.choices)
+            if order is not None and answer is not None:
+                answer = original(question, order).get(answer, answer)
+        asked = self.asked[question.id] = Asked(completion, request, answer, read, order)
         return asked
 
     def generate(
@@ -217,8 +249,13 @@ class LLM:
             raise RequestFailed(completion.error, attempts=completion.attempts)
         return completion if request.choices else _without_reasoning(completion)
 
-    def _request(self, question: Question) -> Request:
-        return self._suites[question.benchmark].request(question, self.config)
+    def _key(self, question: Question) -> _Key:
+        """What a test asks of ``question`` now."""
+        return question.id, self.repeat, self.rotation % len(self.orders(question))
+
+    def _requests(self, question: Question) -> list[Request]:
+        suite = self._suites[question.benchmark]
+        return [suite.request(question, self.config, order) for order in self.orders(question)]
 
     def _wait(self, job: Job) -> Completion:
         patience = _SAY_WAITING_AFTER_S
@@ -238,7 +275,7 @@ class ReplayedLLM(LLM):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        earlier: Mapping[tuple[str, int], Completion],
+        earlier: Mapping[_Key, Completion],
         repeats: int = 1,
     ) -> None:
         super().__init__(config, engine, suites, lambda _: None, repeats)
@@ -248,10 +285,15 @@ class ReplayedLLM(LLM):
         """Nothing is asked."""
 
     def _ask(self, question: Question, read: bool) -> Asked:
-        key = question.id, self.repeat
+        key = self._key(question)
         if key not in self._earlier:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
         return self._read(question, None, self._earlier[key], read)
+
+
+def _most_orders(suite: Suite) -> int:
+    """In how many orders a question's choices are shown."""
+    return max(1, len(suite.benchmark.data.choices)) if suite.ordering.circular else 1
 
 
 def _without_reasoning(completion: Completion) -> Completion:
@@ -276,7 +318,7 @@ class Models:
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
-        earlier: Mapping[str, Mapping[tuple[str, int], Completion]] | None = None,
+        earlier: Mapping[str, Mapping[_Key, Completion]] | None = None,
         repeats: int = 1,
     ) -> None:
         self._earlier = earlier

@@ -257,6 +257,13 @@ OPTIONS: tuple[Option, ...] = (
         "ask every question so many times: mean, pass@k, majority vote, and which questions flip",
         "N",
     ),
+    Option(
+        "circular",
+        _flag,
+        "ask every question in each rotation of its choices; right is what is right in all (CircularEval)",
+        flag=True,
+    ),
+    Option("shuffle-choices", _count, "shuffle the choices of each question with this seed", "SEED"),
     Option("base-url", _text, "where the OpenAI-compatible API is", "URL", model=True),
     Option(
         "api-key-env",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Container, Generator, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +18,14 @@ from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
 from pytest_llmeval.lookahead import LookAhead
 from pytest_llmeval.state import STATE, State
-from pytest_llmeval.types import Completion, Outcome, Question, Record
+from pytest_llmeval.types import Completion, Outcome, Question, Record, Rotation
 from pytest_llmeval.vote import elected
 
 if TYPE_CHECKING:
     from pytest_llmeval.report.questions import QuestionLog
 
 PREFIX = "llm_"
+_BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
 #: objects made between two collections of garbage; at Python's own 700 they take a tenth of a run
 _COLLECT_EVERY = 50_000
 
@@ -53,6 +55,8 @@ def explain(question: Question, record: Record) -> str:
     completion = record.completion
     lines = [f"{record.outcome.value}: {question.id} ({record.model})", question.fields.get("question", "")]
     lines += [f"  {label}. {text}" for label, text in question.choices.items()]
+    for one in record.rotations or ((record,) if record.order else ()):
+        lines.append(f"in the order {' '.join(one.order or ())}: {one.answer or '-'} {one.outcome.value}")
     lines.append(f"gold answer: {question.answer or 'none'}")
     lines.append(f"answer read: {record.answer or 'none could be read'}")
     if completion.scores:
@@ -62,6 +66,25 @@ def explain(question: Question, record: Record) -> str:
         lines.append(f"model's text ({completion.finish_reason or 'no finish reason'}):")
         lines += [f"  | {line}" for line in completion.text.splitlines() or [""]]
     return "\n".join(lines)
+
+
+def circle(records: Sequence[Record]) -> Record:
+    """The record that stands for a question asked in several orders of its choices, with all of them in it.
+
+    It is right only when right in all. So the first wrong one decides, else the first unread; an error
+    comes before both, since a question that was not wholly asked has no result. Without a gold answer the
+    first order stands for all.
+    """
+    if len(records) == 1:
+        return records[0]
+    deciding = [Outcome.ERROR]
+    if records[0].target is not None:
+        deciding += [Outcome.WRONG, Outcome.UNPARSED]
+    for outcome in deciding:
+        for record in records:
+            if record.outcome is outcome:
+                return replace(record, rotations=tuple(records))
+    return replace(records[0], rotations=tuple(records))
 
 
 class _Try:
@@ -155,6 +178,7 @@ class Recorder:
             raise
         except Exception as error:
             record = self._record(item, question, Asked(Completion(error=one_line(error))), Outcome.ERROR)
+            self._write(record)
             item.user_properties += scalars(record, [record] * self._state.settings.repeats)
             raise
 
@@ -176,21 +200,28 @@ class Recorder:
         try:
             for repeat in range(llm.repeats):
                 llm.repeat = repeat
-                llm.asked.clear()
-                with _Try() as tried:
-                    if repeat == 0:
-                        yield
-                    else:
-                        _call(pyfuncitem)
-                record, failure = self._judged(pyfuncitem, question, llm, tried)
-                records.append(record)
-                problem = problem or failure
-                broke = broke or (tried.error if tried.unexpected else None)
+                orders: list[Record] = []
+                for rotation in range(len(llm.orders(question))):
+                    llm.rotation = rotation
+                    llm.asked.clear()
+                    with _Try() as tried:
+                        if repeat == rotation == 0:
+                            yield
+                        else:
+                            _call(pyfuncitem)
+                    record, failure = self._judged(pyfuncitem, question, llm, tried)
+                    orders.append(record)
+                    problem = problem or failure
+                    broke = broke or (tried.error if tried.unexpected else None)
+                    if isinstance(tried.error, ModelUnusable):
+                        break
+                records.append(circle(orders))
+                self._write(records[-1])
                 if isinstance(tried.error, ModelUnusable):
                     break
         finally:
             util._reprcompare = compare
-            llm.repeat = 0
+            llm.repeat = llm.rotation = 0
         told = records[elected([(record.outcome, record.answer) for record in records])]
         pyfuncitem.user_properties += scalars(told, records)
         if broke is not None:
@@ -238,7 +269,7 @@ class Recorder:
         self, item: pytest.Item, question: Question, asked: Asked, outcome: Outcome, repeat: int = 0
     ) -> Record:
         completion = asked.completion
-        record = Record(
+        return Record(
             id=question.id,
             nodeid=item.nodeid,
             model=self._asking[item][1],
@@ -252,14 +283,16 @@ class Recorder:
             cluster=question.cluster,
             repeat=repeat,
             score=asked.score,
+            order=asked.order,
         )
+
+    def _write(self, record: Record) -> None:
         if self._log is None:
             from pytest_llmeval.report.questions import QuestionLog
 
             # of a worker that dies, what it has reported is counted: the line must be there before
             self._log = QuestionLog(self._folder() / self._part, each_line=self._sent is not None)
         self._log.write(record)
-        return record
 
 
 def named(id: str, model: str, benchmark: str, subject: str) -> list[tuple[str, object]]:
@@ -280,19 +313,21 @@ def scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object
         (PREFIX + "answer", record.answer),
         (PREFIX + "target", record.target),
     ]
+    asked = [one for each in records for one in each.rotations or (each,)]
+    if len(asked) > 1:
+        completion = _together([one.completion for one in asked])
+        latencies = [
+            round(one.completion.latency_s, 6)
+            for one in asked
+            if one.outcome is not Outcome.ERROR and not one.completion.cached
+        ]
+        pairs.append((PREFIX + "latencies_s", latencies))
+    if any(each.rotations for each in records):
+        pairs.append((PREFIX + "rotations", "/".join(map(_spelled, records))))
     if len(records) > 1:
-        completion = _together([one.completion for one in records])
         pairs += [
             (PREFIX + "outcomes", "".join(one.outcome.value[0] for one in records)),
-            (PREFIX + "stored", sum(one.completion.cached for one in records)),
-            (
-                PREFIX + "latencies_s",
-                [
-                    round(one.completion.latency_s, 6)
-                    for one in records
-                    if one.outcome is not Outcome.ERROR and not one.completion.cached
-                ],
-            ),
+            (PREFIX + "stored", sum(map(_from_store, records))),
         ]
     pairs += [
         (PREFIX + "latency_s", round(completion.latency_s, 6)),
@@ -312,6 +347,29 @@ def scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object
     if completion.error is not None:
         pairs.append((PREFIX + "error", completion.error))
     return pairs
+
+
+def _from_store(record: Record) -> bool:
+    return all(one.completion.cached for one in record.rotations or (record,))
+
+
+def _spelled(record: Record) -> str:
+    """``c0 w2 u-``: what became of each order, and the place of the answer given among the choices."""
+    return " ".join(
+        f"{one.outcome.value[0]}{one.order.index(one.answer) if one.answer and one.order else '-'}"
+        for one in record.rotations or (record,)
+    )
+
+
+def read_rotations(spelled: str) -> tuple[tuple[Rotation, ...], ...]:
+    """What ``llm_rotations`` of a report holds: for each time a question was asked, all its orders."""
+    return tuple(
+        tuple(
+            Rotation(_BY_LETTER[word[0]], None if word[1:] == "-" else int(word[1:])) for word in time.split()
+        )
+        for time in spelled.split("/")
+        if time
+    )
 
 
 def _together(completions: Sequence[Completion]) -> Completion:

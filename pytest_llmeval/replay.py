@@ -29,7 +29,7 @@ _AGAIN = (
 class Earlier:
     """A run as it was: how it asked, the identity of each model, and what came back.
 
-    ``completions`` are by model, and then by question id and repeat, ``ways`` by benchmark.
+    ``completions`` are by model, and then by question id, repeat and rotation, ``ways`` by benchmark.
     """
 
     folder: Path
@@ -38,14 +38,16 @@ class Earlier:
     split: str
     benchmarks: tuple[str, ...]
     models: Mapping[str, str]
-    completions: Mapping[str, Mapping[tuple[str, int], Completion]]
+    completions: Mapping[str, Mapping[tuple[str, int, int], Completion]]
     repeats: int = 1
     ways: Mapping[str, Way] = field(default_factory=dict)
+    circular: bool = False
+    shuffle_choices: int | None = None
 
     @property
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
-        return frozenset(id for of_model in self.completions.values() for id, _ in of_model)
+        return frozenset(id for of_model in self.completions.values() for id, *_ in of_model)
 
     def asked_as(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
         """``info`` with the prompts that the answers are to, and what is said of other scoring or data."""
@@ -81,6 +83,8 @@ class Earlier:
             shots=self.shots,
             split=self.split,
             repeats=self.repeats,
+            circular=self.circular,
+            shuffle_choices=self.shuffle_choices,
             no_cache=True,
         )
 
@@ -115,30 +119,45 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
         results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
         ways = {(result["mode"], result["shots"], result["split"]) for result in results}
         models = {str(result["model"]): str(result["identity"]) for result in results}
+        orders = {(result.get("circular") is not None, result.get("shuffle_choices")) for result in results}
         benchmarks = {str(result["benchmark"]): read_way(result) for result in results}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
         ) from None
-    if len({(mode, shots) for mode, shots, _ in ways}) != 1 or len({split for _, _, split in ways}) != 1:
+    if len({way[:2] for way in ways}) != 1 or len({way[2] for way in ways}) != 1 or len(orders) != 1:
         raise UserError(
             f"--llm-replay: {folder} asked its benchmarks in different ways; "
             "that cannot be replayed in one run"
         )
     ((mode, shots, split),) = ways
+    ((circular, seed),) = orders
     if mode not in MODES:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
     completions = _completions(folder)
-    repeats = 1 + max((repeat for of in completions.values() for _, repeat in of), default=0)
-    return Earlier(folder, mode, shots, split, tuple(benchmarks), models, completions, repeats, benchmarks)
+    repeats = 1 + max((repeat for of in completions.values() for _, repeat, _ in of), default=0)
+    return Earlier(
+        folder,
+        mode,
+        shots,
+        split,
+        tuple(benchmarks),
+        models,
+        completions,
+        repeats,
+        benchmarks,
+        circular,
+        seed,
+    )
 
 
-def _completions(folder: Path) -> dict[str, dict[tuple[str, int], Completion]]:
-    found: dict[str, dict[tuple[str, int], Completion]] = {}
+def _completions(folder: Path) -> dict[str, dict[tuple[str, int, int], Completion]]:
+    found: dict[str, dict[tuple[str, int, int], Completion]] = {}
     for row in read_questions(folder / QUESTIONS):
         try:
-            key = str(row["id"]), int(row.get("repeat", 0))
-            found.setdefault(str(row["model"]), {})[key] = _completion(row)
+            of_model = found.setdefault(str(row["model"]), {})
+            for rotation, asked in enumerate(row.get("rotations") or (row,)):
+                of_model[str(row["id"]), int(row.get("repeat", 0)), rotation] = _completion(asked)
         except (TypeError, ValueError, AttributeError):
             raise UserError(
                 f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} is no answer"

@@ -23,7 +23,7 @@ from pytest_llmeval import gate
 from pytest_llmeval.collect import find_benchmark, planned
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
 from pytest_llmeval.progress import Progress
-from pytest_llmeval.recorder import PREFIX
+from pytest_llmeval.recorder import PREFIX, read_rotations
 from pytest_llmeval.report import terminal
 from pytest_llmeval.report.folder import new_run_folder, point_latest
 from pytest_llmeval.report.questions import QUESTIONS, merge
@@ -417,6 +417,7 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         outcomes=tuple(_BY_LETTER[letter] for letter in found.get(PREFIX + "outcomes", "")),
         latencies=tuple(found.get(PREFIX + "latencies_s", ())),
         stored=found.get(PREFIX + "stored", 0),
+        circles=read_rotations(found.get(PREFIX + "rotations", "")),
     )
 
 

@@ -21,7 +21,7 @@ class PromptShow:
         state = config.stash[STATE]
         say = make_say(config)
         model = next(iter(state.models.configs.values()), ModelConfig("none", "none"))
-        seen = set()
+        seen, prompts = set(), 0
         for item in session.items:
             question = question_of(item)
             if question is None or question.id in seen:
@@ -30,14 +30,20 @@ class PromptShow:
             say(f"=== {question.id}")
             if question.problem is not None:
                 say(f"(cannot be asked: {question.problem})")
+                prompts += 1
                 continue
-            try:
-                request = state.suites[question.benchmark].request(question, model)
-            except UserError as error:
-                say(f"(cannot be asked: {error})")
-                continue
-            say(shown(request.prompt))
-            if request.choices:
-                say("--- scored continuations: " + ", ".join(map(repr, request.choices.values())))
-        say(f"{len(seen)} prompt{'' if len(seen) == 1 else 's'}; nothing was asked")
+            suite = state.suites[question.benchmark]
+            for order in suite.ordering.orders(question):
+                prompts += 1
+                if not suite.ordering.plain:
+                    say(f"--- choices in the order {' '.join(order)}")
+                try:
+                    request = suite.request(question, model, order)
+                except UserError as error:
+                    say(f"(cannot be asked: {error})")
+                    break
+                say(shown(request.prompt))
+                if request.choices:
+                    say("--- scored continuations: " + ", ".join(map(repr, request.choices.values())))
+        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was asked")
         return True

@@ -13,6 +13,8 @@ Api: TypeAlias = Literal["chat", "completions"]
 APIS: tuple[Api, ...] = ("chat", "completions")
 Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
+#: the file's labels of a question's choices, in the order in which their texts are shown
+Order: TypeAlias = tuple[str, ...]
 
 
 class Outcome(StrEnum):
@@ -169,6 +171,9 @@ class Record:
     """One asked question: the line in questions.jsonl, and what every count is made of.
 
     ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1.
+    ``answer``, ``target`` and scores are in the
+    file's labels, whatever the ``order`` (None: the file's) in which the choices were shown. ``rotations``
+    are the records of all orders where a question is asked in several, and this is the one that decided.
     """
 
     id: str
@@ -184,6 +189,19 @@ class Record:
     cluster: str | None = None
     repeat: int = 0
     score: float | None = None
+    order: Order | None = None
+    rotations: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What became of a question in one order of its choices.
+
+    ``place`` is where the answer that was given stood, from 0; None where none was read.
+    """
+
+    outcome: Outcome
+    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

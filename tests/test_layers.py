@@ -28,6 +28,7 @@ PURE = {
     "gate",
     "vote",
     "slices",
+    "permute",
 }
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {

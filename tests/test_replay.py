@@ -117,7 +117,7 @@ def test_minus_infinity_outlives_json(tmp_path: Path) -> None:
     (folder / "results.json").write_text(json.dumps({"results": [way]}))
     row = {"id": "b/s/0", "model": "m", "scores": {"A": None, "B": -1.5}, "notes": ["n"]}
     (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
-    completion = read("run", tmp_path, tmp_path).completions["m"]["b/s/0", 0]
+    completion = read("run", tmp_path, tmp_path).completions["m"]["b/s/0", 0, 0]
     assert completion.scores == {"A": -math.inf, "B": -1.5} and completion.notes == ("n",)
     (folder / "questions.jsonl").write_text(json.dumps({**row, "scores": [1]}) + "\n")
     with pytest.raises(UserError, match="is no answer"):

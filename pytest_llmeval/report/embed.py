@@ -272,6 +272,10 @@ def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
         "reasoning": row.get("reasoning"),
         "finish": row.get("finish_reason"),
         "scores": row.get("scores"),
+        "orders": [
+            ["".join(map(str, one.get("order") or ())), str(one.get("outcome")), _text(one.get("answer"))]
+            for one in row.get("rotations") or ()
+        ],
         "prompt_tokens": row.get("prompt_tokens"),
         "completion_tokens": row.get("completion_tokens"),
         "shared_tokens": row.get("shared_tokens"),

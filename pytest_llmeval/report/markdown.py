@@ -64,8 +64,9 @@ def escape(text: str) -> str:
 def _result(result: Result) -> list[str]:
     info = result.info
     shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
-    title = f"{result.benchmark} · {result.model} · {info.mode}, {shots}, {info.split}"
     graded = result.mean_score is not None
+    how = ", ".join((info.mode, shots, info.split, *info.orders))
+    title = f"{result.benchmark} · {result.model} · {how}"
     rows = []
     for group, subjects in outline(result.subjects, info.groups):
         if group:
@@ -82,6 +83,7 @@ def _result(result: Result) -> list[str]:
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score(result),
+        *_circular(result),
         *_repeats(result),
         f"- model: {escape(result.identity) or '–'}",
         f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
@@ -92,6 +94,18 @@ def _result(result: Result) -> list[str]:
         "The accuracy of a group, and of all, is the mean over its questions.",
         "",
         *_table(header, "l" + "r" * (len(header) - 1), rows),
+    ]
+
+
+def _circular(result: Result) -> list[str]:
+    circular = result.circular
+    if circular is None:
+        return []
+    places = ", ".join(f"{place}. {share:.1%}" for place, share in enumerate(circular.places, start=1))
+    return [
+        f"- right in all orders of the choices {_percent(result.accuracy)}, in the first "
+        f"{_percent(circular.plain_accuracy)}, mean of all {_percent(circular.mean_accuracy)}",
+        *([f"- answers given by place: {places}"] if places else []),
     ]
 
 

@@ -66,7 +66,6 @@ class QuestionLog:
 
 def record_json(record: Record) -> dict[str, Any]:
     """A record as its line in questions.jsonl; the prompt is the one that was really sent."""
-    completion = record.completion
     rarely: dict[str, Any] = {}  # not in each line of a run that has none of it
     if record.cluster is not None:
         rarely["cluster"] = record.cluster
@@ -74,15 +73,27 @@ def record_json(record: Record) -> dict[str, Any]:
         rarely["repeat"] = record.repeat
     if record.score is not None:
         rarely["score"] = _finite(record.score)
+    if record.rotations:
+        rarely["rotations"] = [_answer_json(one) for one in record.rotations]
     return {
         "id": record.id,
         "nodeid": record.nodeid,
         "model": record.model,
         "benchmark": record.benchmark,
         "subject": record.subject,
+        "target": record.target,
+        **_answer_json(record),
+        **rarely,
+    }
+
+
+def _answer_json(record: Record) -> dict[str, Any]:
+    """What was asked and came back, in one order of the choices where there are several."""
+    completion = record.completion
+    return {
         "outcome": record.outcome.value,
         "answer": record.answer,
-        "target": record.target,
+        **({} if record.order is None else {"order": list(record.order)}),
         "text": completion.text,
         "reasoning": completion.reasoning,
         "finish_reason": completion.finish_reason,
@@ -102,7 +113,6 @@ def record_json(record: Record) -> dict[str, Any]:
         "dropped_shots": completion.dropped_shots,
         "notes": list(completion.notes),
         "error": completion.error,
-        **rarely,
     }
 
 

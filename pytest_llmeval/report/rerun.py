@@ -16,9 +16,20 @@ from pytest_llmeval.options import OPTIONS
 from pytest_llmeval.urls import redact
 
 #: options that say how a question is asked; the others are of gates, files and policy
-_KEPT = {"run", "mode", "shots", "split", "limit", "seed", "repeats", "data-dir", "cache-dir", "replay"} | {
-    option.name for option in OPTIONS if option.model
-}
+_KEPT = {
+    "run",
+    "mode",
+    "shots",
+    "split",
+    "limit",
+    "seed",
+    "repeats",
+    "circular",
+    "shuffle-choices",
+    "data-dir",
+    "cache-dir",
+    "replay",
+} | {option.name for option in OPTIONS if option.model}
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.folder import RESULTS, write_text
 from pytest_llmeval.report.markdown import summary_markdown
-from pytest_llmeval.report.summary import Group, Part, Repeats, Result, outline
+from pytest_llmeval.report.summary import Circular, Group, Part, Repeats, Result, outline
 
 if TYPE_CHECKING:
     from pytest_llmeval.compare import Comparison
@@ -124,6 +124,8 @@ def _result_json(result: Result) -> dict[str, Any]:
         "macro_interval": result.macro_interval,
         "detectable_drop": result.detectable_drop,
         "repeats": _repeats_json(result.repeats),
+        "circular": _circular_json(result) if info.circular else None,
+        "shuffle_choices": info.shuffle_choices,
         "subjects": {key: _subject_json(key, part, result) for key, part in result.subjects.items()},
         "groups": {
             name: {
@@ -152,8 +154,19 @@ def _repeats_json(repeats: Repeats | None) -> dict[str, Any] | None:
     }
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _circular_json(result: Result) -> dict[str, Any]:
+    circular = result.circular or Circular(None, None, ())
     return {
+        "plain_accuracy": circular.plain_accuracy,
+        "mean_accuracy": circular.mean_accuracy,
+        "places": list(circular.places),
+    }
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    circular = {} if part.circular is None else {"plain_accuracy": part.circular.plain_accuracy}
+    return {
+        **circular,
         "counts": part.counts.as_dict(),
         "accuracy": part.accuracy,
         "mean_score": part.mean_score,

@@ -146,6 +146,8 @@ def read_way(result: Mapping[str, Any]) -> Way:
         prompt_sha256=str(result["prompt_sha256"]),
         data_sha256=str(result["data_sha256"]),
         scoring=None if scoring is None else dict(scoring.items()),
+        circular=result.get("circular") is not None,
+        shuffle=result.get("shuffle_choices"),
     )
 
 
@@ -194,7 +196,16 @@ def answers_of(entries: Iterable[Entry]) -> dict[tuple[str, str], dict[str, Answ
 
 def way_of(info: BenchmarkInfo) -> Way:
     """How a benchmark is asked."""
-    return Way(info.mode, info.split, info.shots, info.prompt_sha256, info.data_sha256, info.scoring)
+    return Way(
+        info.mode,
+        info.split,
+        info.shots,
+        info.prompt_sha256,
+        info.data_sha256,
+        info.scoring,
+        info.circular,
+        info.shuffle_choices,
+    )
 
 
 def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparison], list[str]]:

@@ -19,7 +19,7 @@ from pytest_llmeval.stats import (
     percentile,
     wilson,
 )
-from pytest_llmeval.types import Mode, Outcome
+from pytest_llmeval.types import Mode, Outcome, Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Entry:
     asked; token counts where the backend does not tell. ``cluster`` names the questions that it
     belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
     that of the answer given most often, latency and ``score`` (a graded metric's) the mean;
-    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others.
+    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others. ``circles``
+    are, of each time, what became of every order in which its choices were shown; empty where that is one.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Entry:
     score: float | None = None
     latencies: tuple[float, ...] = ()
     stored: int = 0
+    circles: tuple[tuple[Rotation, ...], ...] = ()
 
     @property
     def from_store(self) -> int:
@@ -60,7 +62,7 @@ class Entry:
     @property
     def asked_s(self) -> tuple[float, ...]:
         """Latencies of what was really asked; an error's is a timeout's, a stored answer's another run's."""
-        if self.outcomes:
+        if self.outcomes or self.circles:
             return self.latencies
         if self.latency_s is None or self.cached or self.outcome is Outcome.ERROR:
             return ()
@@ -82,6 +84,7 @@ class BenchmarkInfo:
     is the number of questions selected for each model (the most, where models differ). ``threshold`` is
     the least score that counts as correct, None where the ``metric`` only knows right and wrong;
     ``scoring`` is all that answers are read and compared by, None where nobody told.
+    ``circular`` and ``shuffle_choices`` (a seed) say in which orders choices are shown.
     """
 
     name: str
@@ -97,6 +100,28 @@ class BenchmarkInfo:
     metric: str = "choice"
     threshold: float | None = None
     scoring: Mapping[str, object] | None = None
+    circular: bool = False
+    shuffle_choices: int | None = None
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """In which orders choices are shown, in words; empty for the file's."""
+        shuffled = () if self.shuffle_choices is None else (f"choices shuffled ({self.shuffle_choices})",)
+        return (*shuffled, *(("circular",) if self.circular else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Circular:
+    """What the rotations of choices tell beside how many questions are right in all of them.
+
+    ``plain_accuracy`` is of the first order alone, ``mean_accuracy`` over all orders, both over questions
+    with a gold answer and without errors; None where there are none. ``places`` are shares of the answers
+    that were read by where they stood among the choices: without a preference of the model all are alike.
+    """
+
+    plain_accuracy: float | None
+    mean_accuracy: float | None
+    places: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +131,14 @@ class Part:
     ``weight`` is (correct, scored) of as many independent questions as tell the same, where questions
     depend on each other (they share a cluster, or were asked several times); None where none do.
     ``mean_score`` is over all that were scored by a graded metric, what could not be read as 0.
+    ``circular`` is None where each question was asked in one order of its choices.
     """
 
     counts: Counts
     latency_p50_s: float | None
     weight: tuple[float, float] | None = field(default=None, kw_only=True)
     mean_score: float | None = field(default=None, kw_only=True)
+    circular: Circular | None = field(default=None, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -195,6 +222,7 @@ class Result:
     macro_interval: tuple[float, float] | None = None
     repeats: Repeats | None = None
     mean_score: float | None = None
+    circular: Circular | None = None
 
     @property
     def benchmark(self) -> str:
@@ -234,6 +262,7 @@ class Result:
             weight=self.weight,
             macro_interval=self.macro_interval,
             mean_score=self.mean_score,
+            circular=self.circular,
         )
 
 
@@ -332,7 +361,13 @@ def _result(
     order = {key: at for at, key in enumerate(info.subjects)}
     by_subject = {key: found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))}
     subjects = {
-        key: Part(_counts(rows), median(_latencies(rows)), weight=_weight(rows), mean_score=_mean_score(rows))
+        key: Part(
+            _counts(rows),
+            median(_latencies(rows)),
+            weight=_weight(rows),
+            mean_score=_mean_score(rows),
+            circular=_circular(rows),
+        )
         for key, rows in by_subject.items()
     }
     groups = {}
@@ -348,6 +383,7 @@ def _result(
                 weight=_weight(rows),
                 macro_interval=macro_interval(part.effective for part in parts),
                 mean_score=_mean_score(rows),
+                circular=_circular(rows),
             )
     entries = [entry for rows in by_subject.values() for entry in rows]
     latencies = _latencies(entries)
@@ -371,6 +407,7 @@ def _result(
         macro_interval=macro_interval(part.effective for part in subjects.values()),
         repeats=_repeats(entries),
         mean_score=_mean_score(entries),
+        circular=_circular(entries),
     )
 
 
@@ -430,6 +467,25 @@ def _repeats(entries: Sequence[Entry]) -> Repeats | None:
 
 def _mean_score(entries: Iterable[Entry]) -> float | None:
     return mean(entry.score for entry in entries if entry.score is not None)
+
+
+def _circular(entries: Sequence[Entry]) -> Circular | None:
+    circles = [(entry.gold, circle) for entry in entries for circle in entry.circles]
+    if not circles:
+        return None
+    whole = [
+        [rotation.outcome is Outcome.CORRECT for rotation in circle]
+        for gold, circle in circles
+        if gold and all(rotation.outcome is not Outcome.ERROR for rotation in circle)
+    ]
+    given = Counter(rotation.place for _, circle in circles for rotation in circle)
+    del given[None]
+    sizes = range(max(len(circle) for _, circle in circles))
+    return Circular(
+        plain_accuracy=mean(float(right[0]) for right in whole),
+        mean_accuracy=mean(sum(right) / len(right) for right in whole),
+        places=tuple(given[place] / given.total() for place in sizes) if given else (),
+    )
 
 
 def _total(parts: Iterable[Part]) -> Counts:

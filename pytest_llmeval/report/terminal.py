@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.summary import BenchmarkInfo, Part, Repeats, Result, outline
+from pytest_llmeval.report.summary import BenchmarkInfo, Circular, Part, Repeats, Result, outline
 from pytest_llmeval.report.text import bar, can_draw, clean, left, right, width_of, wrap
 from pytest_llmeval.stats import Counts
 
@@ -77,6 +77,8 @@ def table(
     if result.mean_score is not None:
         score = f"mean score: {result.mean_score:.3f} ({info.metric}; correct from {info.threshold:g} on)"
         lines += _folded(score, width)
+    if result.circular is not None:
+        lines += _circular(result.circular, result.accuracy, width, unicode)
     if result.repeats is not None:
         lines += _repeats(result.repeats, result.counts, width, unicode)
     if result.groups:
@@ -201,6 +203,18 @@ def _repeats(repeats: Repeats, counts: Counts, width: int, unicode: bool) -> lis
     return lines
 
 
+def _circular(circular: Circular, accuracy: float | None, width: int, unicode: bool) -> list[str]:
+    """What the rotations of the choices tell."""
+    told = [
+        f"right in all {_percent(accuracy, unicode)}",
+        f"in the first order {_percent(circular.plain_accuracy, unicode)}",
+        f"mean of all orders {_percent(circular.mean_accuracy, unicode)}",
+    ]
+    places = [f"{place}. {_percent(share, unicode)}" for place, share in enumerate(circular.places, start=1)]
+    lines = _listed(f"{len(places) or 'all'} orders of the choices: ", told, width)
+    return lines + (_listed("answers given by place: ", places, width) if places else [])
+
+
 def _speed(result: Result) -> Iterable[str]:
     tokens, rate = result.tokens, result.questions_per_s or 0.0
     yield f"{rate:.1f} questions/s" if rate >= 0.95 else f"{1 / rate:.1f} s a question"
@@ -215,7 +229,7 @@ def _speed(result: Result) -> Iterable[str]:
 
 def _title(benchmark: str, who: str, info: BenchmarkInfo, unicode: bool) -> str:
     shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
-    how = f"{info.mode}, {shots}, {clean(info.split, unicode=unicode)}"
+    how = ", ".join((info.mode, shots, clean(info.split, unicode=unicode), *info.orders))
     return (" · " if unicode else " - ").join((clean(benchmark, unicode=unicode), who, how))
 
 

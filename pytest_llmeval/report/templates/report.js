@@ -594,6 +594,7 @@
   function ofTime(i, own) {
     const part = [facts(own)];
     if (own.error) part.push(make("h4", "", "Error"), block(own.error, "failed"));
+    if (own.orders) part.push(make("h4", "", "Orders of the choices"), ordersOf(own.orders));
     if (own.scores) part.push(make("h4", "", "Choice scores"), scoresOf(own.scores, data.target[i], own.answer));
     if (own.text || !own.scores) part.push(make("h4", "", "Raw text"), own.text ? block(own.text) : make("div", "quiet", "empty"));
     if (own.reasoning) {
@@ -625,6 +626,17 @@
     const box = make("pre", className);
     put(box, text);
     return box;
+  }
+
+  function ordersOf(orders) {
+    const list = make("ul", "orders");
+    for (const [order, word, answer] of orders) {
+      const line = make("li"), text = make("span");
+      put(text, ` ${order}: ${answer ?? "none"}`);
+      line.append(make("span", `chip o-${word}`, word), text);
+      list.append(line);
+    }
+    return list;
   }
 
   const SVG = "http://www.w3.org/2000/svg";
