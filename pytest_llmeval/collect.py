@@ -59,7 +59,7 @@ def load_suite(
     """The suite in ``folder``, with the questions of ``only`` these ids if they are given, and what is to be
     said about it. Raises ``UserError``.
     """
-    from pytest_llmeval import catalog, data, download, kinds, permute, prompt
+    from pytest_llmeval import catalog, data, download, kinds, permute, prompt, sandbox
     from pytest_llmeval.benchmark import scoring
     from pytest_llmeval.report.summary import BenchmarkInfo
 
@@ -85,6 +85,13 @@ def load_suite(
     examples = data.load_shots(benchmark, located, total, shots) if shots else {}
     builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
     metric = kinds.metrics()[benchmark.metric.name]
+    if metric.runs_code and settings.models and not settings.show_prompts:
+        if not settings.allow_code:
+            raise UserError(
+                f"{benchmark.name}: its answers are programs, which are run only with --llm-allow-code "
+                "(in a sandbox without network: docs/code.md)"
+            )
+        sandbox.check(benchmark.name)
     threshold = metric.threshold if benchmark.metric.threshold is None else benchmark.metric.threshold
     ordering = permute.Ordering(settings.circular, settings.shuffle_choices)
     if not ordering.plain and not benchmark.data.choices:

@@ -70,6 +70,7 @@ class Settings:
     inconclusive: Policy = "pass"
     strict: bool = False
     allow_errors: int = 0
+    allow_code: bool = False
     report_dir: Path = Path("reports")
     run_name: str | None = None
     no_cache: bool = False
@@ -345,6 +346,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         inconclusive=pick("inconclusive", "pass"),
         strict=pick("strict", False),
         allow_errors=pick("allow_errors", 0),
+        allow_code=pick("allow_code", False),
         report_dir=start / Path(pick("report_dir", "reports")).expanduser(),
         run_name=pick("run_name"),
         no_cache=pick("no_cache", False),

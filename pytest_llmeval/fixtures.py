@@ -44,9 +44,9 @@ class Asked:
     """What happened to one question during one test.
 
     ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
-    answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1. ``order``
-    is that of the choices where it may not be the file's; ``answer`` and the completion's scores are in the
-    file's labels in any case.
+    answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1.
+    ``order`` is that of the choices where it may not be the file's; ``answer`` and the completion's scores
+    are in the file's labels in any case.
     """
 
     completion: Completion
@@ -148,7 +148,7 @@ class LLM:
             return None
         suite = self._suites[question.benchmark]
         try:
-            score = 0.0 if asked.answer is None else float(suite.score(asked.answer, question))
+            score = 0.0 if asked.answer is None else suite.score(asked.answer, question)
             if not 0 <= score <= 1:
                 raise ValueError(f"a score of {score} is not from 0 to 1")
         except Exception as error:  # a plugin's metric, or a library on hostile text
@@ -156,6 +156,14 @@ class LLM:
             message = f"metric {name}: {type(error).__name__}: {one_line(error, 120)}"
             self.asked[question.id] = asked.broken(message)
             raise RequestFailed(message) from None
+        reason = getattr(score, "reason", "")
+        if reason:
+            told = f"{suite.benchmark.metric.name}: "
+            others = (note for note in asked.completion.notes if not note.startswith(told))  # of a replay
+            notes = (*others, told + reason)
+            asked = replace(asked, completion=replace(asked.completion, notes=notes))
+            self.asked[question.id] = asked
+        score = float(score)
         if suite.graded:
             self.asked[question.id] = replace(asked, score=score)
         return score
@@ -202,7 +210,7 @@ class LLM:
             answer = suite.extract(completion.text, shown_now.choices)
             if order is not None and answer is not None:
                 answer = original(question, order).get(answer, answer)
-        asked = self.asked[question.id] = Asked(completion, request, answer, read, order)
+        asked = self.asked[question.id] = Asked(completion, request, answer, read, order=order)
         return asked
 
     def generate(

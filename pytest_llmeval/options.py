@@ -365,6 +365,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("gate-partial", _flag, "let gates judge a run that -k or --llm-limit made smaller", flag=True),
     Option("strict", _flag, "make wrong and unparsed answers test failures", flag=True),
     Option("allow-errors", _count, "so many questions without any completion leave the run complete", "N"),
+    Option(
+        "allow-code",
+        _flag,
+        "run programs that a model wrote against their tests, in a sandbox without network (docs/code.md)",
+        flag=True,
+    ),
     Option("report-dir", _text, "where run folders go (default: reports)", "DIR"),
     Option("run-name", _folder_name, "name of this run's folder (default: time and model)", "NAME"),
     Option(

@@ -29,6 +29,8 @@ PURE = {
     "vote",
     "slices",
     "permute",
+    "sandbox",
+    "jail",
 }
 MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
 PYTEST = {

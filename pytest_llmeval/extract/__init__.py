@@ -5,7 +5,7 @@ negated, supposed or asked, and lets ``words.MARKERS`` (what leads up to an answ
 (what follows one) and lines that are an answer turn mentions into claims of five strengths. The strongest
 claims must agree; what they do not say is None, never a guess.
 
-``number`` reads numbers, ``text`` all of the text, ``json`` the JSON value in it.
+``number`` reads numbers, ``text`` all of the text, ``json`` the JSON value in it, ``code`` the program.
 
 ``first_capital`` and ``first_option`` are OpenCompass' rules, for parity with its published numbers.
 """
@@ -16,12 +16,22 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from pytest_llmeval.extract.choices import choice
+from pytest_llmeval.extract.code import code
 from pytest_llmeval.extract.numbers import number
 from pytest_llmeval.extract.opencompass import first_capital, first_option
 from pytest_llmeval.extract.plain import json_value, text
 from pytest_llmeval.extract.reasoning import split_reasoning
 
-__all__ = ["EXTRACTORS", "Extractor", "choice", "first_capital", "first_option", "number", "split_reasoning"]
+__all__ = [
+    "EXTRACTORS",
+    "Extractor",
+    "choice",
+    "code",
+    "first_capital",
+    "first_option",
+    "number",
+    "split_reasoning",
+]
 
 Extractor: TypeAlias = Callable[[str, Mapping[str, str]], "str | None"]
 
@@ -31,5 +41,6 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "first_option": first_option,
     "number": number,
     "text": text,
+    "code": code,
     "json": json_value,
 }

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_llmeval.metrics import overlap, texts
-from pytest_llmeval.metrics.base import Metric, Score
+from pytest_llmeval.metrics import code, overlap, texts
+from pytest_llmeval.metrics.base import Metric, Reasoned, Score
 
-__all__ = ["METRICS", "Metric", "Score"]
+__all__ = ["METRICS", "Metric", "Reasoned", "Score"]
 
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
@@ -21,6 +21,7 @@ METRICS: Mapping[str, Metric] = {
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.no_pattern),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.no_json),
+    "code": Metric(code.make_code, "code", gold_problem=code.no_tests, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "bleu": Metric(overlap.make_bleu, "text", graded=True, threshold=0.5),
 }

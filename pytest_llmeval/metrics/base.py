@@ -26,6 +26,7 @@ class Metric:
     ``make`` gets the options and where they stand, and gives the scoring function; it raises ``UserError``
     for options that are wrong or a library that is missing. ``extractor`` names the usual reader of answers.
     ``gold_problem`` says what is wrong with a gold answer that this metric cannot compare with.
+    One that ``runs_code`` of the model is refused without ``--llm-allow-code`` and a sandbox.
     """
 
     make: Callable[[Mapping[str, object], str], Score]
@@ -33,6 +34,19 @@ class Metric:
     graded: bool = False
     threshold: float = 1.0
     gold_problem: Callable[[str], str | None] = _any_gold
+    runs_code: bool = False
+
+
+class Reasoned(float):
+    """A score that says why it is what it is, in a line that becomes a note of the answer."""
+
+    reason: str
+
+    def __new__(cls, score: float, reason: str = "") -> Reasoned:
+        """``score`` from 0 to 1."""
+        made = super().__new__(cls, score)
+        made.reason = reason
+        return made
 
 
 def checked(options: Mapping[str, object], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:

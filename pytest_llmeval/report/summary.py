@@ -30,8 +30,9 @@ class Entry:
     asked; token counts where the backend does not tell. ``cluster`` names the questions that it
     belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
     that of the answer given most often, latency and ``score`` (a graded metric's) the mean;
-    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others. ``circles``
-    are, of each time, what became of every order in which its choices were shown; empty where that is one.
+    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others.
+    ``circles`` are, of each time, what became of every order in which its choices were shown; empty where
+    that is one.
     """
 
     id: str

@@ -1,0 +1,313 @@
+"""Programs that fail, that cheat, and that attack: none of them passes, and none gets out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval import sandbox
+from pytest_llmeval.errors import UserError
+from pytest_llmeval.sandbox import Limits, SandboxFailed, Verdict, run
+
+TALK = """
+import os
+for n in range(3, 64):
+    try:
+        os.write(n, b'{}\\n')
+    except OSError:
+        pass
+"""
+QUICK = Limits(seconds=3, memory_mb=256, disk_mb=4)
+shut_in = pytest.mark.skipif(sandbox.why_not() is not None, reason=f"no sandbox here: {sandbox.why_not()}")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+def judged(code: str, tests: str = "", limits: Limits = QUICK) -> Verdict:
+    return run(code, tests, limits)
+
+
+@shut_in
+def test_right_and_wrong() -> None:
+    code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(x): return P(x + 1)\n"
+    assert judged(code, "assert f(1) == P(2)") == Verdict(True)
+    assert judged(code, "assert f(1) == P(3), 'no'") == Verdict(False, "AssertionError: no")
+    assert judged("def f(:", "f()").reason.startswith("before its tests: SyntaxError")
+    assert judged("1 / 0").reason == "before its tests: ZeroDivisionError: division by zero"
+    assert judged("if __name__ == '__main__':\n    1 / 0\n").passed
+    assert judged("x = '" + "é" * 300_000 + "'", f"assert len(x) == 300_000\n#{'y' * 300_000}").passed
+
+
+@shut_in
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os._exit(0)",
+        "import sys; sys.exit(0)",
+        "import os\ndef f(): os._exit(0)",
+        "def f(): raise SystemExit(0)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import ctypes; ctypes.string_at(0)",
+        "import os; os.execv('/usr/bin/true', ['true'])",
+        "import atexit, os; atexit.register(lambda: print('passed'))\ndef f(): raise SystemExit",
+        # what says that tests have passed is not a word known beforehand
+        TALK.format('{"passed": ""}'),
+        TALK.format('ready\\n{"passed": true}'),
+        TALK.format('{"jail": "no"}'),
+        "import os; os.closerange(3, 64)",
+        "class E(Exception):\n    def __str__(self): raise SystemExit\ndef f(): raise E",
+    ],
+)
+def test_ending_early_or_talking_is_not_passing(code: str) -> None:
+    assert not judged(code, "f()\nassert False").passed
+
+
+@shut_in
+@pytest.mark.parametrize(
+    "code", ["while True: pass", "import time; time.sleep(99)", "def f():\n    while True: pass"]
+)
+def test_time_ends(code: str) -> None:
+    started = time.monotonic()
+    assert judged(code, "f()", Limits(seconds=1)) == Verdict(False, "not done after 1 s")
+    assert time.monotonic() - started < 20
+
+
+@shut_in
+def test_memory_ends() -> None:
+    assert judged("x = bytearray(1 << 30)").reason == "before its tests: MemoryError"
+    assert judged("x = []\nwhile True: x.append(bytearray(1 << 20))").reason.endswith("MemoryError")
+
+
+@shut_in
+def test_output_is_nowhere() -> None:
+    for place in ("sys.stdout", "sys.stderr"):
+        flood = f"import sys\nfor _ in range(200): {place}.write('x' * 100_000)\n"
+        assert judged(flood, "assert True").passed
+    pipe = "while True:\n" + TALK.format("z" * 60_000).replace("\n", "\n    ")
+    assert not judged(pipe, "", Limits(seconds=2)).passed
+
+
+@shut_in
+def test_files() -> None:
+    code = """
+import os
+refused = []
+library = os.path.dirname(os.__file__)
+for place in ("/", "/usr", "/dev", "/etc", "/root", "/home", "/var", library, "/proc", "/sys"):
+    try:
+        open(place + "/written", "w").close()
+    except OSError:
+        refused.append(place)
+assert len(refused) == 10, refused
+assert os.getcwd() == os.environ["HOME"] == "/tmp" and os.listdir("/tmp") == []
+open("mine", "w").write("x")
+assert open("mine").read() == "x"
+"""
+    assert judged("", code) == Verdict(True)
+    full = "with open('big', 'wb') as file:\n    for _ in range(100): file.write(b'x' * 1_000_000)\n"
+    assert "OSError" in judged(full).reason or "ended" in judged(full).reason
+    many = "for n in range(100):\n    open(f'f{n}', 'wb').write(b'x' * 1_000_000)\n"
+    assert "No space left" in judged(many).reason
+    inodes = "for n in range(10_000): open(f'f{n}', 'w').close()\n"
+    assert "No space left" in judged(inodes).reason
+
+
+@shut_in
+def test_nothing_of_the_parent_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    (tmp_path / "secret").write_text("s")
+    opened = os.open(tmp_path / "secret", os.O_RDONLY)
+    os.set_inheritable(opened, True)
+    home = os.path.expanduser("~")
+    code = f"""
+import os
+given = {sorted(sandbox._ENVIRONMENT)!r}
+assert sorted(set(os.environ) - {{"LC_CTYPE"}}) == given, sorted(os.environ)
+for place in ({str(tmp_path)!r}, "/proc/1", "/etc/passwd", {home!r} + "/.ssh", {home!r} + "/.bashrc"):
+    assert not os.path.exists(place), place
+held = []
+for n in range(64):
+    try:
+        os.fstat(n)
+        held.append(n)
+    except OSError:
+        pass
+assert held == [0, 1, 2, 4], held
+"""
+    try:
+        assert judged("", code) == Verdict(True)
+    finally:
+        os.close(opened)
+
+
+@shut_in
+def test_no_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "socket"))
+        local.listen()
+        with socket.socket(socket.AF_UNIX) as abstract:
+            abstract.bind(b"\0llmeval-test")
+            abstract.listen()
+            code = f"""
+import socket
+def reached(family, address):
+    with socket.socket(family) as one:
+        try:
+            one.connect(address)
+        except OSError:
+            return False
+        return True
+assert not reached(socket.AF_INET, ("127.0.0.1", {server.getsockname()[1]}))
+assert not reached(socket.AF_INET, ("1.1.1.1", 53))
+assert not reached(socket.AF_UNIX, {str(tmp_path / "socket")!r})
+assert not reached(socket.AF_UNIX, b"\\0llmeval-test")
+try:
+    socket.getaddrinfo("example.org", 80)
+    raise AssertionError("resolved")
+except OSError:
+    pass
+"""
+            assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_processes_are_few_and_end_with_the_program() -> None:
+    marker = f"llmeval-{os.getpid()}-survivor"
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
+    assert not judged(bomb, "", Limits(seconds=2)).passed
+    threads = (
+        "import threading, time\nfor _ in range(50): threading.Thread(target=time.sleep, args=(9,)).start()\n"
+    )
+    assert "can't start new thread" in judged(threads).reason
+    # one that left its group and session outlives neither a verdict nor a kill
+    away = f"""
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv({sys.executable!r}, ["{marker}", "-c", "import time; time.sleep(60)"])
+    os._exit(0)
+"""
+    assert judged(away, "assert True").passed
+    assert not judged(away + "while True: pass", "", Limits(seconds=1)).passed
+    assert marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+@shut_in
+def test_nobody_else_can_be_killed() -> None:
+    code = f"""
+import os, signal
+for pid in ({os.getpid()}, {os.getppid()}, 1):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+assert os.getppid() in (0, 1)
+"""
+    assert judged("", code) == Verdict(True)
+    assert not judged("import os; os.kill(-1, 9); os.kill(os.getpid(), 9)").passed
+
+
+@shut_in
+def test_rights_are_gone() -> None:
+    code = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert os.getuid() != 0
+for attempt in (lambda: os.setuid(0), lambda: os.chroot("/tmp"), lambda: os.mknod("/tmp/d", 0o60600, 0x800)):
+    try:
+        attempt()
+    except OSError:
+        continue
+    raise AssertionError("allowed")
+assert libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == -1
+# in a namespace of its own it may mount again, but not take away what makes a mount read-only
+if libc.unshare(0x10020000) == 0:
+    assert libc.mount(b"none", b"/usr", None, 4096 | 32, None) == -1
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_the_folder_it_needed_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert judged("open('left', 'w').write('x')").passed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(code: str, tests: str, limits: Limits | None = None) -> Verdict:
+        raise SandboxFailed("unshare: Operation not permitted")
+
+    monkeypatch.setattr(sandbox, "run", broken)
+    sandbox.why_not.cache_clear()
+    try:
+        with pytest.raises(UserError, match=r"cannot be run safely here: unshare: Operation not permitted"):
+            sandbox.check("b")
+        sandbox.why_not.cache_clear()
+        monkeypatch.setattr(sandbox, "run", lambda *_: Verdict(False, "AssertionError: the network is there"))
+        with pytest.raises(UserError, match=r"the network is there"):
+            sandbox.check("b")
+        sandbox.why_not.cache_clear()
+        monkeypatch.setattr(sys, "platform", "darwin")
+        with pytest.raises(UserError, match=r"only Linux can"):
+            sandbox.check("b")
+    finally:
+        sandbox.why_not.cache_clear()
+
+
+@shut_in
+def test_a_jail_that_cannot_be_made_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_visible", lambda: [])
+    monkeypatch.setattr(sys, "executable", sys.executable)
+    monkeypatch.setattr(sandbox, "_JAIL", Path("/nonexistent.py"))
+    with pytest.raises(SandboxFailed):
+        judged("")
+
+
+@shut_in
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same as an ordinary user, in a namespace of its own."""
+    package = Path(sandbox.__file__).parent
+    code = (
+        "import os, sys\n"
+        "os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
+        "from pytest_llmeval import sandbox\n"
+        "print(sandbox.why_not(), sandbox.run('x = 1', 'assert x == 1'))\n"
+        "print(sandbox.run('import os; os._exit(0)', ''))\n"
+    )
+    python = "/usr/bin/python3"
+    seen = subprocess.run(
+        [
+            "setpriv",
+            "--reuid=12345",
+            "--regid=12345",
+            "--clear-groups",
+            python,
+            "-c",
+            "import sys; assert sys.version_info >= (3, 11)",
+        ],
+        capture_output=True,
+    )
+    if seen.returncode != 0 or not os.access(package, os.R_OK):
+        pytest.skip("no Python that every user may run")
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        shutil.copytree(
+            package, Path(folder) / "pytest_llmeval", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        done = subprocess.run(
+            [python, "-B", "-c", code], env={"PYTHONPATH": folder}, capture_output=True, text=True, cwd="/"
+        )
+    assert done.stdout.startswith("None Verdict(passed=True"), done
+    assert "ended before its tests did" in done.stdout
