@@ -93,7 +93,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert list(result) == [
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "planned",
         "counts", "accuracy", "macro_accuracy", "metric", "threshold", "scoring", "mean_score",
-        "interval", "macro_interval", "detectable_drop", "repeats",
+        "interval", "macro_interval", "detectable_drop", "repeats", "circular", "shuffle_choices",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
