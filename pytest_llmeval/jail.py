@@ -3,17 +3,19 @@
     sandbox.run  --starts-->  jail  --forks-->  process 1 of a new process namespace  --forks-->  Python
 
 It uses the standard library only, and nothing of this package: it runs with ``python -I -S``. Order matters:
-file systems are laid out while that is allowed, then rights are given up, then limits are set, then another
-program is executed, so that nothing of this one is in its memory.
+file systems are laid out while that is allowed, then rights are given up, then limits are set and system
+calls refused, then another program is executed, so that nothing of this one is in its memory.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
 import signal
+import struct
 import sys
 from typing import Any, NoReturn
 
@@ -24,11 +26,63 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _MOUNT_SETATTR = 442  # of every architecture; Linux 5.12
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _NOBODY = 65534
 _IN, _OUT = 3, 4
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache")
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+)
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+
+#: by ``uname -m``: the kernel's word for an architecture, and where its numbers stand below
+_MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+#: system calls that are refused, with their numbers
+_REFUSED = {
+    # memory that no limit counts
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    # rights in a namespace of one's own
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "chroot": (161, 51),
+    "pivot_root": (155, 41),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsmount": (432, 432),
+    "mount_setattr": (442, 442),
+    # other processes' memory
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    # what no judged program needs, and kernels were often broken by
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+}
+_CLONE, _CLONE3, _SOCKET = (56, 220), 435, (41, 198)
+_ANY_NAMESPACE = 0x7E020000  # of mounts, control groups, host name, IPC, users, processes, network
+#: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: these a network namespace holds. Others it may not, like AF_VSOCK,
+#: which reaches a virtual machine's host.
+_FAMILIES = (1, 2, 10, 16)
 
 #: what the judged program's Python begins with. It says that it begins, reads the program as a line of JSON,
 #: runs it, says that it is ready, and only then is sent the tests, and the word for their having passed.
@@ -37,7 +91,7 @@ def main():
     import json, os, sys, types
     arriving, leaving = (int(number) for number in sys.argv[1:])
     del sys.argv[1:]
-    write, leave, dumps, loads, run = os.write, os._exit, json.dumps, json.loads, exec
+    write, leave, dumps, loads, read, run = os.write, os._exit, json.dumps, json.loads, compile, exec
 
     def end(said):
         write(leaving, (dumps(said) + chr(10)).encode())
@@ -56,14 +110,14 @@ def main():
     write(leaving, b"begun" + bytes([10]))
     source = loads(lines.readline())["code"]
     try:
-        run(compile(source, "<answer>", "exec"), module.__dict__)
+        run(read(source, "<answer>", "exec"), module.__dict__)
     except BaseException as error:
         failed("program", error)
     write(leaving, b"ready" + bytes([10]))
     sent = loads(lines.readline())
     os.close(arriving)
     try:
-        run(compile(sent["tests"], "<tests>", "exec"), module.__dict__)
+        run(read(sent["tests"], "<tests>", "exec"), module.__dict__)
     except BaseException as error:
         failed("tests", error)
     end({"passed": sent["word"]})
@@ -116,6 +170,16 @@ class _Libc:
     def prctl(self, option: int, value: int) -> None:
         self._check(self._libc.prctl(option, value, 0, 0, 0), "prctl")
 
+    def filter_calls(self, program: bytes) -> None:
+        """Install a seccomp filter, for good."""
+
+        class Program(ctypes.Structure):
+            _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+
+        given = Program(len(program) // 8, program)
+        result = self._libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(given), 0, 0)
+        self._check(result, "seccomp")
+
 
 def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
     """A root of its own: the system's programs and Python read-only, and an empty /tmp in memory."""
@@ -127,9 +191,6 @@ def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
             continue
         place = root + path
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        if os.path.islink(path):
-            os.symlink(os.readlink(path), place)
-            continue
         if os.path.isdir(path):
             os.makedirs(place, exist_ok=True)
         else:
@@ -197,6 +258,43 @@ def _set_limits(asked: dict[str, Any]) -> None:
         resource.setrlimit(what, (soft, hard))
 
 
+def _filter(machine: str) -> bytes:
+    """The classic BPF program that the kernel runs before each system call. Raises ``ValueError``."""
+    if machine not in _MACHINES or sys.byteorder != "little":
+        raise ValueError(f"the system calls of {machine} are not known")
+    load, equal, at_least, any_of, verdict = 0x20, 0x15, 0x35, 0x45, 0x06
+    allow, kill, refuse = 0x7FFF0000, 0x80000000, 0x00050000
+    number, architecture, first_argument = 0, 4, 16
+    expected, column = _MACHINES[machine]
+    code = [
+        (load, 0, 0, architecture),
+        (equal, 1, 0, expected),
+        (verdict, 0, 0, kill),  # another architecture's numbers mean other calls
+        (load, 0, 0, number),
+        (at_least, 0, 1, 0x40000000),  # and so do those of x32
+        (verdict, 0, 0, kill),
+    ]
+    for numbers in _REFUSED.values():
+        code += [(equal, 0, 1, numbers[column]), (verdict, 0, 0, refuse | errno.EPERM)]
+    code += [
+        # its flags are in memory, where no filter looks; the C library then takes clone
+        (equal, 0, 1, _CLONE3),
+        (verdict, 0, 0, refuse | errno.ENOSYS),
+        (equal, 0, 4, _CLONE[column]),
+        (load, 0, 0, first_argument),
+        (any_of, 0, 1, _ANY_NAMESPACE),
+        (verdict, 0, 0, refuse | errno.EPERM),
+        (verdict, 0, 0, allow),
+        (equal, 1, 0, _SOCKET[column]),
+        (verdict, 0, 0, allow),
+        (load, 0, 0, first_argument),
+    ]
+    for family in _FAMILIES:
+        code += [(equal, 0, 1, family), (verdict, 0, 0, allow)]
+    code.append((verdict, 0, 0, refuse | errno.EAFNOSUPPORT))
+    return b"".join(struct.pack("=HBBI", *line) for line in code)
+
+
 def _become_python(asked: dict[str, Any]) -> NoReturn:
     os.dup2(0, _IN)
     os.dup2(1, _OUT)
@@ -218,6 +316,8 @@ def main() -> int:
     try:
         libc = _Libc()
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != asked["parent"]:
+            return 0
         _shut_in(libc, asked)
         first = os.fork()
         if first == 0:
@@ -226,6 +326,7 @@ def main() -> int:
             if program == 0:
                 _give_up_rights(libc)
                 _set_limits(asked)
+                libc.filter_calls(_filter(os.uname().machine))
                 _say({"jail": ""})
                 _become_python(asked)
             os.close(0)

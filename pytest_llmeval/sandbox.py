@@ -39,6 +39,12 @@ for address in ("127.0.0.1", "1.1.1.1"):
         assert error.errno in (99, 101), f"the network may be there: {error}"
     else:
         raise AssertionError("the network is there")
+try:
+    socket.socket(40, socket.SOCK_STREAM)
+except OSError:
+    pass
+else:
+    raise AssertionError("AF_VSOCK is there, which reaches a virtual machine's host")
 assert not os.path.exists("/proc/self") and os.getuid() != 0
 """
 
@@ -100,10 +106,11 @@ def run(code: str, tests: str, limits: Limits | None = None) -> Verdict:
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="llmeval-") as root:
         asked = {
+            "parent": os.getpid(),
             "root": os.path.realpath(root),
             "python": sys.executable,
             "visible": _visible(),
-            "environment": _ENVIRONMENT,
+            "environment": _ENVIRONMENT | _LIBRARIES,
             "cpu_s": math.ceil(limits.seconds) + 1,
             "memory_mb": limits.memory_mb,
             "disk_mb": limits.disk_mb,
@@ -115,7 +122,7 @@ def run(code: str, tests: str, limits: Limits | None = None) -> Verdict:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={},
+                env=_LIBRARIES,
                 cwd="/",
                 start_new_session=True,
             )
@@ -142,12 +149,22 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+#: some Pythons find their own library by it (GitHub's setup-python)
+_LIBRARIES = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
 
 
 def _visible() -> list[str]:
-    """Where this Python and its packages are."""
-    places = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
-    return list(dict.fromkeys(os.path.abspath(place) for place in places if os.path.abspath(place) != "/"))
+    """Where this Python and its packages are, also where links lead. Raises ``SandboxFailed``."""
+    folders = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
+    found = [place for folder in folders for place in (os.path.abspath(folder), os.path.realpath(folder))]
+    home = os.path.realpath(os.path.expanduser("~"))
+    for place in found:
+        if place not in ("/", "/usr") and os.path.commonpath([place, home]) == place:
+            raise SandboxFailed(
+                f"this Python is installed over the home folder ({place}), which must stay hidden"
+            )
+    found.append(os.path.realpath(sys.executable))
+    return list(dict.fromkeys(place for place in found if place != "/"))
 
 
 class _Conversation:
@@ -203,7 +220,10 @@ def _talk(process: subprocess.Popen[bytes], code: str, tests: str, limits: Limit
     conversation.send({"code": code})
     start = time.monotonic() + _START_S
     # until here nothing of the program was run, and all that is said is the jail's
-    jailed = _parsed(conversation.line(start) or b"").get("jail", f"no start within {_START_S:g} s")
+    line = conversation.line(start)
+    jailed = _parsed(line or b"").get(
+        "jail", f"no start within {_START_S:g} s" if line is None else "no start"
+    )
     if jailed:
         raise SandboxFailed(one_line(jailed))
     line = conversation.line(start)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,10 @@ def test_right_and_wrong() -> None:
         TALK.format('{"passed": ""}'),
         TALK.format('ready\\n{"passed": true}'),
         TALK.format('{"jail": "no"}'),
+        # what the runner uses after the program is its own
+        "import builtins\nreal = compile\nbuiltins.compile = lambda *_: real('', '', 'exec')",
+        "import builtins\nbuiltins.exec = lambda *_: None",
+        "import json\njson.loads = lambda *_: {'tests': '', 'word': ''}",
         "import os; os.closerange(3, 64)",
         "class E(Exception):\n    def __str__(self): raise SystemExit\ndef f(): raise E",
     ],
@@ -190,12 +195,42 @@ import os
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execv({sys.executable!r}, ["{marker}", "-c", "import time; time.sleep(60)"])
+        os.execv("/bin/sleep", ["{marker}", "60"])
     os._exit(0)
 """
     assert judged(away, "assert True").passed
     assert not judged(away + "while True: pass", "", Limits(seconds=1)).passed
-    assert marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert not runs(marker)
+
+
+@shut_in
+def test_it_ends_with_pytest_however_that_ends() -> None:
+    marker = f"llmeval-{os.getpid()}-orphan"
+    code = f"import os; os.execv('/bin/sleep', ['{marker}', '60'])"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"from pytest_llmeval import sandbox; sandbox.run({code!r}, '')"]
+    )
+    try:
+        assert waited_for(lambda: runs(marker))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert waited_for(lambda: not runs(marker))
+
+
+def runs(name: str) -> bool:
+    """Whether a process calls itself so."""
+    seen = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return any(line.startswith(name) for line in seen.splitlines())
+
+
+def waited_for(condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @shut_in
@@ -226,11 +261,58 @@ for attempt in (lambda: os.setuid(0), lambda: os.chroot("/tmp"), lambda: os.mkno
         continue
     raise AssertionError("allowed")
 assert libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == -1
-# in a namespace of its own it may mount again, but not take away what makes a mount read-only
-if libc.unshare(0x10020000) == 0:
-    assert libc.mount(b"none", b"/usr", None, 4096 | 32, None) == -1
+# nor may it become root in a namespace of its own: by unshare, by clone, by clone3
+assert libc.unshare(0x10000000) == -1 and ctypes.get_errno() == 1
+clone, clone3 = (56, 435) if os.uname().machine == "x86_64" else (220, 435)
+assert libc.syscall(clone, 0x10000011, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
+assert libc.syscall(clone3, 0, 0) == -1 and ctypes.get_errno() == 38
 """
     assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_memory_that_outlives_its_mapping_is_refused() -> None:
+    code = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.shmget(0, 1 << 20, 0o1600) == -1 and ctypes.get_errno() == 1
+try:
+    os.memfd_create("m")
+except PermissionError:
+    pass
+else:
+    raise AssertionError("memfd")
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_a_virtual_machines_host_cannot_be_reached() -> None:
+    code = """
+import socket
+for family in (38, 40):  # AF_ALG, AF_VSOCK
+    try:
+        socket.socket(family, socket.SOCK_SEQPACKET if family == 38 else socket.SOCK_STREAM)
+    except OSError as error:
+        assert error.errno == 97, error
+    else:
+        raise AssertionError(family)
+assert socket.socketpair()
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of i386's system calls")
+def test_another_architectures_calls_end_the_program() -> None:
+    # mov eax, 20 (getpid of i386); int 0x80; ret
+    code = """
+import ctypes, mmap
+page = mmap.mmap(-1, 4096, prot=7)
+page.write(bytes.fromhex("b814000000cd80c3"))
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+"""
+    assert judged(code).reason == "it ended before its tests did"
 
 
 @shut_in
