@@ -174,8 +174,16 @@ class LLM:
         return score is not None and score >= self._suites[question.benchmark].threshold
 
     def complete(self, question: Question) -> Completion:
-        """The model's whole completion. Raises ``RequestFailed`` when there is none."""
+        """The model's whole completion. Raises ``RequestFailed`` when there is none.
+
+        Its text speaks of the letters that were ``shown``, which are the file's unless choices are moved
+        (``--llm-circular``, ``--llm-shuffle-choices``); its scores are in the file's.
+        """
         return self._ask(question, read=False).completion
+
+    def shown(self, question: Question) -> Question:
+        """``question`` with its choices in the order in which they are shown now, its answer with them."""
+        return presented(question, self._order(question))
 
     def _ask(self, question: Question, read: bool) -> Asked:
         if question.problem is not None:
@@ -191,25 +199,21 @@ class LLM:
     def _read(self, question: Question, request: Request | None, completion: Completion, read: bool) -> Asked:
         """What came back for a question, with the answer in it. Raises ``RequestFailed``."""
         suite = self._suites[question.benchmark]
-        order = None if suite.ordering.plain else self.orders(question)[self._key(question)[2]]
+        order = None if suite.ordering.plain else self._order(question)
         if completion.error is not None:
             self.asked[question.id] = Asked(completion, request, order=order)
             raise RequestFailed(completion.error, attempts=completion.attempts)
+        held = {} if order is None else original(question, order)
         if request.choices if request is not None else completion.scores:
-            if (
-                order is not None and request is not None
-            ):  # an earlier run's are recorded in the file's labels
-                held = original(question, order)
+            if request is not None and held:  # what an earlier run recorded is in the file's labels
                 found = {held[label]: score for label, score in completion.scores.items()}
                 completion = replace(completion, scores=found)
             scores = completion.scores
             answer = max(scores, key=scores.__getitem__) if scores else None
         else:
             completion = _without_reasoning(completion)
-            shown_now = question if order is None else presented(question, order)
-            answer = suite.extract(completion.text, shown_now.choices)
-            if order is not None and answer is not None:
-                answer = original(question, order).get(answer, answer)
+            read_off = suite.extract(completion.text, self.shown(question).choices)
+            answer = None if read_off is None else held.get(read_off, read_off)
         asked = self.asked[question.id] = Asked(completion, request, answer, read, order=order)
         return asked
 
@@ -259,7 +263,11 @@ class LLM:
 
     def _key(self, question: Question) -> _Key:
         """What a test asks of ``question`` now."""
-        return question.id, self.repeat, self.rotation % len(self.orders(question))
+        # a test may ask other questions too, which have fewer orders
+        return question.id, self.repeat, self.rotation and self.rotation % len(self.orders(question))
+
+    def _order(self, question: Question) -> Order:
+        return self.orders(question)[self._key(question)[2]]
 
     def _requests(self, question: Question) -> list[Request]:
         suite = self._suites[question.benchmark]

@@ -171,9 +171,9 @@ class Record:
     """One asked question: the line in questions.jsonl, and what every count is made of.
 
     ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1.
-    ``answer``, ``target`` and scores are in the
-    file's labels, whatever the ``order`` (None: the file's) in which the choices were shown. ``rotations``
-    are the records of all orders where a question is asked in several, and this is the one that decided.
+    ``answer``, ``target`` and choice scores are in the file's labels, whatever the ``order`` (None: the
+    file's) in which the choices were shown. ``rotations`` are the records of all orders where a question is
+    asked in several; this one then is that of the order that decided.
     """
 
     id: str

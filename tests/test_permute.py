@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,19 +143,26 @@ def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
     done.stdout.fnmatch_lines(
         [
             "*tiny*one*generate, 1 shot, val, circular*",
-            "4 orders of the choices: right in all 25.0%, in the first order 25.0%,*",
+            "circular: right in all 25.0%, in the first 25.0%, mean of all orders 25.0%",
+            "accuracy by rotation: 1. 25.0%, 2. 25.0%, 3. 25.0%, 4. 25.0%",
             "answers given by place: 1. 25.0%, 2. 25.0%, 3. 25.0%, 4. 25.0%",
         ]
     )
     sure, biased = results(knowing)["results"]
     # counts are of questions
     assert sure["counts"]["requested"] == 8 and sure["counts"]["correct"] == 2
-    assert sure["circular"] == {"plain_accuracy": 0.25, "mean_accuracy": 0.25, "places": [0.25] * 4}
+    assert sure["circular"] == {
+        "plain_accuracy": 0.25,
+        "mean_accuracy": 0.25,
+        "accuracies": [0.25] * 4,
+        "places": [0.25] * 4,
+    }
     assert sure["subjects"]["birds"]["plain_accuracy"] == 0.25
     assert sure["tokens"]["prompt"] == 8 * 4 * 10 and sure["latency_s"]["mean"] == 0.5
     # question 1 (right: two) is answered A everywhere: right in the order that shows `two` there
     assert biased["circular"]["plain_accuracy"] == 0.25
     assert biased["circular"]["mean_accuracy"] == (1 + 0.25) / 4
+    assert biased["circular"]["accuracies"] == [0.25, 0.5, 0.25, 0.25]
     assert biased["circular"]["places"] == [(3 / 4 * 0.25) + 0.25] + [3 / 16] * 3
     lines = questions(knowing)
     assert len(lines) == 16
@@ -174,9 +182,66 @@ def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
         "wrong",
     ]
     page = (knowing.path / "reports/latest/report.html").read_text("utf-8")
-    assert "in each rotation of its choices" in page
+    assert "in each rotation of its choices" in page and "<dt>by rotation</dt>" in page
     summary = (knowing.path / "reports/latest/summary.md").read_text("utf-8")
-    assert "right in all orders of the choices 25.0%" in summary
+    assert "circular: right in all orders of the choices 25.0%" in summary
+    assert "accuracy by rotation: 1. 25.0%, 2. 50.0%, 3. 25.0%, 4. 25.0%" in summary
+
+
+@pytest.mark.parametrize("size", [2, 3, 10])
+@pytest.mark.parametrize("mode", ["generate", "logprob"])
+def test_two_to_ten_choices_with_settings_from_the_file(
+    knowing: pytest.Pytester, size: int, mode: str
+) -> None:
+    """Rows with and without a gold answer, and a gate."""
+    labels = "ABCDEFGHIJ"[:size]
+    folder = knowing.path / "many"
+    folder.mkdir()
+    texts = ["one", "three", *(f"text {n}" for n in range(8))][:size]
+    rows = [f"question 0?,{','.join(texts)},A", f"question 2?,{','.join(reversed(texts))},{labels[-1]}"]
+    rows.append(f"question 3?,{','.join(texts)},")
+    (folder / "test.csv").write_text(f"question,{','.join(labels)},answer\n" + "\n".join(rows) + "\n")
+    (folder / "benchmark.toml").write_text(
+        f'name = "many"\n[data]\nchoices = {json.dumps(list(labels))}\nunanswered_splits = ["test"]\n'
+    )
+    with (knowing.path / "llmeval.toml").open("r+") as file:
+        settings = file.read()
+        file.seek(0)
+        file.write(f'circular = true\nshuffle_choices = 5\nmode = "{mode}"\nfail_under = ["0.9"]\n{settings}')
+    done = knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=many")
+    (result,) = results(knowing)["results"]
+    right = mode == "generate"  # the model writes the letter of `one`, and scores that of `three` the best
+    assert done.ret == (0 if right else 1)
+    assert result["counts"] == {
+        **{"requested": 3, "answered": 1, "unparsed": 0, "error": 0},
+        **{"correct": 2 * right, "wrong": 2 * (not right)},
+    }
+    assert len(result["circular"]["accuracies"]) == size
+    assert result["circular"]["places"] == pytest.approx([1 / size] * size)
+    assert results(knowing)["gates"][0]["verdict"] == ("pass" if right else "fail")
+    for line in questions(knowing):
+        assert len(line["rotations"]) == size
+        assert len({tuple(one["order"]) for one in line["rotations"]}) == size
+        assert len({one["answer"] for one in line["rotations"]}) == 1
+        if line["id"].endswith("/2"):
+            assert line["outcome"] == "answered" and line["target"] is None
+
+
+def test_a_test_that_reads_the_text_itself_is_told_what_was_shown(knowing: pytest.Pytester) -> None:
+    knowing.makepyfile(
+        """
+        import pytest
+        @pytest.mark.llmeval("tiny")
+        def test_own(question, llm):
+            shown = llm.shown(question)
+            assert shown.choices[shown.answer] == question.choices[question.answer]
+            assert llm.complete(question).text == shown.answer
+        """
+    )
+    assert knowing.runpytest_subprocess("--llm-model=one", "--llm-circular").ret == 0
+    (result,) = results(knowing)["results"]
+    assert (result["counts"]["correct"], result["counts"]["wrong"]) == (2, 6)
+    assert result["circular"]["accuracies"] == [0.25] * 4
 
 
 def test_unread_and_failed_orders(knowing: pytest.Pytester) -> None:

@@ -101,12 +101,18 @@ def _circular(result: Result) -> list[str]:
     circular = result.circular
     if circular is None:
         return []
-    places = ", ".join(f"{place}. {share:.1%}" for place, share in enumerate(circular.places, start=1))
-    return [
-        f"- right in all orders of the choices {_percent(result.accuracy)}, in the first "
-        f"{_percent(circular.plain_accuracy)}, mean of all {_percent(circular.mean_accuracy)}",
-        *([f"- answers given by place: {places}"] if places else []),
+    lines = [
+        f"- circular: right in all orders of the choices {_percent(result.accuracy)}, in the first "
+        f"{_percent(circular.plain_accuracy)}, mean of all {_percent(circular.mean_accuracy)}"
     ]
+    for what, shares in (
+        ("accuracy by rotation", circular.accuracies),
+        ("answers given by place", circular.places),
+    ):
+        if shares:
+            listed = ", ".join(f"{place}. {share:.1%}" for place, share in enumerate(shares, start=1))
+            lines.append(f"- {what}: {listed}")
+    return lines
 
 
 def _repeats(result: Result) -> list[str]:

@@ -155,10 +155,11 @@ def _repeats_json(repeats: Repeats | None) -> dict[str, Any] | None:
 
 
 def _circular_json(result: Result) -> dict[str, Any]:
-    circular = result.circular or Circular(None, None, ())
+    circular = result.circular or Circular()
     return {
         "plain_accuracy": circular.plain_accuracy,
         "mean_accuracy": circular.mean_accuracy,
+        "accuracies": list(circular.accuracies),
         "places": list(circular.places),
     }
 

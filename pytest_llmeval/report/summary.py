@@ -115,14 +115,19 @@ class BenchmarkInfo:
 class Circular:
     """What the rotations of choices tell beside how many questions are right in all of them.
 
-    ``plain_accuracy`` is of the first order alone, ``mean_accuracy`` over all orders, both over questions
-    with a gold answer and without errors; None where there are none. ``places`` are shares of the answers
-    that were read by where they stood among the choices: without a preference of the model all are alike.
+    ``accuracies`` are of each order by itself, ``mean_accuracy`` of all, over questions with a gold answer
+    and without errors; empty and None where there are none. ``places`` are shares of the answers that were
+    read by where they stood among the choices: without a preference of the model all are alike.
     """
 
-    plain_accuracy: float | None
-    mean_accuracy: float | None
-    places: tuple[float, ...]
+    accuracies: tuple[float, ...] = ()
+    mean_accuracy: float | None = None
+    places: tuple[float, ...] = ()
+
+    @property
+    def plain_accuracy(self) -> float | None:
+        """That of the first order: a run without rotations has the same."""
+        return self.accuracies[0] if self.accuracies else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,11 +486,12 @@ def _circular(entries: Sequence[Entry]) -> Circular | None:
     ]
     given = Counter(rotation.place for _, circle in circles for rotation in circle)
     del given[None]
-    sizes = range(max(len(circle) for _, circle in circles))
+    orders = range(max(len(circle) for _, circle in circles))
+    each = [mean(float(right[at]) for right in whole if at < len(right)) for at in orders]
     return Circular(
-        plain_accuracy=mean(float(right[0]) for right in whole),
+        accuracies=tuple(accuracy for accuracy in each if accuracy is not None),
         mean_accuracy=mean(sum(right) / len(right) for right in whole),
-        places=tuple(given[place] / given.total() for place in sizes) if given else (),
+        places=tuple(given[place] / given.total() for place in orders) if given else (),
     )
 
 

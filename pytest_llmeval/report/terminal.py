@@ -207,12 +207,17 @@ def _circular(circular: Circular, accuracy: float | None, width: int, unicode: b
     """What the rotations of the choices tell."""
     told = [
         f"right in all {_percent(accuracy, unicode)}",
-        f"in the first order {_percent(circular.plain_accuracy, unicode)}",
+        f"in the first {_percent(circular.plain_accuracy, unicode)}",
         f"mean of all orders {_percent(circular.mean_accuracy, unicode)}",
     ]
-    places = [f"{place}. {_percent(share, unicode)}" for place, share in enumerate(circular.places, start=1)]
-    lines = _listed(f"{len(places) or 'all'} orders of the choices: ", told, width)
-    return lines + (_listed("answers given by place: ", places, width) if places else [])
+    lines = _listed("circular: ", told, width)
+    for what, shares in (
+        ("accuracy by rotation: ", circular.accuracies),
+        ("answers given by place: ", circular.places),
+    ):
+        listed = [f"{place}. {_percent(share, unicode)}" for place, share in enumerate(shares, start=1)]
+        lines += _listed(what, listed, width) if listed else []
+    return lines
 
 
 def _speed(result: Result) -> Iterable[str]:
