@@ -238,9 +238,12 @@ def _shut_in(libc: _Libc, asked: dict[str, Any]) -> None:
 def _give_up_rights(libc: _Libc) -> None:
     """After this and the execution of another program there is nothing left to give up."""
     if os.getuid() == 0:
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+        try:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+        except OSError as error:
+            raise OSError(error.errno, f"becoming another user than root: {error.strerror}") from None
         libc.unshare(_CLONE_NEWUSER)  # processes are counted by user and user namespace
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1)
 

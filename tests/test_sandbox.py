@@ -343,6 +343,27 @@ def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -
         sandbox.why_not.cache_clear()
 
 
+def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "link"))
+    assert {str(tmp_path / "link"), str(tmp_path / "real")} <= set(sandbox._visible())
+    monkeypatch.setenv("HOME", str(tmp_path / "real" / "me"))
+    with pytest.raises(SandboxFailed, match=r"installed over the home folder \(.*real\)"):
+        sandbox._visible()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux'")
+def test_a_machine_whose_calls_are_not_known_is_refused() -> None:
+    from pytest_llmeval import jail
+
+    assert len(jail._filter("x86_64")) == len(jail._filter("aarch64")) < 8 * 256
+    with pytest.raises(ValueError, match="the system calls of riscv64 are not known"):
+        jail._filter("riscv64")
+
+
 @shut_in
 def test_a_jail_that_cannot_be_made_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_visible", lambda: [])
