@@ -48,6 +48,11 @@ class MetricSpec:
     options: Mapping[str, object]
     threshold: float | None
 
+    @property
+    def needs_gold(self) -> bool:
+        """Whether a question must have a gold answer: a judge may do without."""
+        return not (self.name == "judge" and self.options.get("reference") is False)
+
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:

@@ -20,7 +20,10 @@ from pytest_llmeval.state import STATE, State, is_worker
 if TYPE_CHECKING:
     from pytest_llmeval.benchmark import Benchmark
     from pytest_llmeval.config import Settings
+    from pytest_llmeval.judging import Case
     from pytest_llmeval.metrics import Score
+    from pytest_llmeval.metrics.agreement import LabelledPrompts
+    from pytest_llmeval.metrics.judge import Grading
     from pytest_llmeval.permute import Ordering
     from pytest_llmeval.prompt import PromptBuilder
     from pytest_llmeval.report.summary import BenchmarkInfo
@@ -29,17 +32,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A benchmark as this session asks it: its selected questions and how to ask and read them."""
+    """A benchmark as this session asks it: its selected questions and how to ask and read them.
+
+    ``grading`` is how a judge is asked about answers, where one is. ``judged_before`` tells that an earlier
+    run's judgements hold.
+    """
 
     benchmark: Benchmark
     info: BenchmarkInfo
     questions: tuple[Question, ...]
-    builder: PromptBuilder
+    builder: PromptBuilder | LabelledPrompts
     extract: Callable[[str, Mapping[str, str]], str | None]
     score: Score
     graded: bool
     threshold: float
     ordering: Ordering
+    grading: Grading | None = None
+    judged_before: bool = False
+
+    def case(self, question: Question) -> Case | None:
+        """What a judge is to know of a question; None where none is asked."""
+        if self.grading is None:
+            return None
+        from pytest_llmeval.judging import Case
+        from pytest_llmeval.prompt import asked_text
+
+        return Case(question, asked_text(self.benchmark, question), self.grading)
 
     def request(self, question: Question, model: ModelConfig, order: Order | None = None) -> Request:
         """What ``model`` is sent for ``question``, its choices in ``order`` (default: the file's)."""
@@ -61,6 +79,7 @@ def load_suite(
     """
     from pytest_llmeval import catalog, data, download, kinds, permute, prompt, sandbox
     from pytest_llmeval.benchmark import scoring
+    from pytest_llmeval.metrics.agreement import LabelledPrompts
     from pytest_llmeval.report.summary import BenchmarkInfo
 
     benchmark = catalog.load(folder)
@@ -83,7 +102,7 @@ def load_suite(
     table = data.load_questions(benchmark, located, split)
     total = dict(Counter(question.subject for question in table.questions))
     examples = data.load_shots(benchmark, located, total, shots) if shots else {}
-    builder = prompt.PromptBuilder(benchmark, settings.mode, examples)
+    builder: PromptBuilder | LabelledPrompts = prompt.PromptBuilder(benchmark, settings.mode, examples)
     metric = kinds.metrics()[benchmark.metric.name]
     if metric.runs_code and settings.models and not settings.show_prompts:
         if not settings.allow_code:
@@ -92,11 +111,22 @@ def load_suite(
                 "(in a sandbox without network: docs/code.md)"
             )
         sandbox.check(benchmark.name)
-    threshold = metric.threshold if benchmark.metric.threshold is None else benchmark.metric.threshold
+    judged = _judged(benchmark, settings)
+    score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
+    grading, extract = None, kinds.extractors()[benchmark.extractor]
+    questions = table.questions
+    graded, least = metric.graded, metric.threshold
+    if isinstance(judged, LabelledPrompts):
+        builder, extract = judged, judged.extract
+        questions = judged.labelled(questions)
+    elif judged is not None:
+        score, grading, graded, least = judged, judged, judged.graded, judged.threshold
+    threshold = least if benchmark.metric.threshold is None else benchmark.metric.threshold
     ordering = permute.Ordering(settings.circular, settings.shuffle_choices)
-    if not ordering.plain and not benchmark.data.choices:
+    if not ordering.plain and (judged is not None or not benchmark.data.choices):
         option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
-        raise UserError(f"{benchmark.name}: has no choices to put in another order; ask it without {option}")
+        why = "has no choices to put in another order" if judged is None else "a judge sees the file's order"
+        raise UserError(f"{benchmark.name}: {why}; ask it without {option}")
     info = BenchmarkInfo(
         name=benchmark.name,
         subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
@@ -109,7 +139,7 @@ def load_suite(
         total=total,
         planned=0,
         metric=benchmark.metric.name,
-        threshold=threshold if metric.graded else None,
+        threshold=threshold if graded else None,
         scoring=scoring(benchmark, settings.mode),
         circular=ordering.circular,
         shuffle_choices=ordering.seed,
@@ -118,7 +148,7 @@ def load_suite(
     if missing := table.missing_subjects:
         count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
         notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
-    questions = select(table.questions, settings)
+    questions = select(questions, settings)
     if only is not None:
         questions = tuple(question for question in questions if question.id in only)
     if not questions:
@@ -128,12 +158,34 @@ def load_suite(
         info,
         questions,
         builder,
-        kinds.extractors()[benchmark.extractor],
-        metric.make(benchmark.metric.options, f"{benchmark.file} [metric]"),
-        metric.graded,
+        extract,
+        score,
+        graded,
         threshold,
         ordering,
+        grading,
     ), notes
+
+
+def _judged(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPrompts | None:
+    """How a judge is asked, for a metric that asks one; [judge] says what the benchmark leaves open.
+
+    Raises ``UserError``.
+    """
+    from pytest_llmeval.metrics import agreement, judge
+
+    name, where = benchmark.metric.name, f"{benchmark.file} [metric]"
+    if name not in (judge.NAME, agreement.NAME):
+        return None
+    if settings.mode != "generate":
+        raise UserError(f"{benchmark.name}: a judge reads texts; ask without --llm-mode={settings.mode}")
+    common = {}
+    if settings.judge is not None:
+        if settings.judge.prompt:
+            judge.check_prompt(settings.judge.prompt, f"{settings.config_file} [judge]: prompt")
+        common = {key: text for key in ("prompt", "rubric") if (text := getattr(settings.judge, key))}
+    options = {**common, **benchmark.metric.options}
+    return judge.make_judge(options, where) if name == judge.NAME else agreement.grading_of(options, where)
 
 
 def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:
@@ -209,6 +261,7 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
         if state.earlier is not None:
             info, said = state.earlier.asked_as(suite.info)
             suite, notes = replace(suite, info=info), (*notes, *said)
+        suite = _with_judge(suite, folder, metafunc.config, state)
         if state.baseline is not None and not state.settings.baseline_force:
             from pytest_llmeval.report.runs import way_of
 
@@ -220,6 +273,61 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
             f"two benchmarks are called {called!r}: {state.suites[called].benchmark.folder} and {folder}"
         )
     return state.suites[called]
+
+
+def _with_judge(suite: Suite, folder: Path, config: pytest.Config, state: State) -> Suite:
+    """The suite with the judge of its answers: today's, or that of the run that is scored again.
+
+    Raises ``UserError`` where none is named, and for labels that are none.
+    """
+    from pytest_llmeval.metrics.agreement import LabelledPrompts
+    from pytest_llmeval.report.judged import JudgeInfo
+
+    settings, name = state.settings, suite.benchmark.name
+    labels = settings.judge_labels
+    if (
+        labels is not None
+        and not isinstance(suite.builder, LabelledPrompts)
+        and find_benchmark(labels, config.invocation_params.dir, config) == folder
+    ):
+        raise UserError(
+            f"--llm-judge-labels={labels}: no answers with labels; "
+            "it needs the columns question, response and label"
+        )
+    if suite.grading is None or not settings.models or config.option.collectonly or settings.show_prompts:
+        return suite
+    before = None if state.earlier is None else state.earlier.judges.get(name)
+    if settings.judge is None:
+        if before is None:
+            raise UserError(
+                f"{name}: its answers are judged by a model; "
+                'name it with --llm-judge=SPEC, or in llmeval.toml: [judge] model = "SPEC"'
+            )
+        return replace(suite, info=replace(suite.info, judge=before), judged_before=True)
+    most, workers = settings.judge.model.concurrency, settings.judge.model.share[1]
+    if most is not None and most < workers:
+        raise UserError(
+            f"the judge {settings.judge.model.name}: each of the {workers} workers asks it, but its "
+            f"concurrency is {most}; give -n{most}, or more concurrency"
+        )
+    judge = JudgeInfo(
+        settings.judge.model.name,
+        state.models.judge_identity(),
+        suite.grading.sha256,
+        settings.judge.price_in,
+        settings.judge.price_out,
+    )
+    if before is not None and not judge.same(before):
+        state.notes.append(f"{name}: judged again, by {judge.way}; then it was {before.way}")
+    return replace(suite, info=replace(suite.info, judge=judge), judged_before=judge.same(before))
+
+
+def check_judge(items: Sequence[pytest.Item], state: State) -> None:
+    """Look whether the judge can answer, if any of the items wants it. Raises ``UserError``."""
+    wanted = {question.benchmark for item in items if (question := question_of(item)) is not None}
+    suites = (state.suites[name] for name in wanted)
+    if state.models.configs and any(one.grading is not None and not one.judged_before for one in suites):
+        state.models.check_judge()
 
 
 def find_benchmark(name: str, near: Path, config: pytest.Config) -> Path:
@@ -268,6 +376,14 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
         items[:] = []
         return
     items[:] = [item for item in items if not _is_empty(item)]
+    try:
+        if not (config.option.collectonly or state.settings.show_prompts):
+            check_judge(items, state)
+    except UserError as error:
+        if not is_worker(config):
+            raise pytest.UsageError(str(error)) from None
+        state.problems.append(str(error))
+        items[:] = []
 
 
 def without_model(state: State) -> str:

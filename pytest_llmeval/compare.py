@@ -29,8 +29,9 @@ from pytest_llmeval.types import Outcome
 class Way:
     """How a run asked a benchmark; runs are comparable where all of this is the same.
 
-    The hashes are those of results.json: of the prompts with their shots, and of the data files.
-    ``scoring`` is all that answers are read and compared by; None (a run that does not tell) equals any.
+    The hashes are those of results.json: of the prompts with their shots, and of the data files. ``judge``
+    says which model judged the answers, and with which prompt. ``scoring`` is all that answers are read and
+    compared by; None (a run that does not tell) equals any.
     """
 
     mode: str
@@ -41,6 +42,7 @@ class Way:
     scoring: Mapping[str, object] | None = None
     circular: bool = False
     shuffle: int | None = None
+    judge: str | None = None
 
     def differences(self, later: Way) -> tuple[str, ...]:
         """What is not the same, in words; what follows from another difference is not named again."""
@@ -60,6 +62,8 @@ class Way:
             found.append(f"split {self.split} then, {later.split} now")
         elif self.data_sha256 != later.data_sha256:
             found.append("other data (data_sha256)")
+        if self.judge != later.judge:
+            found.append(f"judged by {self.judge or 'nobody'} then, by {later.judge or 'nobody'} now")
         return (*found, *self.scored_otherwise(later))
 
     def scored_otherwise(self, later: Way) -> tuple[str, ...]:

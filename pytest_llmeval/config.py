@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.errors import UserError, one_line, unknown
-from pytest_llmeval.options import MODEL_TABLE, OPTIONS, Limit, Option
-from pytest_llmeval.types import Mode, ModelConfig, Policy
+from pytest_llmeval.options import JUDGE_TABLE, MODEL_TABLE, OPTIONS, Limit, Option
+from pytest_llmeval.types import JudgeConfig, Mode, ModelConfig, Policy
 
 FILE_NAME = "llmeval.toml"
 #: inference servers that can be started; how is in ``models/serving/presets.py``
@@ -37,6 +37,7 @@ class File:
     models: Mapping[str, ModelConfig] = field(default_factory=dict)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gates: Mapping[str, float | str] = field(default_factory=dict)
+    judge: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Settings:
     models: tuple[ModelConfig, ...] = ()
     specs: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
+    judge: JudgeConfig | None = None
+    judge_labels: str | None = None
     mode: Mode = "generate"
     shots: int | None = None
     split: str | None = None
@@ -126,6 +129,26 @@ def _model(name: str, table: object, where: str) -> ModelConfig:
     return ModelConfig(name=name, **values)
 
 
+def _judge_table(table: object, where: str) -> dict[str, Any]:
+    """[judge]: what is asked, prices, and parameters of its model."""
+    if isinstance(table, str):
+        table = {"model": table}
+    place = f"{where} [judge]"
+    if not isinstance(table, dict):
+        raise UserError(f"{place} must be a table, or a model's SPEC")
+    parameters = {key: option for key, option in _BY_KEY.items() if option.model}
+    parameters |= {key: MODEL_TABLE[key] for key in ("api", "max_completion_tokens", "extra_body", "headers")}
+    known = {**parameters, **JUDGE_TABLE}
+    values = {}
+    for raw, value in table.items():
+        key = raw.replace("-", "_")
+        if key not in known:
+            hint = " (keys are never stored: name the variable in api_key_env)" if "key" in key else ""
+            raise UserError(f"{unknown('key', raw, known, where=place)}{hint}")
+        values[key] = _convert(known[key], value, f"{place}: {raw}")
+    return values
+
+
 def _check_served(values: Mapping[str, Any], place: str) -> None:
     if ("preset" in values) == ("command" in values):
         raise UserError(f"{place}: give either preset ({', '.join(PRESETS)}) or command")
@@ -142,7 +165,7 @@ def _section(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any
 
 def parse_file(table: Mapping[str, Any], name: str) -> File:
     """The checked contents of a config file. Raises ``UserError`` naming file, key and mend."""
-    top = {k: v for k, v in table.items() if k not in ("models", "runs", "gates")}
+    top = {k: v for k, v in table.items() if k not in ("models", "runs", "gates", "judge")}
     if not isinstance(table.get("models", {}), dict):  # a list of names, not tables
         top["models"] = table["models"]
         table = {k: v for k, v in table.items() if k != "models"}
@@ -163,6 +186,7 @@ def parse_file(table: Mapping[str, Any], name: str) -> File:
         models={key: _model(key, value, name) for key, value in _section(table, "models", name).items()},
         runs=runs,
         gates=gates,
+        judge=_judge_table(table["judge"], name) if "judge" in table else {},
     )
 
 
@@ -213,7 +237,24 @@ def _overlay(
     return ModelConfig(**values)
 
 
-def parse_model(spec: str, file: File) -> ModelConfig:
+def parse_judge(spec: str | None, file: File) -> JudgeConfig | None:
+    """The judge: the model of ``spec``, or else of the file's [judge]. Raises ``UserError``.
+
+    What [judge] says of a model's parameters holds for its own model; for another one that is named in
+    ``spec`` as far as that one's [models.NAME] is silent.
+    """
+    table = {key: value for key, value in file.judge.items() if key not in JUDGE_TABLE}
+    spec = spec or file.judge.get("model")
+    if spec is None:
+        return None
+    base = parse_model(spec, file, "--llm-judge")
+    own = {f.name for f in fields(ModelConfig) if f.default is not getattr(base, f.name)}
+    told = {key: value for key, value in table.items() if spec == file.judge.get("model") or key not in own}
+    asked = {key: file.judge[key] for key in JUDGE_TABLE if key in file.judge and key != "model"}
+    return JudgeConfig(replace(base, **told), **asked)
+
+
+def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConfig:
     """The model that a spec names. A name of the file's ``[models]`` comes first.
 
     Raises ``UserError`` for a spec that names no model. ``BACKEND:TARGET`` with a backend not of
@@ -226,7 +267,7 @@ def parse_model(spec: str, file: File) -> ModelConfig:
     backend, colon, target = spec.partition(":")
     if not colon:
         if os.path.isdir(spec):
-            raise UserError(f"--llm-model={spec}: for a folder with weights write hf:{spec}")
+            raise UserError(f"{option}={spec}: for a folder with weights write hf:{spec}")
         raise unknown(
             "model",
             spec,
@@ -234,21 +275,32 @@ def parse_model(spec: str, file: File) -> ModelConfig:
             where=file.name if file.models else "",
         )
     if backend in ("smollm2", "echo") and target:
-        raise UserError(f"--llm-model={spec}: {backend} takes no name; write --llm-model={backend}")
+        raise UserError(f"{option}={spec}: {backend} takes no name; write {option}={backend}")
     if backend == "hf" and not target:
-        raise UserError("--llm-model=hf: needs a folder or a hub id, as in hf:/models/my-model")
+        raise UserError(f"{option}=hf: needs a folder or a hub id, as in hf:/models/my-model")
     if backend == "serve":
-        return _served(spec, target)
+        return _served(spec, target, option)
     name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
     return ModelConfig(name=name.rstrip(":"), backend=backend, target=target)
 
 
-def _served(spec: str, given: str) -> ModelConfig:
+def _check_servers(judge: ModelConfig, models: Sequence[ModelConfig]) -> None:
+    """A server is known by its model's name. Raises ``UserError``."""
+    for model in models:
+        same = all(getattr(model, key) == getattr(judge, key) for key in ("target", "preset", "command"))
+        if model.name == judge.name and not (model.backend == "serve" and same):
+            raise UserError(
+                f"the judge and a model are both called {judge.name!r}, but are not the same; "
+                f"give one a name of its own in [models.NAME] of {FILE_NAME}"
+            )
+
+
+def _served(spec: str, given: str, option: str) -> ModelConfig:
     preset, _, path = given.partition(":")
     if preset not in PRESETS:
-        raise unknown("preset", preset, PRESETS, where=f"--llm-model={spec}")
+        raise unknown("preset", preset, PRESETS, where=f"{option}={spec}")
     if not path:
-        raise UserError(f"--llm-model={spec}: write serve:{preset}:PATH, with a folder or a hub id")
+        raise UserError(f"{option}={spec}: write serve:{preset}:PATH, with a folder or a hub id")
     name = path.rstrip("/").rsplit("/", 1)[-1]
     return ModelConfig(name=name, backend="serve", target=path, preset=preset)
 
@@ -309,6 +361,16 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         base = parse_model(spec, file)
         own = {f.name for f in fields(ModelConfig) if f.default is not getattr(base, f.name)}
         models.append(_overlay(base, file, run, line, own))
+    judge = parse_judge(pick("judge"), file)
+    if judge is not None and judge.model.backend == "serve":
+        _check_servers(judge.model, models)
+    labelled = pick("judge_labels")
+    if labelled is not None and not models:
+        if judge is None:
+            raise UserError(
+                "--llm-judge-labels measures a judge: name one with --llm-judge=SPEC, or in [judge]"
+            )
+        models = [judge.model]
     data_dir = pick("data_dir") or environ.get("LLMEVAL_DATA") or None
     if data_dir is not None and not (start / Path(data_dir).expanduser()).is_dir():
         wrong = "is not a folder" if (start / Path(data_dir).expanduser()).exists() else "does not exist"
@@ -325,7 +387,9 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
     return Settings(
         models=_distinct(models),
         specs=specs,
-        benchmarks=tuple(dict.fromkeys(pick("benchmark", ()))),
+        benchmarks=tuple(dict.fromkeys([*pick("benchmark", ()), *([labelled] if labelled else [])])),
+        judge=judge,
+        judge_labels=labelled,
         mode=pick("mode", "generate"),
         shots=pick("shots"),
         split=pick("split"),

@@ -90,7 +90,7 @@ def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
     digest = hashlib.sha256()
     questions: list[Question] = []
     missing = []
-    due = split not in benchmark.data.unanswered_splits
+    due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, located, split).items():
         if not path.is_file():
             missing.append(subject)
@@ -389,13 +389,14 @@ def _question(
         problem = _problem(asked, choices, answer, answers_due)
     if problem is None and answer:
         problem = gold_problem(benchmark.metric.name, answer)
+    compared = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
     return Question(
         benchmark=benchmark.name,
         subject=subject,
         key=key,
         fields=named,
         choices=choices,
-        answer=answer if answer and answer in (choices or (answer,)) else None,
+        answer=answer if compared else None,
         problem=None if problem is None else f"{where}: {problem}",
         cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
     )

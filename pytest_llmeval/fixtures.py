@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_llmeval.errors import RequestFailed, UserError, one_line
+from pytest_llmeval.errors import ModelUnusable, RequestFailed, UserError, one_line
 from pytest_llmeval.permute import original, presented
 from pytest_llmeval.state import is_worker
 from pytest_llmeval.types import (
     ChatPrompt,
     Completion,
+    JudgeConfig,
+    Judgement,
     Message,
     ModelConfig,
     Order,
@@ -27,6 +30,7 @@ from pytest_llmeval.types import (
 if TYPE_CHECKING:
     from pytest_llmeval.collect import Suite
     from pytest_llmeval.engine import Engine
+    from pytest_llmeval.judging import Judge, Pending
     from pytest_llmeval.models.base import Job, Model
     from pytest_llmeval.store import Store
 
@@ -46,7 +50,7 @@ class Asked:
     ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
     answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1.
     ``order`` is that of the choices where it may not be the file's; ``answer`` and the completion's scores
-    are in the file's labels in any case.
+    are in the file's labels in any case. ``judgement`` is the judge's, where there is one.
     """
 
     completion: Completion
@@ -55,6 +59,7 @@ class Asked:
     read: bool = False
     score: float | None = None
     order: Order | None = None
+    judgement: Judgement | None = None
 
     @property
     def prompt_text(self) -> str:
@@ -76,6 +81,7 @@ class LLM:
         suites: Mapping[str, Suite],
         say: Callable[[str], None],
         repeats: int = 1,
+        judge: Callable[[], Judge] | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -90,6 +96,8 @@ class LLM:
         self._say = say
         self._ahead: dict[_Key, tuple[Request, Job]] = {}
         self._unaskable: dict[str, str] = {}
+        self._judge = judge
+        self._judging: dict[_Key, Pending] = {}
 
     def __repr__(self) -> str:
         return f"llm({self.name})"
@@ -130,6 +138,17 @@ class LLM:
         if requests:  # waking the engine for nothing costs more than all the rest
             jobs = self._engine.ask(requests.values())
             self._ahead.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
+            self._judge_ahead({question.id: question for question in questions}, requests)
+
+    def _judge_ahead(self, questions: Mapping[str, Question], keys: Iterable[_Key]) -> None:
+        """Have answers that are under way judged as soon as they are there."""
+        for key in keys:
+            question = questions[key[0]]
+            suite = self._suites[question.benchmark]
+            case = suite.case(question)
+            if case is not None and self._judge is not None:
+                _, job = self._ahead[key]
+                self._judging[key] = self._judge().follow(job, case, partial(_response, suite, question))
 
     def answer(self, question: Question) -> str | None:
         """The answer read from the model's completion; None when none could be read.
@@ -148,9 +167,15 @@ class LLM:
             return None
         suite = self._suites[question.benchmark]
         try:
-            score = 0.0 if asked.answer is None else suite.score(asked.answer, question)
+            if suite.grading is not None:
+                asked = self._judged(question, asked)
+                score = 0.0 if asked.judgement is None else asked.judgement.score or 0.0
+            else:
+                score = 0.0 if asked.answer is None else suite.score(asked.answer, question)
             if not 0 <= score <= 1:
                 raise ValueError(f"a score of {score} is not from 0 to 1")
+        except (RequestFailed, ModelUnusable):  # of the judge
+            raise
         except Exception as error:  # a plugin's metric, or a library on hostile text
             name = suite.benchmark.metric.name
             message = f"metric {name}: {type(error).__name__}: {one_line(error, 120)}"
@@ -167,6 +192,37 @@ class LLM:
         if suite.graded:
             self.asked[question.id] = replace(asked, score=score)
         return score
+
+    def _judged(self, question: Question, asked: Asked) -> Asked:
+        """What was asked, with the judge's word on it. Raises ``RequestFailed`` and ``ModelUnusable``."""
+        try:
+            judgement = self._judgement(question, asked)
+        except ModelUnusable as error:
+            self.asked[question.id] = asked.broken(str(error))
+            raise
+        asked = self.asked[question.id] = replace(asked, judgement=judgement)
+        if judgement is not None and judgement.error is not None:
+            message = f"the judge {judgement.judge}: {judgement.error}"
+            self.asked[question.id] = asked.broken(message)
+            raise RequestFailed(message, attempts=judgement.attempts)
+        return asked
+
+    def _judgement(self, question: Question, asked: Asked) -> Judgement | None:
+        """None of an answer that could not be read."""
+        pending = self._judging.pop(self._key(question), None)
+        case = self._suites[question.benchmark].case(question)
+        if asked.answer is None or case is None or self._judge is None:
+            return None
+        judge = self._judge()
+        if pending is None:  # asked for once more
+            pending = judge.submit(case, asked.answer)
+        patience = _SAY_WAITING_AFTER_S
+        while True:
+            try:
+                return judge.wait(pending, patience)
+            except TimeoutError:
+                self._say(f"judge {judge.name}")
+                patience = _SAY_AGAIN_AFTER_S
 
     def correct(self, question: Question) -> bool:
         """Whether the metric's score is at least its threshold. Raises ``RequestFailed``."""
@@ -292,19 +348,62 @@ class ReplayedLLM(LLM):
         engine: Engine,
         suites: Mapping[str, Suite],
         earlier: Mapping[_Key, Completion],
+        say: Callable[[str], None],
         repeats: int = 1,
+        judge: Callable[[], Judge] | None = None,
+        judgements: Mapping[_Key, Judgement] | None = None,
     ) -> None:
-        super().__init__(config, engine, suites, lambda _: None, repeats)
+        """``judgements`` are those of the earlier run."""
+        super().__init__(config, engine, suites, say, repeats, judge)
         self._earlier = earlier
+        self._judgements = judgements or {}
+
+    @property
+    def window(self) -> int:
+        """What is worth judging ahead."""
+        if self._judge is None or all(suite.grading is None for suite in self._suites.values()):
+            return super().window
+        return -(-self._judge().window // self.repeats)
 
     def ask_ahead(self, questions: Sequence[Question]) -> None:
-        """Nothing is asked."""
+        """Nothing is asked, but of a judge that has not judged these answers."""
+        for question in questions:
+            suite = self._suites[question.benchmark]
+            case = suite.case(question)
+            if case is None or self._judge is None:
+                continue
+            for repeat in range(self.repeat, self.repeats):
+                key = question.id, repeat, self.rotation
+                if key in self._earlier and key not in self._judging and self._held(question, key) is None:
+                    response = _response(suite, question, self._earlier[key])
+                    if response is not None and self._earlier[key].error is None:
+                        self._judging[key] = self._judge().submit(case, response)
+
+    def _judgement(self, question: Question, asked: Asked) -> Judgement | None:
+        held = self._held(question, self._key(question))
+        if held is not None or asked.answer is None:
+            return held
+        if self._judge is None:
+            raise RequestFailed("the earlier run has no judgement of this answer", attempts=0)
+        return super()._judgement(question, asked)
 
     def _ask(self, question: Question, read: bool) -> Asked:
         key = self._key(question)
         if key not in self._earlier:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
         return self._read(question, None, self._earlier[key], read)
+
+    def _held(self, question: Question, key: _Key) -> Judgement | None:
+        """What the earlier run's judge said, if that holds; where it failed, a judge is asked again."""
+        held = self._judgements.get(key)
+        if held is None or not self._suites[question.benchmark].judged_before:
+            return None
+        return None if held.error is not None and self._judge is not None else held
+
+
+def _response(suite: Suite, question: Question, completion: Completion) -> str | None:
+    """What a judge is to judge: the answer that is read from a completion."""
+    return suite.extract(_without_reasoning(completion).text, question.choices)
 
 
 def _most_orders(suite: Suite) -> int:
@@ -336,7 +435,15 @@ class Models:
         refresh: bool = False,
         earlier: Mapping[str, Mapping[_Key, Completion]] | None = None,
         repeats: int = 1,
+        judge: JudgeConfig | None = None,
+        judgements: Mapping[str, Mapping[_Key, Judgement]] | None = None,
+        make_judge: Callable[[ModelConfig], Model] | None = None,
     ) -> None:
+        """``earlier`` and ``judgements`` are an earlier run's, by model, question, repeat and rotation."""
+        self.judge_config = judge
+        self._make_judge = make_judge or make
+        self._judgements = judgements or {}
+        self._judge: tuple[Judge, Engine] | None = None
         self._earlier = earlier
         self._repeats = repeats
         self.configs = {config.name: config for config in configs}
@@ -357,13 +464,50 @@ class Models:
 
             config = self.configs[name]
             engine = Engine(self._make(config), name, self._stored(), refresh=self._refresh)
+            judge = None if self.judge_config is None else self.judge
             if self._earlier is None:
-                opened = LLM(config, engine, self._suites, self._say_waiting, self._repeats)
+                opened = LLM(config, engine, self._suites, self._say_waiting, self._repeats, judge)
             else:
                 earlier = self._earlier.get(name, {})
-                opened = ReplayedLLM(config, engine, self._suites, earlier, self._repeats)
+                judgements = self._judgements.get(name, {})
+                opened = ReplayedLLM(
+                    config,
+                    engine,
+                    self._suites,
+                    earlier,
+                    self._say_waiting,
+                    self._repeats,
+                    judge,
+                    judgements,
+                )
             self._open[name] = opened, engine
         return self._open[name][0]
+
+    def judge(self) -> Judge:
+        """The judge, made when first wanted."""
+        if self._judge is None:
+            from pytest_llmeval.engine import Engine
+            from pytest_llmeval.judging import Judge
+
+            assert self.judge_config is not None
+            config = self.judge_config.model
+            engine = Engine(self._make_judge(config), config.name, self._stored(), refresh=self._refresh)
+            self._judge = Judge(config, engine), engine
+            self._judge[0].prepare()
+        return self._judge[0]
+
+    def check_judge(self) -> None:
+        """Look whether the judge can answer at all. Raises ``UserError``."""
+        if self.judge_config is not None:
+            try:
+                self._make_judge(self.judge_config.model).check()
+            except UserError as error:
+                raise UserError(f"the judge {self.judge_config.model.name}: {error}") from None
+
+    def judge_identity(self) -> str:
+        """What the judge's replies depend on, as it calls it."""
+        assert self.judge_config is not None
+        return self._make_judge(self.judge_config.model).identity()
 
     def check(self) -> None:
         """Look whether each model can answer at all, and open the store. Raises ``UserError``."""
@@ -394,12 +538,19 @@ class Models:
                 engine.close()
                 for line in getattr(engine.model, "notes", ()):
                     self._note(line)
+        if name is None and self._judge is not None:
+            engine = self._judge[1]
+            self._judge = None
+            engine.close()
+            for line in getattr(engine.model, "notes", ()):
+                self._note(f"judge {engine.name}: {line}")
         if name is None and self._store is not None:
             self._store.close()
             self._store = self._open_store = None
 
     def _say_waiting(self, name: str) -> None:
-        status = getattr(self._open[name][1].model, "status", None)
+        engine = self._open.get(name, self._judge or (None, None))[1]
+        status = getattr(getattr(engine, "model", None), "status", None)
         line = f"{name}: {status}" if status else f"waiting for {name} ({_WHAT_IT_DOES})"
         if line not in self._said:
             self._said.add(line)

@@ -243,6 +243,20 @@ OPTIONS: tuple[Option, ...] = (
         "NAME_OR_PATH",
         many=True,
     ),
+    Option(
+        "judge",
+        _text,
+        "model that judges the answers to benchmarks with metric judge: a SPEC as of --llm-model "
+        "(its parameters: [judge] in llmeval.toml)",
+        "SPEC",
+    ),
+    Option(
+        "judge-labels",
+        _text,
+        "measure the judge (or the models given) against answers that people have labelled: "
+        "a file or folder with the columns question, response, label",
+        "FILE",
+    ),
     Option("run", _text, "settings of the [runs.NAME] table in llmeval.toml", "NAME"),
     Option(
         "mode", _mode, "generate (text, then read the answer; default) or logprob (score the choices)", "MODE"
@@ -407,5 +421,17 @@ MODEL_TABLE: Mapping[str, Option] = {
         Option("extra_body", _body, "more fields of each request to an API"),
         Option("headers", _headers, "more HTTP headers of each request to an API", secret=True),
         Option("options", _table, "a backend's own parameters"),
+    )
+}
+
+#: what a [judge] table has beside the parameters of its model
+JUDGE_TABLE: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option("model", _text, "a SPEC, as of --llm-model"),
+        Option("prompt", _text, "jinja2 template of what the judge is asked"),
+        Option("rubric", _text, "what it is to grade by"),
+        Option("price_in", _temperature, "price of a million tokens of prompts"),
+        Option("price_out", _temperature, "price of a million tokens of replies"),
     )
 }

@@ -68,6 +68,10 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = columns_of(found)
     rows = [fields for _, fields, problem in found if problem is None]
+    labelled = _labelled(columns, data, told)
+    if labelled is not None:
+        told["metric"], data["answer"] = labelled
+        data["choices"] = []
     data.setdefault("paths", [path.name])
     data.setdefault("inside", True)
     if not {"question", "messages"} & data.keys():
@@ -80,6 +84,8 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
             raise _no_column("question", _QUESTION, columns, path)
     if "answer" not in data:
         answer = _named(_ANSWER, columns)
+        if answer is None and _does_without(told.get("metric")):
+            answer = _ANSWER[0]
         if answer is None:
             raise _no_column("answer", _ANSWER, columns, path)
         data["answer"] = answer
@@ -99,6 +105,36 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     elif not data["choices"] and "prompts" not in told:
         told["prompts"] = {"generate": {"user": "{{ question }}"}}
     return told
+
+
+def _labelled(
+    columns: Sequence[str], data: Mapping[str, Any], told: Mapping[str, Any]
+) -> tuple[dict[str, Any], str] | None:
+    """The metric and the column of labels, where rows hold responses that people have labelled."""
+    from pytest_llmeval.metrics import agreement
+
+    metric = {"name": agreement.NAME}
+    if "metric" in told:
+        given = told["metric"]
+        metric = {"name": given} if isinstance(given, str) else given
+    if not isinstance(metric, dict) or metric.get("name") != agreement.NAME:
+        return None
+    label = data.get("answer") or _named(agreement.LABEL, columns)
+    found = {
+        key: name
+        for key, usual in agreement.COLUMNS.items()
+        if (name := _named([one for one in usual if one != label], columns)) is not None
+    }
+    if "metric" not in told and (label is None or "response" not in found or "answer" in data):
+        return None
+    if label is None:
+        return None
+    return {"columns": found, **metric}, label
+
+
+def _does_without(metric: object) -> bool:
+    """Whether a metric is a judge that is given no gold answers."""
+    return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
 
 
 def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:

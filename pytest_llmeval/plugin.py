@@ -155,10 +155,11 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         settings, earlier = _settings(config, file)
 
-        def make(model: ModelConfig) -> Model:
-            if earlier is not None:
-                return earlier.model(model.name)
+        def make_judge(model: ModelConfig) -> Model:
             return _make_model(config, model, settings.cache_dir)
+
+        def make(model: ModelConfig) -> Model:
+            return make_judge(model) if earlier is None else earlier.model(model.name)
 
         notes: list[str] = []
 
@@ -177,6 +178,9 @@ def pytest_configure(config: pytest.Config) -> None:
             refresh=settings.refresh,
             earlier=None if earlier is None else earlier.completions,
             repeats=settings.repeats,
+            judge=settings.judge,
+            judgements=None if earlier is None else earlier.judgements,
+            make_judge=make_judge,
         )
         notes += _greedy_repeats(settings)
         if earlier is not None:
@@ -184,8 +188,10 @@ def pytest_configure(config: pytest.Config) -> None:
         baseline = _baseline(settings, start)
         state = State(settings, models, suites, notes=notes, earlier=earlier, baseline=baseline)
         config.stash[STATE] = state
-        for model in settings.models:
-            make(model)
+        makers = [(make, model) for model in settings.models]
+        makers += [] if settings.judge is None else [(make_judge, settings.judge.model)]
+        for maker, model in makers:
+            maker(model)
             if model.ray is not None and is_controller(config):
                 raise UserError(
                     f"--llm-ray={model.ray} spreads the questions itself: leave out xdist's -n (or give -n0)"
@@ -221,6 +227,9 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
         number, workers = worker_share(config)
         models = [replace(one, share=(number, askers(one, workers))) for one in settings.models]
         settings = replace(settings, models=tuple(models))
+        if settings.judge is not None:
+            judge = replace(settings.judge, model=replace(settings.judge.model, share=(number, workers)))
+            settings = replace(settings, judge=judge)
     return settings, None
 
 

@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from pytest_llmeval.benchmark import Benchmark
 from pytest_llmeval.data import parse_messages
 from pytest_llmeval.errors import UserError, one_line, unknown
-from pytest_llmeval.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt
+from pytest_llmeval.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt, shown
 
 # templates come with benchmarks that anybody may have written
 _ENVIRONMENT = SandboxedEnvironment(
@@ -33,6 +33,16 @@ def check_template(source: str, fields: Iterable[str], where: str) -> None:
         raise UserError(f"{where}: not a valid template: {one_line(error)}") from None
     for name in sorted(named - known):
         raise unknown("field", name, known, where=where)
+
+
+def template_names(source: str) -> set[str]:
+    """The fields that a template names, which is known to be one."""
+    return jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+
+
+def rendered(source: str, fields: Mapping[str, object]) -> str:
+    """A template filled with ``fields``. Raises whatever its expressions may."""
+    return _compile(source).render(fields)
 
 
 @lru_cache(maxsize=256)
@@ -147,3 +157,12 @@ class PromptBuilder:
             subject_zh=(subject.zh or subject.name) if subject else question.subject,
         )
         return fields
+
+
+def asked_text(benchmark: Benchmark, question: Question) -> str:
+    """A question as a judge is told of it: its text and choices, or the turns of a conversation."""
+    if benchmark.data.messages is not None:
+        turns = parse_messages(question.fields[benchmark.data.messages])
+        return shown(ChatPrompt(turns)) if len(turns) > 1 else turns[0].content
+    lines = [f"{label}. {text}" for label, text in question.choices.items()]
+    return "\n".join([question.fields["question"], *lines])

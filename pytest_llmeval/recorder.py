@@ -17,6 +17,7 @@ from pytest_llmeval.collect import model_of, question_of
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
 from pytest_llmeval.lookahead import LookAhead
+from pytest_llmeval.report.judged import Judged
 from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Completion, Outcome, Question, Record, Rotation
 from pytest_llmeval.vote import elected
@@ -65,6 +66,9 @@ def explain(question: Question, record: Record) -> str:
     else:
         lines.append(f"model's text ({completion.finish_reason or 'no finish reason'}):")
         lines += [f"  | {line}" for line in completion.text.splitlines() or [""]]
+    if record.judgement is not None:
+        lines.append(f"judge {record.judgement.judge}: {record.judgement.verdict or 'no verdict'}")
+        lines += [f"  | {line}" for line in record.judgement.text.splitlines()]
     return "\n".join(lines)
 
 
@@ -284,6 +288,7 @@ class Recorder:
             repeat=repeat,
             score=asked.score,
             order=asked.order,
+            judgement=asked.judgement,
         )
 
     def _write(self, record: Record) -> None:
@@ -342,6 +347,9 @@ def scalars(record: Record, records: Sequence[Record]) -> list[tuple[str, object
     scores = [one.score for one in records if one.score is not None]
     if scores:
         pairs.append((PREFIX + "score", sum(scores) / len(scores)))
+    judged = Judged.of(one.judgement for one in records if one.judgement is not None)
+    if judged is not None:
+        pairs.append((PREFIX + "judged", judged.scalars()))
     if completion.cached:
         pairs.append((PREFIX + "cached", True))
     if completion.error is not None:

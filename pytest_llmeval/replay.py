@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from pytest_llmeval.config import Settings
 from pytest_llmeval.errors import ModelUnusable, UserError
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.report.folder import RESULTS, find_run
+from pytest_llmeval.report.judged import JudgeInfo, info_of
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
 from pytest_llmeval.report.runs import read_way, way_of
 from pytest_llmeval.report.summary import BenchmarkInfo
-from pytest_llmeval.types import MODES, Completion, Mode, ModelConfig
+from pytest_llmeval.types import MODES, Completion, Judgement, Mode, ModelConfig
 
 _AGAIN = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
@@ -29,7 +30,8 @@ _AGAIN = (
 class Earlier:
     """A run as it was: how it asked, the identity of each model, and what came back.
 
-    ``completions`` are by model, and then by question id, repeat and rotation, ``ways`` by benchmark.
+    ``completions`` are by model, and then by question id, repeat and rotation; so are ``judgements``.
+    ``ways`` and ``judges`` are by benchmark.
     """
 
     folder: Path
@@ -43,6 +45,8 @@ class Earlier:
     ways: Mapping[str, Way] = field(default_factory=dict)
     circular: bool = False
     shuffle_choices: int | None = None
+    judges: Mapping[str, JudgeInfo] = field(default_factory=dict)
+    judgements: Mapping[str, Mapping[tuple[str, int, int], Judgement]] = field(default_factory=dict)
 
     @property
     def ids(self) -> frozenset[str]:
@@ -85,7 +89,7 @@ class Earlier:
             repeats=self.repeats,
             circular=self.circular,
             shuffle_choices=self.shuffle_choices,
-            no_cache=True,
+            no_cache=given.no_cache or given.judge is None,
         )
 
 
@@ -120,6 +124,11 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
         ways = {(result["mode"], result["shots"], result["split"]) for result in results}
         models = {str(result["model"]): str(result["identity"]) for result in results}
         orders = {(result.get("circular") is not None, result.get("shuffle_choices")) for result in results}
+        judges = {
+            str(result["benchmark"]): judge
+            for result in results
+            if (judge := info_of(result.get("judge"))) is not None
+        }
         benchmarks = {str(result["benchmark"]): read_way(result) for result in results}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -148,6 +157,8 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
         benchmarks,
         circular,
         seed,
+        judges,
+        _judgements(folder),
     )
 
 
@@ -165,6 +176,27 @@ def _completions(folder: Path) -> dict[str, dict[tuple[str, int, int], Completio
     return found
 
 
+def _judgements(folder: Path) -> dict[str, dict[tuple[str, int, int], Judgement]]:
+    """What the run's judge said of each answer."""
+    found: dict[str, dict[tuple[str, int, int], Judgement]] = {}
+    names = {one.name for one in fields(Judgement)}
+    for row in read_questions(folder / QUESTIONS):
+        told = row.get("judgement")
+        if isinstance(told, dict):
+            kept = {name: value for name, value in told.items() if name in names}
+            try:
+                judgement = Judgement(**{**kept, "cached": True})
+            except TypeError:
+                raise UserError(
+                    f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} has no judgement"
+                ) from None
+            of_model = found.setdefault(str(row["model"]), {})
+            of_model[str(row["id"]), int(row.get("repeat", 0)), 0] = (
+                judgement  # never asked in several orders
+            )
+    return found
+
+
 def _completion(row: Mapping[str, Any]) -> Completion:
     """What came back, as the line has it; a score that JSON could not hold was minus infinity."""
     scores = {
@@ -172,4 +204,6 @@ def _completion(row: Mapping[str, Any]) -> Completion:
         for label, score in (row.get("scores") or {}).items()
     }
     told = {name: row[name] for name in _AGAIN if row.get(name) is not None}
+    if (row.get("judgement") or {}).get("error") is not None:
+        told.pop("error", None)  # the judge's: the answer is there, to be judged again
     return Completion(**told, scores=scores, notes=tuple(row.get("notes") or ()), cached=True)

@@ -26,6 +26,7 @@ from pytest_llmeval.progress import Progress
 from pytest_llmeval.recorder import PREFIX, read_rotations
 from pytest_llmeval.report import terminal
 from pytest_llmeval.report.folder import new_run_folder, point_latest
+from pytest_llmeval.report.judged import Judged
 from pytest_llmeval.report.questions import QUESTIONS, merge
 from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.report.results import REPORT, RunInfo, write_run
@@ -418,6 +419,9 @@ def _entry(found: Mapping[str, Any], nodeid: str) -> Entry:
         latencies=tuple(found.get(PREFIX + "latencies_s", ())),
         stored=found.get(PREFIX + "stored", 0),
         circles=read_rotations(found.get(PREFIX + "rotations", "")),
+        judged=Judged.read(found.get(PREFIX + "judged")),
+        answer=found.get(PREFIX + "answer"),
+        target=found.get(PREFIX + "target"),
     )
 
 

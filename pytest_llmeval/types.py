@@ -33,8 +33,8 @@ class Question:
 
     ``choices`` maps labels to texts in the benchmark's order (empty for open questions);
     ``fields`` are all the row's columns; ``answer`` is the gold one, None where the split has
-    none; ``problem`` says what is wrong with a row that cannot be asked. Questions of the same
-    ``cluster`` (a passage, a template) depend on each other.
+    none, empty where a judge does without; ``problem`` says what is wrong with a row that cannot be
+    asked. Questions of the same ``cluster`` (a passage, a template) depend on each other.
     """
 
     benchmark: str
@@ -167,13 +167,37 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge model said of one answer.
+
+    ``verdict`` is its grade, ``score`` what that is worth from 0 to 1; None where there is an ``error``.
+    ``text`` is the reply that was read; ``unread`` an earlier one without a verdict, after which it was asked
+    again. Tokens, latency (seconds) and attempts are those of all requests.
+    """
+
+    judge: str
+    verdict: str | None = None
+    score: float | None = None
+    text: str = ""
+    reasoning: str = ""
+    unread: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float = 0.0
+    attempts: int = 1
+    cached: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One asked question: the line in questions.jsonl, and what every count is made of.
 
     ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1.
     ``answer``, ``target`` and choice scores are in the file's labels, whatever the ``order`` (None: the
     file's) in which the choices were shown. ``rotations`` are the records of all orders where a question is
-    asked in several; this one then is that of the order that decided.
+    asked in several; this one then is that of the order that decided. ``judgement`` is there where a judge
+    was asked.
     """
 
     id: str
@@ -191,6 +215,7 @@ class Record:
     score: float | None = None
     order: Order | None = None
     rotations: tuple[Record, ...] = ()
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,3 +287,17 @@ class ModelConfig:
     ray_cpus: int | None = None
     ray_gpus: int | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """The model that judges answers, and what all benchmarks ask it unless they say otherwise.
+
+    ``price_in`` and ``price_out`` are for a million tokens of prompts and of replies, in any currency.
+    """
+
+    model: ModelConfig
+    prompt: str = ""
+    rubric: str = ""
+    price_in: float | None = None
+    price_out: float | None = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmeval.collect import model_of, planned, question_of
+from pytest_llmeval.collect import find_benchmark, model_of, planned, question_of
 from pytest_llmeval.errors import LLMEvalError, UserError
 from pytest_llmeval.fixtures import make_say
 from pytest_llmeval.models import sharing
@@ -158,8 +158,8 @@ class FromWorkers:
         try:
             sharing.check_askers(models, len(specs), self._config.option.dist)
             self._give_devices([spec for spec in specs if spec.popen])
-            for config in models:
-                if config.backend == "serve":
+            for config in (*models, *self._judge()):
+                if config.backend == "serve" and config.name not in self._servers:
                     self._servers[config.name] = self._start(config)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
@@ -176,6 +176,18 @@ class FromWorkers:
         if found:
             for spec, own in zip(specs, sharing.divided(found, len(specs)), strict=True):
                 spec.env[sharing.VISIBLE] = ",".join(own)
+
+    def _judge(self) -> list[ModelConfig]:
+        """The judge, where a benchmark that was asked for by name wants it."""
+        settings, start = self._state.settings, self._config.invocation_params.dir
+        if settings.judge is None or settings.judge.model.backend != "serve":
+            return []
+        from pytest_llmeval import catalog
+        from pytest_llmeval.metrics.judge import NAME
+
+        places = (find_benchmark(one, start, self._config) for one in settings.benchmarks)
+        wanted = any(catalog.load(place).metric.name == NAME for place in places)
+        return [settings.judge.model] if wanted else []
 
     def _start(self, config: ModelConfig) -> tuple[str, str]:
         from pytest_llmeval.models.served import ServedModel
@@ -223,12 +235,14 @@ class FromWorkers:
         path.unlink(missing_ok=True)
 
     def _take_plan(self, found: dict[str, Any]) -> None:
+        from pytest_llmeval.report.judged import info_of
         from pytest_llmeval.report.summary import BenchmarkInfo
 
         self._state.planned = self._state.planned or found["planned"]
         for name, info in found["infos"].items():
             info["groups"] = {group: tuple(members) for group, members in info["groups"].items()}
             info["subjects"] = {subject: tuple(names) for subject, names in info["subjects"].items()}
+            info["judge"] = info_of(info["judge"])
             self._controller.infos.setdefault(name, BenchmarkInfo(**info))
 
     @pytest.hookimpl(tryfirst=True)

@@ -32,7 +32,7 @@ PURE = {
     "sandbox",
     "jail",
 }
-MIDDLE = {"engine", "listing", "store", "replay", "__main__"}
+MIDDLE = {"engine", "judging", "listing", "store", "replay", "__main__"}
 PYTEST = {
     "plugin",
     "progress",

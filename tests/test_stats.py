@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import power_proportions_2indep, proportion_confint
 
@@ -27,6 +28,7 @@ from pytest_llmeval.stats import (
     effective,
     effective_pairs,
     holm,
+    kappa,
     macro_change_interval,
     macro_interval,
     mcnemar,
@@ -565,3 +567,35 @@ def test_pass_at_k_is_the_mean_over_all_choices_of_k(of: tuple[int, int, int]) -
 def test_pass_at_k_refuses_what_cannot_be(k: int, correct: int, repeats: int) -> None:
     with pytest.raises(ValueError, match=f"pass@{k}"):
         pass_at(k, correct, repeats)
+
+
+def test_kappa_by_hand() -> None:
+    # Cohen's own kind of table: 50 ratings, 35 agree, chance 0.5
+    found = kappa([[20, 5], [10, 15]])
+    assert found is not None
+    value, (low, high) = found
+    assert value == pytest.approx(0.4)
+    ends = proportion_confint(35, 50, method="wilson")
+    assert (low, high) == pytest.approx(tuple((end - 0.5) / 0.5 for end in ends))
+
+
+def test_kappa_where_all_agree_has_an_interval() -> None:
+    found = kappa([[5, 0], [0, 5]])
+    assert found is not None
+    assert found[0] == 1 and found[1][0] < 0.6 and found[1][1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("table", [[], [[0, 0], [0, 0]], [[7, 0], [0, 0]], [[7]]])
+def test_kappa_of_nothing_or_of_one_label(table: list[list[float]]) -> None:
+    assert kappa(table) is None
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=3, max_size=3))
+def test_kappa_is_within_its_interval(table: list[list[float]]) -> None:
+    found = kappa(table)
+    if found is not None:
+        value, (low, high) = found
+        assert -1 <= low <= value + 1e-9 and value <= high + 1e-9 and high <= 1 + 1e-9
+        assert value == pytest.approx(cohens_kappa(np.array(table)).kappa)
+        turned = kappa([list(row) for row in zip(*table, strict=True)])
+        assert turned is not None and turned[0] == pytest.approx(value)

@@ -14,6 +14,7 @@ from pytest_llmeval.stats import (
     detectable_change,
     effective,
     effective_pairs,
+    kappa,
     macro_change_interval,
     macro_interval,
     mcnemar,
@@ -167,3 +168,19 @@ def test_so_many_questions_as_are_said_to_be_needed_tell() -> None:
         draws = dice.multinomial(n, [(changing + change) / 2, (changing - change) / 2, 1 - changing], 1000)
         told = 1 - coverage(draws[:, :2], lambda row, n=n: paired_interval(*row, n), -margin)
         assert told == pytest.approx(0.8, abs=0.04), (margin, changing, change)
+
+
+@pytest.mark.parametrize(
+    "rates", [[[0.45, 0.05], [0.05, 0.45]], [[0.8, 0.05], [0.05, 0.1]], [[0.55, 0.02], [0.03, 0.4]]]
+)
+@pytest.mark.parametrize("n", [30, 100])
+def test_kappa_s_interval_covers(rates: list[list[float]], n: int) -> None:
+    found = kappa(rates)
+    assert found is not None
+
+    def interval(row: Sequence[float]) -> tuple[float, float] | None:
+        of = kappa([row[:2], row[2:]])
+        return None if of is None else of[1]
+
+    draws = np.random.default_rng(5).multinomial(n, np.ravel(rates), size=10_000)
+    assert 0.93 <= coverage(draws, interval, found[0]) <= 0.98

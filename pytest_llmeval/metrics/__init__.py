@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_llmeval.metrics import code, overlap, texts
+from pytest_llmeval.metrics import agreement, code, judge, overlap, texts
 from pytest_llmeval.metrics.base import Metric, Reasoned, Score
 
 __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
@@ -23,5 +23,7 @@ METRICS: Mapping[str, Metric] = {
     "json": Metric(texts.make_json, "json", gold_problem=texts.no_json),
     "code": Metric(code.make_code, "code", gold_problem=code.no_tests, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
+    "judge": Metric(judge.make_judge, "text"),
+    "agreement": Metric(agreement.make_agreement, "text"),
     "bleu": Metric(overlap.make_bleu, "text", graded=True, threshold=0.5),
 }

@@ -284,9 +284,17 @@ def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
         "first_token_s": row.get("first_token_s"),
         "notes": row.get("notes"),
         "error": row.get("error"),
+        "judge": _judgement(row.get("judgement")),
         "prompt": own if own != prompt else None,
     }
     return {key: value for key, value in found.items() if value not in (None, "", [], {}, False)}
+
+
+def _judgement(told: object) -> dict[str, str] | None:
+    """What an opened question shows of a judge's word on it."""
+    if not isinstance(told, Mapping):
+        return None
+    return {key: text for key in ("judge", "verdict", "text") if (text := _text(told.get(key)))}
 
 
 def _packed(

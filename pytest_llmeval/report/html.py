@@ -25,6 +25,7 @@ from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report import charts, figures, views
 from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.report.folder import encode, replacing, writing
+from pytest_llmeval.report.judged import agreement_lines, judge_line
 from pytest_llmeval.report.questions import QUESTIONS
 from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.report.results import REPORT, RunInfo
@@ -131,6 +132,7 @@ def _environment() -> jinja2.Environment:
     style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
+    environment.globals["agreement"] = agreement_lines
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,
@@ -141,6 +143,7 @@ def _environment() -> jinja2.Environment:
         "count": figures.count,
         "rate": figures.rate,
         "value": views.sorted_value,
+        "judged": lambda result: judge_line(result.judged, result.info.judge) or "",
     }
     environment.filters |= filters
     return environment

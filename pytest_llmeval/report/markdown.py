@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report.judged import agreement_lines, judge_line
 from pytest_llmeval.report.summary import Group, Part, Result, outline
 from pytest_llmeval.report.terminal import error_groups
 
@@ -84,6 +85,7 @@ def _result(result: Result) -> list[str]:
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score(result),
         *_circular(result),
+        *_judge(result),
         *_repeats(result),
         f"- model: {escape(result.identity) or '–'}",
         f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
@@ -113,6 +115,11 @@ def _circular(result: Result) -> list[str]:
             listed = ", ".join(f"{place}. {share:.1%}" for place, share in enumerate(shares, start=1))
             lines.append(f"- {what}: {listed}")
     return lines
+
+
+def _judge(result: Result) -> list[str]:
+    told = [judge_line(result.judged, result.info.judge), *agreement_lines(result.agreement)]
+    return [f"- {escape(line)}" for line in told if line is not None]
 
 
 def _repeats(result: Result) -> list[str]:

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -75,6 +76,9 @@ def record_json(record: Record) -> dict[str, Any]:
         rarely["score"] = _finite(record.score)
     if record.rotations:
         rarely["rotations"] = [_answer_json(one) for one in record.rotations]
+    if record.judgement is not None:
+        told = asdict(record.judgement)
+        rarely["judgement"] = {**told, "latency_s": _finite(round(record.judgement.latency_s, 6))}
     return {
         "id": record.id,
         "nodeid": record.nodeid,

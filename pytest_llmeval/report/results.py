@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.gate import Verdict
 from pytest_llmeval.report.folder import RESULTS, write_text
+from pytest_llmeval.report.judged import agreement_json, judge_json
 from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.report.summary import Circular, Group, Part, Repeats, Result, outline
 
@@ -140,6 +141,8 @@ def _result_json(result: Result) -> dict[str, Any]:
         "tokens": {"prompt": tokens.prompt, "completion": tokens.completion, "shared": tokens.shared},
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
+        "judge": judge_json(result.judged, info.judge),
+        "agreement": agreement_json(result.agreement),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_llmeval.compare import Answer, Comparison, Side, Way, compare, counterpart
 from pytest_llmeval.errors import UserError, one_line
 from pytest_llmeval.report.folder import RESULTS, find_run
+from pytest_llmeval.report.judged import info_of
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry
 from pytest_llmeval.types import Outcome
@@ -145,10 +146,16 @@ def read_way(result: Mapping[str, Any]) -> Way:
         shots=int(result["shots"]),
         prompt_sha256=str(result["prompt_sha256"]),
         data_sha256=str(result["data_sha256"]),
+        judge=_judge(result),
         scoring=None if scoring is None else dict(scoring.items()),
         circular=result.get("circular") is not None,
         shuffle=result.get("shuffle_choices"),
     )
+
+
+def _judge(result: Mapping[str, Any]) -> str | None:
+    judge = info_of(result.get("judge"))
+    return None if judge is None else judge.way
 
 
 def read_answers(run: Run) -> dict[tuple[str, str], dict[str, Answer]]:
@@ -205,6 +212,7 @@ def way_of(info: BenchmarkInfo) -> Way:
         info.scoring,
         info.circular,
         info.shuffle_choices,
+        None if info.judge is None else info.judge.way,
     )
 
 

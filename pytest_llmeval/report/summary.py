@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_llmeval.report.judged import Agreement, Judged, JudgeInfo, agreement
 from pytest_llmeval.stats import (
     Counts,
     detectable_difference,
@@ -32,7 +33,7 @@ class Entry:
     that of the answer given most often, latency and ``score`` (a graded metric's) the mean;
     ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others.
     ``circles`` are, of each time, what became of every order in which its choices were shown; empty where
-    that is one.
+    that is one. ``judged`` is what a judge did for it; ``answer`` is what was read, ``target`` the gold one.
     """
 
     id: str
@@ -54,6 +55,9 @@ class Entry:
     latencies: tuple[float, ...] = ()
     stored: int = 0
     circles: tuple[tuple[Rotation, ...], ...] = ()
+    judged: Judged | None = None
+    answer: str | None = None
+    target: str | None = None
 
     @property
     def from_store(self) -> int:
@@ -103,6 +107,7 @@ class BenchmarkInfo:
     scoring: Mapping[str, object] | None = None
     circular: bool = False
     shuffle_choices: int | None = None
+    judge: JudgeInfo | None = None
 
     @property
     def orders(self) -> tuple[str, ...]:
@@ -229,6 +234,8 @@ class Result:
     repeats: Repeats | None = None
     mean_score: float | None = None
     circular: Circular | None = None
+    judged: Judged | None = None
+    agreement: Agreement | None = None
 
     @property
     def benchmark(self) -> str:
@@ -414,6 +421,8 @@ def _result(
         repeats=_repeats(entries),
         mean_score=_mean_score(entries),
         circular=_circular(entries),
+        judged=Judged.total(entry.judged for entry in entries),
+        agreement=agreement(info.metric, entries),
     )
 
 

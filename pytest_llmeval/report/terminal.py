@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report.judged import agreement_lines, judge_line
 from pytest_llmeval.report.summary import BenchmarkInfo, Circular, Part, Repeats, Result, outline
 from pytest_llmeval.report.text import bar, can_draw, clean, left, right, width_of, wrap
 from pytest_llmeval.stats import Counts
@@ -79,6 +80,8 @@ def table(
         lines += _folded(score, width)
     if result.circular is not None:
         lines += _circular(result.circular, result.accuracy, width, unicode)
+    for told in (judge_line(result.judged, info.judge), *agreement_lines(result.agreement)):
+        lines += [] if told is None else _folded(clean(told, unicode=unicode, limit=2000), width)
     if result.repeats is not None:
         lines += _repeats(result.repeats, result.counts, width, unicode)
     if result.groups:

@@ -305,7 +305,7 @@
     if (question.haystack === undefined) {
       const parts = [idOf(i), nameOf(i), question.prompt];
       for (const own of Object.values(question.models)) {
-        for (const time of own.times) parts.push(time.text, time.reasoning, time.error, ...(time.notes || []));
+        for (const time of own.times) parts.push(time.text, time.reasoning, time.error, time.judge && time.judge.text, ...(time.notes || []));
       }
       question.haystack = parts.filter(Boolean).join("\n").toLowerCase();
     }
@@ -597,6 +597,10 @@
     if (own.orders) part.push(make("h4", "", "Orders of the choices"), ordersOf(own.orders));
     if (own.scores) part.push(make("h4", "", "Choice scores"), scoresOf(own.scores, data.target[i], own.answer));
     if (own.text || !own.scores) part.push(make("h4", "", "Raw text"), own.text ? block(own.text) : make("div", "quiet", "empty"));
+    if (own.judge) {
+      part.push(make("h4", "", `Judge ${plain(own.judge.judge)}: ${plain(own.judge.verdict || "no verdict")}`));
+      if (own.judge.text) part.push(block(own.judge.text));
+    }
     if (own.reasoning) {
       const fold = make("details");
       fold.append(make("summary", "quiet", "Reasoning"), block(own.reasoning));
