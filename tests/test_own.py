@@ -41,7 +41,9 @@ def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist:
     write(pytester.path / "q.jsonl", "\n".join(['{"question": "torn', *lines[:2], "[1, 2]", *lines[2:]]))
     done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist)
     assert done.ret == 1
-    done.stdout.fnmatch_lines_random(["1 × *q.jsonl, line 1: not JSON: *", "1 × *q.jsonl, line 4: a row must be*"])
+    done.stdout.fnmatch_lines_random(
+        ["1 × *q.jsonl, line 1: not JSON: *", "1 × *q.jsonl, line 4: a row must be*"]
+    )
     assert [(one["id"], one["outcome"]) for one in questions(pytester)] == [
         ("q/q/0", "error"), ("q/x/1", "correct"), ("q/x/2", "correct"),
         ("q/q/3", "error"), ("q/x/4", "correct"), ("q/x/5", "correct"),
