@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import pytest
 from _pytest.mark import KeywordMatcher
 
 from pytest_llmeval.errors import DataMissing, UserError, unknown
+from pytest_llmeval.lm_eval.names import function_name, is_task
 from pytest_llmeval.state import STATE, State, is_worker
 
 if TYPE_CHECKING:
@@ -27,7 +28,24 @@ if TYPE_CHECKING:
     from pytest_llmeval.permute import Ordering
     from pytest_llmeval.prompt import PromptBuilder
     from pytest_llmeval.report.summary import BenchmarkInfo
-    from pytest_llmeval.types import ModelConfig, Order, Question, Request
+    from pytest_llmeval.types import Completion, ModelConfig, Order, Question, Request, Scored
+
+#: what a benchmark that scores by itself makes of a completion; may raise anything
+Scorer: TypeAlias = "Callable[[Question, Completion, ModelConfig], Scored]"
+
+
+class Builder(Protocol):
+    """Makes requests of questions; parameters that are None are left to the benchmark."""
+
+    def request(
+        self,
+        question: Question,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+    ) -> Request:
+        """What a model is sent for ``question``. Raises ``UserError`` for one that cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +53,13 @@ class Suite:
     """A benchmark as this session asks it: its selected questions and how to ask and read them.
 
     ``grading`` is how a judge is asked about answers, where one is. ``judged_before`` tells that an earlier
-    run's judgements hold.
+    run's judgements hold. With a ``scorer`` it scores by itself, and nothing is extracted.
     """
 
     benchmark: Benchmark
     info: BenchmarkInfo
     questions: tuple[Question, ...]
-    builder: PromptBuilder | LabelledPrompts
+    builder: Builder
     extract: Callable[[str, Mapping[str, str]], str | None]
     score: Score
     graded: bool
@@ -59,6 +77,8 @@ class Suite:
 
         return Case(question, asked_text(self.benchmark, question), self.grading)
 
+    scorer: Scorer | None = None
+
     def request(self, question: Question, model: ModelConfig, order: Order | None = None) -> Request:
         """What ``model`` is sent for ``question``, its choices in ``order`` (default: the file's)."""
         from pytest_llmeval.permute import presented
@@ -66,7 +86,7 @@ class Suite:
         return self.builder.request(
             question if order is None else presented(question, order),
             max_tokens=model.max_tokens,
-            temperature=model.temperature or 0.0,
+            temperature=model.temperature,
             stop=model.stop,
         )
 
@@ -251,23 +271,20 @@ def suite_for(name: str, near: Path, metafunc: pytest.Metafunc, state: State) ->
     """The suite called ``name``, read once a session. Raises ``UserError``."""
     from pytest_llmeval import catalog
 
+    only = None if state.earlier is None else state.earlier.ids
+    if is_task(name):
+        if name not in state.suites:
+            from pytest_llmeval.tasksuite import load_task_suite
+
+            _take(*load_task_suite(name, state.settings, only), state)
+        return state.suites[name]
     folder = find_benchmark(name, near, metafunc.config)
     called = catalog.load(folder).name
     if called not in state.suites:
         if not _selectable(metafunc, folder, state):
             raise _NothingSelected
-        only = None if state.earlier is None else state.earlier.ids
         suite, notes = load_suite(folder, state.settings, only)
-        if state.earlier is not None:
-            info, said = state.earlier.asked_as(suite.info)
-            suite, notes = replace(suite, info=info), (*notes, *said)
-        suite = _with_judge(suite, folder, metafunc.config, state)
-        if state.baseline is not None and not state.settings.baseline_force:
-            from pytest_llmeval.report.runs import way_of
-
-            state.baseline.check(suite.benchmark.name, way_of(suite.info))
-        state.suites[suite.benchmark.name] = suite
-        state.notes += notes
+        _take(_with_judge(suite, folder, metafunc.config, state), notes, state)
     elif folder not in (state.suites[called].benchmark.folder, state.suites[called].benchmark.file):
         raise UserError(
             f"two benchmarks are called {called!r}: {state.suites[called].benchmark.folder} and {folder}"
@@ -330,8 +347,28 @@ def check_judge(items: Sequence[pytest.Item], state: State) -> None:
         state.models.check_judge()
 
 
+def _take(suite: Suite, notes: Sequence[str], state: State) -> None:
+    """Let a suite be the session's. Raises ``UserError`` where the baseline was asked in another way."""
+    if state.earlier is not None:
+        info, said = state.earlier.asked_as(suite.info)
+        suite, notes = replace(suite, info=info), (*notes, *said)
+    if state.baseline is not None and not state.settings.baseline_force:
+        from pytest_llmeval.report.runs import way_of
+
+        state.baseline.check(suite.benchmark.name, way_of(suite.info))
+    state.suites[suite.benchmark.name] = suite
+    state.notes += notes
+
+
 def find_benchmark(name: str, near: Path, config: pytest.Config) -> Path:
-    """The folder or file of questions that ``name`` means; plugins are asked first. Raises ``UserError``."""
+    """The folder or file of questions that ``name`` means; plugins are asked first. Raises ``UserError``.
+
+    All tasks of lm-evaluation-harness have one place, from which they are collected.
+    """
+    if is_task(name):
+        from pytest_llmeval.tasksuite import PLACE
+
+        return PLACE
     found: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=near)
     return found
 
@@ -437,7 +474,14 @@ def benchmark_paths(settings: Settings, start: Path, config: pytest.Config) -> l
             continue
         tests = sorted(folder.glob("test_*.py"))
         paths += tests or [folder / FILE_NAME]
-    return paths
+    return list(dict.fromkeys(paths))
+
+
+def benchmark_name(given: str, start: Path, config: pytest.Config) -> str:
+    """What a benchmark that was asked for is called in results. Raises ``UserError``."""
+    from pytest_llmeval import catalog
+
+    return given if is_task(given) else catalog.load(find_benchmark(given, start, config)).name
 
 
 class BenchmarkFile(pytest.Module):
@@ -466,6 +510,20 @@ def _make_test(place: str) -> Callable[..., None]:
     return test
 
 
+class TaskFile(pytest.Module):
+    """The tests of all tasks of lm-evaluation-harness that were asked for."""
+
+    def _getobj(self) -> ModuleType:
+        module = ModuleType("test_lm_eval")
+        for name in self.config.stash[STATE].settings.benchmarks:
+            if is_task(name):
+                called = function_name(name)
+                while hasattr(module, called):  # a-b and a_b
+                    called += "_"
+                setattr(module, called, _make_test(name))
+        return module
+
+
 class BenchmarkPaths:
     """Collects the files of ``--llm-benchmark`` wherever they lie, also in a virtual environment."""
 
@@ -482,6 +540,11 @@ class BenchmarkPaths:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """A folder without a test file is collected by its benchmark.toml, a file of questions by itself."""
         if file_path in self._paths and file_path.suffix != ".py":
+            if any(map(is_task, parent.config.stash[STATE].settings.benchmarks)):
+                from pytest_llmeval.tasksuite import NODE, PLACE
+
+                if file_path == PLACE:
+                    return TaskFile.from_parent(parent, path=file_path, nodeid=NODE)
             return BenchmarkFile.from_parent(parent, path=file_path, nodeid=_nodeid(file_path, parent))
         return None
 

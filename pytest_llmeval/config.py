@@ -53,6 +53,7 @@ class Settings:
     benchmarks: tuple[str, ...] = ()
     judge: JudgeConfig | None = None
     judge_labels: str | None = None
+    lm_eval_path: tuple[Path, ...] = ()
     mode: Mode = "generate"
     shots: int | None = None
     split: str | None = None
@@ -390,6 +391,7 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
         benchmarks=tuple(dict.fromkeys([*pick("benchmark", ()), *([labelled] if labelled else [])])),
         judge=judge,
         judge_labels=labelled,
+        lm_eval_path=tuple(start / Path(one).expanduser() for one in pick("lm_eval_path", ())),
         mode=pick("mode", "generate"),
         shots=pick("shots"),
         split=pick("split"),

@@ -10,6 +10,7 @@ from functools import partial
 
 from pytest_llmeval.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.models.base import Job, Jobs, Model, Storable
+from pytest_llmeval.models.joining import gather, side_by_side
 from pytest_llmeval.store import Store, request_key
 from pytest_llmeval.types import Completion, Request
 
@@ -32,8 +33,22 @@ class Engine:
         self._thread: threading.Thread | None = None
 
     def ask(self, requests: Iterable[Request]) -> list[Job]:
-        """Leave requests, in the order their answers will be wanted; waits for no answer."""
-        wanted = list(requests)
+        """Leave requests, in the order their answers will be wanted; waits for no answer.
+
+        Of one with parts each part is asked, and stored, by itself.
+        """
+        given = list(requests)
+        if not any(request.parts for request in given):
+            return self._ask(given)
+        jobs = iter(self._ask([part for request in given for part in request.parts or (request,)]))
+        return [
+            gather(Job(request), [next(jobs) for _ in request.parts], side_by_side)
+            if request.parts
+            else next(jobs)
+            for request in given
+        ]
+
+    def _ask(self, wanted: list[Request]) -> list[Job]:
         try:
             jobs = self._jobs_for(wanted)
         except UserError as error:
@@ -78,7 +93,7 @@ class Engine:
             raise self._failure or ModelUnusable(f"model {self.name} was stopped") from None
         except FutureTimeout:
             raise TimeoutError from None
-        self._open.discard(job)
+        self._open.difference_update((job, *job.parts))
         return completion
 
     def close(self) -> None:

@@ -21,14 +21,16 @@ from pytest_llmeval.types import (
     Message,
     ModelConfig,
     Order,
+    Outcome,
     Question,
     Request,
+    Scored,
     TextPrompt,
     shown,
 )
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Suite
+    from pytest_llmeval.collect import Scorer, Suite
     from pytest_llmeval.engine import Engine
     from pytest_llmeval.judging import Judge, Pending
     from pytest_llmeval.models.base import Job, Model
@@ -50,7 +52,8 @@ class Asked:
     ``request`` is None when nothing was sent. ``read`` tells whether the test left reading the
     answer to the benchmark's extractor (``llm.answer``). ``score`` is a graded metric's, from 0 to 1.
     ``order`` is that of the choices where it may not be the file's; ``answer`` and the completion's scores
-    are in the file's labels in any case. ``judgement`` is the judge's, where there is one.
+    are in the file's labels in any case. ``judgement`` is the judge's, where there is one; ``scored`` is
+    there where the benchmark scores by itself.
     """
 
     completion: Completion
@@ -60,11 +63,12 @@ class Asked:
     score: float | None = None
     order: Order | None = None
     judgement: Judgement | None = None
+    scored: Scored | None = None
 
     @property
     def prompt_text(self) -> str:
-        """The prompt as a person reads it; empty when nothing was sent."""
-        return "" if self.request is None else shown(self.request.prompt)
+        """The prompt as a person reads it, of several the first; empty when nothing was sent."""
+        return "" if self.request is None else _shown(self.request)
 
     def broken(self, message: str) -> Asked:
         """This, with an error that makes the answer worthless."""
@@ -163,6 +167,8 @@ class LLM:
         None where the question has no gold answer. Raises ``RequestFailed``, also where the metric does.
         """
         asked = self._ask(question, read=True)
+        if asked.scored is not None:
+            return None if asked.scored.target is None else float(asked.scored.outcome is Outcome.CORRECT)
         if question.answer is None:
             return None
         suite = self._suites[question.benchmark]
@@ -225,8 +231,14 @@ class LLM:
                 patience = _SAY_AGAIN_AFTER_S
 
     def correct(self, question: Question) -> bool:
-        """Whether the metric's score is at least its threshold. Raises ``RequestFailed``."""
+        """Whether the metric's score is at least its threshold. Raises ``RequestFailed``.
+
+        Of a benchmark that scores by itself and compares nothing, whether there is an answer.
+        """
         score = self.score(question)
+        scored = self.asked[question.id].scored
+        if scored is not None:
+            return scored.outcome in (Outcome.CORRECT, Outcome.ANSWERED)
         return score is not None and score >= self._suites[question.benchmark].threshold
 
     def complete(self, question: Question) -> Completion:
@@ -259,6 +271,8 @@ class LLM:
         if completion.error is not None:
             self.asked[question.id] = Asked(completion, request, order=order)
             raise RequestFailed(completion.error, attempts=completion.attempts)
+        if suite.scorer is not None:
+            return self._scored(question, Asked(completion, request, read=read), suite.scorer)
         held = {} if order is None else original(question, order)
         if request.choices if request is not None else completion.scores:
             if request is not None and held:  # what an earlier run recorded is in the file's labels
@@ -272,6 +286,23 @@ class LLM:
             answer = None if read_off is None else held.get(read_off, read_off)
         asked = self.asked[question.id] = Asked(completion, request, answer, read, order=order)
         return asked
+
+    def _scored(self, question: Question, asked: Asked, scorer: Scorer) -> Asked:
+        """With what the benchmark itself makes of the completion. Raises ``RequestFailed`` where it fails."""
+        try:
+            scored = scorer(question, asked.completion, self.config)
+        except Exception as error:  # code of a task
+            message = (
+                f"{question.benchmark} cannot score this: {type(error).__name__}: {one_line(error, 160)}"
+            )
+            self.asked[question.id] = asked.broken(message)
+            raise RequestFailed(message) from None
+        if asked.request is not None and asked.request.parts:
+            pairs = zip(asked.completion.parts, asked.request.parts, strict=True)
+            parts = tuple(replace(told, prompt=told.prompt or _shown(sent)) for told, sent in pairs)
+            asked = replace(asked, completion=replace(asked.completion, parts=parts))
+        found = self.asked[question.id] = replace(asked, scored=scored, answer=scored.answer)
+        return found
 
     def generate(
         self,
@@ -409,6 +440,11 @@ def _response(suite: Suite, question: Question, completion: Completion) -> str |
 def _most_orders(suite: Suite) -> int:
     """In how many orders a question's choices are shown."""
     return max(1, len(suite.benchmark.data.choices)) if suite.ordering.circular else 1
+
+
+def _shown(request: Request) -> str:
+    """What a model reads; of a text that is scored as a whole that is the text."""
+    return "".join(request.choices.values()) if request.rolling else shown(request.prompt)
 
 
 def _without_reasoning(completion: Completion) -> Completion:

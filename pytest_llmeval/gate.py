@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from pytest_llmeval.errors import UserError, one_line, unknown
+from pytest_llmeval.lm_eval.names import PREFIX, is_task
 from pytest_llmeval.stats import Counts, wilson, z_of
 from pytest_llmeval.tolerance import judge
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "not_run"]
 
 _GATE = re.compile(
-    r"\s*(?:(?P<benchmark>[^:=<>]*?)\s*(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
+    r"\s*(?:(?P<benchmark>(?:lm-eval:)?[^:=<>]*?)\s*(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
 )
 _NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
 _LEVEL = re.compile(r"(?P<rest>.*?)\s*@\s*(?P<level>[^@]*)", re.DOTALL)
@@ -207,8 +208,9 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             shown = one_line(repr(value), 40)
             raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
-        benchmark, colon, part = (piece.strip() for piece in key.partition(":"))
-        benchmark, of = _names(benchmark, part if colon else None, place, _ACCURACY)
+        prefix = PREFIX if is_task(key.strip()) else ""
+        benchmark, colon, part = (piece.strip() for piece in key.strip().removeprefix(prefix).partition(":"))
+        benchmark, of = _names(prefix + benchmark, part if colon else None, place, _ACCURACY)
         # repr, since the shortest digits that give a float are what was written
         text = value if isinstance(value, str) else _plain(repr(value))
         number, level = _split_level(text, place)

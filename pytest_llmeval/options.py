@@ -239,7 +239,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "benchmark",
         _texts,
-        "run a packaged benchmark, or your own folder or file of questions (csv, jsonl, parquet; repeatable)",
+        "run a packaged benchmark, your own folder or file of questions (csv, jsonl, parquet), or a task or "
+        "group of lm-evaluation-harness: lm-eval:TASK (repeatable)",
         "NAME_OR_PATH",
         many=True,
     ),
@@ -256,6 +257,13 @@ OPTIONS: tuple[Option, ...] = (
         "measure the judge (or the models given) against answers that people have labelled: "
         "a file or folder with the columns question, response, label",
         "FILE",
+    ),
+    Option(
+        "lm-eval-path",
+        _texts,
+        "folder with more tasks for lm-eval:TASK, as YAML (repeatable; lm-eval's --include_path)",
+        "DIR",
+        many=True,
     ),
     Option("run", _text, "settings of the [runs.NAME] table in llmeval.toml", "NAME"),
     Option(

@@ -83,15 +83,15 @@ class PromptBuilder:
         question: Question,
         *,
         max_tokens: int | None = None,
-        temperature: float = 0.0,
+        temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
-        """What a model is sent for ``question``.
+        """What a model is sent for ``question``; without a temperature it is 0.
 
         Raises ``UserError`` for a template that cannot be filled with this row.
         """
         try:
-            return self._request(question, max_tokens, temperature, stop)
+            return self._request(question, max_tokens, temperature or 0.0, stop)
         except Exception as error:  # a template may do anything that an expression can
             mode = f"{self._benchmark.file} [prompts.{self._mode}]"
             raise UserError(

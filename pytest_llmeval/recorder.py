@@ -44,6 +44,8 @@ def judge(question: Question, asked: Asked, passed: bool) -> Outcome:
     """What a question became, given whether the test's assertion held."""
     if asked.completion.error is not None:
         return Outcome.ERROR
+    if asked.scored is not None:
+        return asked.scored.outcome
     if asked.answer is None and (asked.read or not asked.completion.text.strip()):
         return Outcome.UNPARSED
     if question.answer is None:
@@ -58,7 +60,7 @@ def explain(question: Question, record: Record) -> str:
     lines += [f"  {label}. {text}" for label, text in question.choices.items()]
     for one in record.rotations or ((record,) if record.order else ()):
         lines.append(f"in the order {' '.join(one.order or ())}: {one.answer or '-'} {one.outcome.value}")
-    lines.append(f"gold answer: {question.answer or 'none'}")
+    lines.append(f"gold answer: {record.target or 'none'}")
     lines.append(f"answer read: {record.answer or 'none could be read'}")
     if completion.scores:
         scores = "  ".join(f"{label} {score:.3f}" for label, score in completion.scores.items())
@@ -281,7 +283,7 @@ class Recorder:
             subject=question.subject,
             outcome=outcome,
             answer=asked.answer,
-            target=question.answer,
+            target=question.answer if asked.scored is None else asked.scored.target,
             completion=completion,
             prompt=completion.prompt if completion.prompt is not None else asked.prompt_text,
             cluster=question.cluster,
@@ -289,6 +291,7 @@ class Recorder:
             score=asked.score,
             order=asked.order,
             judgement=asked.judgement,
+            metrics={} if asked.scored is None else asked.scored.metrics,
         )
 
     def _write(self, record: Record) -> None:

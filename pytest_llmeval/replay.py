@@ -12,6 +12,7 @@ from typing import Any
 from pytest_llmeval.compare import Way
 from pytest_llmeval.config import Settings
 from pytest_llmeval.errors import ModelUnusable, UserError
+from pytest_llmeval.lm_eval.names import is_task
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.report.folder import RESULTS, find_run
 from pytest_llmeval.report.judged import JudgeInfo, info_of
@@ -36,8 +37,8 @@ class Earlier:
 
     folder: Path
     mode: Mode
-    shots: int
-    split: str
+    shots: int | None
+    split: str | None
     benchmarks: tuple[str, ...]
     models: Mapping[str, str]
     completions: Mapping[str, Mapping[tuple[str, int, int], Completion]]
@@ -121,7 +122,12 @@ def read(given: str, reports_dir: Path, start: Path) -> Earlier:
     folder = find_run(given, reports_dir, start, f"--llm-replay={given}")
     try:
         results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
-        ways = {(result["mode"], result["shots"], result["split"]) for result in results}
+        # how a task is asked is its own affair
+        ways = {
+            (result["mode"], result["shots"], result["split"])
+            for result in results
+            if not is_task(result["benchmark"])
+        } or {(MODES[0], None, None)}
         models = {str(result["model"]): str(result["identity"]) for result in results}
         orders = {(result.get("circular") is not None, result.get("shuffle_choices")) for result in results}
         judges = {
@@ -206,4 +212,11 @@ def _completion(row: Mapping[str, Any]) -> Completion:
     told = {name: row[name] for name in _AGAIN if row.get(name) is not None}
     if (row.get("judgement") or {}).get("error") is not None:
         told.pop("error", None)  # the judge's: the answer is there, to be judged again
-    return Completion(**told, scores=scores, notes=tuple(row.get("notes") or ()), cached=True)
+    return Completion(
+        **told,
+        scores=scores,
+        greedy=dict(row.get("greedy") or {}),
+        notes=tuple(row.get("notes") or ()),
+        cached=True,
+        parts=tuple(map(_completion, row.get("parts") or ())),
+    )

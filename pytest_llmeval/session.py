@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmeval import gate
-from pytest_llmeval.collect import find_benchmark, planned
+from pytest_llmeval.collect import benchmark_name, find_benchmark, planned
 from pytest_llmeval.errors import LLMEvalError, UserError, one_line
+from pytest_llmeval.lm_eval.names import is_task
 from pytest_llmeval.progress import Progress
 from pytest_llmeval.recorder import PREFIX, read_rotations
 from pytest_llmeval.report import terminal
@@ -32,6 +33,7 @@ from pytest_llmeval.report.rerun import Rerun
 from pytest_llmeval.report.results import REPORT, RunInfo, write_run
 from pytest_llmeval.report.submission import write_submissions
 from pytest_llmeval.report.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.report.taskscores import table as task_table
 from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.state import STATE, State
 from pytest_llmeval.types import Outcome
@@ -91,9 +93,16 @@ class Controller:
         )
         if any(one.benchmark for one in gates):
             start = self._config.invocation_params.dir
-            given = [str(find_benchmark(one, start, self._config)) for one in settings.benchmarks]
+            tasks = [one for one in settings.benchmarks if is_task(one)]
+            own = [one for one in settings.benchmarks if not is_task(one)]
+            given = [str(find_benchmark(one, start, self._config)) for one in own]
             known = catalog.known(start, given, self._config.args)
-            gate.check_names(gates, {name: (one.groups, one.subjects) for name, one in known.items()})
+            names = {name: (tuple(one.groups), tuple(one.subjects)) for name, one in known.items()}
+            if tasks and any(is_task(one.benchmark or "") for one in gates):
+                from pytest_llmeval.tasksuite import outline
+
+                names |= {name: outline(name, settings) for name in tasks}
+            gate.check_names(gates, names)
         return gates
 
     def _read_baseline(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
@@ -279,6 +288,7 @@ class Controller:
             merge(parts, folder / QUESTIONS, [key for _, key in sorted(self._places)] or None)
             for part in parts:
                 part.unlink()
+        self._results = self._with_task_scores()
         run = RunInfo(
             name=folder.name,
             started=datetime.fromtimestamp(self._started, UTC).isoformat(timespec="seconds"),
@@ -294,6 +304,24 @@ class Controller:
         point_latest(folder.parent, folder)
         self._written = os.path.relpath(folder, self._config.invocation_params.dir)
         self._write_for_people(run)
+
+    def _with_task_scores(self) -> tuple[Result, ...]:
+        """The results, those of lm-evaluation-harness' tasks with the numbers that it would report."""
+        if not any(is_task(result.benchmark) for result in self._results):
+            return self._results
+        from pytest_llmeval.tasksuite import task_scores
+
+        found = []
+        for result in self._results:
+            if is_task(result.benchmark):
+                try:
+                    given = task_scores(self.folder, result.model, result.benchmark, self._state.settings)
+                    result = replace(result, task_scores=given)
+                except Exception as error:  # code of a task, and of the library
+                    line = f"{result.benchmark}: no numbers of its own: {one_line(error)}"
+                    self._state.notes.append(line)
+            found.append(result)
+        return tuple(found)
 
     def _write_for_people(self, run: RunInfo) -> None:
         """What is made of the results for people to look at; the results are safe whatever becomes of it."""
@@ -321,7 +349,6 @@ class Controller:
 
     def _rerun(self) -> Rerun:
         """How to ask one question again, from what was typed."""
-        from pytest_llmeval import catalog
         from pytest_llmeval.options import OPTIONS
 
         settings, start = self._state.settings, self._config.invocation_params.dir
@@ -329,8 +356,7 @@ class Controller:
         given = {option.key: getattr(self._config.option, option.dest) for option in OPTIONS}
         if earlier is not None:  # "latest" will be another run then
             given["replay"] = os.path.relpath(earlier.folder, start)
-        places = {one: find_benchmark(one, start, self._config) for one in settings.benchmarks}
-        names = {catalog.load(place).name: one for one, place in places.items()}
+        names = {benchmark_name(one, start, self._config): one for one in settings.benchmarks}
         specs = zip((model.name for model in settings.models), settings.specs, strict=False)
         return Rerun(given, dict(specs), names, self._config.rootpath, start)
 
@@ -379,7 +405,9 @@ class Controller:
         for name, info in self.infos.items():
             of_benchmark = [result for result in self._results if result.benchmark == name]
             for result in of_benchmark:
-                lines += [*terminal.table(result, info, width, fancy, paint), ""]
+                lines += terminal.table(result, info, width, fancy, paint)
+                lines += [] if result.task_scores is None else task_table(result.task_scores, fancy)
+                lines.append("")
             if len(of_benchmark) > 1:
                 lines += [*terminal.comparison(of_benchmark, info, width, fancy, paint), ""]
         return lines

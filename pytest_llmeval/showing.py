@@ -42,8 +42,10 @@ class PromptShow:
                 except UserError as error:
                     say(f"(cannot be asked: {error})")
                     break
-                say(shown(request.prompt))
-                if request.choices:
-                    say("--- scored continuations: " + ", ".join(map(repr, request.choices.values())))
+                for part in request.parts or (request,):
+                    say(shown(part.prompt))
+                    if part.choices:
+                        said = "whole text" if part.rolling else "continuations"
+                        say(f"--- scored {said}: " + ", ".join(map(repr, part.choices.values())))
         say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was asked")
         return True

@@ -25,7 +25,7 @@ _SCHEMA = 1
 _BUSY_S = 20.0
 _TRY_AGAIN_S = 5.0
 _AT_ONCE = 500  # SQLite allows at most 999 parameters in builds before 3.32
-_FIELDS = frozenset(field.name for field in fields(Completion)) - {"cached", "error"}
+_FIELDS = frozenset(field.name for field in fields(Completion)) - {"cached", "error", "parts"}
 _TABLES = """
 create table if not exists completions(
     key blob primary key, model text not null, created real not null, completion text not null
@@ -53,6 +53,8 @@ def request_key(model_key: str, request: Request) -> bytes:
         if request.choices
         else [request.max_tokens, request.temperature, list(request.stop), request.repeat]
     )
+    if request.lm_eval:
+        how.append("rolling" if request.rolling else "lm-eval")
     content = json.dumps([_SCHEMA, model_key, prompt, how])  # in ASCII, so lone surrogates do no harm
     return hashlib.sha256(content.encode()).digest()
 

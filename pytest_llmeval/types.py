@@ -120,6 +120,13 @@ class Request:
     continuation of the prompt; without, it generates up to ``max_tokens`` tokens.
     ``temperature`` 0 is greedy. ``stop`` strings end the text and are not part of it. ``repeat``
     tells apart requests that are alike and are each to have an answer of their own.
+
+    ``lm_eval``: read as lm-evaluation-harness' own local model reads it, where that differs: what is too long
+    is cut from the left, and only what the checkpoint itself calls an end ends a text. ``rolling``: the one
+    choice is a whole text, scored from its first token on, in windows where it is longer than the context.
+
+    With ``parts`` this is several requests in one: they are what is asked, in any order, and the completion
+    has the completion of each in its ``parts``.
     """
 
     prompt: Prompt
@@ -128,13 +135,17 @@ class Request:
     temperature: float = 0.0
     stop: tuple[str, ...] = ()
     repeat: int = 0
+    lm_eval: bool = False
+    rolling: bool = False
+    parts: tuple[Request, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What came back for one request.
 
-    ``scores`` are log-probabilities (natural logarithm) of whole continuations by label.
+    ``scores`` are log-probabilities (natural logarithm) of whole continuations by label; ``greedy`` says,
+    where the backend tells, which of them the model would have written itself at temperature 0.
     ``latency_s`` (seconds) is from the moment the model took the request up to its answer; of a local
     model it is the request's own part of the time that was computed, and ``batch_s`` is how long the
     batches took that it was part of. ``queue_s`` is the wait before. ``shared_tokens`` of the prompt
@@ -144,12 +155,13 @@ class Completion:
     ``finish_reason`` is ``stop``, ``length``, ``content_filter``, ... as the API calls them, and
     ``scored`` for choice scores. ``prompt`` is the text as sent, when it is not the request's own
     (shots dropped, no chat template); ``notes`` say such things in words.
-    With ``error`` there is no completion.
+    With ``error`` there is no completion. ``parts`` are those of a request of several.
     """
 
     text: str = ""
     reasoning: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    greedy: Mapping[str, bool] = field(default_factory=dict)
     finish_reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -164,6 +176,21 @@ class Completion:
     prompt: str | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+    parts: tuple[Completion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a benchmark that scores by itself makes of a completion.
+
+    ``metrics`` are its values of this question by filter and then by name, as JSON can hold them
+    (``lm_eval/values.py``). ``target`` is None where nothing was compared.
+    """
+
+    outcome: Outcome
+    answer: str | None
+    target: str | None
+    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +220,8 @@ class Judgement:
 class Record:
     """One asked question: the line in questions.jsonl, and what every count is made of.
 
-    ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1.
+    ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1;
+    ``metrics`` are those of a benchmark that scores by itself.
     ``answer``, ``target`` and choice scores are in the file's labels, whatever the ``order`` (None: the
     file's) in which the choices were shown. ``rotations`` are the records of all orders where a question is
     asked in several; this one then is that of the order that decided. ``judgement`` is there where a judge
@@ -216,6 +244,7 @@ class Record:
     order: Order | None = None
     rotations: tuple[Record, ...] = ()
     judgement: Judgement | None = None
+    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

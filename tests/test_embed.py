@@ -20,7 +20,7 @@ from pytest_llmeval.report import embed
 from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.report.questions import QuestionLog
 from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.types import Outcome, Record
+from pytest_llmeval.types import Completion, Outcome, Record
 
 SUBJECTS = list(pages.SUBJECTS)
 
@@ -189,3 +189,14 @@ def test_json_in_a_script_says_the_same_and_holds_no_mark_of_html(content: objec
     written = script_json(content)
     assert not re.search("[<>&\u2028\u2029]", written)
     assert json.loads(written) == content
+
+
+def test_what_a_task_of_lm_eval_gave_is_shown(tmp_path: Path) -> None:
+    first, *others = pages.records(3, ("a",), SUBJECTS)
+    told = replace(first.completion, parts=tuple(Completion(text=text) for text in ("x", "y", "", "z")))
+    metrics = {"strict": {"acc": 1.0, "f1": {"$tuple": [1, 0]}}, "none": {"acc": 0.0}}
+    read = questions(tmp_path, [replace(first, completion=told, metrics=metrics), *others])
+    (own,), (plain,) = (detail["models"]["0"]["times"] for detail in unpacked(read)[:2])
+    assert own["others"] == ["y", "z"]
+    assert own["metrics"] == 'strict: acc 1.0, f1 {"$tuple": [1, 0]}\nnone: acc 0.0'
+    assert not {"others", "metrics"} & plain.keys()

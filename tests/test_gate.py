@@ -226,6 +226,20 @@ def test_a_typo_in_the_config_names_the_table() -> None:
         check_names(from_table({"cevall": 0.5}), KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("name", "of", "part"),
+    [
+        ("lm-eval:arc_easy", "lm-eval:arc_easy", None),
+        ("lm-eval:mmlu:mmlu_stem", "lm-eval:mmlu", "mmlu_stem"),
+        ("lm-evaluation:stem", "lm-evaluation", "stem"),
+    ],
+)
+def test_the_colon_of_a_task_is_part_of_its_name(name: str, of: str, part: str | None) -> None:
+    (of_table,) = from_table({name: 0.5})
+    for gate in (parse(f"{name}=0.5"), of_table):
+        assert (gate.benchmark, gate.part) == (of, part)
+
+
 # --- what they make of a run ---------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ PURE = {
     "tolerance",
     "gate",
     "vote",
+    "lm_eval",
     "slices",
     "permute",
     "sandbox",
@@ -47,6 +48,7 @@ PYTEST = {
     "state",
     "hookspec",
     "selection",
+    "tasksuite",
 }
 WITHOUT_TORCH = {
     "models.hf.passes",
@@ -96,6 +98,8 @@ def test_imports_point_down(path: Path) -> None:
             assert module not in WITHOUT_TORCH, f"{module} imports {top}"
         if top in ("openai", "httpx2"):
             assert module == "models.transport"
+        if top == "lm_eval":
+            assert module in ("lm_eval.tasks", "lm_eval.scores"), f"{module} imports {name}"
         if top == "ray":
             assert module == "models.cluster.driver"
 

@@ -68,7 +68,7 @@ class LabelledPrompts:
         question: Question,
         *,
         max_tokens: int | None = None,
-        temperature: float = 0.0,
+        temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
         """What the judge is sent: to the letter what it is sent in a run. Raises ``UserError``."""

@@ -73,7 +73,8 @@ def model_key(parts: Mapping[str, object]) -> str:
 class Job:
     """One request on its way; ``finish`` or ``fail`` it exactly once.
 
-    ``keep`` is given the completion, unless it is an error, before anybody else sees it.
+    ``keep`` is given the completion, unless it is an error, before anybody else sees it. ``parts`` are the
+    jobs that a job of several is made of (``joining.py``).
     """
 
     request: Request
@@ -81,6 +82,7 @@ class Job:
     future: Future[Completion] = field(default_factory=Future)
     created: float = field(default_factory=time.perf_counter)
     taken: float = 0.0
+    parts: Sequence[Job] = ()
 
     def finish(self, completion: Completion) -> None:
         """Hand the completion to whoever waits; fills in ``queue_s``, and ``latency_s`` if unset."""

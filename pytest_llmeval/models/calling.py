@@ -318,6 +318,7 @@ def _joined(parts: Sequence[Completion], sent: int) -> Completion:
     return replace(
         parts[0],
         scores={label: score for part in parts for label, score in part.scores.items()},
+        greedy={label: likeliest for part in parts for label, likeliest in part.greedy.items()},
         prompt_tokens=sum(count or 0 for count in asked) if None not in asked else None,
         latency_s=sum(part.latency_s for part in parts),
         attempts=sent,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmeval.errors import RequestFailed
 from pytest_llmeval.models.wire import (
     Dialect,
     NoCompletion,
@@ -43,7 +44,12 @@ class Completions:
     def body(
         self, request: Request, prompt: Prompt, part: str, model: str, dialect: Dialect
     ) -> dict[str, Any]:
-        """The JSON to send for one part of ``request``, with ``prompt`` in the place of its own."""
+        """The JSON to send for one part of ``request``, with ``prompt`` in the place of its own.
+
+        Raises ``RequestFailed`` for a text without a prompt: servers do not score a first token.
+        """
+        if request.choices and not prompt.text:
+            raise RequestFailed("a text that nothing stands before can only be scored by a local model")
         if request.choices:
             return {
                 "model": model,
@@ -85,9 +91,12 @@ class Completions:
         if 2 * len(text) < len(prompt.text + continuation):  # no echo, which a tokenizer changes a little
             raise NoScores
         made = min(dialect.echo_tokens or 0, 1 if completion_tokens is None else completion_tokens)
-        score = echoed_score(first.get("logprobs"), continuation, made)
+        logprobs = first.get("logprobs")
+        score = echoed_score(logprobs, continuation, made)
+        likeliest = echoed_greedy(logprobs, continuation, made) if request.lm_eval else None
         return Completion(
             scores={part: score},
+            greedy={} if likeliest is None else {part: likeliest},
             finish_reason="scored",
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
@@ -99,8 +108,40 @@ class Completions:
 def echoed_score(logprobs: object, continuation: str, made: int) -> float:
     """The log-probability of ``continuation`` at the end of an echoed prompt.
 
-    ``made`` tokens come after it. Counted from the end, since a server may put a token of its own
-    before the prompt; a token over the border belongs to the continuation. Raises ``NoScores``.
+    ``made`` tokens come after it. Raises ``NoScores``.
+    """
+    values, own = _echoed(logprobs, continuation, made)
+    return float(sum(values[place] for place in own))
+
+
+def echoed_greedy(logprobs: object, continuation: str, made: int) -> bool | None:
+    """Whether each token of ``continuation`` is the likeliest; None where the server names no others.
+
+    Arguments are as for ``echoed_score``. Raises ``NoScores``.
+    """
+    values, own = _echoed(logprobs, continuation, made)
+    others = logprobs.get("top_logprobs") if isinstance(logprobs, Mapping) else None
+    if not isinstance(others, list):
+        return None
+    for place in own:
+        top = others[place] if place < len(others) else None
+        told = [value for value in top.values() if _is_number(value)] if isinstance(top, dict) else []
+        if not told:
+            return None
+        if values[place] < max(told):
+            return False
+    return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
+def _echoed(logprobs: object, continuation: str, made: int) -> tuple[list[float], list[int]]:
+    """All log-probabilities of an echoed prompt, and the places of those of ``continuation``.
+
+    Counted from the end, since a server may put a token of its own before the prompt; a token over the
+    border belongs to the continuation. Raises ``NoScores``.
     """
     if not isinstance(logprobs, Mapping):
         raise NoScores
@@ -114,7 +155,7 @@ def echoed_score(logprobs: object, continuation: str, made: int) -> float:
         raise NoScores
     ends = [*offsets[1:echoed], offsets[echoed - 1] + len(text_of(tokens[echoed - 1]))]
     border = ends[-1] - len(continuation)
-    own = [value for value, end in zip(values, ends, strict=False) if end > border]
-    if not own or not all(isinstance(value, int | float) and not math.isnan(value) for value in own):
+    own = [place for place, end in enumerate(ends[: len(values)]) if end > border]
+    if not own or not all(_is_number(values[place]) for place in own):
         raise NoScores
-    return float(sum(own))
+    return values, own

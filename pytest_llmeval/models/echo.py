@@ -12,7 +12,10 @@ def answer(request: Request) -> Completion:
     """The first choice: by its score where choices are scored, else by the letter A."""
     if request.choices:
         scores = {label: -float(rank) for rank, label in enumerate(request.choices)}
-        return Completion(scores=scores, finish_reason="scored", prompt_tokens=0, completion_tokens=0)
+        greedy = {label: rank == 0 for rank, label in enumerate(request.choices)} if request.lm_eval else {}
+        return Completion(
+            scores=scores, greedy=greedy, finish_reason="scored", prompt_tokens=0, completion_tokens=0
+        )
     return Completion(text="A", finish_reason="stop", prompt_tokens=0, completion_tokens=1)
 
 

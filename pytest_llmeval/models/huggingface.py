@@ -13,6 +13,7 @@ from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.encoding import Encoded, Encoder
 from pytest_llmeval.models.hf.fingerprint import fingerprint, known
+from pytest_llmeval.models.joining import added_up, gather
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
@@ -94,14 +95,24 @@ class HuggingFaceModel:
 
 
 def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:
-    """Jobs with their tokens; a job that cannot be asked fails alone."""
+    """Jobs with their tokens, in the place of one that is read in pieces a job for each of them.
+
+    A job that cannot be asked fails alone.
+    """
     encoded = []
     for job in jobs:
         try:
-            encoded.append((job, encoder.encode(job.request)))
+            pieces = encoder.pieces(job.request)
         except Exception as error:
             job.taken = time.perf_counter()
             job.fail(error if isinstance(error, RequestFailed) else RequestFailed(one_line(error)))
+            continue
+        if len(pieces) == 1:
+            encoded.append((job, pieces[0]))
+        else:
+            parts = [Job(piece.request) for piece in pieces]
+            encoded += zip(parts, pieces, strict=True)
+            gather(job, parts, added_up)
     return encoded
 
 
@@ -109,14 +120,18 @@ def make_engine(
     loaded: Loaded, config: ModelConfig, *, shared: bool = True
 ) -> tuple[LocalEngine, str | None]:
     """The engine for a loaded model, and why it is not the one that shares prefixes, if so."""
-    from pytest_llmeval.models.hf.encoding import Writer, end_tokens
+    from pytest_llmeval.models.hf.encoding import Writer, end_tokens, listed_ends
     from pytest_llmeval.models.hf.forward import Forward
     from pytest_llmeval.models.hf.memory import budgets, plain_tokens
     from pytest_llmeval.models.hf.plain import PlainEngine
     from pytest_llmeval.models.hf.probe import Finding, probe
     from pytest_llmeval.models.hf.shared import SharedEngine
 
-    writer = Writer(loaded.tokenizer, end_tokens(loaded.model, loaded.tokenizer))
+    writer = Writer(
+        loaded.tokenizer,
+        end_tokens(loaded.model, loaded.tokenizer),
+        listed_ends(loaded.model, loaded.tokenizer),
+    )
     finding = probe(loaded.model, loaded.device) if shared else Finding("it was not wanted")
     if finding.why_not is None:
         limits = budgets(loaded.device, finding.bytes_a_token, config.batch_tokens)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_llmeval.errors import one_line
+from pytest_llmeval.errors import ModelUnusable, one_line
 from pytest_llmeval.types import ChatPrompt, Completion, Prompt, Request
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -93,8 +93,14 @@ class Chat:
 def body(request: Request, prompt: Prompt, model: str, dialect: Dialect) -> dict[str, Any]:
     """The JSON to send for ``request``, with ``prompt`` in the place of its own.
 
-    Plain text becomes one user turn. Choices are scored by the log-probabilities of one token.
+    Plain text becomes one user turn. Choices are scored by the log-probabilities of one token. Raises
+    ``ModelUnusable`` where that is not enough.
     """
+    if request.choices and request.lm_eval:
+        raise ModelUnusable(
+            "tasks of lm-evaluation-harness score whole continuations, which chat cannot: "
+            'ask the model with api = "completions" (docs/models.md), or a local one'
+        )
     if isinstance(prompt, ChatPrompt):
         messages = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
     else:

@@ -276,6 +276,8 @@ def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
             ["".join(map(str, one.get("order") or ())), str(one.get("outcome")), _text(one.get("answer"))]
             for one in row.get("rotations") or ()
         ],
+        "metrics": _metrics(row.get("metrics")),
+        "others": _other_texts(row.get("parts")),
         "prompt_tokens": row.get("prompt_tokens"),
         "completion_tokens": row.get("completion_tokens"),
         "shared_tokens": row.get("shared_tokens"),
@@ -295,6 +297,25 @@ def _judgement(told: object) -> dict[str, str] | None:
     if not isinstance(told, Mapping):
         return None
     return {key: text for key in ("judge", "verdict", "text") if (text := _text(told.get(key)))}
+
+
+def _metrics(found: object) -> str | None:
+    """What a task of lm-evaluation-harness gave one document: a line for each filter."""
+    if not isinstance(found, dict):
+        return None
+    lines = [
+        f"{filter}: " + ", ".join(f"{metric} {json.dumps(value)}" for metric, value in of_filter.items())
+        for filter, of_filter in found.items()
+        if isinstance(of_filter, dict)
+    ]
+    return "\n".join(lines)
+
+
+def _other_texts(parts: object) -> list[str] | None:
+    """The texts of a request that was asked several times, but for the first."""
+    if not isinstance(parts, list):
+        return None
+    return [str(part["text"]) for part in parts[1:] if isinstance(part, dict) and part.get("text")]
 
 
 def _packed(

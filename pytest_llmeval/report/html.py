@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from pytest_llmeval.compare import Comparison
 from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report import charts, figures, views
+from pytest_llmeval.report import charts, figures, taskscores, views
 from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.report.folder import encode, replacing, writing
 from pytest_llmeval.report.judged import agreement_lines, judge_line
@@ -133,6 +133,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
     environment.globals["agreement"] = agreement_lines
+    environment.globals |= {"task_rows": taskscores.rows, "task_header": taskscores.HEADER}
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,

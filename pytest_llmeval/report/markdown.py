@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmeval.errors import one_line
 from pytest_llmeval.gate import Verdict
+from pytest_llmeval.report import taskscores
 from pytest_llmeval.report.judged import agreement_lines, judge_line
 from pytest_llmeval.report.summary import Group, Part, Result, outline
 from pytest_llmeval.report.terminal import error_groups
@@ -96,6 +97,7 @@ def _result(result: Result) -> list[str]:
         "The accuracy of a group, and of all, is the mean over its questions.",
         "",
         *_table(header, "l" + "r" * (len(header) - 1), rows),
+        *_task_scores(result),
     ]
 
 
@@ -120,6 +122,16 @@ def _circular(result: Result) -> list[str]:
 def _judge(result: Result) -> list[str]:
     told = [judge_line(result.judged, result.info.judge), *agreement_lines(result.agreement)]
     return [f"- {escape(line)}" for line in told if line is not None]
+
+
+def _task_scores(result: Result) -> list[str]:
+    """The numbers of lm-evaluation-harness' tasks."""
+    given = result.task_scores
+    if given is None:
+        return []
+    cells = [[escape(cell) for cell in row.cells] for row in taskscores.rows(given)]
+    table = _table(taskscores.HEADER, "l" * (len(taskscores.HEADER) - 2) + "rr", cells)
+    return ["", f"As lm-eval {escape(given.library)} reports it:", "", *table]
 
 
 def _repeats(result: Result) -> list[str]:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from pytest_llmeval.report.folder import QUESTIONS, encode, replacing, trouble, writing
-from pytest_llmeval.types import Record
+from pytest_llmeval.types import Completion, Record
 
 __all__ = ["QUESTIONS", "QuestionLog", "merge", "read_questions", "record_json"]
 
@@ -79,6 +79,12 @@ def record_json(record: Record) -> dict[str, Any]:
     if record.judgement is not None:
         told = asdict(record.judgement)
         rarely["judgement"] = {**told, "latency_s": _finite(round(record.judgement.latency_s, 6))}
+    if record.metrics:
+        rarely["metrics"] = record.metrics
+    if record.completion.greedy:
+        rarely["greedy"] = dict(record.completion.greedy)
+    if record.completion.parts:
+        rarely["parts"] = [_part_json(part) for part in record.completion.parts]
     return {
         "id": record.id,
         "nodeid": record.nodeid,
@@ -117,6 +123,17 @@ def _answer_json(record: Record) -> dict[str, Any]:
         "dropped_shots": completion.dropped_shots,
         "notes": list(completion.notes),
         "error": completion.error,
+    }
+
+
+def _part_json(part: Completion) -> dict[str, Any]:
+    """What of a part is not in the whole's sums."""
+    return {
+        "prompt": part.prompt,
+        "text": part.text,
+        "finish_reason": part.finish_reason,
+        "scores": {label: _finite(score) for label, score in part.scores.items()},
+        "greedy": dict(part.greedy),
     }
 
 

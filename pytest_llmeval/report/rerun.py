@@ -29,8 +29,9 @@ _KEPT = {
     "data-dir",
     "cache-dir",
     "replay",
+    "lm-eval-path",
 } | {option.name for option in OPTIONS if option.model}
-_PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pytest_llmeval.report.folder import RESULTS, write_text
 from pytest_llmeval.report.judged import agreement_json, judge_json
 from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.report.summary import Circular, Group, Part, Repeats, Result, outline
+from pytest_llmeval.report.taskscores import scores_json
 
 if TYPE_CHECKING:
     from pytest_llmeval.compare import Comparison
@@ -143,6 +144,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "cached": result.cached,
         "judge": judge_json(result.judged, info.judge),
         "agreement": agreement_json(result.agreement),
+        **({} if result.task_scores is None else {"lm_eval": scores_json(result.task_scores)}),
     }
 
 

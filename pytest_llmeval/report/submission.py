@@ -60,6 +60,8 @@ def write_submissions(folder: Path) -> list[Path]:
     found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     with writing(folder):
         for row in read_questions(folder / QUESTIONS):
+            if "metrics" in row:  # its benchmark has scored it itself
+                continue
             if row.get("outcome") == Outcome.ANSWERED.value and row.get("answer") is not None:
                 subjects = found.setdefault((str(row["model"]), str(row["benchmark"])), {})
                 key = str(row["id"]).removeprefix(f"{row['benchmark']}/{row['subject']}/")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_llmeval.lm_eval.scores import TaskScores
 from pytest_llmeval.report.judged import Agreement, Judged, JudgeInfo, agreement
 from pytest_llmeval.stats import (
     Counts,
@@ -215,7 +216,8 @@ class Result:
     """One model on one benchmark.
 
     ``questions_per_s`` is over the wall time in which these questions were finished, loading the
-    model included. ``cached`` is the number of answers that were not asked for anew.
+    model included. ``cached`` is the number of answers that were not asked for anew. ``task_scores`` are
+    the numbers that lm-evaluation-harness would report of its tasks.
     """
 
     model: str
@@ -236,6 +238,7 @@ class Result:
     circular: Circular | None = None
     judged: Judged | None = None
     agreement: Agreement | None = None
+    task_scores: TaskScores | None = None
 
     @property
     def benchmark(self) -> str:

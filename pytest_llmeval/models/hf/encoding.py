@@ -39,11 +39,12 @@ class Encoded:
         """What is said when there is no memory for it alone."""
         return RequestFailed(f"out of memory with {self.size} tokens")
 
-    def scored(self, scores: Mapping[str, float]) -> Completion:
-        """The completion with the choices' log-probabilities."""
+    def scored(self, scores: Mapping[str, float], greedy: Mapping[str, bool]) -> Completion:
+        """The completion with the choices' log-probabilities, and which of them are what it would write."""
         return replace(
             self.note,
             scores=scores,
+            greedy=greedy,
             finish_reason="scored",
             prompt_tokens=len(self.ids),
             completion_tokens=0,
@@ -60,6 +61,21 @@ class Encoder:
     def __init__(self, tokenizer: Any, context: int | None) -> None:
         self._tokenizer = tokenizer
         self._context = context
+
+    def pieces(self, request: Request) -> tuple[Encoded, ...]:
+        """The request as tokens: one, or several whose scores are to be added up.
+
+        Raises ``RequestFailed`` for what can't be asked.
+        """
+        if not request.lm_eval:
+            return (self.encode(request),)
+        from pytest_llmeval.models.hf import as_lm_eval
+
+        if request.rolling:
+            return as_lm_eval.rolling(self, request, self._context)
+        if request.choices:
+            return as_lm_eval.scored(self, request, self._context)
+        return (as_lm_eval.written(self, request, self._context),)
 
     def encode(self, request: Request) -> Encoded:
         """The request's tokens, with the earliest shots left out as far as the context demands.
@@ -97,7 +113,7 @@ class Encoder:
     def _tokens(self, prompt: Prompt, request: Request) -> tuple[Tokens, dict[str, Tokens], str]:
         """Ids of the prompt, of each choice after it, and a note where turns were joined as text."""
         if request.choices:
-            head, tails = self._pairs(prompt.text, request.choices)
+            head, tails = self.pairs(prompt.text, request.choices)
             if not all(tails.values()):
                 raise RequestFailed(f"a choice has no token of its own after the prompt: {one_line(tails)}")
             return head, tails, ""
@@ -108,9 +124,16 @@ class Encoder:
             )
             return tuple(ids), {}, ""
         note = "no chat template: turns joined as text" if isinstance(prompt, ChatPrompt) else ""
-        return tuple(self._encode(prompt.text)), {}, note
+        return tuple(self.tokens(prompt.text)), {}, note
 
-    def _encode(self, text: str) -> list[int]:
+    @property
+    def start(self) -> int:
+        """The token that stands before a text that nothing else stands before."""
+        first, last = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        token: int = last if first is None else first
+        return token
+
+    def tokens(self, text: str) -> list[int]:
         """As lm-eval: the tokenizer's own special tokens, but no second one of what the text begins with."""
         first = self._tokenizer.bos_token or self._tokenizer.eos_token
         if first and text.startswith(first):
@@ -119,34 +142,48 @@ class Encoder:
             ids = self._tokenizer.encode(text)
         return ids
 
-    def _pairs(self, context: str, choices: Mapping[str, str]) -> tuple[Tokens, dict[str, Tokens]]:
+    def pairs(self, context: str, choices: Mapping[str, str]) -> tuple[Tokens, dict[str, Tokens]]:
         """Context and choices, cut where the context alone ends; blanks move to the choices."""
         bare = context.rstrip()
         blanks = context[len(bare) :]
         if not bare:
-            tokenizer = self._tokenizer
-            start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-            return (start,), {
-                label: tuple(tokenizer.encode(blanks + choice, add_special_tokens=False))
+            return (self.start,), {
+                label: tuple(self._tokenizer.encode(blanks + choice, add_special_tokens=False))
                 for label, choice in choices.items()
             }
-        head = self._encode(bare)
+        head = self.tokens(bare)
         return tuple(head), {
-            label: tuple(self._encode(bare + blanks + choice)[len(head) :])
+            label: tuple(self.tokens(bare + blanks + choice)[len(head) :])
             for label, choice in choices.items()
         }
 
 
 class Writer:
-    """When a text ends, and what it says."""
+    """When a text ends, and what it says.
 
-    def __init__(self, tokenizer: Any, ends: Collection[int]) -> None:
+    ``ends`` are tokens that end it, ``listed`` those that the checkpoint itself calls so (None: the same).
+    """
+
+    def __init__(self, tokenizer: Any, ends: Collection[int], listed: Collection[int] | None = None) -> None:
         self._tokenizer = tokenizer
         self.ends = frozenset(ends)
+        self._listed = self.ends if listed is None else frozenset(listed)
+        self._own: dict[tuple[str, ...], frozenset[int]] = {}
+
+    def ends_of(self, request: Request) -> frozenset[int]:
+        """The tokens that end an answer to ``request``."""
+        if not request.lm_eval:
+            return self.ends
+        if request.stop not in self._own:
+            # a special token is not in the text, so that a stop string which is one must be seen before
+            added = self._tokenizer.added_tokens_decoder
+            stops = {id for id, token in added.items() if token.special and str(token) in request.stop}
+            self._own[request.stop] = self._listed | stops
+        return self._own[request.stop]
 
     def ended(self, encoded: Encoded, tokens: Sequence[int]) -> bool:
         """Whether the last of ``tokens`` ends the text: an end token, a stop string, or no room left."""
-        if tokens[-1] in self.ends or len(tokens) >= encoded.room:
+        if tokens[-1] in self.ends_of(encoded.request) or len(tokens) >= encoded.room:
             return True
         stops = encoded.request.stop
         if not stops:
@@ -157,7 +194,8 @@ class Writer:
 
     def completion(self, encoded: Encoded, tokens: Sequence[int]) -> Completion:
         """The text up to the first end token, the room or a stop string, and which of them it was."""
-        end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
+        ends = self.ends_of(encoded.request)
+        end = next((place for place, token in enumerate(tokens) if token in ends), None)
         ended = end is not None and end < encoded.room
         kept = list(tokens[: end if ended else encoded.room])
         text = self._tokenizer.decode(kept, skip_special_tokens=True)
@@ -175,11 +213,16 @@ class Writer:
 
 def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """All ids that end an answer: the model's, the tokenizer's, and ends of a turn in its template."""
-    listed = getattr(model.generation_config, "eos_token_id", None)
-    ends = set(listed if isinstance(listed, list) else [listed])
-    ends.add(tokenizer.eos_token_id)
+    ends = set(listed_ends(model, tokenizer))
     template = tokenizer.chat_template
     vocabulary = tokenizer.get_added_vocab()
     if isinstance(template, str):
         ends |= {vocabulary[name] for name in _TURN_ENDS if name in template and name in vocabulary}
+    return tuple(sorted(ends))
+
+
+def listed_ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The ids that model and tokenizer themselves say end an answer."""
+    listed = getattr(model.generation_config, "eos_token_id", None)
+    ends = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id}
     return tuple(sorted(end for end in ends if end is not None))

@@ -50,7 +50,7 @@ class PlainEngine:
         kinds: dict[object, list[_Asked]] = {}
         for job, encoded in jobs:
             request = encoded.request
-            kind = bool(request.choices), request.temperature, request.stop
+            kind = bool(request.choices), request.temperature, request.stop, request.lm_eval
             kinds.setdefault(kind, []).append((job, encoded))
         for rows in kinds.values():
             room = max(encoded.size - len(encoded.ids) for _, encoded in rows)
@@ -97,11 +97,13 @@ class PlainEngine:
         scores = self._last_log_probabilities(list(inputs), keep)
         completions = []
         for row in rows:
-            found = {}
+            found, greedy = {}, {}
             for label, tail in row.tails.items():
                 last = scores[inputs[(*row.ids, *tail[:-1])]][-len(tail) :]
                 found[label] = float(sum(of_place[token] for of_place, token in zip(last, tail, strict=True)))
-            completions.append(row.scored(found))
+                if row.request.lm_eval:
+                    greedy[label] = last.argmax(-1).tolist() == list(tail)
+            completions.append(row.scored(found, greedy))
         return completions
 
     def _last_log_probabilities(self, inputs: Sequence[tuple[int, ...]], keep: int) -> list[torch.Tensor]:
@@ -129,6 +131,7 @@ class PlainEngine:
         settings.do_sample = request.temperature > 0
         settings.temperature = request.temperature if settings.do_sample else None
         settings.stop_strings = list(request.stop) or None
+        settings.eos_token_id = sorted(self._writer.ends_of(request)) or None
         with torch.inference_mode():
             out = self._model.generate(
                 input_ids=ids,

@@ -10,6 +10,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
 
@@ -24,6 +25,8 @@ from pytest_llmeval.models.hf.prefixes import Planner
 from pytest_llmeval.models.hf.slots import Slots, SlotView
 from pytest_llmeval.types import Completion
 
+#: log-probabilities by label, and which of them the model would have written
+_Scored: TypeAlias = tuple[dict[str, float], dict[str, bool]]
 # texts that end leave room for others: when so many of the places are free, they are filled at once
 _REFILL_BELOW = 0.75
 
@@ -144,11 +147,11 @@ class SharedEngine:
             if placed.item.room:
                 self._rows.append(_Row(asked, placed, [next(written)]))
             else:
-                self._finish(placed.item.number, asked.encoded.scored(scores[placed.item.number]))
+                self._finish(placed.item.number, asked.encoded.scored(*scores[placed.item.number]))
         self._end_rows()
 
-    def _forward_pass(self, planned: Pass) -> tuple[dict[int, dict[str, float]], list[int]]:
-        """Scores of the choices of each item without room, and the first token of each with room."""
+    def _forward_pass(self, planned: Pass) -> tuple[dict[int, _Scored], list[int]]:
+        """What was scored of each item without room, and the first token of each with room."""
         device = self.forward.device
         ids = [token for segment in planned.segments for token in segment.tokens]
         positions = [
@@ -171,7 +174,7 @@ class SharedEngine:
 
     def _choice_scores(
         self, scoring: Sequence[Placed], logits: torch.Tensor, row_of: dict[int, int]
-    ) -> dict[int, dict[str, float]]:
+    ) -> dict[int, _Scored]:
         rows: list[int] = []
         tokens: list[int] = []
         sizes: list[int] = []
@@ -187,9 +190,15 @@ class SharedEngine:
         picked = logits[at, tensor_on(logits.device, tokens)] - logits.logsumexp(-1)[at]
         parts = iter(picked.double().tolist())
         sums = iter([sum(itertools.islice(parts, size)) for size in sizes])
+        asked = {placed.item.number: self._asked[placed.item.number].encoded for placed in scoring}
+        found = {number: {label: next(sums) for label in one.tails} for number, one in asked.items()}
+        if not any(one.request.lm_eval for one in asked.values()):
+            return {number: (scores, {}) for number, scores in found.items()}
+        same = iter((logits.argmax(-1)[at] == tensor_on(logits.device, tokens)).tolist())
+        whole = iter([all(list(itertools.islice(same, size))) for size in sizes])
         return {
-            placed.item.number: {label: next(sums) for label in self._asked[placed.item.number].encoded.tails}
-            for placed in scoring
+            number: (found[number], {label: next(whole) for label in one.tails})
+            for number, one in asked.items()
         }
 
     def _write_tokens(self) -> None:

@@ -601,6 +601,8 @@
       part.push(make("h4", "", `Judge ${plain(own.judge.judge)}: ${plain(own.judge.verdict || "no verdict")}`));
       if (own.judge.text) part.push(block(own.judge.text));
     }
+    for (const [at, text] of (own.others || []).entries()) part.push(make("h4", "", `Raw text ${at + 2}`), block(text));
+    if (own.metrics) part.push(make("h4", "", "Metrics of the task"), block(own.metrics));
     if (own.reasoning) {
       const fold = make("details");
       fold.append(make("summary", "quiet", "Reasoning"), block(own.reasoning));

@@ -1,0 +1,67 @@
+"""A task's ``generation_kwargs`` in the words of a ``Request``.
+
+As ``normalize_gen_kwargs`` in the library's ``models/utils.py`` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# in the order in which the library believes them
+_LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+_DEFAULT_LIMIT = 256
+_READ = {*_LIMITS, "until", "do_sample", "temperature"}
+#: what only says how to draw, and nothing where the likeliest token is taken
+_OF_SAMPLING = {"top_p", "top_k", "min_p", "typical_p", "seed"}
+#: values with which a parameter changes nothing
+_NEUTRAL: Mapping[str, tuple[object, ...]] = {
+    "num_beams": (1,),
+    "repetition_penalty": (1,),
+    "no_repeat_ngram_size": (0,),
+    "length_penalty": (1,),
+    "num_return_sequences": (1,),
+    "use_cache": (True,),
+    "top_p": (1,),
+    "top_k": (0, -1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How long a text may get, how it is drawn (0: the likeliest tokens), and what ends it."""
+
+    max_tokens: int
+    temperature: float
+    stop: tuple[str, ...]
+
+
+def generation(kwargs: Mapping[str, object]) -> Generation:
+    """What the kwargs say. Raises ValueError for what is none of it."""
+    until = kwargs.get("until") or []
+    stops = [until] if isinstance(until, str) else until
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
+        raise ValueError(f"until: {until!r} is no list of texts")
+    limits = [kwargs[name] for name in _LIMITS if kwargs.get(name) is not None]
+    max_tokens = int(str(limits[0])) if limits else _DEFAULT_LIMIT
+    temperature = float(str(kwargs.get("temperature") or 0.0))
+    if kwargs.get("do_sample") is False:
+        temperature = 0.0
+    return Generation(max_tokens, temperature, tuple(stop for stop in stops if stop))
+
+
+def problem(kwargs: Mapping[str, object]) -> str | None:
+    """Why texts cannot be written as the kwargs want it."""
+    try:
+        told = generation(kwargs)
+    except ValueError as error:
+        return f"generation_kwargs: {error}"
+    if told.max_tokens < 1 or told.temperature < 0:
+        return "generation_kwargs: the token limit must be above 0, the temperature not below"
+    ignored = _READ if told.temperature else _READ | _OF_SAMPLING
+    odd = [
+        f"{name}={value}"
+        for name, value in kwargs.items()
+        if name not in ignored and value is not None and value not in _NEUTRAL.get(name, ())
+    ]
+    return f"generation_kwargs: {', '.join(odd)} cannot be had here" if odd else None
