@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 
 import pytest
 
-from pytest_llmeval.fixtures import LLM, Models
+from pytest_llmeval.fixtures import Models
+from pytest_llmeval.llm import LLM
 from pytest_llmeval.types import Question
 
 _MAY_NOT_RUN = ("skip", "skipif", "xfail")

@@ -15,7 +15,8 @@ from _pytest.outcomes import Failed
 
 from pytest_llmeval.collect import model_of, question_of
 from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
-from pytest_llmeval.fixtures import LLM, Asked, set_up_llm
+from pytest_llmeval.fixtures import set_up_llm
+from pytest_llmeval.llm import LLM, Asked
 from pytest_llmeval.lookahead import LookAhead
 from pytest_llmeval.report.judged import Judged
 from pytest_llmeval.state import STATE, State

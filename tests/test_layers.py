@@ -42,6 +42,8 @@ PYTEST = {
     "lookahead",
     "collect",
     "fixtures",
+    "llm",
+    "replayed",
     "showing",
     "xdist",
     "scheduler",

@@ -388,11 +388,11 @@ def test_waiting_for_the_first_answer_is_told(pytester: pytest.Pytester, tiny: P
     pytester.makeconftest(
         """
         import time
-        from pytest_llmeval import fixtures
+        from pytest_llmeval import llm
         from pytest_llmeval.models.base import run_batches
         from pytest_llmeval.types import Completion
 
-        fixtures._SAY_WAITING_AFTER_S = 0.01
+        llm._SAY_WAITING_AFTER_S = 0.01
 
         class Slow:
             window = 8
