@@ -17,6 +17,11 @@ _BUILT_IN = (
     ("openai:NAME", "a model behind an OpenAI-compatible API (--llm-base-url)"),
 )
 
+_ANY_BENCHMARK = (
+    ("FOLDER_OR_FILE", "your own questions: csv, jsonl or parquet (--llm-new-benchmark=NAME writes a folder)"),
+    ("lm-eval:TASK", "a task or group of lm-evaluation-harness (extra lm-eval)"),
+)
+
 
 def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     """Models and benchmarks of which a line has any of ``words`` in it, ignoring case."""
@@ -77,4 +82,4 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         groups = f"; groups {', '.join(one.groups)}" if one.groups else ""
         count = subjects if one.subjects else "own questions"
         lines.append((name, f"{one.title}: {count}, splits {', '.join(one.splits)}{groups}"))
-    return lines
+    return [*lines, *_ANY_BENCHMARK]

@@ -351,7 +351,7 @@ def test_list(pytester: pytest.Pytester) -> None:
     assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
     everything = pytester.runpytest_subprocess("--llm-list").stdout
     gsm8k = "  gsm8k *GSM8K: 1 subject, splits test, train"
-    everything.fnmatch_lines([gsm8k, "runs:", "  other  model cloud; limit 1"])
+    everything.fnmatch_lines([gsm8k, "  lm-eval:TASK *", "runs:", "  other  model cloud; limit 1"])
     assert "secret" not in everything.str()
 
 
