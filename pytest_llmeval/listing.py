@@ -18,7 +18,7 @@ _BUILT_IN = (
 )
 
 _ANY_BENCHMARK = (
-    ("FOLDER_OR_FILE", "your own questions: csv, jsonl or parquet (--llm-new-benchmark=NAME writes a folder)"),
+    ("FOLDER_OR_FILE", "your own questions: csv, jsonl, parquet (--llm-new-benchmark=NAME writes a folder)"),
     ("lm-eval:TASK", "a task or group of lm-evaluation-harness (extra lm-eval)"),
 )
 
