@@ -29,6 +29,7 @@ _MOUNT_SETATTR = 442  # of every architecture; Linux 5.12
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _NOBODY = 65534
 _IN, _OUT = 3, 4
+_OLD = "/.llmeval-old"
 _SYSTEM = (
     "/usr",
     "/bin",
@@ -185,6 +186,9 @@ def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
     """A root of its own: the system's programs and Python read-only, and an empty /tmp in memory."""
     libc.mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     libc.mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=755")
+    os.mkdir(root + "/tmp")  # first of all: Python's own folder may be in it
+    options = f"size={disk_mb}m,nr_inodes=4096,mode=1777"
+    libc.mount("tmpfs", root + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     seen: list[str] = []
     for path in (*_SYSTEM, *visible):
         if not os.path.exists(path) or any(os.path.commonpath([path, other]) == other for other in seen):
@@ -203,14 +207,11 @@ def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
         open(root + path, "x").close()
         libc.mount(path, root + path, None, _MS_BIND)
         libc.read_only(root + path, devices=True)
-    os.mkdir(root + "/tmp")
-    options = f"size={disk_mb}m,nr_inodes=4096,mode=1777"
-    libc.mount("tmpfs", root + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
-    os.mkdir(root + "/old")
-    libc.pivot_root(root, root + "/old")
+    os.mkdir(root + _OLD)
+    libc.pivot_root(root, root + _OLD)
     os.chdir("/")
-    libc.unmount("/old")
-    os.rmdir("/old")
+    libc.unmount(_OLD)
+    os.rmdir(_OLD)
     libc.mount("none", "/", None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
     os.chdir("/tmp")
 

@@ -157,12 +157,13 @@ def _visible() -> list[str]:
     """Where this Python and its packages are, also where links lead. Raises ``SandboxFailed``."""
     folders = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
     found = [place for folder in folders for place in (os.path.abspath(folder), os.path.realpath(folder))]
-    home = os.path.realpath(os.path.expanduser("~"))
+    hidden = {"the home folder": os.path.realpath(os.path.expanduser("~")), "the temporary files": "/tmp"}
     for place in found:
-        if place not in ("/", "/usr") and os.path.commonpath([place, home]) == place:
-            raise SandboxFailed(
-                f"this Python is installed over the home folder ({place}), which must stay hidden"
-            )
+        for called, folder in hidden.items():
+            if place not in ("/", "/usr") and os.path.commonpath([place, folder]) == place:
+                raise SandboxFailed(
+                    f"this Python is installed over {called} ({place}), which must stay hidden"
+                )
     found.append(os.path.realpath(sys.executable))
     return list(dict.fromkeys(place for place in found if place != "/"))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -353,6 +355,30 @@ def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
     monkeypatch.setenv("HOME", str(tmp_path / "real" / "me"))
     with pytest.raises(SandboxFailed, match=r"installed over the home folder \(.*real\)"):
         sandbox._visible()
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setattr(sys, "prefix", "/tmp")
+    with pytest.raises(SandboxFailed, match=r"installed over the temporary files \(/tmp\)"):
+        sandbox._visible()
+
+
+@shut_in
+def test_python_may_lie_among_the_temporary_files() -> None:
+    code = (
+        "from pytest_llmeval import sandbox\n"
+        "print(sandbox.why_not())\n"
+        'print(sandbox.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder + "/venv"], check=True)
+        done = subprocess.run(
+            [folder + "/venv/bin/python", "-c", code],
+            env={"PYTHONPATH": str(Path(sandbox.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+    assert done.stdout.split("\n") == ["None", "Verdict(passed=True, reason='')", ""], done
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux'")
@@ -400,9 +426,6 @@ def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     )
     if seen.returncode != 0 or not os.access(package, os.R_OK):
         pytest.skip("no Python that every user may run")
-    import shutil
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         shutil.copytree(
