@@ -37,7 +37,7 @@ logic = {name = "Logic", zh = "逻辑", groups = ["thought"]}
 """
 ABCD = " A. {{ A }} B. {{ B }} C. {{ C }} D. {{ D }}"
 HEADER = "id,question,A,B,C,D,answer\n"
-ROW = "{},会飞的是？,麻雀,二,三,四,A\n"
+ROW = "{0},会飞的是 {0}？,麻雀,二,三,四,A\n"  # no two alike: the second would come from the store
 GOOD = HEADER + ROW.format(0) + ROW.format(1)
 BIRDS = "tiny/data/val/birds_val.csv"
 SHOTS = "tiny/data/dev/birds_dev.csv"
@@ -585,7 +585,8 @@ TABLE = [
 
 def prepare(folder: Path, bad: Bad) -> None:
     files: dict[str, str | bytes | None] = {
-        f"tiny/data/{split}/{subject}_{split}.csv": HEADER + ROW.format(0) + (ROW.format(1) if more else "")
+        f"tiny/data/{split}/{subject}_{split}.csv": HEADER
+        + (ROW.format(0) + (ROW.format(1) if more else "")).replace("？", f" {subject}？")
         for split, more in (("dev", False), ("val", True))
         for subject in ("birds", "logic")
     }
