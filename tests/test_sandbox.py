@@ -119,9 +119,9 @@ assert open("mine").read() == "x"
     assert judged("", code.replace("PYTHON", repr(python))) == Verdict(True)
     full = "with open('big', 'wb') as file:\n    for _ in range(100): file.write(b'x' * 1_000_000)\n"
     assert "OSError" in judged(full).reason or "ended" in judged(full).reason
-    many = "for n in range(100):\n    open(f'f{n}', 'wb').write(b'x' * 1_000_000)\n"
+    many = "for n in range(100):\n    open(f'own{n}', 'wb').write(b'x' * 1_000_000)\n"
     assert "No space left" in judged(many).reason
-    inodes = "for n in range(10_000): open(f'f{n}', 'w').close()\n"
+    inodes = "for n in range(10_000): open(f'own{n}', 'w').close()\n"
     assert "No space left" in judged(inodes).reason
 
 
