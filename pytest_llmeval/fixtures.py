@@ -15,11 +15,11 @@ from pytest_llmeval.state import is_worker
 from pytest_llmeval.types import Completion, JudgeConfig, Judgement, ModelConfig
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Suite
     from pytest_llmeval.engine import Engine
     from pytest_llmeval.judging import Judge
     from pytest_llmeval.models.base import Model
     from pytest_llmeval.store import Store
+    from pytest_llmeval.suite import Suite
 
 _WHAT_IT_DOES = "a local model is loading, a server is thinking"
 

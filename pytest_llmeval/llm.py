@@ -25,10 +25,10 @@ from pytest_llmeval.types import (
 )
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Scorer, Suite
     from pytest_llmeval.engine import Engine
     from pytest_llmeval.judging import Judge, Pending
     from pytest_llmeval.models.base import Job
+    from pytest_llmeval.suite import Scorer, Suite
 
 _SAY_WAITING_AFTER_S = 3.0
 _SAY_AGAIN_AFTER_S = 10.0

@@ -21,7 +21,6 @@ from pytest_llmeval.state import STATE, State, is_controller, is_worker, worker_
 from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Suite
     from pytest_llmeval.config import File, Settings
     from pytest_llmeval.extract import Extractor
     from pytest_llmeval.metrics import Metric
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.replay import Earlier
     from pytest_llmeval.report.runs import Run
     from pytest_llmeval.store import Store
+    from pytest_llmeval.suite import Suite
 
 __all__ = ["llm"]
 

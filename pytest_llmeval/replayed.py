@@ -10,9 +10,9 @@ from pytest_llmeval.llm import LLM, Asked, Key, response_of
 from pytest_llmeval.types import Completion, Judgement, ModelConfig, Question
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Suite
     from pytest_llmeval.engine import Engine
     from pytest_llmeval.judging import Judge
+    from pytest_llmeval.suite import Suite
 
 
 class ReplayedLLM(LLM):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_llmeval.collect import Suite
     from pytest_llmeval.config import Settings
     from pytest_llmeval.fixtures import Models
     from pytest_llmeval.replay import Earlier
     from pytest_llmeval.report.runs import Run
+    from pytest_llmeval.suite import Suite
 
 
 @dataclass(slots=True)

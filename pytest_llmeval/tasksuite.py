@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval import benchmark as benchmarks
-from pytest_llmeval.collect import Suite, select
 from pytest_llmeval.errors import UserError
 from pytest_llmeval.lm_eval import asking, judging, scores, tasks
 from pytest_llmeval.permute import Ordering
 from pytest_llmeval.report.questions import QUESTIONS, read_questions
 from pytest_llmeval.report.summary import BenchmarkInfo
+from pytest_llmeval.suite import Suite, select
 from pytest_llmeval.types import Completion, ModelConfig, Question, Request, Scored
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class _Documents:
         temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
-        """See ``collect.Builder``."""
+        """See ``suite.Builder``."""
         try:
             return self._plan(question, asking.Given(max_tokens, temperature, tuple(stop)))[0].request
         except UserError as error:
             raise UserError(f"{question.id}: {error}") from None
 
     def score(self, question: Question, completion: Completion, model: ModelConfig) -> Scored:
-        """See ``collect.Scorer``."""
+        """See ``suite.Scorer``."""
         given = asking.Given(model.max_tokens, model.temperature, model.stop)
         planned, instances = self._plan(question, given)
         repeats = [instance.repeats or 1 for instance in instances]
@@ -63,7 +63,7 @@ class _Documents:
 def load_task_suite(
     name: str, settings: Settings, only: Collection[str] | None = None
 ) -> tuple[Suite, tuple[str, ...]]:
-    """The suite of ``lm-eval:TASK``, as ``collect.load_suite`` gives that of a folder.
+    """The suite of ``lm-eval:TASK``, as ``suite.load_suite`` gives that of a folder.
 
     Raises ``UserError``.
     """

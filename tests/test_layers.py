@@ -41,6 +41,7 @@ PYTEST = {
     "recorder",
     "lookahead",
     "collect",
+    "suite",
     "fixtures",
     "llm",
     "replayed",
