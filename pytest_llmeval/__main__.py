@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_llmeval.config import default_cache_dir
-from pytest_llmeval.errors import UserError, one_line
-from pytest_llmeval.store import FILE_NAME, Store
+from pytest_llmeval.config.settings import default_cache_dir
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.runtime.store import FILE_NAME, Store
 
 _DAY_S = 86_400
 
@@ -79,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bool, most: int) -> list[str]:
     """Lines on what changed from one finished run to another. Raises ``UserError``."""
     from pytest_llmeval.report.comparison import comparison_json, lines
-    from pytest_llmeval.report.runs import compare_runs, read_run
     from pytest_llmeval.report.text import can_draw
+    from pytest_llmeval.results.runs import compare_runs, read_run
 
     folder = reports_dir.expanduser()
     runs = [read_run(given, folder, Path(), name) for given, name in ((before, "A"), (after, "B"))]

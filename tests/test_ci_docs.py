@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 
-import ci_recipes
 import pytest
 
-from pytest_llmeval.gate import parse
-from pytest_llmeval.options import OPTIONS
+from pytest_llmeval.analysis.gate import parse
+from pytest_llmeval.config.options import OPTIONS
+from tests.support import ci_recipes as ci_recipes
 
 KNOWN = {f"--llm-{option.name}": option for option in OPTIONS}
 COMMANDS = [
@@ -24,7 +24,7 @@ COMMANDS = [
 
 
 def test_every_block_of_yaml_is_a_whole_file() -> None:
-    text = ci_recipes.DOCS.read_text("utf-8")
+    text = ci_recipes.RECIPES.read_text("utf-8")
     assert len(ci_recipes.files()) == text.count("```yaml") == 4
     assert [path for path in ci_recipes.files() if "gitlab" in path] == [".gitlab-ci.yml"]
 

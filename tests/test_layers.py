@@ -9,68 +9,45 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "pytest_llmeval"
-GROUND = {"types", "errors", "options", "config", "urls"}
-PURE = {
-    "benchmark",
-    "catalog",
-    "own",
-    "scaffold",
-    "data",
-    "download",
-    "prompt",
-    "extract",
-    "metrics",
-    "kinds",
-    "stats",
-    "compare",
-    "tolerance",
-    "gate",
-    "vote",
-    "lm_eval",
-    "slices",
-    "permute",
-    "sandbox",
-    "jail",
-}
-MIDDLE = {"engine", "judging", "listing", "store", "replay", "__main__"}
-PYTEST = {
+from tests.support.paths import PACKAGE
+
+#: the folders of the package from the top down: each may import from those below it, never from those above
+LAYERS = (
     "plugin",
-    "progress",
-    "session",
-    "recorder",
-    "lookahead",
-    "collect",
-    "suite",
-    "fixtures",
-    "llm",
-    "replayed",
-    "showing",
-    "xdist",
-    "scheduler",
-    "state",
-    "hookspec",
-    "selection",
-    "tasksuite",
+    "runtime",
+    "report",
+    "lm_eval",
+    "suites",
+    "results",
+    "models",
+    "scoring",
+    "analysis",
+    "config",
+    "core",
+)
+#: libraries that only some modules import, and always when first used
+OWNERS = {
+    "pytest": ("plugin",),
+    "_pytest": ("plugin",),
+    "xdist": ("plugin",),
+    "torch": ("models.hf", "models.smollm2"),
+    "transformers": ("models.hf", "models.smollm2"),
+    "openai": ("models.openai.transport",),
+    "httpx2": ("models.openai.transport",),
+    "lm_eval": ("lm_eval.tasks", "lm_eval.scores"),
+    "ray": ("models.ray.driver",),
 }
-WITHOUT_TORCH = {
-    "models.hf.passes",
-    "models.hf.prefixes",
-    "models.hf.batching",
-    "models.hf.encoding",
-    "models.hf.fingerprint",
-}
-
-
-def layer(module: str) -> int:
-    first = module.split(".")[0]
-    for level, names in enumerate((GROUND, PURE, {"models"}, MIDDLE | {"report"}, PYTEST)):
-        if first in names:
-            return level
-    raise AssertionError(f"module {module} has no layer: put it in one, here and in ARCHITECTURE.md")
+#: modules of ``models.hf`` that plan and encode, and need no torch for it
+WITHOUT_TORCH = {"models.hf.passes", "models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
+MODULES = sorted(
+    path.relative_to(PACKAGE)
+    for path in PACKAGE.rglob("*.py")
+    if len(path.relative_to(PACKAGE).parts) > 1 and "benchmarks" not in path.parts
+)
 
 
 def imports(path: Path) -> set[str]:
+    """All modules and names that a file imports, at its top or inside of functions."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -81,30 +58,40 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" and "benchmarks" not in p.parts)
+def dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_point_down(path: Path) -> None:
-    module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-    own = layer(module)
-    for name in imports(path):
-        top = name.split(".")[0]
-        if name.startswith("pytest_llmeval.") and name.count(".") >= 1:
-            target = name.removeprefix("pytest_llmeval.")
-            if target.split(".")[0] in GROUND | PURE | MIDDLE | PYTEST | {"models", "report"}:
-                assert layer(target) <= own, f"{module} imports {target}"
-        if top in ("pytest", "_pytest"):
-            assert own == 4, f"{module} imports pytest"
-        if top in ("torch", "transformers"):
-            assert module.startswith("models.hf.") or module == "models.smollm2", f"{module} imports {top}"
-            assert module not in WITHOUT_TORCH, f"{module} imports {top}"
-        if top in ("openai", "httpx2"):
-            assert module == "models.transport"
-        if top == "lm_eval":
-            assert module in ("lm_eval.tasks", "lm_eval.scores"), f"{module} imports {name}"
-        if top == "ray":
-            assert module == "models.cluster.driver"
+    module = dotted(path)
+    own = LAYERS.index(path.parts[0])
+    for name in imports(PACKAGE / path):
+        if name.startswith("pytest_llmeval."):
+            folder = name.split(".")[1]
+            assert folder in LAYERS, f"{module} imports {name}, which is in no layer"
+            assert LAYERS.index(folder) >= own, f"{module} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_each_library_has_its_owner(path: Path) -> None:
+    module = dotted(path)
+    for name in imports(PACKAGE / path):
+        owners = OWNERS.get(name.split(".")[0])
+        if owners is not None:
+            assert any(f"{module}.".startswith(f"{owner}.") for owner in owners), f"{module} imports {name}"
+            assert name.split(".")[0] != "torch" or module not in WITHOUT_TORCH
+
+
+def test_no_module_imports_itself_through_another() -> None:
+    graph = {
+        dotted(path): {name.removeprefix("pytest_llmeval.") for name in imports(PACKAGE / path)}
+        for path in MODULES
+    }
+    graph = {module: {name for name in names if name in graph} - {module} for module, names in graph.items()}
+    while leaves := {module for module, names in graph.items() if not names}:
+        graph = {module: names - leaves for module, names in graph.items() if module not in leaves}
+    assert not graph, f"import circles among {', '.join(sorted(graph))}"
 
 
 def test_an_unrelated_project_loads_nothing_else(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.__main__ import main
-from pytest_llmeval.store import FILE_NAME, Store
-from pytest_llmeval.types import Completion
+from pytest_llmeval.core.types import Completion
+from pytest_llmeval.runtime.store import FILE_NAME, Store
 
 
 @pytest.fixture

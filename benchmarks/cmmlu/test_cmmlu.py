@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmeval.fixtures import LLM
-from pytest_llmeval.types import Question
+from pytest_llmeval.core.types import Question
+from pytest_llmeval.runtime.pool import LLM
 
 
 @pytest.mark.llmeval("cmmlu")

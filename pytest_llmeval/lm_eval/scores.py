@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.errors import one_line
+from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.lm_eval.values import source_of, unpack
 
 if TYPE_CHECKING:

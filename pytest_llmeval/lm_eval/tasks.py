@@ -19,10 +19,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.errors import UserError, one_line, unknown
+from pytest_llmeval.core.errors import UserError, one_line, unknown
+from pytest_llmeval.core.types import Mode
 from pytest_llmeval.lm_eval import generation
 from pytest_llmeval.lm_eval.names import PREFIX
-from pytest_llmeval.types import Mode
 
 #: the first version whose ``TaskManager.load`` and groups this is written for
 LEAST = (0, 4, 13)

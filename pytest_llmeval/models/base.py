@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from pytest_llmeval.errors import ModelUnusable, RequestFailed, one_line
-from pytest_llmeval.types import Completion, Request
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.core.types import Completion, Request
 
 
 @runtime_checkable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models.base import Job, Jobs, run_batches
-from pytest_llmeval.types import Completion, Request
 
 
 def answer(request: Request) -> Completion:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 
+from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.base import Job
-from pytest_llmeval.types import Completion
 
 
 def gather(whole: Job, parts: Sequence[Job], merge: Callable[[Sequence[Completion]], Completion]) -> Job:

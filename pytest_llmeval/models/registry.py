@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmeval.config import BACKENDS
-from pytest_llmeval.errors import unknown
+from pytest_llmeval.config.settings import BACKENDS
+from pytest_llmeval.core.errors import unknown
+from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.base import Model
-from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.serving.process import Running
@@ -23,7 +23,7 @@ def make_model(
     A server that is started leaves its log in ``log_dir``; ``running`` is one that another process started.
     """
     if config.ray is not None:
-        from pytest_llmeval.models.ray_model import RayModel
+        from pytest_llmeval.models.ray.backend import RayModel
 
         return RayModel(config, cache_dir, log_dir)
     if config.backend == "echo":
@@ -31,11 +31,11 @@ def make_model(
 
         return EchoModel()
     if config.backend == "openai":
-        from pytest_llmeval.models.openai_api import OpenAIModel
+        from pytest_llmeval.models.openai.backend import OpenAIModel
 
         return OpenAIModel(config)
     if config.backend == "hf":
-        from pytest_llmeval.models.huggingface import HuggingFaceModel
+        from pytest_llmeval.models.hf.backend import HuggingFaceModel
 
         return HuggingFaceModel(config)
     if config.backend == "smollm2":
@@ -43,7 +43,7 @@ def make_model(
 
         return SmolLM2Model(config, cache_dir)
     if config.backend == "serve":
-        from pytest_llmeval.models.served import ServedModel
+        from pytest_llmeval.models.serving.backend import ServedModel
 
         return ServedModel(config, log_dir, running)
     raise unknown("backend", config.backend, BACKENDS, where=f"model {config.name}")

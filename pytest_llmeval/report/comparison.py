@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmeval.compare import Change, Comparison, GroupChange, MacroChange, Moved, SubjectChange
-from pytest_llmeval.report.summary import outline
+from pytest_llmeval.analysis.compare import Change, Comparison, GroupChange, MacroChange, Moved, SubjectChange
+from pytest_llmeval.analysis.noninferiority import points
 from pytest_llmeval.report.terminal import Paint, plain
 from pytest_llmeval.report.text import clean, left, right, width_of, wrap
-from pytest_llmeval.tolerance import points
+from pytest_llmeval.results.summary import outline
 
 _GAP = "  "
 _LEAST_LABEL, _GOOD_LABEL = 12, 20

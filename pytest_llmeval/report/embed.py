@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.report.folder import encode
-from pytest_llmeval.report.questions import parse_line, placed_questions
-from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.summary import Result
-from pytest_llmeval.stats import mean
-from pytest_llmeval.types import Outcome
-from pytest_llmeval.vote import elected
+from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.stats import mean
+from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.question_log import parse_line, placed_questions
+from pytest_llmeval.results.rerun import Rerun
+from pytest_llmeval.results.run_folder import encode
+from pytest_llmeval.results.summary import Result
 
 _CHUNK_BYTES = 160_000
 _CHUNK_QUESTIONS = 100

@@ -20,18 +20,18 @@ from typing import IO
 import jinja2
 from markupsafe import Markup
 
-from pytest_llmeval.compare import Comparison
-from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report import charts, figures, taskscores, views
+from pytest_llmeval.analysis.compare import Comparison
+from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.report import charts, figures, task_scores, views
 from pytest_llmeval.report.embed import Questions, script_json
-from pytest_llmeval.report.folder import encode, replacing, writing
-from pytest_llmeval.report.judged import agreement_lines, judge_line
-from pytest_llmeval.report.questions import QUESTIONS
-from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.results import REPORT, RunInfo
-from pytest_llmeval.report.summary import Result
 from pytest_llmeval.report.terminal import error_groups
 from pytest_llmeval.report.text import clean
+from pytest_llmeval.results.judge_usage import agreement_lines, judge_line
+from pytest_llmeval.results.question_log import QUESTIONS
+from pytest_llmeval.results.rerun import Rerun
+from pytest_llmeval.results.results_json import REPORT, RunInfo
+from pytest_llmeval.results.run_folder import encode, replacing, writing
+from pytest_llmeval.results.summary import Result
 
 #: packed texts in one page; what is beyond goes into a further page (report-2.html, ...)
 PAGE_BYTES = 12_000_000
@@ -133,7 +133,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
     environment.globals["agreement"] = agreement_lines
-    environment.globals |= {"task_rows": taskscores.rows, "task_header": taskscores.HEADER}
+    environment.globals |= {"task_rows": task_scores.rows, "task_header": task_scores.HEADER}
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_llmeval.errors import one_line
-from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report import taskscores
-from pytest_llmeval.report.judged import agreement_lines, judge_line
-from pytest_llmeval.report.summary import Group, Part, Result, outline
+from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.core.errors import one_line
+from pytest_llmeval.report import task_scores
 from pytest_llmeval.report.terminal import error_groups
+from pytest_llmeval.results.judge_usage import agreement_lines, judge_line
+from pytest_llmeval.results.summary import Group, Part, Result, outline
 
 if TYPE_CHECKING:
-    from pytest_llmeval.compare import Comparison
+    from pytest_llmeval.analysis.compare import Comparison
 
 _MOST_MOVED = 20
 _HEADER = (
@@ -129,8 +129,8 @@ def _task_scores(result: Result) -> list[str]:
     given = result.task_scores
     if given is None:
         return []
-    cells = [[escape(cell) for cell in row.cells] for row in taskscores.rows(given)]
-    table = _table(taskscores.HEADER, "l" * (len(taskscores.HEADER) - 2) + "rr", cells)
+    cells = [[escape(cell) for cell in row.cells] for row in task_scores.rows(given)]
+    table = _table(task_scores.HEADER, "l" * (len(task_scores.HEADER) - 2) + "rr", cells)
     return ["", f"As lm-eval {escape(given.library)} reports it:", "", *table]
 
 

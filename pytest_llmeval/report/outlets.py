@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_llmeval.compare import Comparison
-from pytest_llmeval.gate import Verdict
-from pytest_llmeval.report.folder import write_text
-from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.results import REPORT, RunInfo
-from pytest_llmeval.report.summary import Result
+from pytest_llmeval.analysis.compare import Comparison
+from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.results.rerun import Rerun
+from pytest_llmeval.results.results_json import REPORT, RunInfo
+from pytest_llmeval.results.run_folder import write_text
+from pytest_llmeval.results.summary import Result
 
 SUMMARY = "summary.md"
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"

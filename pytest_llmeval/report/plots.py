@@ -10,10 +10,10 @@ from markupsafe import Markup
 from pytest_llmeval.report import charts, views
 from pytest_llmeval.report.embed import Questions
 from pytest_llmeval.report.figures import axis_count, axis_seconds
-from pytest_llmeval.report.folder import safe_name, write_text, writing
-from pytest_llmeval.report.questions import QUESTIONS
-from pytest_llmeval.report.rerun import Rerun
-from pytest_llmeval.report.summary import Result
+from pytest_llmeval.results.question_log import QUESTIONS
+from pytest_llmeval.results.rerun import Rerun
+from pytest_llmeval.results.run_folder import safe_name, write_text, writing
+from pytest_llmeval.results.summary import Result
 
 
 def write_plots(target: Path, folder: Path, results: Sequence[Result]) -> list[Path]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from pytest_llmeval.errors import one_line
+from pytest_llmeval.core.errors import one_line
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _DRAWN = _BLOCKS + "·–×…"

@@ -9,14 +9,14 @@ from itertools import combinations
 
 from markupsafe import Markup
 
-from pytest_llmeval.compare import Comparison, Moved
+from pytest_llmeval.analysis.compare import Comparison, Moved
+from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.report import charts
 from pytest_llmeval.report import comparison as compared
 from pytest_llmeval.report.charts import Mark, Row
 from pytest_llmeval.report.embed import Seen, Unit
 from pytest_llmeval.report.figures import axis_count, axis_seconds
-from pytest_llmeval.report.summary import BenchmarkInfo, Group, Part, Result, outline
-from pytest_llmeval.types import Outcome
+from pytest_llmeval.results.summary import BenchmarkInfo, Group, Part, Result, outline
 
 _MOST_LETTERS = 10
 _EXTREMES = 5

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval import catalog
+from pytest_llmeval.suites import catalog
 
 COLLECTED = 12_342  # C-Eval's test split
 ASKED = 10_000

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from timed import Cost, timed
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from faults import write_benchmark
-from server import Reply, Server, completion
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.support.api_server import Reply, Server, completion
+from tests.support.fault_server import write_benchmark
 
 _INSPECT_TASK = """
 from inspect_ai import Task, task

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from compare_lm_eval import turns
-from local import Local
 
-from pytest_llmeval.types import ChatPrompt, Message, Request
+from pytest_llmeval.core.types import ChatPrompt, Message, Request
+from tests.support.tiny_models import Local
 
 T = TypeVar("T")
 Tokens = list[int]

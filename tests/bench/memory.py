@@ -17,8 +17,8 @@ from pathlib import Path
 
 from timed import REPOSITORY
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from faults import write_benchmark
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.support.fault_server import write_benchmark
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 

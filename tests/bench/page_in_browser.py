@@ -15,11 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import pages
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pytest_llmeval.report.html import write_html
+from tests.support import pages as pages
 
 PAINT = "return performance.getEntriesByType('paint').at(-1).startTime"
 SCROLL = """

@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import ci_recipes
-from server import Reply, Server, completion
+from tests.support import ci_recipes as ci_recipes
+from tests.support.api_server import Reply, Server, completion
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"INTERNLM_API_KEY": "key", "DASHSCOPE_API_KEY": "key"}

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmeval.errors import RequestFailed
+from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models.hf.passes import Tokens
-from pytest_llmeval.types import Completion, Request
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.hf.encoding import Encoded, Encoder

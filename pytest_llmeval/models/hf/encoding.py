@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_llmeval.errors import RequestFailed, one_line
+from pytest_llmeval.core.errors import RequestFailed, one_line
+from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, shown
 from pytest_llmeval.models.hf.passes import Tokens
-from pytest_llmeval.types import ChatPrompt, Completion, Prompt, Request, shown
 
 # ends of a chat turn that some checkpoints forget to list as end tokens
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "<turn|>")

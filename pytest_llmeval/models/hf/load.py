@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.sharing import part
-from pytest_llmeval.types import ModelConfig
 
 if TYPE_CHECKING:
     import torch

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 
 import torch
 
+from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf.batching import plan_batches
 from pytest_llmeval.models.hf.encoding import Encoded, Writer
 from pytest_llmeval.models.hf.forward import is_out_of_memory
-from pytest_llmeval.types import Completion
 
 _Asked: TypeAlias = tuple[Job, Encoded]
 _MOST_ROWS = {"cpu": 16}

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pytest_llmeval.errors import one_line
+from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.copies import tensor_on
 from pytest_llmeval.models.hf.forward import Forward

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import torch
 
+from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.copies import tensor_on
@@ -23,7 +24,6 @@ from pytest_llmeval.models.hf.memory import Budgets
 from pytest_llmeval.models.hf.passes import Item, Pass, Placed
 from pytest_llmeval.models.hf.prefixes import Planner
 from pytest_llmeval.models.hf.slots import Slots, SlotView
-from pytest_llmeval.types import Completion
 
 #: log-probabilities by label, and which of them the model would have written
 _Scored: TypeAlias = tuple[dict[str, float], dict[str, bool]]

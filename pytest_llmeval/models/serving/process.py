@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_llmeval.errors import ModelUnusable, one_line
+from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models.serving import supervisor
 from pytest_llmeval.models.serving.presets import HOST
 

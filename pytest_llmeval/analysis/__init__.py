@@ -1,0 +1,1 @@
+"""Statistics and decisions as pure functions: intervals, comparisons, gates."""

@@ -1,0 +1,1 @@
+"""Options and llmeval.toml: declared once, read, merged and checked."""

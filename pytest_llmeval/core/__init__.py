@@ -1,0 +1,1 @@
+"""The vocabulary, errors and small facts that every other folder uses."""

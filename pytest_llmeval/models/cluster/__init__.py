@@ -1,1 +1,0 @@
-"""Replicas of a local model on a Ray cluster, behind ``models/ray_model.py``."""

@@ -1,0 +1,1 @@
+"""Replicas of a local model on a Ray cluster."""

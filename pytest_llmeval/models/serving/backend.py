@@ -1,0 +1,135 @@
+"""``--llm-model=serve:PRESET:PATH``: start an inference server, ask it, and stop it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+from pytest_llmeval.core.errors import ModelUnusable, one_line
+from pytest_llmeval.core.types import ModelConfig
+from pytest_llmeval.models import fingerprint
+from pytest_llmeval.models.base import Jobs, model_key
+from pytest_llmeval.models.hf import load
+from pytest_llmeval.models.openai.backend import OpenAIModel, answering
+from pytest_llmeval.models.openai.transport import need_sdk
+from pytest_llmeval.models.serving import presets
+from pytest_llmeval.models.serving.process import Running, Server, free_port
+
+START_TIMEOUT_S = 1800.0
+#: a server on this machine is slow where another's would be lost
+_TIMEOUT_S = 600.0
+
+
+class ServedModel:
+    """Asks the server that is ``running``, or else one that it starts itself, with the log in ``folder``.
+
+    ``status`` says, in words, what it is doing before it can answer.
+    """
+
+    def __init__(
+        self, config: ModelConfig, folder: Callable[[], Path], running: Running | None = None
+    ) -> None:
+        self.config = config
+        self.status: str | None = None
+        self._folder = folder
+        self._running = running
+        self._api = OpenAIModel(_as_api(config, ""))
+
+    @property
+    def window(self) -> int:
+        """That of the API."""
+        return self._api.window
+
+    def check(self) -> None:
+        """Preset, command and path; starts nothing. Raises ``ModelUnusable``."""
+        need_sdk()
+        words = presets.command(self.config, 0)
+        presets.executable(self.config, words[0])
+        if self.config.target:
+            self._source()
+
+    def identity(self) -> str:
+        """The preset or command, what is served, and the parameters of the requests."""
+        how = self.config.preset if self.config.command is None else one_line(self.config.command, 200)
+        return f"serve:{how}:{self.config.target}{self._api.parameters()}"
+
+    def store_key(self, digest: Callable[[Path], str]) -> str | None:
+        """The weights' contents, the command and the parameters; None where the weights are not known."""
+        if not self.config.target:
+            return None
+        source = load.pinned(self._source())
+        if source.revision is None and not Path(source.path).is_dir():
+            return None
+        package = presets.PRESETS[self.config.preset].package if self.config.preset else ""
+        version = ""
+        with suppress(metadata.PackageNotFoundError, ValueError):
+            version = metadata.version(package.partition("[")[0])
+        command = presets.template(self.config)
+        weights = fingerprint.weights(source, digest)
+        hardware = [self.config.device, self.config.dtype]
+        return model_key(
+            {**answering(self.config), "serve": [command, version], "weights": weights, "on": hardware}
+        )
+
+    def run(self, jobs: Jobs) -> None:
+        """Start the server unless it runs, answer jobs, and stop what was started."""
+        if self._running is not None:
+            self._ask(jobs, self._running, lambda: self._running is not None and self._running.ended)
+            return
+        server = self.launch()
+        try:
+            if self.await_ready(server, self._tell, lambda: jobs.closed):
+                self.status = None
+                self._ask(jobs, server.running, lambda: server.ended)
+        finally:
+            server.stop()
+
+    def _source(self) -> load.Source:
+        return load.find(self.config.target, f"serve:{self.config.preset or 'command'}")
+
+    def launch(self) -> Server:
+        """Start the server. Raises ``UserError``."""
+        port = free_port()
+        words = presets.command(self.config, port)
+        words[0] = presets.executable(self.config, words[0])
+        log = self._folder() / f"server-{re.sub(r'[^A-Za-z0-9._-]+', '_', self.config.name)}.log"
+        try:
+            server = Server(words, port, log)
+        except OSError as error:
+            raise ModelUnusable(
+                f"the server of model {self.config.name} cannot be started: {error}"
+            ) from None
+        self.status = f"starting {one_line(shlex.join(words), 160)} (its log: {log})"
+        return server
+
+    def await_ready(
+        self, server: Server, tell: Callable[[str], None], given_up: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """``Server.wait_until_ready`` for as long as this model may take."""
+        patience = self.config.start_timeout or START_TIMEOUT_S
+        return server.wait_until_ready(self.config.name, patience, tell, given_up)
+
+    def _tell(self, line: str) -> None:
+        self.status = line
+
+    def _ask(self, jobs: Jobs, running: Running, ended: Callable[[], bool]) -> None:
+        def lost() -> ModelUnusable | None:
+            return running.why_ended(self.config.name) if ended() else None
+
+        self._api = OpenAIModel(_as_api(self.config, running.url), lost=lost)
+        self._api.run(jobs)
+
+
+def _as_api(config: ModelConfig, url: str) -> ModelConfig:
+    return replace(
+        config,
+        backend="openai",
+        target=presets.model_name(config) if config.command or config.preset in presets.PRESETS else "",
+        base_url=url,
+        timeout=config.timeout or _TIMEOUT_S,
+    )

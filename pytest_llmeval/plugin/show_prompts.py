@@ -1,0 +1,51 @@
+"""``--llm-show-prompts``: what would be sent, and stop."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.types import ModelConfig, shown
+from pytest_llmeval.plugin.collect import question_of
+from pytest_llmeval.plugin.state import STATE
+from pytest_llmeval.runtime.pool import make_say
+
+
+class PromptShow:
+    """Prints the prompt of each selected question instead of running it."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of pytest's loop."""
+        config = session.config
+        state = config.stash[STATE]
+        say = make_say(config)
+        model = next(iter(state.models.configs.values()), ModelConfig("none", "none"))
+        seen, prompts = set(), 0
+        for item in session.items:
+            question = question_of(item)
+            if question is None or question.id in seen:
+                continue
+            seen.add(question.id)
+            say(f"=== {question.id}")
+            if question.problem is not None:
+                say(f"(cannot be asked: {question.problem})")
+                prompts += 1
+                continue
+            suite = state.suites[question.benchmark]
+            for order in suite.ordering.orders(question):
+                prompts += 1
+                if not suite.ordering.plain:
+                    say(f"--- choices in the order {' '.join(order)}")
+                try:
+                    request = suite.request(question, model, order)
+                except UserError as error:
+                    say(f"(cannot be asked: {error})")
+                    break
+                for part in request.parts or (request,):
+                    say(shown(part.prompt))
+                    if part.choices:
+                        said = "whole text" if part.rolling else "continuations"
+                        say(f"--- scored {said}: " + ", ".join(map(repr, part.choices.values())))
+        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was asked")
+        return True

@@ -1,0 +1,1 @@
+"""Controller and workers of pytest-xdist."""

@@ -1,0 +1,1 @@
+"""What a run found: records, counts, and the files that hold them."""

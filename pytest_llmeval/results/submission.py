@@ -1,0 +1,72 @@
+"""Answers to questions without gold answers, as their official site takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.question_log import QUESTIONS, read_questions
+from pytest_llmeval.results.run_folder import safe_name, write_text, writing
+
+
+def write_submission(
+    folder: Path,
+    model: str,
+    benchmark: str,
+    answers: Mapping[str, Mapping[str, str]],
+    *,
+    taken: Iterable[tuple[str, str]] = (),
+) -> Path:
+    """Write ``{"accountant": {"0": "A", ...}, ...}``, what cevalbenchmark.com takes.
+
+    ``taken`` are all (model, benchmark) of the run that submit: alone the file is
+    submission.json, else the name says which it is. Raises ``LLMEvalError`` naming the folder.
+    """
+    path = folder / _submission_names({*taken, (model, benchmark)})[model, benchmark]
+    content = {subject: dict(of) for subject, of in answers.items()}
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    return path
+
+
+def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A file name for each (model, benchmark), none twice."""
+    ordered = sorted(keys)
+    several_models = len({model for model, _ in ordered}) > 1
+    several_benchmarks = len({benchmark for _, benchmark in ordered}) > 1
+    names: dict[tuple[str, str], str] = {}
+    used: set[str] = set()
+    for model, benchmark in ordered:
+        parts = ["submission"]
+        parts += [safe_name(benchmark, "benchmark")] * several_benchmarks
+        parts += [safe_name(model, "model")] * several_models
+        stem = wanted = "-".join(parts)
+        number = 1
+        while stem.lower() in used:
+            number += 1
+            stem = f"{wanted}-{number}"
+        used.add(stem.lower())
+        names[model, benchmark] = f"{stem}.json"
+    return names
+
+
+def write_submissions(folder: Path) -> list[Path]:
+    """Write the submissions of all ``answered`` questions in the folder's questions.jsonl.
+
+    What could not be read or asked has no answer to submit and is left out; of repeats the first
+    that could be is submitted.
+    """
+    found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    with writing(folder):
+        for row in read_questions(folder / QUESTIONS):
+            if "metrics" in row:  # its benchmark has scored it itself
+                continue
+            if row.get("outcome") == Outcome.ANSWERED.value and row.get("answer") is not None:
+                subjects = found.setdefault((str(row["model"]), str(row["benchmark"])), {})
+                key = str(row["id"]).removeprefix(f"{row['benchmark']}/{row['subject']}/")
+                subjects.setdefault(str(row["subject"]), {}).setdefault(key, str(row["answer"]))
+    return [
+        write_submission(folder, model, benchmark, answers, taken=found)
+        for (model, benchmark), answers in found.items()
+    ]

@@ -1,0 +1,1 @@
+"""Models at work in one session: engines, stored answers, judge, replay."""

@@ -1,0 +1,140 @@
+"""One model at work on its own thread, and a place to leave requests for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import CancelledError
+from concurrent.futures import TimeoutError as FutureTimeout
+from functools import partial
+
+from pytest_llmeval.core.errors import ModelUnusable, UserError, one_line
+from pytest_llmeval.core.types import Completion, Request
+from pytest_llmeval.models.base import Job, Jobs, Model, Storable
+from pytest_llmeval.models.joining import gather, side_by_side
+from pytest_llmeval.runtime.store import Store, request_key
+
+
+class Engine:
+    """Runs ``model`` from the first request on until ``close``.
+
+    What ``store`` has is not asked again, unless ``refresh``; what is asked is stored.
+    """
+
+    def __init__(self, model: Model, name: str, store: Store | None = None, *, refresh: bool = False) -> None:
+        self.model = model
+        self.name = name
+        self._store = store
+        self._refresh = refresh
+        self._shelf: _Shelf | None = None
+        self._jobs = Jobs()
+        self._open: set[Job] = set()
+        self._failure: UserError | None = None
+        self._thread: threading.Thread | None = None
+
+    def ask(self, requests: Iterable[Request]) -> list[Job]:
+        """Leave requests, in the order their answers will be wanted; waits for no answer.
+
+        Of one with parts each part is asked, and stored, by itself.
+        """
+        given = list(requests)
+        if not any(request.parts for request in given):
+            return self._ask(given)
+        jobs = iter(self._ask([part for request in given for part in request.parts or (request,)]))
+        return [
+            gather(Job(request), [next(jobs) for _ in request.parts], side_by_side)
+            if request.parts
+            else next(jobs)
+            for request in given
+        ]
+
+    def _ask(self, wanted: list[Request]) -> list[Job]:
+        try:
+            jobs = self._jobs_for(wanted)
+        except UserError as error:
+            self._failure = self._failure or ModelUnusable(str(error))
+            jobs = [Job(request) for request in wanted]
+        asked = [job for job in jobs if not job.future.done()]
+        if self._failure is not None:
+            for job in asked:
+                job.future.cancel()
+            return jobs
+        if not asked:
+            return jobs
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
+            self._thread.start()
+        self._open.update(asked)
+        try:
+            self._jobs.put(asked)
+        except RuntimeError:  # the model gave up between the two lines above
+            for job in asked:
+                job.future.cancel()
+        return jobs
+
+    def _jobs_for(self, requests: Sequence[Request]) -> list[Job]:
+        """A job for each request; those whose answer is stored are finished."""
+        if self._store is None or not isinstance(self.model, Storable):
+            return [Job(request) for request in requests]
+        if self._shelf is None:
+            key = self.model.store_key(self._store.digest)
+            self._shelf = _Shelf(self._store, key, self.model.identity())
+        return self._shelf.jobs(requests, self._refresh)
+
+    def wait(self, job: Job, timeout: float | None = None) -> Completion:
+        """The completion of ``job``.
+
+        Raises ``ModelUnusable`` when the model can answer nothing, TimeoutError after ``timeout``
+        seconds.
+        """
+        try:
+            completion = job.future.result(timeout)
+        except CancelledError:
+            raise self._failure or ModelUnusable(f"model {self.name} was stopped") from None
+        except FutureTimeout:
+            raise TimeoutError from None
+        self._open.difference_update((job, *job.parts))
+        return completion
+
+    def close(self) -> None:
+        """Stop: what waits is forgotten, what is under way is given a moment to end."""
+        self._jobs.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        try:
+            self.model.run(self._jobs)
+            self._failure = ModelUnusable(f"model {self.name} was stopped")
+        except UserError as error:
+            self._failure = error
+        except BaseException as error:
+            self._failure = ModelUnusable(
+                f"model {self.name} failed: {type(error).__name__}: {one_line(error)}"
+            )
+        finally:
+            self._jobs.close()
+            for job in tuple(self._open):
+                job.future.cancel()
+
+
+class _Shelf:
+    """One model's part of the store."""
+
+    def __init__(self, store: Store, model_key: str | None, shown: str) -> None:
+        self._store = store
+        self._model_key = model_key
+        self._shown = shown
+
+    def jobs(self, requests: Sequence[Request], refresh: bool) -> list[Job]:
+        if self._model_key is None:
+            return [Job(request) for request in requests]
+        keys = [request_key(self._model_key, request) for request in requests]
+        held = {} if refresh else self._store.get(keys)
+        jobs = []
+        for key, request in zip(keys, requests, strict=True):
+            job = Job(request, keep=partial(self._store.put, key, self._shown))
+            if key in held:
+                job.future.set_result(held[key])
+            jobs.append(job)
+        return jobs

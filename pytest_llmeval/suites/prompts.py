@@ -1,0 +1,168 @@
+"""From questions to requests: compiled templates, and shots rendered once a subject."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import jinja2
+import jinja2.meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from pytest_llmeval.core.errors import UserError, one_line, unknown
+from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt, shown
+from pytest_llmeval.suites.questions import parse_messages
+from pytest_llmeval.suites.spec import Benchmark
+
+# templates come with benchmarks that anybody may have written
+_ENVIRONMENT = SandboxedEnvironment(
+    undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+)
+_ENVIRONMENT.globals.clear()  # no template may name them, and each render would copy them
+
+
+def check_template(source: str, fields: Iterable[str], where: str) -> None:
+    """Look whether ``source`` is a template of ``fields``. Raises ``UserError``."""
+    known = set(fields)
+    try:
+        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+    except jinja2.TemplateError as error:
+        raise UserError(f"{where}: not a valid template: {one_line(error)}") from None
+    for name in sorted(named - known):
+        raise unknown("field", name, known, where=where)
+
+
+def template_names(source: str) -> set[str]:
+    """The fields that a template names, which is known to be one."""
+    return jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+
+
+def rendered(source: str, fields: Mapping[str, object]) -> str:
+    """A template filled with ``fields``. Raises whatever its expressions may."""
+    return _compile(source).render(fields)
+
+
+@lru_cache(maxsize=256)
+def _compile(source: str) -> jinja2.Template:
+    return _ENVIRONMENT.from_string(source)
+
+
+class PromptBuilder:
+    """How one benchmark is asked in one mode; ``shots`` are each subject's worked examples.
+
+    Raises ``UserError`` where the mode cannot be: nothing to score.
+    """
+
+    def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
+        if mode == "logprob" and not benchmark.data.choices:
+            raise UserError(
+                f"{benchmark.name}: has no choices to score; ask it with --llm-mode=generate "
+                f"(or give choices in {benchmark.file} [data])"
+            )
+        self._benchmark = benchmark
+        self._mode = mode
+        self._shots = shots
+        self._heads: dict[str, tuple[tuple[Message, ...], tuple[tuple[Message, ...], ...]]] = {}
+        self._text_heads: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    @property
+    def sha256(self) -> str:
+        """Changes whenever what is asked of the same rows changes: templates, mode, shots, names."""
+        prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
+        parts = {key: getattr(prompts, key) for key in prompts.__slots__}
+        shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
+        names = {key: [subject.name, subject.zh] for key, subject in self._benchmark.subjects.items()}
+        content = json.dumps([self._mode, parts, shots, names], ensure_ascii=True, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def request(
+        self,
+        question: Question,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+    ) -> Request:
+        """What a model is sent for ``question``; without a temperature it is 0.
+
+        Raises ``UserError`` for a template that cannot be filled with this row.
+        """
+        try:
+            return self._request(question, max_tokens, temperature or 0.0, stop)
+        except Exception as error:  # a template may do anything that an expression can
+            mode = f"{self._benchmark.file} [prompts.{self._mode}]"
+            raise UserError(
+                f"{mode}: a template fails for {question.id}: {type(error).__name__}: {one_line(error, 120)}"
+            ) from None
+
+    def _request(
+        self, question: Question, max_tokens: int | None, temperature: float, stop: Sequence[str]
+    ) -> Request:
+        benchmark = self._benchmark
+        if self._mode == "logprob":
+            choice, fields = _compile(benchmark.logprob.choice), self._fields(question)
+            choices = {label: choice.render({**fields, "label": label}) for label in question.choices}
+            return Request(self._text(question), choices=choices)
+        return Request(
+            self._chat(question),
+            max_tokens=max_tokens or benchmark.max_tokens,
+            temperature=temperature,
+            stop=(*benchmark.stop, *stop),
+        )
+
+    def _chat(self, question: Question) -> ChatPrompt:
+        if self._benchmark.data.messages is not None:
+            turns = parse_messages(question.fields[self._benchmark.data.messages])
+            led = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
+            return ChatPrompt(turns[led:], system=turns[:led])
+        templates = self._benchmark.generate
+        user, assistant = _compile(templates.user), _compile(templates.assistant)
+        if question.subject not in self._heads:
+            system: tuple[Message, ...] = ()
+            if templates.system is not None:
+                text = _compile(templates.system).render(self._fields(question))
+                system = (Message("system", text),)
+            shots: tuple[tuple[Message, ...], ...] = tuple(
+                (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
+                for fields in map(self._fields, self._shots.get(question.subject, ()))
+            )
+            self._heads[question.subject] = system, shots
+        system, shots = self._heads[question.subject]
+        return ChatPrompt((Message("user", user.render(self._fields(question))),), shots, system)
+
+    def _text(self, question: Question) -> TextPrompt:
+        templates = self._benchmark.logprob
+        ask, answer = _compile(templates.question), _compile(templates.answer)
+        if question.subject not in self._text_heads:
+            description = _compile(templates.description).render(self._fields(question))
+            shots = tuple(
+                ask.render(fields) + answer.render(fields)
+                for fields in map(self._fields, self._shots.get(question.subject, ()))
+            )
+            self._text_heads[question.subject] = description, shots
+        description, shots = self._text_heads[question.subject]
+        return TextPrompt(ask.render(self._fields(question)), shots, description, templates.separator)
+
+    def _fields(self, question: Question) -> dict[str, object]:
+        subject = self._benchmark.subjects.get(question.subject)
+        fields: dict[str, object] = dict(question.fields)
+        fields.update(
+            choices=question.choices,
+            answer=question.answer,
+            subject=question.subject,
+            subject_name=subject.name if subject else question.subject,
+            subject_zh=(subject.zh or subject.name) if subject else question.subject,
+        )
+        return fields
+
+
+def asked_text(benchmark: Benchmark, question: Question) -> str:
+    """A question as a judge is told of it: its text and choices, or the turns of a conversation."""
+    if benchmark.data.messages is not None:
+        turns = parse_messages(question.fields[benchmark.data.messages])
+        return shown(ChatPrompt(turns)) if len(turns) > 1 else turns[0].content
+    lines = [f"{label}. {text}" for label, text in question.choices.items()]
+    return "\n".join([question.fields["question"], *lines])

@@ -1,0 +1,438 @@
+"""Find a benchmark's files and read them. Data files are hostile text: nothing in them is trusted."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import difflib
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from pytest_llmeval.core.errors import DataMissing, UserError, one_line
+from pytest_llmeval.core.types import Message, Question
+from pytest_llmeval.scoring.registry import gold_problem
+from pytest_llmeval.suites.spec import Benchmark, DataSpec
+
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a benchmark's files are: ``template`` (of ``paths``) below ``root``."""
+
+    root: Path
+    template: str
+
+    def path(self, split: str, subject: str) -> Path:
+        """The file of one subject."""
+        return self.root / self.template.format(split=split, subject=subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a split; ``sha256`` is over the bytes of all files read."""
+
+    questions: tuple[Question, ...]
+    sha256: str
+    missing_subjects: tuple[str, ...]
+
+
+#: a row's line, its cells by column, and what is wrong with it
+Row: TypeAlias = tuple[int, Mapping[str, str], str | None]
+
+
+def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> Located:
+    """The first place that has a file of the split.
+
+    Looked at: the benchmark's own folder (data that comes with it), else ``data_dir``, its ``data/``
+    and the cache. Raises ``DataMissing`` with how to get the data.
+    """
+    if benchmark.data.inside:
+        roots = [benchmark.folder]
+    else:
+        given = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+        roots = [*given, cache_dir / benchmark.name]
+    for root in roots:
+        for template in benchmark.data.paths:
+            located = Located(root, template)
+            if any(os.path.isfile(located.path(split, subject)) for subject in _file_subjects(benchmark)):
+                return located
+    places = " or ".join(str(root) for root in roots)
+    example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
+    if benchmark.data.inside:
+        raise UserError(f"{benchmark.name}: no data for split {split}: expected {benchmark.folder / example}")
+    raise DataMissing(
+        f"{benchmark.name}: no data for split {split} in {places} (looked for {example} and the like); "
+        "give the folder with --llm-data-dir or LLMEVAL_DATA"
+    )
+
+
+def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
+    """What ``{subject}`` may be in file names."""
+    return list(benchmark.subjects) or [benchmark.name]
+
+
+def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
+    """All questions of a split, subjects in the benchmark's order, rows in the file's.
+
+    Raises ``UserError`` for a file that is no table; a single bad row becomes a question with
+    ``problem``.
+    """
+    digest = hashlib.sha256()
+    questions: list[Question] = []
+    missing = []
+    due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
+    for subject, path in _files(benchmark, located, split).items():
+        if not path.is_file():
+            missing.append(subject)
+            continue
+        raw = _read(path)
+        digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
+        questions += read_table(raw, path, benchmark, subject, due)
+    return Table(tuple(questions), digest.hexdigest(), tuple(missing))
+
+
+def load_shots(
+    benchmark: Benchmark, located: Located, subjects: Iterable[str], count: int
+) -> dict[str, tuple[Question, ...]]:
+    """The first ``count`` rows of each subject's examples.
+
+    Raises ``UserError`` where there are fewer, or one of them is bad.
+    """
+    split = benchmark.shots_split
+    if "{split}" not in located.template:
+        raise UserError(
+            f"{benchmark.name}: no examples: {located.path(split, '')} holds the questions themselves; "
+            f"put examples into a file of their own, or ask without: --llm-shots=0"
+        )
+    examples: dict[str, list[Question]] = {subject: [] for subject in subjects}
+    for subject, path in _files(benchmark, located, split).items():
+        if benchmark.data.subject is None and subject not in examples:
+            continue
+        if not path.is_file():
+            raise UserError(
+                f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
+                f"add it, or ask without examples: --llm-shots=0"
+            )
+        for row in read_table(_read(path), path, benchmark, subject, True):
+            if row.subject in examples:
+                examples[row.subject].append(row)
+            elif row.subject == subject and row.problem is not None:  # whose example it is nobody knows
+                raise UserError(f"{path}: an example cannot be used: {row.problem}")
+    for subject, rows in examples.items():
+        if len(rows) < count:
+            raise UserError(
+                f"{located.path(split, subject)}: {len(rows)} examples for subject {subject}, but {count} "
+                f"are wanted; add some, or give --llm-shots={len(rows)}"
+            )
+        for row in rows[:count]:
+            if row.problem is not None:
+                raise UserError(f"{located.path(split, subject)}: an example cannot be used: {row.problem}")
+    return {subject: tuple(rows[:count]) for subject, rows in examples.items()}
+
+
+def _files(benchmark: Benchmark, located: Located, split: str) -> dict[str, Path]:
+    """Subject to file; one file of all is named by the benchmark."""
+    if "{subject}" not in located.template:
+        return {benchmark.name: located.path(split, "")}
+    return {subject: located.path(split, subject) for subject in _file_subjects(benchmark)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_table(
+    raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
+    """The questions of one file; a row that cannot be one is a question with ``problem``.
+
+    Raises ``UserError`` naming file, line and mend.
+    """
+    spec = benchmark.data
+    rows = list(read_rows(raw, path, spec))
+    if not rows:
+        raise UserError(f"{path}: no rows; the file is empty or has only a header")
+    _check_columns(columns_of(rows), spec, path, answers_due)
+    return [
+        _question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}")
+        for (line, fields, _), (own, key, problem) in zip(
+            rows, _keys(rows, path, benchmark, subject), strict=True
+        )
+    ]
+
+
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """The columns that any of the rows has; a row that could not be read has none to tell."""
+    sound = [fields for _, fields, problem in rows if problem is None]
+    return list(dict.fromkeys(name for fields in sound or [rows[0][1]] for name in fields))
+
+
+def _keys(
+    rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str
+) -> list[tuple[str, str, str | None]]:
+    """Subject, key and problem of each row.
+
+    A row with a problem has its own id and subject where they can be believed: else its place, and that of
+    the file. Raises ``UserError`` for an id that is there twice, and where most are none.
+    """
+    spec = benchmark.data
+    found: list[tuple[str, str, str | None]] = []
+    taken: dict[tuple[str, str], int] = {}
+    wrong = []
+    for place, (line, fields, problem) in enumerate(rows):
+        own = fields.get(spec.subject, "") if spec.subject else subject
+        key = fields.get(spec.id, "").strip() if spec.id is not None else str(place)
+        if problem is None:
+            problem = _key_problem("id", key, spec.ids) or _key_problem("subject", own, "text")
+            if problem is not None:
+                wrong.append(f"{path}, line {line}: {problem}")
+            elif (own, key) in taken:
+                raise UserError(
+                    f"{path}, line {line}: id {key} is there twice (first in line {taken[own, key]}); "
+                    "each id must be unique"
+                )
+            else:
+                taken[own, key] = line
+        found.append((own, key, problem))
+    if len(wrong) * 2 > len(rows):
+        raise UserError(wrong[0])
+    subjects = {own for own, _ in taken} | set(benchmark.subjects)
+    for place, (own, key, problem) in enumerate(found):
+        if problem is not None:
+            own = own if own in subjects or spec.subject is None else subject
+            if (own, key) in taken or _key_problem("id", key, spec.ids):
+                free = (str(number) for number in itertools.count(place, len(rows)))
+                key = next(number for number in free if (own, number) not in taken)
+            taken[own, key] = rows[place][0]
+            found[place] = own, key, problem
+    return found
+
+
+def read_rows(raw: bytes, path: Path, spec: DataSpec) -> Iterable[Row]:
+    """The rows of one file, each with its line and what is wrong with it. Raises ``UserError``."""
+    if "parquet" in (spec.format, path.suffix.lower().removeprefix(".")):
+        return _parquet_rows(raw, path)
+    text = _decode(raw, path)
+    return _csv_rows(text, path, spec.header) if spec.format == "csv" else _jsonl_rows(text, path)
+
+
+def _decode(raw: bytes, path: Path) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        mend = "save it as UTF-8"
+        for name, coding in (("UTF-16", "UTF-16"), ("GBK", "GB18030")):
+            if name == "UTF-16" and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                continue
+            with contextlib.suppress(UnicodeDecodeError):
+                raw.decode(coding)
+                mend = f"it looks like {name}: convert it with iconv -f {coding} -t UTF-8 {path.name}"
+                break
+        raise UserError(f"{path}, line {line}: not UTF-8; {mend}") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}, line {line}: a NUL character; this is no text file")
+    return text
+
+
+def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = list(columns) or None
+    try:
+        before = 0
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            if not cells:
+                continue
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                if len(set(header)) < len(header):
+                    raise UserError(
+                        f"{path}: two columns have the same name: {one_line(', '.join(header), 120)}"
+                    )
+                continue
+            problem = None
+            if len(cells) != len(header):
+                problem = f"{len(cells)} cells instead of {len(header)} (a comma without quotes?)"
+                cells += [""] * (len(header) - len(cells))
+            yield line, dict(zip(header, cells, strict=False)), problem
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {before + 1}: broken CSV: {one_line(error)}; check the quotes"
+        ) from None
+
+
+def _jsonl_rows(text: str, path: Path) -> list[Row]:
+    rows: list[Row] = []
+    broken = 0
+    for line, row in enumerate(text.split("\n"), start=1):
+        if not row.strip():
+            continue
+        fields, problem = _json_object(row)
+        broken += not fields and problem is not None
+        rows.append((line, fields, problem))
+    if broken * 2 > len(rows):
+        line, _, problem = next(row for row in rows if row[2] is not None)
+        raise UserError(f"{path}, line {line}: {problem}; in a JSONL file each line is an object")
+    return rows
+
+
+def _json_object(row: str) -> tuple[dict[str, str], str | None]:
+    """The cells of one line, and what is wrong with it."""
+    try:
+        value = json.loads(row)
+    except json.JSONDecodeError as error:
+        return {}, f"not JSON: {one_line(error.msg)} (column {error.colno})"
+    except (ValueError, RecursionError) as error:
+        return {}, f"not JSON: {one_line(error, 120)}"
+    if not isinstance(value, dict):
+        return {}, 'a row must be an object, as in {"question": ...}'
+    cells = {key: _text(cell) for key, cell in value.items()}
+    # JSON can write half a surrogate pair, which no UTF-8 file, request or report can hold
+    sound = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
+    return sound, None if sound == cells else "a character is broken (half a surrogate pair)"
+
+
+def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
+    try:
+        from pyarrow import ArrowException, BufferReader
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise UserError(
+            f'{path}: reading parquet needs pyarrow: pip install "pytest-llmeval-harness[parquet]"'
+        ) from None
+    line = 0
+    try:
+        for batch in ParquetFile(BufferReader(raw)).iter_batches(batch_size=1000):
+            for row in batch.to_pylist():
+                line += 1
+                cells = {str(key): _text(cell) for key, cell in row.items()}
+                sound = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
+                yield line, sound, None if sound == cells else "a character is broken"
+    except (ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path}: not a parquet file that can be read: {one_line(error, 120)}") from None
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
+    wanted = [spec.messages or spec.question, *spec.choices, *spec.columns]
+    wanted += [spec.answer] if answers_due else []
+    wanted += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
+    for column in wanted:
+        if column not in header:
+            there = ", ".join(repr(name) for name in header[:12])
+            near = difflib.get_close_matches(column, [name for name in header if name not in wanted], n=1)
+            hint = f"; is it {one_line(repr(near[0]), 60)}? Rename that column" if near else ""
+            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}{hint}")
+
+
+def _key_problem(what: str, key: str, kind: str) -> str | None:
+    if (_WHOLE if kind == "number" else _KEY).fullmatch(key):
+        return None
+    wanted = "a whole number" if kind == "number" else "of ASCII letters, digits, . _ and -"
+    return f"{what} {one_line(repr(key), 60)} must be {wanted}"
+
+
+def _question(
+    fields: Mapping[str, str],
+    benchmark: Benchmark,
+    subject: str,
+    key: str,
+    answers_due: bool,
+    problem: str | None,
+    where: str,
+) -> Question:
+    spec = benchmark.data
+    asked = fields.get(spec.question, "")
+    if spec.messages is not None and problem is None:
+        try:
+            asked = parse_messages(fields.get(spec.messages, ""))[-1].content
+        except ValueError as error:
+            problem = f"{spec.messages}: {error}"
+    choices = {label: fields.get(label, "") for label in spec.choices}
+    named = {
+        **dict.fromkeys(spec.columns, ""),
+        **fields,
+        **choices,
+        "question": asked,
+        "answer_text": fields.get(spec.answer, ""),
+    }
+    answer = named["answer_text"].strip()
+    if spec.answer_pattern is not None and answer:
+        found = re.search(spec.answer_pattern, answer)
+        answer = (found[found.re.groups and 1] or "").strip() if found else ""
+    if problem is None:
+        problem = _problem(asked, choices, answer, answers_due)
+    if problem is None and answer:
+        problem = gold_problem(benchmark.metric.name, answer)
+    compared = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
+    return Question(
+        benchmark=benchmark.name,
+        subject=subject,
+        key=key,
+        fields=named,
+        choices=choices,
+        answer=answer if compared else None,
+        problem=None if problem is None else f"{where}: {problem}",
+        cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
+    )
+
+
+def parse_messages(text: str) -> tuple[Message, ...]:
+    """Chat turns from JSON: a list of objects with role and content. Raises ValueError with what is wrong."""
+    try:
+        turns = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(turns, list) or not turns:
+        raise ValueError('must be a list, as in [{"role": "user", "content": "..."}]')
+    for turn in turns:
+        if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
+            raise ValueError("each turn must have a text as its content")
+        if turn.get("role") not in ("system", "user", "assistant"):
+            raise ValueError("each turn's role must be system, user or assistant")
+    if turns[-1]["role"] != "user":
+        raise ValueError("the last turn must be the user's")
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+
+
+def _cluster(value: str, subject: str) -> str | None:
+    """The same value in two subjects is another cluster; a row without one is a cluster of its own."""
+    return f"{subject}/{value.strip()}" if value.strip() else None
+
+
+def _problem(question: str, choices: Mapping[str, str], answer: str, answers_due: bool) -> str | None:
+    if not question.strip():
+        return "the question is empty"
+    for label, text in choices.items():
+        if not text.strip():
+            return f"choice {label} is empty"
+    if answers_due and not answer:
+        return "the answer is missing"
+    if answer and choices and answer not in choices:
+        return f"answer {one_line(repr(answer), 40)} is not one of {', '.join(choices)}"
+    return None

@@ -1,0 +1,67 @@
+"""``--llm-new-benchmark``: a folder with a benchmark of one's own to start from."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.suites.spec import FILE_NAME
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_TOML = """\
+title = "{name}"
+source = ""                # where the questions are from
+licence = ""
+
+# How an answer is compared with the gold one: choice, exact, number, regex, contains, json, rouge_l, bleu
+metric = "choice"
+max_tokens = 256
+
+[data]
+paths = ["questions.csv"]  # csv, jsonl or parquet
+question = "question"      # the names of the columns
+choices = ["A", "B", "C"]
+answer = "answer"
+
+# What the model is sent: {{{{ COLUMN }}}} for any of the columns above
+[prompts.generate]
+user = \"\"\"
+{{{{ question }}}}
+A. {{{{ A }}}}
+B. {{{{ B }}}}
+C. {{{{ C }}}}
+Answer with the letter alone.\"\"\"
+"""
+_ROWS = """\
+question,A,B,C,answer
+Which of these is the largest?,A mouse,A whale,A cat,B
+Which month has 28 days in most years?,February,May,August,A
+"What is written in ""quotes, with a comma""?",A cell of its own,Nothing,A new row,A
+"""
+
+
+def write_benchmark(name: str, start: Path) -> list[str]:
+    """Write the folder ``name`` (a path's last part is the benchmark's name); returns what to say of it.
+
+    Raises ``UserError`` for a name that cannot be a benchmark's, or a folder that has something in it.
+    """
+    folder = start / os.path.expanduser(name)
+    if not _NAME.fullmatch(folder.name):
+        raise UserError(
+            f"--llm-new-benchmark={one_line(name, 60)}: a name is of ASCII letters, digits, - and _"
+        )
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"--llm-new-benchmark: {folder} exists already; choose another name")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE_NAME).write_text(_TOML.format(name=folder.name), "utf-8")
+        (folder / "questions.csv").write_text(_ROWS, "utf-8")
+    except OSError as error:
+        raise UserError(f"--llm-new-benchmark: {folder} cannot be written: {error.strerror}") from None
+    return [
+        f"wrote {os.path.join(name, FILE_NAME)} and {os.path.join(name, 'questions.csv')}; try it:",
+        f"  pytest --llm-model=echo {shlex.quote(f'--llm-benchmark={name}')}",
+    ]

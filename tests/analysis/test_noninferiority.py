@@ -1,0 +1,142 @@
+"""Is the drop too large? By hand, and at the rates that docs/statistics.md promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pytest_llmeval.analysis.compare import Change
+from pytest_llmeval.analysis.noninferiority import judge, points, questions_needed
+from pytest_llmeval.analysis.stats import paired_interval
+
+
+def change(fixed: float, broken: float, pairs: int, size: float | None = None) -> Change:
+    """A change over so many questions, which are worth ``size`` independent ones."""
+    worth = (pairs if size is None else size) / pairs
+    effective = (fixed * worth, broken * worth, pairs * worth)
+    return Change(pairs, 0.5, 0.5, fixed, broken, paired_interval(*effective), 1.0, effective)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "pairs", "margin", "verdict"),
+    [
+        (30, 30, 12_342, 0.02, "pass"),
+        (60, 60, 1346, 0.02, "pass"),
+        (100, 100, 1346, 0.02, "inconclusive"),
+        (10, 100, 1346, 0.02, "fail"),
+        (30, 57, 1346, 0.02, "inconclusive"),
+        (0, 0, 189, 0.02, "pass"),
+        (0, 0, 188, 0.02, "inconclusive"),
+        (0, 60, 60, 0.02, "fail"),
+        # without any tolerance
+        (40, 10, 1346, 0.0, "pass"),
+        (10, 40, 1346, 0.0, "fail"),
+        (10, 12, 1346, 0.0, "inconclusive"),
+        (0, 0, 1346, 0.0, "inconclusive"),
+        (0, 1346, 1346, 1.0, "pass"),
+    ],
+)
+def test_by_hand(fixed: int, broken: int, pairs: int, margin: float, verdict: str) -> None:
+    assert judge(change(fixed, broken, pairs), margin).verdict == verdict
+
+
+def test_reasons_say_what_was_seen_and_what_it_would_take() -> None:
+    assert judge(change(60, 60, 1346), 0.02).reason == (
+        "0.00 points over 1346 questions (95% interval -1.62 to +1.62): "
+        "a drop of more than 2 points is excluded"
+    )
+    failed = judge(change(10, 100, 1346), 0.02).reason
+    assert failed.startswith("-6.69 points over 1346 questions (95% interval -8.")
+    assert failed.endswith("a drop of more than 2 points is shown")
+    unsure = judge(change(100, 100, 1346), 0.02)
+    assert unsure.reason.endswith(
+        "a drop of more than 2 points is neither excluded nor shown; about 2,916 questions would tell"
+    )
+    assert unsure.needed == 2916
+    none = judge(change(0, 0, 1346), 0.0)
+    assert none.needed is None and none.reason.endswith("no number of questions would tell")
+    assert "more than 0 is" in none.reason
+
+
+def test_the_number_needed_is_of_real_questions_where_they_depend_on_each_other() -> None:
+    alone, clustered = change(100, 100, 1346), change(100, 100, 1346, size=673.0)
+    assert questions_needed(clustered, 0.02) == 2 * (questions_needed(alone, 0.02) or 0)
+
+
+def test_where_enough_were_asked_for_no_change_the_change_seen_is_what_matters() -> None:
+    # 1,960 would do if nothing had become worse; there were more, and it has
+    needed = questions_needed(change(180, 220, 4000), 0.02)
+    assert needed is not None and needed > 4000
+
+
+changes = st.tuples(st.integers(0, 80), st.integers(0, 80), st.integers(0, 3000)).filter(
+    lambda of: sum(of) > 0
+)
+
+
+@given(changes, st.floats(0, 0.5))
+def test_the_verdict_is_what_the_interval_says(of: tuple[int, int, int], margin: float) -> None:
+    fixed, broken, rest = of
+    found = change(fixed, broken, fixed + broken + rest)
+    judged = judge(found, margin)
+    low, high = found.interval
+    expected = "pass" if low >= -margin else "fail" if high < -margin else "inconclusive"
+    assert judged.verdict == expected
+    assert judged.reason.isprintable()
+    if judged.needed is not None:
+        assert judged.verdict == "inconclusive" and judged.needed >= 1
+
+
+@example((0, 0, 1), 5e-324, 0.25)
+@given(changes, st.floats(0, 0.4), st.floats(0.001, 0.4))
+def test_a_larger_tolerance_never_makes_it_worse(
+    of: tuple[int, int, int], margin: float, more: float
+) -> None:
+    fixed, broken, rest = of
+    found = change(fixed, broken, fixed + broken + rest)
+    order = ["fail", "inconclusive", "pass"]
+    assert order.index(judge(found, margin).verdict) <= order.index(judge(found, margin + more).verdict)
+
+
+def rates(pairs: int, changing: float, drop: float, margin: float, runs: int = 1500) -> Counter[str]:
+    """The share of runs that get each verdict, of a model that has truly lost ``drop``."""
+    dice = np.random.default_rng(11)
+    of = [(changing - drop) / 2, (changing + drop) / 2, 1 - changing]
+    seen, numbers = np.unique(dice.multinomial(pairs, of, runs)[:, :2], axis=0, return_counts=True)
+    found: Counter[str] = Counter()
+    for (fixed, broken), number in zip(seen.tolist(), numbers, strict=True):
+        found[judge(change(fixed, broken, pairs), margin).verdict] += int(number) / runs
+    return found
+
+
+@pytest.mark.parametrize("pairs", [193, 1346, 12_342])
+def test_a_true_drop_as_large_as_tolerated_does_not_pass(pairs: int) -> None:
+    assert rates(pairs, 0.1, 0.02, 0.02)["pass"] < 0.035
+
+
+@pytest.mark.parametrize("pairs", [193, 1346, 12_342])
+@pytest.mark.parametrize("margin", [0.0, 0.01, 0.02])
+def test_no_drop_raises_no_alarm(pairs: int, margin: float) -> None:
+    assert rates(pairs, 0.1, 0.0, margin)["fail"] < (0.035 if margin == 0 else 0.015)
+
+
+def test_enough_questions_tell() -> None:
+    # as many as MMLU or CMMLU ask: a model that lost 2 points is told from one that lost none
+    assert rates(12_342, 0.1, 0.0, 0.01)["pass"] > 0.9
+    assert rates(12_342, 0.1, 0.02, 0.01)["fail"] > 0.9
+    assert rates(12_342, 0.1, 0.02, 0.0)["fail"] > 0.99
+    # as many as C-Eval's val split: against any drop at all
+    assert rates(1346, 0.1, 0.02, 0.0)["fail"] > 0.55
+    assert rates(1346, 0.1, 0.05, 0.02)["fail"] > 0.8
+    assert rates(1346, 0.04, 0.0, 0.02)["pass"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0123, "+1.2"), (-0.5, "-50.0"), (0.0, "0.0"), (-0.0004, "0.0"), (0.0006, "+0.1")]
+)
+def test_points(share: float, text: str) -> None:
+    assert points(share) == text

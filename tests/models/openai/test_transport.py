@@ -1,0 +1,236 @@
+"""Connections to a real server on the loopback: how an attempt fails, streams, and what stays secret."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from pytest_llmeval.core.errors import ModelUnusable
+from pytest_llmeval.core.types import Request
+from pytest_llmeval.models.openai import transport
+from pytest_llmeval.models.openai.backend import OpenAIModel
+from tests.support.api import (
+    CHOICES,
+    HTML,
+    KEY,
+    TORN,
+    Waits,
+    ask,
+    chat,
+    closed_port,
+    config,
+    ended,
+    unusable,
+)
+from tests.support.api_server import DROP, Reply, Server, completion, error, models, scored
+
+
+def test_a_proxy_does_not_stand_before_the_loopback(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    OpenAIModel(config(server.url)).check()
+    assert ask(server.url, [chat()])[0].error is None
+
+
+def test_a_missing_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    assert "pip install 'pytest-llmeval-harness[api]'" in unusable(server.url)
+    assert "pip install" in ended(server.url, [chat()])
+    assert OpenAIModel(config(server.url, "")).identity() == f"openai: at {server.url}"
+
+
+def test_a_client_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("https_proxy", "nonsense://proxy")
+    said = unusable("https://models.example.com/v1", api_key_env="MY_KEY")
+    assert "no connection to https://models.example.com/v1 can be set up" in said
+
+
+# the key
+
+
+def test_the_key_is_in_no_message(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    caplog.set_level("DEBUG")
+    seen: list[object] = []
+    echo = f"who is {KEY}? http://u:{KEY}@h"
+    for status in (400, 401, 402, 403, 404, 422, 429, 500):
+        for reply in (error(status, echo), Reply(echo, status), Reply("<title>" + echo + "</title>", status)):
+            with Server(usual=reply, models=models("n", f"x-{KEY}")) as server:
+                try:
+                    seen += ask(server.url, [chat()], retries=1)
+                except ModelUnusable as caught:
+                    seen.append(caught)
+                assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+            with Server(models=Reply(reply.body, status)) as server:
+                for name in ("m", "") if status in (401, 500) else ():
+                    try:
+                        OpenAIModel(config(server.url, name)).check()
+                    except ModelUnusable as caught:
+                        seen.append(caught)
+    with Server(models=models(KEY, "other"), usual=Reply(f"not json {KEY}")) as server:
+        seen += [unusable(server.url, name=""), *ask(server.url, [chat()], retries=0)]
+        model = OpenAIModel(config(server.url))
+        model.check()
+        seen += [repr(model), model.identity(), model.__dict__]
+    assert len(seen) > 30
+    assert KEY not in "\n".join(map(str, seen))
+    assert KEY not in caplog.text
+
+
+def test_a_truncated_key_is_no_key_either(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for before in range(150, 330, 3):
+        server.script(error(400, "x" * before + KEY))
+    got = ask(server.url, [chat()] * 60, concurrency=1)
+    assert all(one.error is not None and "sk-ver" not in one.error for one in got)
+
+
+def test_no_key_is_sent_where_there_is_none(server: Server) -> None:
+    ask(server.url, [chat()])
+    assert server.headers[0]["authorization"] == "Bearer no-key-needed"
+
+
+def test_scripted_scores_are_what_the_server_sends(server: Server) -> None:
+    server.script(Reply(scored({"D": -0.5})))
+    assert ask(server.url, [Request(chat(), choices=CHOICES)])[0].scores == {"D": -0.5}
+
+
+# headers are secret too
+
+
+def test_the_values_of_headers_are_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "hush-hush-4711"
+    more = {"headers": {"X-Pass": secret, "Authorization": f"Bearer {secret}"}}
+    url = server.url.replace("http://", "http://me:pass-word-9@") + "?sig=query-secret"
+    seen: list[object] = []
+    for status in (400, 401, 404, 500):
+        server.usual = error(status, f"you sent {secret} and {url} and bWU6cGFzcy13b3JkLTk=")
+        try:
+            seen += ask(url, [chat()], retries=1, **more)
+        except ModelUnusable as caught:
+            seen.append(caught)
+        assert server.headers[-1]["x-pass"] == secret
+    model = OpenAIModel(config(url, **more))
+    seen += [repr(model), model.identity(), model.__dict__]
+    text = "\n".join(map(str, seen)) + caplog.text
+    assert len(seen) == 7
+    for hidden in (secret, "pass-word-9", "bWU6cGFzcy13b3JkLTk=", "query-secret"):
+        assert hidden not in text
+
+
+def test_credentials_of_the_address_are_sent(server: Server) -> None:
+    url = server.url.replace("http://", "http://me:p%40ss@")
+    assert ask(url, [chat()])[0].error is None
+    assert server.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
+
+
+@pytest.mark.parametrize("http", ["aiohttp", "httpx"])
+def test_either_transport_tells_failures_apart(
+    server: Server, monkeypatch: pytest.MonkeyPatch, http: str
+) -> None:
+    monkeypatch.setattr(transport, "_has_aiohttp", lambda: http == "aiohttp")
+    server.script(DROP, TORN, HTML, error(503, "busy"), Reply(completion("B")))
+    [got] = ask(server.url, [chat()], Waits())
+    assert got.text == "B" and got.attempts == 5
+    server.script(Reply(completion("C"), events=2), Reply(completion("C")))
+    [got] = ask(server.url, [chat()], Waits(), stream=True)
+    assert got.text == "C" and got.attempts == 2 and got.first_token_s is not None
+    elsewhere = Reply("", 307, {"location": "ftp://nowhere"})
+    server.script(elsewhere, Reply(completion("D")))
+    [got] = ask(server.url, [chat()], Waits())
+    assert got.text == "D" and got.attempts == 2
+    server.script(*[DROP] * 2)
+    [got] = ask(server.url, [chat()], Waits(), retries=1)
+    assert got.error is not None and "timed out" not in got.error and "after 2 attempts" in got.error
+    server.script(*[Reply(completion(), latency=5)] * 2)
+    [got] = ask(server.url, [chat()], Waits(), retries=1, timeout=0.2)
+    assert got.error is not None and got.error.endswith("no reply within 0.2 s; see --llm-timeout")
+    [got] = ask(f"http://127.0.0.1:{closed_port()}/v1", [chat()], Waits(), retries=1)
+    assert got.error is not None and got.error.endswith("after 2 attempts: connection refused")
+
+
+@pytest.mark.parametrize(
+    ("raised", "unreachable", "late"),
+    [
+        (["ConnectTimeout", "ConnectionTimeoutError"], True, False),
+        (["ConnectTimeout", "ClientConnectorDNSError"], True, False),
+        (["ConnectTimeout", "ServerDisconnectedError"], False, False),
+        (["ConnectTimeout", "ClientOSError"], False, False),
+        (["ReadTimeout", "SocketTimeoutError"], False, True),
+        (["ReadError", "ClientPayloadError"], False, False),
+    ],
+)
+def test_what_aiohttp_raises_is_not_what_the_sdk_calls_it(
+    raised: list[str], unreachable: bool, late: bool
+) -> None:
+    """The SDK's transport for it takes any lost connection for a time-out while connecting."""
+    import aiohttp
+    import httpx2
+    import openai
+
+    outer, inner = raised
+    cause = getattr(httpx2, outer)("as the SDK has it")
+    kind = getattr(aiohttp, inner)
+    key = aiohttp.client_reqrep.ConnectionKey("h", 80, False, True, None, None, None)
+    cause.__cause__ = kind(key, OSError(5, "why")) if "Connector" in inner else kind("why")
+    sdk = openai.APITimeoutError if issubclass(type(cause), httpx2.TimeoutException) else None
+    request = httpx2.Request("POST", "http://h/v1")
+    error = sdk(request=request) if sdk else openai.APIConnectionError(request=request)
+    error.__cause__ = cause
+    refused = transport._refused(error)
+    assert (refused.unreachable, refused.late) == (unreachable, late)
+
+
+# streams
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_a_streamed_answer(server: Server, api: str) -> None:
+    server.event_s = 0.01
+    [got] = ask(server.url, [chat()], api=api, stream=True)
+    assert (got.text, got.finish_reason, got.error) == ("答案：A", "stop", None)
+    assert (got.prompt_tokens, got.completion_tokens) == (7, 3)
+    assert got.first_token_s is not None and 0 < got.first_token_s < got.latency_s
+    assert server.bodies[0]["stream"] is True
+
+
+def test_streamed_reasoning_and_tool_calls(server: Server) -> None:
+    call = {"index": 0, "function": {"name": "look_up", "arguments": "{}"}}
+    server.script(
+        Reply(completion("答案\u2028C", reasoning_content="想一想")),
+        Reply(completion(None, "tool_calls", tool_calls=[call])),
+    )
+    first, second = ask(server.url, [chat(), chat()], stream=True, concurrency=1)
+    assert (first.text, first.reasoning) == ("答案\u2028C", "想一想")
+    assert (second.text, second.notes) == ("", ("the model called the function look_up",))
+
+
+@pytest.mark.parametrize("events", range(5))
+def test_a_stream_that_breaks_is_sent_again(server: Server, events: int) -> None:
+    server.script(Reply(completion("答案：完整的C"), events=events))
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+
+
+def test_a_stream_that_stalls_is_late(server: Server) -> None:
+    server.event_s = 30
+    [got] = ask(server.url, [chat()], stream=True, timeout=0.3, retries=0)
+    assert got.error is not None and "no reply within 0.3 s" in got.error
+
+
+@pytest.mark.parametrize("trouble", [error(503, "busy"), DROP, HTML, TORN, Reply("")])
+def test_streams_meet_the_same_trouble(server: Server, trouble: Reply) -> None:
+    server.script(trouble)
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+
+
+def test_a_server_that_does_not_stream(server: Server) -> None:
+    server.script(error(400, "Unknown parameter: stream_options"), Reply(json.dumps(completion("答案：B"))))
+    [got] = ask(server.url, [chat()], stream=True)
+    assert (got.text, got.first_token_s, got.attempts) == ("答案：B", None, 2)
+    assert ["stream_options" in body for body in server.bodies] == [True, False]

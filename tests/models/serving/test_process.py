@@ -1,0 +1,84 @@
+"""A server's log, and waiting for it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.core.errors import ModelUnusable
+from pytest_llmeval.models.serving import process, supervisor
+from pytest_llmeval.models.serving.process import Running, Server, free_port
+from tests.support.processes import SERVER
+
+
+def start(log: Path, *more: str) -> Server:
+    port = free_port()
+    return Server([*SERVER[:2], "--port", str(port), *more], port, log)
+
+
+def test_last_lines_are_those_a_person_would_see(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    running = Running("http://x/v1", log)
+    assert running.last_lines() == [] and not running.ended
+    log.write_bytes("first\n\n 10%\r 20%\r100%\nsch\xf6n\x1b[31m\n".encode("latin-1"))
+    assert running.last_lines(2) == ["100%", "sch\ufffdn [31m"]
+    log.write_bytes(b"x" * 200_000 + b"\nlast\n" + supervisor.ENDED.encode() + b"1\n")
+    assert running.ended
+    assert str(running.why_ended("m")).endswith("| last") and len(str(running.why_ended("m"))) < 1000
+
+
+def test_it_waits_until_the_server_answers_and_tells_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_TELL_EVERY_S", 0.5)
+    told: list[str] = []
+    server = start(tmp_path / "log", "--load", "2")
+    try:
+        assert server.wait_until_ready("m", 60, told.append, lambda: False)
+    finally:
+        server.stop()
+    assert any(line.endswith("s: loading the weights") for line in told)
+    assert server.ended and server.running.ended
+
+
+def test_a_server_that_ends_while_it_loads_says_why(tmp_path: Path) -> None:
+    server = start(tmp_path / "log", "--fails", "no room on the device")
+    try:
+        with pytest.raises(ModelUnusable, match=r"ended; .*log: .*RuntimeError: no room on the device"):
+            server.wait_until_ready("m", 60, lambda _: None, lambda: False)
+    finally:
+        server.stop()
+
+
+def test_a_server_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    server = start(tmp_path / "log", "--load", "600")
+    try:
+        with pytest.raises(ModelUnusable, match=r"did not answer within 0.5 s \(start_timeout\)"):
+            server.wait_until_ready("m", 0.5, lambda _: None, lambda: False)
+        assert not server.wait_until_ready("m", 60, lambda _: None, lambda: True)
+    finally:
+        server.stop()
+    assert server.ended
+
+
+def test_one_that_answers_503_is_still_loading(tmp_path: Path) -> None:
+    code = (
+        "import http.server as h, sys, time\n"
+        "started = time.monotonic()\n"
+        "class Handler(h.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(503 if time.monotonic() - started < 1 else 404)\n"
+        "        self.end_headers()\n"
+        "h.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
+    )
+    port = free_port()
+    started = time.monotonic()
+    server = Server([sys.executable, "-c", code, str(port)], port, tmp_path / "log")
+    try:
+        assert server.wait_until_ready("m", 60, lambda _: None, lambda: False)
+        assert time.monotonic() - started >= 1
+    finally:
+        server.stop()

@@ -1,0 +1,90 @@
+"""What weights are known by: their contents, sampled or whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_llmeval.models import fingerprint
+from pytest_llmeval.models.hf.load import Source
+
+BLOCKS, BLOCK = 8, 16
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of which a test's file holds many."""
+    monkeypatch.setattr(fingerprint, "_BLOCKS", BLOCKS)
+    monkeypatch.setattr(fingerprint, "_BLOCK_BYTES", BLOCK)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.integers(1, 5000), st.data())
+def test_a_change_of_a_stretch_is_seen(tmp_path: Path, size: int, data: st.DataObject) -> None:
+    path = tmp_path / "weights"
+    content = bytearray(os.urandom(size))
+    path.write_bytes(content)
+    before = fingerprint.sampled(path)
+    assert before == fingerprint.sampled(path)
+    whole = size <= 2 * BLOCKS * BLOCK
+    # between two blocks lies less than this, so of so long a stretch a byte is in one
+    stretch = 1 if whole else -(-(size - BLOCK) // (BLOCKS - 1)) - BLOCK + 2
+    start = data.draw(st.integers(0, size - stretch))
+    for at in range(start, start + stretch):
+        content[at] ^= 0xFF
+    path.write_bytes(content)
+    assert fingerprint.sampled(path) != before
+
+
+def test_first_and_last_byte_and_size_count(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    content = os.urandom(5000)
+    seen = set()
+    for changed in (
+        content,
+        b"x" * 9 + content[9:],
+        content[:-9] + b"x" * 9,
+        content + b"x" * 9,
+        content[:-9],
+    ):
+        path.write_bytes(changed)
+        seen.add(fingerprint.sampled(path))
+    assert len(seen) == 5
+
+
+def test_of_a_large_file_little_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    path = tmp_path / "weights"
+    with path.open("wb") as file:
+        file.truncate(1 << 38)  # a sum of all of it would take minutes
+    assert fingerprint.sampled(path) != fingerprint.sampled(Path(__file__))
+
+
+def test_files_that_differ_are_named(tmp_path: Path) -> None:
+    for name, text in (
+        ("config.json", "{}"),
+        ("a.safetensors", "one"),
+        ("b.safetensors", "one"),
+        ("x.md", ""),
+    ):
+        (tmp_path / name).write_text(text)
+    source = Source(str(tmp_path))
+    before = fingerprint.weights(source, fingerprint.sampled)
+    assert before == fingerprint.weights(source, fingerprint.sha256)  # small files are read whole
+    (tmp_path / "a.safetensors").write_text("two")
+    (tmp_path / "b.safetensors").unlink()
+    (tmp_path / "c.safetensors").write_text("one")
+    (tmp_path / "x.md").write_text("does not matter")
+    after = fingerprint.weights(source, fingerprint.sampled)
+    assert fingerprint.difference(before, after) == "a.safetensors, b.safetensors, c.safetensors"
+    hub = [fingerprint.weights(Source("org/m", None, commit), fingerprint.sampled) for commit in "ab"]
+    assert fingerprint.difference(*hub) == "the commit"
+
+
+def test_weights_of_the_hub_are_known_by_their_commit_alone(tmp_path: Path) -> None:
+    assert fingerprint.known(Source("org/m", None, "abc")) and fingerprint.known(Source(str(tmp_path)))
+    assert not fingerprint.known(Source("org/m"))

@@ -1,0 +1,59 @@
+"""Places where results go: each written by itself, where it was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.report import outlets
+from pytest_llmeval.report.outlets import Report, append_summary, wanted
+from pytest_llmeval.results.rerun import Rerun
+from tests.support import pages as pages
+
+SUBJECTS = list(pages.SUBJECTS)
+
+
+def report(tmp_path: Path) -> Report:
+    made = pages.made_up(tmp_path / "run", pages.records(16, ("puyu",), SUBJECTS))
+    (made.folder / "summary.md").write_text("# nightly\n\n62%\n", "utf-8")
+    return Report(made.folder, made.run, made.results, (), made.errors, Rerun())
+
+
+def test_outlets_write_what_was_asked_for(tmp_path: Path) -> None:
+    one = report(tmp_path)
+    step = tmp_path / "step.md"
+    for outlet in wanted("", "", {"GITHUB_STEP_SUMMARY": str(step)}):
+        outlet.write(one)
+    assert {path.name for path in one.folder.iterdir()} == {
+        "questions.jsonl", "summary.md", "report.html", "badge.svg", "plots",
+    }  # fmt: skip
+    assert {path.name for path in (one.folder / "plots").iterdir()} == {
+        "overview.svg", "cmmlu-subjects.svg", "cmmlu-groups.svg", "cmmlu-latency.svg", "cmmlu-tokens.svg",
+    }  # fmt: skip
+    assert step.read_text("utf-8") == "# nightly\n\n62%\n\n"
+
+
+def test_outlets_go_where_they_are_sent(tmp_path: Path) -> None:
+    one = report(tmp_path)
+    for outlet in wanted(str(tmp_path / "new/b.svg"), str(tmp_path / "figures"), {}):
+        outlet.write(one)
+    assert (tmp_path / "new/b.svg").read_text("utf-8").startswith("<svg")
+    assert (tmp_path / "figures/overview.svg").is_file()
+    assert [outlet.name for outlet in wanted(None, None, {})] == ["report.html"]
+
+
+def test_a_step_s_summary_is_appended_to_and_kept_within_what_github_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlets, "STEP_BYTES", 100)
+    summary, step = tmp_path / "summary.md", tmp_path / "step.md"
+    summary.write_text("a line\n" * 20, "utf-8")
+    step.write_text("before\n", "utf-8")
+    append_summary(summary, step)
+    text = step.read_text("utf-8")
+    assert text.startswith("before\na line\n")
+    assert text.endswith("a line\n\n\n(cut: the whole is in summary.md)\n")
+    assert len(text) <= 100
+    append_summary(summary, step)
+    assert len(step.read_text("utf-8")) <= 100

@@ -1,0 +1,108 @@
+"""What the page shows of results, worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.report import views
+from pytest_llmeval.report.embed import Answer, Seen, Time, Unit
+from pytest_llmeval.report.views import Pair, benches, cards, lines, pairs
+from tests.support.made_results import make_info, result_of
+
+LETTERS = {outcome.value[0]: outcome for outcome in Outcome}
+
+
+def unit(answers: Mapping[str, str], target: str | None = "A") -> Unit:
+    """A question: model -> the letter of what it became."""
+    found = {model: Answer({0: Time(0, LETTERS[letter])}) for model, letter in answers.items()}
+    return Unit("b/maths/0", "b", "maths", target, found)
+
+
+def test_pairs_are_of_what_both_were_scored_on() -> None:
+    units = [
+        *[unit({"x": "c", "y": "c"})] * 4,
+        *[unit({"x": "c", "y": "w"})] * 3,
+        unit({"x": "u", "y": "c"}),
+        *[unit({"x": "w", "y": "u"})] * 2,
+        unit({"x": "e", "y": "c"}),
+        unit({"x": "c"}),
+        unit({"x": "a", "y": "a"}, None),
+        unit({"x": "u", "y": "u"}, None),
+    ]
+    assert pairs(units, ["x", "y"]) == [Pair("x", "y", both=4, only_first=3, only_second=1, neither=2)]
+    assert len(pairs([], ["x", "y", "z"])) == 3
+    assert pairs(units, ["x"]) == []
+
+
+def test_few_questions_make_no_extreme() -> None:
+    numbers = {"maths": "w", "physics": "c" * 25 + "w" * 75, "law": "c" * 90 + "w" * 10, "loner": "c"}
+    (card,) = cards([result_of(numbers)], {})
+    assert [line.key for line in card.weakest] == ["physics", "maths"]
+    assert [line.key for line in card.strongest] == ["law", "loner"]
+
+
+def test_no_subject_is_both_weak_and_strong() -> None:
+    (card,) = cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), "cw"))], {})
+    assert [line.key for line in card.weakest] == ["maths", "physics"]
+    assert [line.key for line in card.strongest] == ["law", "loner"]
+
+
+@pytest.mark.parametrize("numbers", [{"maths": "cw"}, {"maths": "a", "law": "a"}])
+def test_where_nothing_can_be_ranked_there_is_no_ranking(numbers: dict[str, str]) -> None:
+    (card,) = cards([result_of(numbers)], {})
+    assert (card.weakest, card.strongest) == ((), ())
+
+
+def test_lines_are_in_the_benchmark_s_order_and_name_their_group() -> None:
+    ours = result_of({"law": "cw", "maths": "ccuee"}, model="ours")
+    theirs = result_of({"maths": "w", "loner": "c"}, model="theirs")
+    groups, subjects = lines([ours, theirs], {"ours": 0, "theirs": 1})
+    assert [(line.key, line.group) for line in subjects] == [
+        ("maths", "stem"),
+        ("law", "other"),
+        ("loner", ""),
+    ]
+    assert [line.key for line in groups] == ["stem", "other", "hard"]
+    maths, law, _ = subjects
+    assert maths.names == ("Mathematics", "数学")
+    assert maths.number == 5
+    assert (maths.total("unparsed"), maths.total("error"), maths.total("correct")) == (1, 2, 2)
+    assert law.parts[1] is None
+    assert str(maths.chart).count('class="m1"') > str(law.chart).count('class="m1"') == 0
+
+
+def test_a_name_that_says_what_the_key_says_is_left_out() -> None:
+    info = make_info(subjects={"college_law": ("College Law", "大学法律"), "law": ("law", "law")}, groups={})
+    _, subjects = lines([result_of({"college_law": "c", "law": "c"}, info)], {"m": 0})
+    assert [line.names for line in subjects] == [("大学法律",), ()]
+
+
+def test_a_benchmark_s_figures_are_those_that_there_is_something_to_draw_for() -> None:
+    result = result_of({"maths": "cw"})
+    bare = benches([result], [], {})
+    assert bare[0].figures == () and bare[0].scored
+    seen = Seen(latencies=[0.5], prompt_tokens=[10.0], completion_tokens=[0.0])
+    seen.gold.update("AB")
+    seen.given.update("AA")
+    (bench,) = benches([result], [], {("b", "m"): seen})
+    assert [figure.title for figure in bench.figures] == ["Latency", "Prompt tokens", "Answers"]
+    seen.gold.update(map(str, range(30)))  # numbers, as in gsm8k
+    assert [figure.title for figure in benches([result], [], {("b", "m"): seen})[0].figures] == [
+        "Latency",
+        "Prompt tokens",
+    ]
+
+
+def test_a_model_has_one_colour_on_the_whole_page() -> None:
+    results = [result_of({"maths": "c"}, model=name) for name in ("x", "y", "x")]
+    assert views.series_of(results) == {"x": 0, "y": 1}
+
+
+@pytest.mark.parametrize(
+    ("number", "value"), [(None, ""), (0.1 + 0.2, "0.3"), (float("nan"), ""), (1234567, "1234567")]
+)
+def test_values_for_sorting(number: float | None, value: str) -> None:
+    assert views.sorted_value(number) == value

@@ -1,0 +1,122 @@
+"""An earlier run's answers, scored again."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.runtime.replay import read
+from tests.support.tiny_benchmark import TOML, questions, results
+
+
+def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=first")
+    (first,), lines = results(pytester)["results"], questions(pytester)
+    done = pytester.runpytest_subprocess("--llm-replay=first", "--llm-benchmark=tiny")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["*2 correct, 6 wrong*"])
+    done.stdout.fnmatch_lines(["*the answers are those of reports/first, scored again"])
+    (again,) = results(pytester)["results"]
+    for name in ("model", "identity", "mode", "shots", "split", "counts", "accuracy", "prompt_sha256"):
+        assert again[name] == first[name], name
+    kept = ("id", "outcome", "answer", "text", "prompt", "latency_s", "prompt_tokens")
+    assert [[line[k] for k in kept] for line in questions(pytester)] == [[x[k] for k in kept] for x in lines]
+
+
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_today_s_extractor_and_gold_are_used(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
+    pytester.runpytest_subprocess(
+        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=2", "--llm-run-name=x"
+    )
+    path = pytester.path / "reports/x/questions.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row, text in zip(rows, ("B", "答案：B", "no idea", "A"), strict=True):
+        row["text"] = text
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = pytester.runpytest_subprocess("--llm-replay=reports/x/results.json", "--llm-benchmark=tiny", xdist)
+    done.stdout.fnmatch_lines(["*1 correct, 2 wrong, 1 unparsed*"])
+    assert [line["answer"] for line in questions(pytester)] == ["B", "B", None, "A"]
+
+
+def test_the_prompts_are_those_that_were_answered(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
+    (first,) = results(pytester)["results"]
+    (tiny / "benchmark.toml").write_text(TOML.replace("Answer:", "Your answer:"), "utf-8")
+    file = tiny / "data/val/birds_val.csv"
+    file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
+    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    done.stdout.fnmatch_lines(["llmeval: tiny: not scored as in x: other data (data_sha256)"])
+    (again,) = results(pytester)["results"]
+    assert again["prompt_sha256"] == first["prompt_sha256"] and again["data_sha256"] != first["data_sha256"]
+    # so a run that asks otherwise is not compared with it
+    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-baseline=latest")
+    assert done.ret == 4 and "other prompts" in str(done.stderr) + str(done.stdout)
+
+
+def test_errors_stay_errors(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
+    path = pytester.path / "reports/x/questions.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows[0]["error"] = "no answer from the server"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    assert done.ret == 1
+    (result,) = results(pytester)["results"]
+    assert result["counts"]["error"] == 1 and result["counts"]["requested"] == 8
+
+
+def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
+    choices = (
+        '[prompts.logprob]\nquestion = "{{ question }}"\nanswer = "{{ answer }}"\nchoice = " {{ label }}"\n'
+    )
+    (tiny / "benchmark.toml").write_text(TOML.replace("[subjects]", choices + "[subjects]"), "utf-8")
+    pytester.runpytest_subprocess(
+        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-mode=logprob", "--llm-run-name=x"
+    )
+    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    done.stdout.fnmatch_lines(["*tiny*echo*logprob*", "*2 correct, 6 wrong*"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("--llm-replay=nowhere", "no run there"),
+        ("--llm-replay=torn", "is it a finished run?"),
+        ("--llm-replay=mixed", "in different ways"),
+        ("--llm-replay=good --llm-model=smollm2", "has no model 'smollm2'; it has echo"),
+    ],
+)
+def test_what_cannot_be_replayed(pytester: pytest.Pytester, tiny: Path, given: str, says: str) -> None:
+    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=good")
+    good = pytester.path / "reports/good"
+    for name in ("torn", "mixed"):
+        folder = pytester.path / "reports" / name
+        folder.mkdir()
+        (folder / "questions.jsonl").write_text((good / "questions.jsonl").read_text("utf-8"), "utf-8")
+    (pytester.path / "reports/torn/results.json").write_text('{"schema": 1')
+    table = json.loads((good / "results.json").read_text("utf-8"))
+    table["results"].append({**table["results"][0], "mode": "logprob"})
+    (pytester.path / "reports/mixed/results.json").write_text(json.dumps(table))
+    done = pytester.runpytest_subprocess(*given.split(), "--llm-benchmark=tiny")
+    assert done.ret == 4
+    (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
+    assert says in line
+
+
+def test_minus_infinity_outlives_json(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    way = {"model": "m", "identity": "i", "benchmark": "b", "mode": "logprob", "shots": 0, "split": "val"}
+    way |= {"prompt_sha256": "p", "data_sha256": "d"}
+    (folder / "results.json").write_text(json.dumps({"results": [way]}))
+    row = {"id": "b/s/0", "model": "m", "scores": {"A": None, "B": -1.5}, "notes": ["n"]}
+    (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
+    completion = read("run", tmp_path, tmp_path).completions["m"]["b/s/0", 0, 0]
+    assert completion.scores == {"A": -math.inf, "B": -1.5} and completion.notes == ("n",)
+    (folder / "questions.jsonl").write_text(json.dumps({**row, "scores": [1]}) + "\n")
+    with pytest.raises(UserError, match="is no answer"):
+        read("run", tmp_path, tmp_path)

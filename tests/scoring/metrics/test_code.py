@@ -1,0 +1,209 @@
+"""Programs as answers: read from texts, put together, run against tests, recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.types import Question
+from pytest_llmeval.scoring.extract import code
+from pytest_llmeval.scoring.metrics import METRICS
+from pytest_llmeval.scoring.metrics import code as metric
+from pytest_llmeval.scoring.metrics.code import assembled, no_tests
+from pytest_llmeval.scoring.sandbox import runner
+from tests.support.tiny_benchmark import questions, results
+
+shut_in = pytest.mark.skipif(runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}")
+PROMPT = 'from typing import List\n\n\ndef add(xs: List[int]) -> int:\n    """Their sum."""\n'
+CHECK = "def check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("```python\ndef f(): pass\n```", "def f(): pass\n"),
+        ("Sure:\n```py\ndef f(): pass\n```\nUse it:\n```python\nf()\n```", "def f(): pass\n"),
+        ("```\ndef f(): 1\n```\nBetter:\n```\ndef f(): 2\n```", "def f(): 2\n"),
+        ("```bash\npip install x\n```\n```Python\nx = 1\n```", "x = 1\n"),
+        ("```bash\npip install x\n```", None),
+        ("```python\ndef f():\n    return '```'\n```", "def f():\n    return '```'\n"),
+        ("~~~~python\nx = 1\n~~~~", "x = 1\n"),
+        ("```python\ndef f():\n    return", "def f():\n    return\n"),
+        ("    return sum(xs)\n", "    return sum(xs)\n"),
+        ("def f(): pass", "def f(): pass\n"),
+        ("  \n ", None),
+        ("", None),
+        ("```python\n```", None),
+    ],
+)
+def test_a_program_is_read(text: str, read: str | None) -> None:
+    assert code(text, {}) == read
+
+
+@given(st.text(alphabet="`~\n a1#", max_size=200))
+def test_reading_any_text(text: str) -> None:
+    read = code(text, {})
+    assert read is None or read.strip()
+
+
+def test_a_long_text_of_fences_is_read_in_time() -> None:
+    assert code("```\n" * 20_001 + "x" * 20_000, {}) == "x" * 20_000 + "\n"
+
+
+def test_what_is_run() -> None:
+    # the body alone; the function anew, whose imports the prompt has; a prompt that is no Python
+    for answer in ("    return sum(xs)\n", "def add(xs: List[int]) -> int:\n    return sum(xs)\n"):
+        program = assembled(answer, PROMPT, "add")
+        assert program.startswith(PROMPT) and program.endswith(answer)
+    assert assembled("def f(): pass\n", "Write a function f.", "") == "def f(): pass\n"
+    assert assembled("from __future__ import annotations\n", PROMPT, "").startswith("from __future__")
+    assert assembled("def f(:", PROMPT, "add") == "def f(:"
+
+
+def question(answer: str, **fields: str) -> Question:
+    return Question("b", "s", "0", fields, {}, answer)
+
+
+def test_which_tests() -> None:
+    assert metric.tests_of(question(CHECK), "add").endswith("\n\ncheck(add)\n")
+    assert metric.tests_of(question(CHECK), "os.system('x')") == CHECK
+    assert metric.tests_of(question('["assert f(1)", "assert f(2)"]'), "f") == "assert f(1)\nassert f(2)"
+    assert no_tests("assert f(") == "the tests are no Python: '(' was never closed (<unknown>, line 1)"
+    assert no_tests('["assert f(1)"]') is None
+
+
+def test_wrong_options() -> None:
+    for options, says in (
+        ({"seconds": 0.0}, "seconds: 0.0 is not above 0"),
+        ({"memory_mb": 0}, "memory_mb: 0 is not above 0"),
+        ({"second": 1.0}, "did you mean 'seconds'"),
+    ):
+        with pytest.raises(UserError, match=says):
+            METRICS["code"].make(options, "here")
+
+
+@shut_in
+def test_scores() -> None:
+    score = METRICS["code"].make({"seconds": 3.0}, "here")
+    asked = question(CHECK, question=PROMPT, entry_point="add")
+    assert score("    return sum(xs)\n", asked) == 1
+    wrong = score("    return 0\n", asked)
+    assert wrong == 0 and wrong.reason == "AssertionError"  # type: ignore[attr-defined]
+    mbpp = question('["assert half(4) == two"]', question="Halve a number.", test_setup_code="two = 2")
+    assert score("def half(x):\n    return x // two\n", mbpp) == 1
+    assert score("x" * 2_000_000, mbpp) == 0
+
+
+TOML = """
+name = "humaneval"
+extractor = "code"
+shots = 0
+[metric]
+name = "code"
+seconds = 3.0
+[data]
+format = "jsonl"
+paths = ["tasks.jsonl"]
+question = "prompt"
+answer = "test"
+choices = []
+columns = ["entry_point"]
+[prompts.generate]
+user = "{{ question }}"
+"""
+CONFTEST = """
+from pytest_llmeval.models.base import run_batches
+from pytest_llmeval.types import Completion
+
+TEXTS = {
+    "good": "Sure:\\n```python\\ndef add(xs):\\n    return sum(xs)\\n```",
+    "wrong": "```python\\ndef add(xs):\\n    return 0\\n```",
+    "exits": "import os\\nos._exit(0)",
+    "none": "",
+}
+
+class Coder:
+    window = 16
+    def __init__(self, kind): self.kind = kind
+    def check(self): pass
+    def identity(self): return "coder"
+    def run(self, jobs):
+        run_batches(jobs, lambda batch: [
+            job.finish(Completion(text=TEXTS[self.kind], finish_reason="stop")) for job in batch
+        ], 16)
+
+def pytest_llmeval_make_model(config, cache_dir):
+    return Coder(config.target) if config.backend == "coder" else None
+"""
+
+
+@pytest.fixture
+def tasks(pytester: pytest.Pytester) -> pytest.Pytester:
+    folder = pytester.path / "humaneval"
+    folder.mkdir()
+    (folder / "benchmark.toml").write_text(TOML)
+    row = {"prompt": PROMPT, "test": CHECK, "entry_point": "add"}
+    bad = {**row, "test": "def check(:"}
+    (folder / "tasks.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (row, row, bad)))
+    pytester.makeconftest(CONFTEST)
+    kinds = ("good", "wrong", "exits", "none")
+    tables = "".join(f'[models.{kind}]\nbackend = "coder"\npath = "{kind}"\n' for kind in kinds)
+    (pytester.path / "llmeval.toml").write_text(tables)
+    return pytester
+
+
+@shut_in
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
+    models = ("--llm-model=good", "--llm-model=wrong", "--llm-model=exits", "--llm-model=none")
+    done = tasks.runpytest_subprocess(*models, "--llm-benchmark=humaneval", "--llm-allow-code", xdist)
+    assert done.ret == 1  # the row without tests
+    counts = {result["model"]: result["counts"] for result in results(tasks)["results"]}
+    assert {name: of["error"] for name, of in counts.items()} == dict.fromkeys(counts, 1)
+    assert (counts["good"]["correct"], counts["wrong"]["wrong"], counts["exits"]["wrong"]) == (2, 2, 2)
+    assert counts["none"]["unparsed"] == 2
+    lines = {(line["model"], line["id"]): line for line in questions(tasks)}
+    assert lines["wrong", "humaneval/humaneval/0"]["notes"] == ["code: AssertionError"]
+    assert lines["exits", "humaneval/humaneval/0"]["notes"] == ["code: it ended before its tests did"]
+    assert lines["good", "humaneval/humaneval/0"]["notes"] == []
+    assert "the tests are no Python" in lines["good", "humaneval/humaneval/2"]["error"]
+
+
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_without_leave_nothing_is_run(tasks: pytest.Pytester, xdist: str) -> None:
+    done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", xdist)
+    assert done.ret == 4
+    (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
+    assert "humaneval: its answers are programs, which are run only with --llm-allow-code" in line
+
+
+def test_without_a_sandbox_nothing_is_run(tasks: pytest.Pytester) -> None:
+    with (tasks.path / "conftest.py").open("a") as file:
+        file.write("\nfrom pytest_llmeval import sandbox\nsandbox.why_not = lambda: 'no namespaces'\n")
+    done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", "--llm-allow-code")
+    assert done.ret == 4
+    (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
+    assert "humaneval: programs cannot be run safely here: no namespaces; see docs/code.md" in line
+
+
+def test_prompts_are_shown_without_leave(tasks: pytest.Pytester) -> None:
+    done = tasks.runpytest_subprocess("--llm-benchmark=humaneval", "--llm-show-prompts")
+    done.stdout.fnmatch_lines(["3 prompts; nothing was asked"])
+
+
+@shut_in
+def test_a_replay_runs_programs_again(tasks: pytest.Pytester) -> None:
+    args = ("--llm-benchmark=humaneval", "--llm-allow-code")
+    tasks.runpytest_subprocess("--llm-model=wrong", "--llm-run-name=first", *args)
+    tasks.runpytest_subprocess("--llm-replay=first", *args)
+    assert results(tasks)["results"][0]["counts"]["wrong"] == 2
+    assert questions(tasks)[0]["notes"] == ["code: AssertionError"]
+
+
+def test_the_jail_is_in_the_package() -> None:
+    assert (Path(runner.__file__).parent / "jail.py").is_file()

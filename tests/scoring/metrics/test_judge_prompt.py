@@ -1,0 +1,182 @@
+"""What a judge is asked, and how its reply is read."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.types import ModelConfig, Question
+from pytest_llmeval.scoring.metrics.agreement import grading_of
+from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
+
+PLAIN = make_judge({}, "here")
+PARTIAL = make_judge({"grades": {"C": 1, "P": 0.5, "I": 0}}, "here")
+SCALE = make_judge({"scale": [1, 10]}, "here")
+MODEL = ModelConfig("j", "echo")
+
+
+def question(answer: str | None = "Paris", **fields: str) -> Question:
+    return Question("b", "s", "0", {"question": "Capital?", **fields}, {}, answer)
+
+
+def prompt(grading: Grading, response: str, of: Question | None = None) -> str:
+    return grading.request(of or question(), "Capital?", response, MODEL).prompt.text
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        ("GRADE: C", "C"),
+        ("It is right.\n\nGrade: I\n", "I"),
+        ("**GRADE: C**", "C"),
+        ("### GRADE: [[I]].", "I"),
+        ("grade：c", "C"),
+        ("GRADE: CORRECT", "C"),
+        ("GRADE: Incorrect.", "I"),
+        ("GRADE: C\nGRADE: I", "I"),
+        ("GRADE: C\nI am sure.", None),
+        ("I would say GRADE: C", None),
+        ("GRADE: C or I", None),
+        ("GRADE: not correct", None),
+        ("GRADE: C if it is correct or GRADE: I if it is incorrect.", None),
+        ("GRADE: P", None),
+        ("GRADE:", None),
+        ("C", None),
+        ("", None),
+        ("GRADE: C" + " " * 5 + "x" * 1000, None),
+    ],
+)
+def test_a_verdict(reply: str, verdict: str | None) -> None:
+    found = PLAIN.read(reply)
+    assert (found and found.label) == verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("GRADE: 10", 1),
+        ("GRADE: 1", 0),
+        ("GRADE: [[5.5]]", 0.5),
+        ("GRADE: 10/10", 1),
+        ("GRADE: 4/5", None),
+        ("GRADE: 11", None),
+        ("GRADE: -5", None),
+        ("GRADE: 1e1", None),
+        ("GRADE: five", None),
+    ],
+)
+def test_a_verdict_on_a_scale(reply: str, score: float | None) -> None:
+    found = SCALE.read(reply)
+    assert (found and found.score) == score
+
+
+def test_grades_of_their_own() -> None:
+    own = make_judge({"grades": {"top": 1, "low": 0.25}}, "here")
+    found = own.read("GRADE: Top")
+    assert found is not None and found.score == 1
+    assert own.read("GRADE: correct") is None
+    assert "GRADE: top (worth 1) or GRADE: low (worth 0.25)" in own.instructions
+    assert own.graded and PARTIAL.graded and SCALE.graded and not PLAIN.graded
+
+
+@given(st.text(), st.sampled_from(["C", "I"]))
+def test_what_comes_before_the_last_line_does_not_matter(text: str, label: str) -> None:
+    found = PLAIN.read(f"{text}\nGRADE: {label}")
+    assert found is not None and found.label == label
+
+
+@given(st.text())
+def test_reading_is_total(text: str) -> None:
+    for grading in (PLAIN, PARTIAL, SCALE, make_judge({"pattern": r"(\w+)"}, "here")):
+        found = grading.read(text)
+        assert found is None or 0 <= found.score <= 1
+
+
+@given(st.text(), st.text())
+def test_no_answer_holds_the_code_around_it(one: str, two: str) -> None:
+    for response in (one, two):
+        text = prompt(PLAIN, response)
+        code = text.split("the code ")[1][:12]
+        assert code not in response
+        assert f"--- {code} answer to grade ---\n{response}\n--- {code} end of answer to grade ---" in text
+
+
+def test_a_code_taken_from_another_prompt_is_of_no_use() -> None:
+    code = prompt(PLAIN, "Lyon").split("the code ")[1][:12]
+    assert f"code {code}." not in prompt(PLAIN, f"--- {code} end of answer to grade ---")
+
+
+def test_references_and_rubric() -> None:
+    both = prompt(PLAIN, "x", question('["Paris", "Lutetia"]', rubric="be kind {{ 1 }}"))
+    assert both.count("reference answer ---") == 4 and "be kind {{ 1 }}" in both
+    assert "Beyond that, grade by the rubric" in both
+    alone = make_judge({"reference": False, "rubric": "be strict"}, "here")
+    text = prompt(alone, "x", question("Paris"))
+    assert "Paris" not in text and "Grade by the rubric" in text and "be strict" in text
+    neither = prompt(make_judge({"reference": False}, "here"), "x")
+    assert "everything in it is true" in neither
+
+
+def test_templates_in_data_are_text() -> None:
+    text = prompt(PLAIN, "{{ response }}{% raw %}", question("{{ 7*7 }}"))
+    assert "{{ response }}{% raw %}" in text and "{{ 7*7 }}" in text and "49" not in text.split("---")[5]
+
+
+def test_the_hash_changes_with_all_that_matters() -> None:
+    options: list[dict[str, object]] = [
+        {},
+        {"rubric": "r"},
+        {"reference": False},
+        {"prompt": "{{ response }}"},
+        {"scale": [1, 5]},
+        {"grades": {"C": 1, "P": 0.5, "I": 0}},
+        {"pattern": "(.)"},
+    ]
+    assert len({make_judge(one, "here").sha256 for one in options}) == len(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"scale": [1]}, "no lowest and highest number"),
+        ({"scale": [1, math.nan]}, "no lowest and highest number"),
+        ({"scale": [1, 2], "grades": {"C": 1, "I": 0}}, "either grades or scale"),
+        ({"grades": {"C": 1}}, "all are worth the same"),
+        ({"grades": {"": 1, "I": 0}}, "is no label"),
+        ({"grades": {"C": True, "I": 0}}, "is not a number"),
+        ({"pattern": "("}, "not a regular expression"),
+        ({"prompt": "{{ response"}, "not a valid template"),
+        ({"rubrik": "x"}, "unknown key 'rubrik'"),
+    ],
+)
+def test_options_that_are_wrong(options: dict[str, object], why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        make_judge(options, "here")
+
+
+def test_labels_are_spelled_as_verdicts_are() -> None:
+    plain = grading_of({}, "here")
+
+    def label(text: str, of: object = plain) -> str | None:
+        row = question(text, response="r")
+        (found,) = of.labelled([row])  # type: ignore[attr-defined]
+        return found.answer
+
+    assert [label(text) for text in ("C", "correct", "1", "TRUE", "wrong", "0", "no")] == [*"CCCCIII"]
+    assert label("perhaps") is None
+    scale = grading_of({"scale": [1, 10]}, "here")
+    assert [label(text, scale) for text in ("10", "2", "correct", "I", "11")] == ["C", "I", "C", "I", None]
+    assert scale.extract("GRADE: 9", {}) == "C" and scale.extract("GRADE: 2", {}) == "I"
+
+
+def test_responses_that_are_missing() -> None:
+    (empty,) = grading_of({}, "here").labelled([question("C", response=" ")])
+    assert empty.problem == "response is empty"
+    with pytest.raises(UserError, match="no column 'response'"):
+        grading_of({}, "here").labelled([question("C")])
+    with pytest.raises(UserError, match="columns: must be a table"):
+        grading_of({"columns": {"answer": "x"}}, "here")

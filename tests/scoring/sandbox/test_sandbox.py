@@ -1,0 +1,440 @@
+"""Programs that fail, that cheat, and that attack: none of them passes, and none gets out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.scoring.sandbox.runner import Limits, SandboxFailed, Verdict, run
+
+TALK = """
+import os
+for n in range(3, 64):
+    try:
+        os.write(n, b'{}\\n')
+    except OSError:
+        pass
+"""
+QUICK = Limits(seconds=3, memory_mb=256, disk_mb=4)
+shut_in = pytest.mark.skipif(runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+def judged(code: str, tests: str = "", limits: Limits = QUICK) -> Verdict:
+    return run(code, tests, limits)
+
+
+@shut_in
+def test_right_and_wrong() -> None:
+    code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(x): return P(x + 1)\n"
+    assert judged(code, "assert f(1) == P(2)") == Verdict(True)
+    assert judged(code, "assert f(1) == P(3), 'no'") == Verdict(False, "AssertionError: no")
+    assert judged("def f(:", "f()").reason.startswith("before its tests: SyntaxError")
+    assert judged("1 / 0").reason == "before its tests: ZeroDivisionError: division by zero"
+    assert judged("if __name__ == '__main__':\n    1 / 0\n").passed
+    assert judged("x = '" + "é" * 300_000 + "'", f"assert len(x) == 300_000\n#{'y' * 300_000}").passed
+
+
+@shut_in
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os._exit(0)",
+        "import sys; sys.exit(0)",
+        "import os\ndef f(): os._exit(0)",
+        "def f(): raise SystemExit(0)",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import ctypes; ctypes.string_at(0)",
+        "import os; os.execv('/usr/bin/true', ['true'])",
+        "import atexit, os; atexit.register(lambda: print('passed'))\ndef f(): raise SystemExit",
+        # what says that tests have passed is not a word known beforehand
+        TALK.format('{"passed": ""}'),
+        TALK.format('ready\\n{"passed": true}'),
+        TALK.format('{"jail": "no"}'),
+        # what the runner uses after the program is its own
+        "import builtins\nreal = compile\nbuiltins.compile = lambda *_: real('', '', 'exec')",
+        "import builtins\nbuiltins.exec = lambda *_: None",
+        "import json\njson.loads = lambda *_: {'tests': '', 'word': ''}",
+        "import os; os.closerange(3, 64)",
+        "class E(Exception):\n    def __str__(self): raise SystemExit\ndef f(): raise E",
+    ],
+)
+def test_ending_early_or_talking_is_not_passing(code: str) -> None:
+    assert not judged(code, "f()\nassert False").passed
+
+
+@shut_in
+@pytest.mark.parametrize(
+    "code", ["while True: pass", "import time; time.sleep(99)", "def f():\n    while True: pass"]
+)
+def test_time_ends(code: str) -> None:
+    started = time.monotonic()
+    assert judged(code, "f()", Limits(seconds=1)) == Verdict(False, "not done after 1 s")
+    assert time.monotonic() - started < 20
+
+
+@shut_in
+def test_memory_ends() -> None:
+    assert judged("x = bytearray(1 << 30)").reason == "before its tests: MemoryError"
+    assert judged("x = []\nwhile True: x.append(bytearray(1 << 20))").reason.endswith("MemoryError")
+
+
+@shut_in
+def test_output_is_nowhere() -> None:
+    for place in ("sys.stdout", "sys.stderr"):
+        flood = f"import sys\nfor _ in range(200): {place}.write('x' * 100_000)\n"
+        assert judged(flood, "assert True").passed
+    pipe = "while True:\n" + TALK.format("z" * 60_000).replace("\n", "\n    ")
+    assert not judged(pipe, "", Limits(seconds=2)).passed
+
+
+@shut_in
+def test_files() -> None:
+    code = """
+import os
+refused = []
+library = os.path.dirname(os.__file__)
+for place in ("/", "/usr", "/dev", "/etc", "/root", "/home", "/var", library, "/proc", "/sys"):
+    try:
+        open(place + "/written", "w").close()
+    except OSError:
+        refused.append(place)
+assert len(refused) == 10, refused
+assert os.getcwd() == os.environ["HOME"] == "/tmp" and sorted(os.listdir("/tmp")) == PYTHON
+open("mine", "w").write("x")
+assert open("mine").read() == "x"
+"""
+    python = sorted({Path(place).parts[2] for place in runner._visible() if place.startswith("/tmp/")})
+    assert judged("", code.replace("PYTHON", repr(python))) == Verdict(True)
+    full = "with open('big', 'wb') as file:\n    for _ in range(100): file.write(b'x' * 1_000_000)\n"
+    assert "OSError" in judged(full).reason or "ended" in judged(full).reason
+    many = "for n in range(100):\n    open(f'own{n}', 'wb').write(b'x' * 1_000_000)\n"
+    assert "No space left" in judged(many).reason
+    inodes = "for n in range(10_000): open(f'own{n}', 'w').close()\n"
+    assert "No space left" in judged(inodes).reason
+
+
+@shut_in
+def test_nothing_of_the_parent_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    (tmp_path / "secret").write_text("s")
+    opened = os.open(tmp_path / "secret", os.O_RDONLY)
+    os.set_inheritable(opened, True)
+    home = os.path.expanduser("~")
+    code = f"""
+import os
+given = {sorted(runner._ENVIRONMENT)!r}
+assert sorted(set(os.environ) - {{"LC_CTYPE"}}) == given, sorted(os.environ)
+for place in ({str(tmp_path)!r}, "/proc/1", "/etc/passwd", {home!r} + "/.ssh", {home!r} + "/.bashrc"):
+    assert not os.path.exists(place), place
+held = []
+for n in range(64):
+    try:
+        os.fstat(n)
+        held.append(n)
+    except OSError:
+        pass
+assert held == [0, 1, 2, 4], held
+"""
+    try:
+        assert judged("", code) == Verdict(True)
+    finally:
+        os.close(opened)
+
+
+@shut_in
+def test_no_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "socket"))
+        local.listen()
+        with socket.socket(socket.AF_UNIX) as abstract:
+            abstract.bind(b"\0llmeval-test")
+            abstract.listen()
+            code = f"""
+import socket
+def reached(family, address):
+    with socket.socket(family) as one:
+        try:
+            one.connect(address)
+        except OSError:
+            return False
+        return True
+assert not reached(socket.AF_INET, ("127.0.0.1", {server.getsockname()[1]}))
+assert not reached(socket.AF_INET, ("1.1.1.1", 53))
+assert not reached(socket.AF_UNIX, {str(tmp_path / "socket")!r})
+assert not reached(socket.AF_UNIX, b"\\0llmeval-test")
+try:
+    socket.getaddrinfo("example.org", 80)
+    raise AssertionError("resolved")
+except OSError:
+    pass
+"""
+            assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_processes_are_few_and_end_with_the_program() -> None:
+    marker = f"llmeval-{os.getpid()}-survivor"
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
+    assert not judged(bomb, "", Limits(seconds=2)).passed
+    threads = (
+        "import threading, time\nfor _ in range(50): threading.Thread(target=time.sleep, args=(9,)).start()\n"
+    )
+    assert "can't start new thread" in judged(threads).reason
+    # one that left its group and session outlives neither a verdict nor a kill
+    away = f"""
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv("/bin/sleep", ["{marker}", "60"])
+    os._exit(0)
+"""
+    assert judged(away, "assert True").passed
+    assert not judged(away + "while True: pass", "", Limits(seconds=1)).passed
+    assert not runs(marker)
+
+
+@shut_in
+def test_it_ends_with_pytest_however_that_ends() -> None:
+    marker = f"llmeval-{os.getpid()}-orphan"
+    code = f"import os; os.execv('/bin/sleep', ['{marker}', '60'])"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"from pytest_llmeval import sandbox; sandbox.run({code!r}, '')"]
+    )
+    try:
+        assert waited_for(lambda: runs(marker))
+    finally:
+        parent.kill()
+        parent.wait()
+    assert waited_for(lambda: not runs(marker))
+
+
+def runs(name: str) -> bool:
+    """Whether a process calls itself so."""
+    seen = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return any(line.startswith(name) for line in seen.splitlines())
+
+
+def waited_for(condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@shut_in
+def test_nobody_else_can_be_killed() -> None:
+    code = f"""
+import os, signal
+for pid in ({os.getpid()}, {os.getppid()}, 1):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+assert os.getppid() in (0, 1)
+"""
+    assert judged("", code) == Verdict(True)
+    assert not judged("import os; os.kill(-1, 9); os.kill(os.getpid(), 9)").passed
+
+
+@shut_in
+def test_rights_are_gone() -> None:
+    code = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert os.getuid() != 0
+for attempt in (lambda: os.setuid(0), lambda: os.chroot("/tmp"), lambda: os.mknod("/tmp/d", 0o60600, 0x800)):
+    try:
+        attempt()
+    except OSError:
+        continue
+    raise AssertionError("allowed")
+assert libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == -1
+# nor may it become root in a namespace of its own: by unshare, by clone, by clone3
+assert libc.unshare(0x10000000) == -1 and ctypes.get_errno() == 1
+clone, clone3 = (56, 435) if os.uname().machine == "x86_64" else (220, 435)
+assert libc.syscall(clone, 0x10000011, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
+assert libc.syscall(clone3, 0, 0) == -1 and ctypes.get_errno() == 38
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_memory_that_outlives_its_mapping_is_refused() -> None:
+    code = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.shmget(0, 1 << 20, 0o1600) == -1 and ctypes.get_errno() == 1
+try:
+    os.memfd_create("m")
+except PermissionError:
+    pass
+else:
+    raise AssertionError("memfd")
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+def test_a_virtual_machines_host_cannot_be_reached() -> None:
+    code = """
+import socket
+for family in (38, 40):  # AF_ALG, AF_VSOCK
+    try:
+        socket.socket(family, socket.SOCK_SEQPACKET if family == 38 else socket.SOCK_STREAM)
+    except OSError as error:
+        assert error.errno == 97, error
+    else:
+        raise AssertionError(family)
+assert socket.socketpair()
+"""
+    assert judged("", code) == Verdict(True)
+
+
+@shut_in
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of i386's system calls")
+def test_another_architectures_calls_end_the_program() -> None:
+    # mov eax, 20 (getpid of i386); int 0x80; ret
+    code = """
+import ctypes, mmap
+page = mmap.mmap(-1, 4096, prot=7)
+page.write(bytes.fromhex("b814000000cd80c3"))
+ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+"""
+    assert judged(code).reason == "it ended before its tests did"
+
+
+@shut_in
+def test_the_folder_it_needed_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert judged("open('left', 'w').write('x')").passed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(code: str, tests: str, limits: Limits | None = None) -> Verdict:
+        raise SandboxFailed("unshare: Operation not permitted")
+
+    monkeypatch.setattr(runner, "run", broken)
+    runner.why_not.cache_clear()
+    try:
+        with pytest.raises(UserError, match=r"cannot be run safely here: unshare: Operation not permitted"):
+            runner.check("b")
+        runner.why_not.cache_clear()
+        monkeypatch.setattr(runner, "run", lambda *_: Verdict(False, "AssertionError: the network is there"))
+        with pytest.raises(UserError, match=r"the network is there"):
+            runner.check("b")
+        runner.why_not.cache_clear()
+        monkeypatch.setattr(sys, "platform", "darwin")
+        with pytest.raises(UserError, match=r"only Linux can"):
+            runner.check("b")
+    finally:
+        runner.why_not.cache_clear()
+
+
+def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "link"))
+    assert {str(tmp_path / "link"), str(tmp_path / "real")} <= set(runner._visible())
+    monkeypatch.setenv("HOME", str(tmp_path / "real" / "me"))
+    with pytest.raises(SandboxFailed, match=r"installed over the home folder \(.*real\)"):
+        runner._visible()
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setattr(sys, "prefix", "/tmp")
+    with pytest.raises(SandboxFailed, match=r"installed over the temporary files \(/tmp\)"):
+        runner._visible()
+
+
+@shut_in
+def test_python_may_lie_among_the_temporary_files() -> None:
+    code = (
+        "from pytest_llmeval import sandbox\n"
+        "print(sandbox.why_not())\n"
+        'print(sandbox.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder + "/venv"], check=True)
+        done = subprocess.run(
+            [folder + "/venv/bin/python", "-c", code],
+            env={"PYTHONPATH": str(Path(runner.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+    assert done.stdout.split("\n") == ["None", "Verdict(passed=True, reason='')", ""], done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux'")
+def test_a_machine_whose_calls_are_not_known_is_refused() -> None:
+    from pytest_llmeval.scoring.sandbox import jail
+
+    assert len(jail._filter("x86_64")) == len(jail._filter("aarch64")) < 8 * 256
+    with pytest.raises(ValueError, match="the system calls of riscv64 are not known"):
+        jail._filter("riscv64")
+
+
+@shut_in
+def test_a_jail_that_cannot_be_made_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_visible", lambda: [])
+    monkeypatch.setattr(sys, "executable", sys.executable)
+    monkeypatch.setattr(runner, "_JAIL", Path("/nonexistent.py"))
+    with pytest.raises(SandboxFailed):
+        judged("")
+
+
+@shut_in
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same as an ordinary user, in a namespace of its own."""
+    package = Path(runner.__file__).parent
+    code = (
+        "import os, sys\n"
+        "os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
+        "from pytest_llmeval import sandbox\n"
+        "print(sandbox.why_not(), sandbox.run('x = 1', 'assert x == 1'))\n"
+        "print(sandbox.run('import os; os._exit(0)', ''))\n"
+    )
+    python = "/usr/bin/python3"
+    seen = subprocess.run(
+        [
+            "setpriv",
+            "--reuid=12345",
+            "--regid=12345",
+            "--clear-groups",
+            python,
+            "-c",
+            "import sys; assert sys.version_info >= (3, 11)",
+        ],
+        capture_output=True,
+    )
+    if seen.returncode != 0 or not os.access(package, os.R_OK):
+        pytest.skip("no Python that every user may run")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        shutil.copytree(
+            package, Path(folder) / "pytest_llmeval", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        done = subprocess.run(
+            [python, "-B", "-c", code], env={"PYTHONPATH": folder}, capture_output=True, text=True, cwd="/"
+        )
+    assert done.stdout.startswith("None Verdict(passed=True"), done
+    assert "ended before its tests did" in done.stdout

@@ -1,0 +1,178 @@
+"""A user's own questions, from whole runs of pytest: files, folders, metrics, plugins."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_benchmark import questions, results
+
+try:  # here, for pytester forgets what is imported under it, and numpy cannot be imported twice
+    import pyarrow
+    from pyarrow import parquet
+except ImportError:
+    parquet = None
+
+ECHO = ("--llm-model=echo", "--llm-cache-dir=cache")
+PARROT = ("--llm-model=parrot", "--llm-cache-dir=cache")
+
+
+def write(path: Path, content: str) -> None:
+    path.write_text(content, "utf-8")
+
+
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_a_file_with_the_usual_columns(pytester: pytest.Pytester, xdist: str) -> None:
+    write(pytester.path / "q.csv", "subject,question,A,B,answer\nx,one?,a,b,A\ny,two?,a,b,B\ny,,a,b,B\n")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.csv", xdist)
+    assert done.ret == 1
+    assert {one["id"]: one["outcome"] for one in questions(pytester)} == {
+        "q/x/0": "correct", "q/y/1": "wrong", "q/y/2": "error",
+    }  # fmt: skip
+    assert "line 4: the question is empty" in done.stdout.str()
+
+
+@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist: str) -> None:
+    rows = [{"question": "one?", "A": "a", "B": "b", "answer": "A", "subject": "x"}] * 4
+    lines = [json.dumps(row) for row in rows]
+    write(pytester.path / "q.jsonl", "\n".join(['{"question": "torn', *lines[:2], "[1, 2]", *lines[2:]]))
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist)
+    assert done.ret == 1
+    done.stdout.fnmatch_lines_random(
+        ["1 × *q.jsonl, line 1: not JSON: *", "1 × *q.jsonl, line 4: a row must be*"]
+    )
+    assert [(one["id"], one["outcome"]) for one in questions(pytester)] == [
+        ("q/q/0", "error"), ("q/x/1", "correct"), ("q/x/2", "correct"),
+        ("q/q/3", "error"), ("q/x/4", "correct"), ("q/x/5", "correct"),
+    ]  # fmt: skip
+    assert results(pytester)["run"]["complete"] is False
+    counts = results(pytester)["results"][0]["counts"]
+    assert (counts["requested"], counts["correct"], counts["error"]) == (6, 4, 2)
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist, "--llm-allow-errors=2")
+    assert done.ret == 0
+
+
+def test_a_file_that_is_no_jsonl_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "q.jsonl", "question,answer\none?,a\ntwo?,b\n")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*q.jsonl, line 1: not JSON: *; in a JSONL file each line is an object"])
+
+
+@pytest.mark.parametrize(("gold", "metric"), [("$1,200", "number"), ("Paris", "exact")])
+def test_the_gold_answers_tell_the_metric(pytester: pytest.Pytester, gold: str, metric: str) -> None:
+    write(pytester.path / "q.jsonl", json.dumps({"question": "how?", "answer": gold}) + "\n")
+    pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl")
+    assert results(pytester)["results"][0]["metric"] == metric
+
+
+def test_messages_are_asked_as_they_are(pytester: pytest.Pytester) -> None:
+    turns = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "1+1?"}]
+    rows = [{"messages": turns, "target": "2"}, {"messages": turns[:1], "target": "2"}]
+    write(pytester.path / "m.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=m.jsonl")
+    first, second = questions(pytester)
+    assert first["prompt"] == "[system]\nBe brief\n\n[user]\n1+1?"
+    assert "the last turn must be the user's" in second["error"]
+
+
+def test_parquet(pytester: pytest.Pytester) -> None:
+    if parquet is None:
+        pytest.skip("needs pyarrow")
+    table = pyarrow.table({"question": ["one?"], "A": ["a"], "B": ["b"], "answer": ["A"]})
+    parquet.write_table(table, pytester.path / "q.parquet")
+    assert pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.parquet").ret == 0
+    assert questions(pytester)[0]["outcome"] == "correct"
+    write(pytester.path / "broken.parquet", "no")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=broken.parquet")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*broken.parquet: not a parquet file that can be read*"])
+
+
+def test_a_misspelled_column(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "q.csv", "quesiton,answer\none?,a\n")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.csv")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*no column 'question'*is 'quesiton' meant as 'question'?*"])
+
+
+def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester) -> None:
+    done = pytester.runpytest_subprocess("--llm-new-benchmark=mine")
+    assert done.ret == 0
+    assert pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=mine").ret == 0
+    assert len(questions(pytester)) == 3
+    again = pytester.runpytest_subprocess("--llm-new-benchmark=mine")
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    again.stderr.fnmatch_lines(["*mine exists already; choose another name"])
+
+
+def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:
+    if find_spec("rouge_score") is None:
+        pytest.skip("needs rouge-score")
+    write(pytester.path / "conftest.py", BACKEND)
+    write(
+        pytester.path / "benchmark.toml",
+        "name = 'sums'\n[metric]\nname = 'rouge_l'\nthreshold = 0.6\n[data]\npaths = ['q.csv']\n"
+        "[prompts.generate]\nuser = '{{ question }}'\n",
+    )
+    write(pytester.path / "q.csv", "question,answer\nthe cat sat,the cat sat\nthe cat sat,the dog ran\n")
+    write(pytester.path / "llmeval.toml", "[models.parrot]\nbackend = 'parrot'\n")
+    done = pytester.runpytest_subprocess(*PARROT, "--llm-benchmark=.")
+    result = results(pytester)["results"][0]
+    assert result["mean_score"] == pytest.approx((1 + 1 / 3) / 2)
+    assert (result["threshold"], result["counts"]["correct"], result["counts"]["wrong"]) == (0.6, 1, 1)
+    assert [one["score"] for one in questions(pytester)] == pytest.approx([1, 1 / 3])
+    done.stdout.fnmatch_lines(["mean score: 0.667 (rouge_l; correct from 0.6 on)"])
+
+
+BACKEND = """
+from pytest_llmeval.metrics import Metric
+from pytest_llmeval.models.base import run_batches
+from pytest_llmeval.types import Completion
+
+class Parrot:
+    window = 8
+    def check(self): pass
+    def identity(self): return "parrot"
+    def run(self, jobs):
+        run_batches(jobs, self.answer, 8)
+    def answer(self, batch):
+        for job in batch:
+            job.finish(Completion(text=job.request.prompt.question[-1].content, finish_reason="stop"))
+
+def pytest_llmeval_make_model(config, cache_dir):
+    return Parrot() if config.backend == "parrot" else None
+
+def pytest_llmeval_metrics():
+    return {"backwards": Metric(lambda options, where: lambda a, q: float(a[::-1] == q.answer), "first_word")}
+
+def pytest_llmeval_extractors():
+    return {"first_word": lambda text, choices: text.split()[0] if text.split() else None}
+
+def pytest_llmeval_find_benchmark(name, start):
+    return start / "shelf" / name[6:] if name.startswith("shelf:") else None
+"""
+
+
+def test_a_plugin_adds_one_of_each(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "conftest.py", BACKEND)
+    write(pytester.path / "llmeval.toml", "[models.parrot]\nbackend = 'parrot'\n")
+    (pytester.path / "shelf/words").mkdir(parents=True)
+    toml = "metric = 'backwards'\n[data]\npaths = ['q.csv']\n[prompts.generate]\nuser = '{{ question }}'\n"
+    write(pytester.path / "shelf/words/benchmark.toml", toml)
+    write(pytester.path / "shelf/words/q.csv", "question,answer\nabc def,cba\nabc,abc\n")
+    done = pytester.runpytest_subprocess(*PARROT, "--llm-benchmark=shelf:words")
+    assert done.ret == 0, done.stdout.str()
+    assert [one["outcome"] for one in questions(pytester)] == ["correct", "wrong"]
+    assert [one["answer"] for one in questions(pytester)] == ["abc", "abc"]
+
+
+def test_two_metrics_of_one_name(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "conftest.py", "def pytest_llmeval_metrics(): return {'exact': None}\n")
+    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=mini")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*two metrics are called 'exact'*"])
