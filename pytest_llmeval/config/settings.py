@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.config.models import JudgeConfig, ModelConfig
 from pytest_llmeval.config.options import JUDGE_TABLE, MODEL_TABLE, OPTIONS, Limit, Option
 from pytest_llmeval.core.errors import UserError, one_line, unknown
-from pytest_llmeval.core.types import JudgeConfig, Mode, ModelConfig, Policy
+from pytest_llmeval.core.types import Mode, Policy
 
 FILE_NAME = "llmeval.toml"
 #: inference servers that can be started; how is in ``models/serving/presets.py``

@@ -7,11 +7,11 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.lm_eval.values import source_of, unpack
+from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
 
 if TYPE_CHECKING:
     from pytest_llmeval.lm_eval.tasks import Tasks
@@ -20,38 +20,6 @@ if TYPE_CHECKING:
 _DRAWS = 1000
 _DRAWS_OF_TEXTS = 100
 _SLOW = ("bleu", "chrf", "chrf++", "ter")
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """One number of a task or group; ``stderr`` is None where there is none."""
-
-    filter: str
-    metric: str
-    value: float | str
-    stderr: float | None
-    higher_is_better: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The numbers of a task or group, over ``documents`` of them."""
-
-    name: str
-    alias: str
-    documents: int
-    shots: int | None
-    version: str
-    numbers: tuple[Number, ...]
-    is_group: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TaskScores:
-    """What lm-evaluation-harness would report; ``library`` is its version. Groups come after the tasks."""
-
-    library: str
-    scored: tuple[Scored, ...]
 
 
 def scores(tasks: Tasks, found: Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]) -> TaskScores:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import Completion, ModelConfig, Question, Request, Scored
+from pytest_llmeval.core.types import Completion, Question, Request, Scored
 from pytest_llmeval.lm_eval import grading, requests, scores, tasks
 from pytest_llmeval.results.question_log import QUESTIONS, read_questions
 from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.results.task_scores import TaskScores
 from pytest_llmeval.suites import spec as benchmarks
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.suite import Suite, select
@@ -126,7 +128,7 @@ def outline(name: str, settings: Settings) -> tuple[tuple[str, ...], tuple[str, 
     return tuple(found.members()), tuple(found.tasks)
 
 
-def task_scores(folder: Path, model: str, name: str, settings: Settings) -> scores.TaskScores:
+def task_scores(folder: Path, model: str, name: str, settings: Settings) -> TaskScores:
     """The numbers of ``lm-eval:TASK`` from the metrics in a run's questions.jsonl.
 
     Raises whatever the task's own aggregations need and do not find.

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.base import model_key
 from pytest_llmeval.models.hf.load import Source
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import BACKENDS
 from pytest_llmeval.core.errors import unknown
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.base import Model
 
 if TYPE_CHECKING:

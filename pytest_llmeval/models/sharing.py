@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 
 #: the variable that says which GPUs a process sees
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -14,8 +14,8 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.backend import HuggingFaceModel
 

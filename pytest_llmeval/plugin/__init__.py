@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.plugin.state import STATE, State, is_controller, is_worker, worker_share
 from pytest_llmeval.runtime.pool import Models, llm, make_say
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.types import ModelConfig
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.models.base import Model
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import shlex
 import shutil
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ import pytest
 
 from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
+from pytest_llmeval.core.run_info import RunInfo, machine, versions
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.lm_eval.names import is_task
 from pytest_llmeval.plugin.collect import benchmark_name, find_benchmark, planned
@@ -28,12 +27,13 @@ from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.recorder import PREFIX, read_rotations
 from pytest_llmeval.plugin.state import STATE, State
 from pytest_llmeval.report import terminal
+from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.report.task_scores import table as task_table
 from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.results.judge_usage import Judged
 from pytest_llmeval.results.question_log import QUESTIONS, merge
 from pytest_llmeval.results.rerun import Rerun
-from pytest_llmeval.results.results_json import REPORT, RunInfo, write_run
+from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import new_run_folder, point_latest
 from pytest_llmeval.results.submission import write_submissions
 from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result, Tally, summarise
@@ -48,7 +48,6 @@ _STATUS = {
     Outcome.ANSWERED: ("a", {"cyan": True}),
 }
 _BY_LETTER = {outcome.value[0]: outcome for outcome in Outcome}
-_PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers", "torch", "openai")
 
 
 class Controller:
@@ -458,19 +457,3 @@ def command_line(config: pytest.Config) -> str:
     from pytest_llmeval.core.redact import redact
 
     return shlex.join(["pytest", *(redact(one_line(arg, 1000)) for arg in config.invocation_params.args)])
-
-
-def versions() -> dict[str, str]:
-    """The versions of what took part, as far as installed."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def machine() -> dict[str, object]:
-    """What it ran on."""
-    return {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig, shown
+from pytest_llmeval.core.types import shown
 from pytest_llmeval.plugin.collect import question_of
 from pytest_llmeval.plugin.state import STATE
 from pytest_llmeval.runtime.pool import make_say

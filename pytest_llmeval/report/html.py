@@ -22,14 +22,15 @@ from markupsafe import Markup
 
 from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
 from pytest_llmeval.report.embed import Questions, script_json
+from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.terminal import error_groups
 from pytest_llmeval.report.text import clean
-from pytest_llmeval.results.judge_usage import agreement_lines, judge_line
 from pytest_llmeval.results.question_log import QUESTIONS
 from pytest_llmeval.results.rerun import Rerun
-from pytest_llmeval.results.results_json import REPORT, RunInfo
+from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import encode, replacing, writing
 from pytest_llmeval.results.summary import Result
 

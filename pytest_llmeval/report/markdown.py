@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.report import task_scores
+from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.terminal import error_groups
-from pytest_llmeval.results.judge_usage import agreement_lines, judge_line
 from pytest_llmeval.results.summary import Group, Part, Result, outline
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.results.rerun import Rerun
-from pytest_llmeval.results.results_json import REPORT, RunInfo
+from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import write_text
 from pytest_llmeval.results.summary import Result
 

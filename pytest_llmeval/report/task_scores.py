@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmeval.lm_eval.scores import Number, Scored, TaskScores
 from pytest_llmeval.report.text import clean, left, right, width_of
+from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
 
 HEADER = ("task", "filter", "n-shot", "metric", "better", "value", "stderr")
 _NUMBERS_FROM = 5

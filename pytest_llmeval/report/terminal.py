@@ -16,8 +16,8 @@ from typing import Protocol
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.analysis.stats import Counts
+from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.text import bar, can_draw, clean, left, right, width_of, wrap
-from pytest_llmeval.results.judge_usage import agreement_lines, judge_line
 from pytest_llmeval.results.summary import BenchmarkInfo, Circular, Part, Repeats, Result, outline
 
 __all__ = ["can_draw", "comparison", "error_groups", "gate_lines", "status_line", "table"]

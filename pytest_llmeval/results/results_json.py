@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.analysis.gate import Verdict
-from pytest_llmeval.report.markdown import summary_markdown
+from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report.task_scores import scores_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
-from pytest_llmeval.results.run_folder import RESULTS, write_text
-from pytest_llmeval.results.summary import Circular, Group, Part, Repeats, Result, outline
+from pytest_llmeval.results.summary import Circular, Part, Repeats, Result
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
 
 SCHEMA = 1
 REPORT = "report.html"
-
-_CSV_COLUMNS = (
-    "level", "model", "benchmark", "name", "name_en", "name_zh",
-    "requested", "correct", "wrong", "unparsed", "answered", "error",
-    "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s", "mean_score",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """What results.json says of the run as a whole; ``started`` in ISO 8601 with its time zone."""
-
-    name: str
-    started: str
-    duration_s: float
-    complete: bool
-    command: str
-    versions: Mapping[str, str]
-    machine: Mapping[str, object]
-
-
-def write_run(
-    folder: Path,
-    run: RunInfo,
-    results: Sequence[Result],
-    gates: Sequence[Verdict] = (),
-    errors: Iterable[tuple[str, str]] = (),
-    comparisons: Sequence[Comparison] = (),
-) -> None:
-    """Write results.json, summary.md and summary.csv; ``errors`` are (question id, message).
-
-    Raises ``LLMEvalError`` naming the folder.
-    """
-    content = json.dumps(results_json(run, results, gates, comparisons), ensure_ascii=False, indent=1)
-    write_text(folder / RESULTS, content + "\n")
-    write_text(
-        folder / "summary.md", summary_markdown(run.name, run.complete, results, gates, errors, comparisons)
-    )
-    write_text(folder / "summary.csv", summary_csv(results))
 
 
 def results_json(
@@ -184,42 +139,3 @@ def _part_json(part: Part) -> dict[str, Any]:
 def _subject_json(key: str, part: Part, result: Result) -> dict[str, Any]:
     english, chinese = result.info.subjects.get(key, ("", ""))
     return {**_part_json(part), "total": result.info.total.get(key), "name_en": english, "name_zh": chinese}
-
-
-def summary_csv(results: Iterable[Result]) -> str:
-    """A line a subject, group and benchmark, told apart by ``level``.
-
-    ``accuracy`` is the mean over questions, ``macro_accuracy`` the mean over subjects.
-    """
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for result in results:
-        for group, subjects in outline(result.subjects, result.info.groups):
-            if group:
-                writer.writerow(_csv_row("group", group, result, result.groups[group]))
-            for key in subjects:
-                writer.writerow(_csv_row("subject", key, result, result.subjects[key]))
-        writer.writerow(_csv_row("benchmark", result.benchmark, result, result.whole))
-    return out.getvalue()
-
-
-def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, object]:
-    subject = level == "subject"
-    english, chinese = result.info.subjects.get(name, ("", "")) if subject else ("", "")
-    low, high = part.interval or (None, None)
-    return {
-        "level": level,
-        "model": result.model,
-        "benchmark": result.benchmark,
-        "name": name,
-        "name_en": english,
-        "name_zh": chinese,
-        **part.counts.as_dict(),
-        "accuracy": part.accuracy,
-        "macro_accuracy": part.macro_accuracy if isinstance(part, Group) else None,
-        "interval_low": low,
-        "interval_high": high,
-        "latency_p50_s": part.latency_p50_s,
-        "mean_score": part.mean_score,
-    }

@@ -20,8 +20,8 @@ from pytest_llmeval.analysis.stats import (
     wilson,
 )
 from pytest_llmeval.core.types import Mode, Outcome, Rotation
-from pytest_llmeval.lm_eval.scores import TaskScores
 from pytest_llmeval.results.judge_usage import Agreement, Judged, JudgeInfo, agreement
+from pytest_llmeval.results.task_scores import TaskScores
 
 
 @dataclass(frozen=True, slots=True)

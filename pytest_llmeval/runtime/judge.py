@@ -14,8 +14,9 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import partial
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import LLMEvalError, ModelUnusable, one_line
-from pytest_llmeval.core.types import Completion, Judgement, ModelConfig, Question, Request
+from pytest_llmeval.core.types import Completion, Judgement, Question, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError, one_line
 from pytest_llmeval.core.types import (
     ChatPrompt,
     Completion,
     Judgement,
     Message,
-    ModelConfig,
     Order,
     Outcome,
     Question,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmeval.config.models import JudgeConfig, ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import Completion, JudgeConfig, Judgement, ModelConfig
+from pytest_llmeval.core.types import Completion, Judgement
 from pytest_llmeval.plugin.state import is_worker
 from pytest_llmeval.runtime.llm import LLM, Key
 from pytest_llmeval.runtime.replayed import ReplayedLLM

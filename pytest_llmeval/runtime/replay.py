@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.analysis.compare import Way
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import Settings
 from pytest_llmeval.core.errors import ModelUnusable, UserError
-from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, ModelConfig
+from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode
 from pytest_llmeval.lm_eval.names import is_task
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.results.judge_usage import JudgeInfo, info_of

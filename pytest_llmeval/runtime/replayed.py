@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import RequestFailed
-from pytest_llmeval.core.types import Completion, Judgement, ModelConfig, Question
+from pytest_llmeval.core.types import Completion, Judgement, Question
 from pytest_llmeval.runtime.llm import LLM, Asked, Key, response_of
 
 if TYPE_CHECKING:

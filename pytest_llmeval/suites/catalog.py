@@ -10,7 +10,8 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.suites import infer
-from pytest_llmeval.suites.spec import FILE_NAME, FORMATS, Benchmark, parse
+from pytest_llmeval.suites.formats import FORMATS
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
 
 _loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.questions import columns_of, read_rows
-from pytest_llmeval.suites.spec import FILE_NAME, FORMATS, DataSpec
+from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
+from pytest_llmeval.suites.spec import FILE_NAME
 
 _QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
 _ANSWER = ("answer", "target", "expected", "gold", "答案")
 _MESSAGES = ("messages",)
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
-_PLAIN = DataSpec("csv", (), True, None, "number", "question", (), "answer", None, None, (), (), None)
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
 
 
@@ -63,7 +61,7 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    found = list(read_rows(raw, path, replace(_PLAIN, format=data["format"])))
+    found = list(read_rows(raw, path, data["format"]))
     if not found:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = columns_of(found)

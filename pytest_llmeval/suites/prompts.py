@@ -5,49 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 
-import jinja2
-import jinja2.meta
-from jinja2.sandbox import SandboxedEnvironment
-
-from pytest_llmeval.core.errors import UserError, one_line, unknown
+from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt, shown
+from pytest_llmeval.scoring.templates import compiled
 from pytest_llmeval.suites.questions import parse_messages
 from pytest_llmeval.suites.spec import Benchmark
-
-# templates come with benchmarks that anybody may have written
-_ENVIRONMENT = SandboxedEnvironment(
-    undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
-)
-_ENVIRONMENT.globals.clear()  # no template may name them, and each render would copy them
-
-
-def check_template(source: str, fields: Iterable[str], where: str) -> None:
-    """Look whether ``source`` is a template of ``fields``. Raises ``UserError``."""
-    known = set(fields)
-    try:
-        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
-    except jinja2.TemplateError as error:
-        raise UserError(f"{where}: not a valid template: {one_line(error)}") from None
-    for name in sorted(named - known):
-        raise unknown("field", name, known, where=where)
-
-
-def template_names(source: str) -> set[str]:
-    """The fields that a template names, which is known to be one."""
-    return jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
-
-
-def rendered(source: str, fields: Mapping[str, object]) -> str:
-    """A template filled with ``fields``. Raises whatever its expressions may."""
-    return _compile(source).render(fields)
-
-
-@lru_cache(maxsize=256)
-def _compile(source: str) -> jinja2.Template:
-    return _ENVIRONMENT.from_string(source)
 
 
 class PromptBuilder:
@@ -103,7 +67,7 @@ class PromptBuilder:
     ) -> Request:
         benchmark = self._benchmark
         if self._mode == "logprob":
-            choice, fields = _compile(benchmark.logprob.choice), self._fields(question)
+            choice, fields = compiled(benchmark.logprob.choice), self._fields(question)
             choices = {label: choice.render({**fields, "label": label}) for label in question.choices}
             return Request(self._text(question), choices=choices)
         return Request(
@@ -119,11 +83,11 @@ class PromptBuilder:
             led = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
             return ChatPrompt(turns[led:], system=turns[:led])
         templates = self._benchmark.generate
-        user, assistant = _compile(templates.user), _compile(templates.assistant)
+        user, assistant = compiled(templates.user), compiled(templates.assistant)
         if question.subject not in self._heads:
             system: tuple[Message, ...] = ()
             if templates.system is not None:
-                text = _compile(templates.system).render(self._fields(question))
+                text = compiled(templates.system).render(self._fields(question))
                 system = (Message("system", text),)
             shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
@@ -135,9 +99,9 @@ class PromptBuilder:
 
     def _text(self, question: Question) -> TextPrompt:
         templates = self._benchmark.logprob
-        ask, answer = _compile(templates.question), _compile(templates.answer)
+        ask, answer = compiled(templates.question), compiled(templates.answer)
         if question.subject not in self._text_heads:
-            description = _compile(templates.description).render(self._fields(question))
+            description = compiled(templates.description).render(self._fields(question))
             shots = tuple(
                 ask.render(fields) + answer.render(fields)
                 for fields in map(self._fields, self._shots.get(question.subject, ()))

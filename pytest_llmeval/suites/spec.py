@@ -12,9 +12,9 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
+from pytest_llmeval.suites.formats import FORMATS
 
 FILE_NAME = "benchmark.toml"
-FORMATS = ("csv", "jsonl", "parquet")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _SUBJECT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
@@ -442,7 +442,7 @@ def template_fields(data: DataSpec) -> set[str]:
 
 
 def _check_templates(benchmark: Benchmark) -> None:
-    from pytest_llmeval.suites.prompts import check_template
+    from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
     of_subject = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions

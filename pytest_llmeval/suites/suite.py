@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from pytest_llmeval.core.errors import DataMissing, UserError, unknown
 
 if TYPE_CHECKING:
+    from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.config.settings import Settings
-    from pytest_llmeval.core.types import Completion, ModelConfig, Order, Question, Request, Scored
+    from pytest_llmeval.core.types import Completion, Order, Question, Request, Scored
     from pytest_llmeval.results.summary import BenchmarkInfo
     from pytest_llmeval.runtime.judge import Case
     from pytest_llmeval.scoring.metrics import Score

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models import sharing
 from pytest_llmeval.models.hf import load
 from tests.support.api_server import Server

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ModelConfig, Request, TextPrompt
+from pytest_llmeval.core.types import Request, TextPrompt
 from pytest_llmeval.models import smollm2
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import load

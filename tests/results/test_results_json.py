@@ -14,7 +14,8 @@ from hypothesis import given
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.analysis.stats import detectable_difference
-from pytest_llmeval.results.results_json import results_json, summary_csv, write_run
+from pytest_llmeval.report.run_files import summary_csv, write_run
+from pytest_llmeval.results.results_json import results_json
 from pytest_llmeval.results.summary import Entry
 from tests.support.made_results import (
     INFOS,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.errors import LLMEvalError, UserError
+from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.results.question_log import QuestionLog, merge
-from pytest_llmeval.results.results_json import write_run
 from pytest_llmeval.results.run_folder import new_run_folder, point_latest, safe_name, write_text
 from pytest_llmeval.results.submission import write_submission, write_submissions
 from tests.support.made_results import RUN, make_record

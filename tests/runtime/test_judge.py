@@ -8,16 +8,9 @@ from concurrent.futures import Future
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import (
-    ChatPrompt,
-    Completion,
-    Judgement,
-    Message,
-    ModelConfig,
-    Question,
-    Request,
-)
+from pytest_llmeval.core.types import ChatPrompt, Completion, Judgement, Message, Question, Request
 from pytest_llmeval.models.base import Job, Jobs, run_batches
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.runtime.judge import Case, Judge

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt
+from pytest_llmeval.scoring.templates import check_template
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.prompts import PromptBuilder, check_template
+from pytest_llmeval.suites.prompts import PromptBuilder
 from pytest_llmeval.suites.questions import load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 from tests.support.paths import DATA

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ChatPrompt, Completion, Message, ModelConfig, Prompt, Request
+from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Prompt, Request
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.openai.backend import OpenAIModel
 from pytest_llmeval.runtime.engine import Engine

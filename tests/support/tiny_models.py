@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.core.types import ChatPrompt, Completion, Message, ModelConfig, Request
+from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.backend import LocalEngine, context, encode, make_engine

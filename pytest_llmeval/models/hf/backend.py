@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import RequestFailed, one_line
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.fingerprint import fingerprint, known
 from pytest_llmeval.models.hf import load

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.sharing import part
 
 if TYPE_CHECKING:

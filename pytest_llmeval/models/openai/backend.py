@@ -11,8 +11,8 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
 from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.calls import Calls, Interface, Refused, bad_key, said, some_names

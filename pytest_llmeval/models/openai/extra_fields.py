@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_llmeval.core.types import ModelConfig
+from pytest_llmeval.config.models import ModelConfig
 
 _UNKNOWN = re.compile(
     r"un(known|recogni[sz]ed|supported|expected)|not (supported|permitted|allowed|recogni[sz]ed)|extra|"

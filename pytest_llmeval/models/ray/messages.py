@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmeval.core.types import Completion, ModelConfig
+from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.core.types import Completion
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import default_cache_dir
 from pytest_llmeval.core.errors import ModelUnusable, one_line
-from pytest_llmeval.core.types import Completion, ModelConfig, Request
+from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.backend import HuggingFaceModel

@@ -10,8 +10,8 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load

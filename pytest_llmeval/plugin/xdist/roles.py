@@ -27,7 +27,7 @@ from pytest_llmeval.results.run_folder import write_text
 from pytest_llmeval.runtime.pool import make_say
 
 if TYPE_CHECKING:
-    from pytest_llmeval.core.types import ModelConfig
+    from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.models.serving.process import Running
     from pytest_llmeval.plugin.session import Controller
     from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling

@@ -12,8 +12,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ModelConfig, Question, Request
+from pytest_llmeval.core.types import Question, Request
 from pytest_llmeval.scoring.metrics.base import Score
 from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
 

@@ -18,8 +18,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, ModelConfig, Question, Request
+from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request
 from pytest_llmeval.scoring.metrics.base import checked, compile_pattern, references
 
 NAME = "judge"
@@ -145,7 +146,7 @@ class Grading:
 
         Raises ``UserError`` for a template that cannot be filled with this row.
         """
-        from pytest_llmeval.suites.prompts import rendered
+        from pytest_llmeval.scoring.templates import rendered
 
         golds = references(question) if self.reference and question.answer else []
         rubric = question.fields.get("rubric", "").strip() or self.rubric
@@ -266,7 +267,7 @@ def make_judge(options: Mapping[str, object], where: str) -> Grading:
 
 def check_prompt(source: str, where: str) -> None:
     """Look whether ``source`` can be a judge's prompt. Raises ``UserError``."""
-    from pytest_llmeval.suites.prompts import check_template, template_names
+    from pytest_llmeval.scoring.templates import check_template, template_names
 
     check_template(source, _FIELDS, where)
     if "response" not in template_names(source):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.core.types import ModelConfig, Request, TextPrompt
+from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.core.types import Request, TextPrompt
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.backend import HuggingFaceModel
 from tests.support.tiny_models import WORDS, Local, chat, save_tiny

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.backend import HuggingFaceModel
 from tests.support.tiny_models import save_tiny

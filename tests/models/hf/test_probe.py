@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pytest_llmeval.core.types import ModelConfig
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.models.hf import attention, load
 from pytest_llmeval.models.hf.probe import probe
 from tests.support.tiny_models import SHARING, save_tiny

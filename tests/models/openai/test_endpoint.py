@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.openai.endpoint import Endpoint, find, is_local
 
 KEY = "sk-secret-123"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmeval.core.types import ModelConfig
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.models.openai.extra_fields import Extras
 
 EXTRAS = Extras.of(

@@ -10,7 +10,8 @@ from openai.types import completion_create_params as plain_params
 from openai.types.chat import completion_create_params as chat_params
 from pydantic import TypeAdapter
 
-from pytest_llmeval.core.types import ChatPrompt, Message, ModelConfig, Request
+from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.core.types import ChatPrompt, Message, Request
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.openai.backend import OpenAIModel
 from tests.support.api_server import Reply, Server, completion, models, plain, scored

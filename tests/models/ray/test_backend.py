@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.ray.backend import RayModel
 from tests.support.fault_server import write_benchmark
 from tests.support.tiny_models import save_tiny

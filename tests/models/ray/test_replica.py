@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
-from pytest_llmeval.core.types import ChatPrompt, Message, ModelConfig, Request
+from pytest_llmeval.core.types import ChatPrompt, Message, Request
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.hf.load import Source
 from pytest_llmeval.models.ray.driver import Driver, _Running

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.serving.backend import ServedModel
 from tests.support.fault_server import write_benchmark
 from tests.support.paths import INFERENCE_SERVER as INFERENCE

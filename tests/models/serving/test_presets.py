@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_llmeval.config import settings as configs
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig
 from pytest_llmeval.models.serving import presets
 
 #: as the tools' own documentation writes them

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ModelConfig, Question
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics.agreement import grading_of
 from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
 
