@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmeval.core.types import Question
-from pytest_llmeval.runtime.pool import LLM
+from pytest_llmeval import LLM, Question
 
 
 @pytest.mark.llmeval("mini")

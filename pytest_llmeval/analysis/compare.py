@@ -6,12 +6,12 @@ that have no gold answer are left out of the pairs, and counted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.analysis.stats import (
     detectable_change,
     effective_pairs,
@@ -21,75 +21,7 @@ from pytest_llmeval.analysis.stats import (
     paired_interval,
     paired_score,
 )
-from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.types import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a run asked a benchmark; runs are comparable where all of this is the same.
-
-    The hashes are those of results.json: of the prompts with their shots, and of the data files. ``judge``
-    says which model judged the answers, and with which prompt. ``scoring`` is all that answers are read and
-    compared by; None (a run that does not tell) equals any.
-    """
-
-    mode: str
-    split: str
-    shots: int
-    prompt_sha256: str
-    data_sha256: str
-    scoring: Mapping[str, object] | None = None
-    circular: bool = False
-    shuffle: int | None = None
-    judge: str | None = None
-
-    def differences(self, later: Way) -> tuple[str, ...]:
-        """What is not the same, in words; what follows from another difference is not named again."""
-        found = []
-        if self.mode != later.mode:
-            found.append(f"mode {self.mode} then, {later.mode} now")
-        if self.shots != later.shots:
-            found.append(f"{self.shots} shots then, {later.shots} now")
-        if self.circular != later.circular:
-            found.append(f"circular evaluation {'then' if self.circular else 'now'} only")
-        if self.shuffle != later.shuffle:
-            was, now = (_order_words(way.shuffle) for way in (self, later))
-            found.append(f"choices {was} then, {now} now")
-        if self.prompt_sha256 != later.prompt_sha256 and not found:
-            found.append("other prompts (prompt_sha256)")
-        if self.split != later.split:
-            found.append(f"split {self.split} then, {later.split} now")
-        elif self.data_sha256 != later.data_sha256:
-            found.append("other data (data_sha256)")
-        if self.judge != later.judge:
-            found.append(f"judged by {self.judge or 'nobody'} then, by {later.judge or 'nobody'} now")
-        return (*found, *self.scored_otherwise(later))
-
-    def scored_otherwise(self, later: Way) -> tuple[str, ...]:
-        """What of the scoring is not the same, in words."""
-        was, now = self.scoring, later.scoring
-        if was is None or now is None:
-            return ()
-        names = dict.fromkeys((*was, *now))
-        if self.mode != later.mode:  # without an extractor in one of them
-            names.pop("extractor", None)
-        if was.get("metric") != now.get("metric"):  # each has options of its own
-            names = {name: None for name in names if not name.startswith("metric.")}
-        return tuple(
-            f"{name} {_value(was, name)} then, {_value(now, name)} now"
-            for name in names
-            if was.get(name) != now.get(name)
-        )
-
-
-def _value(scoring: Mapping[str, object], name: str) -> str:
-    value = scoring.get(name, "unset")
-    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 60)
-
-
-def _order_words(seed: int | None) -> str:
-    return "in the file's order" if seed is None else f"shuffled with seed {seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +66,7 @@ class Side:
     run: str
     model: str
     identity: str
-    way: Way
+    conditions: EvalConditions
     answers: Mapping[str, Answer]
 
 
@@ -333,7 +265,7 @@ def compare(
         left_out=left_out,
         unmatched=_numbers(missing),
         failed_before=_numbers(failed),
-        differences=before.way.differences(after.way),
+        differences=before.conditions.differences(after.conditions),
         detectable=None if whole is None else _detectable(whole),
     )
 

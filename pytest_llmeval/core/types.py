@@ -180,17 +180,25 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What a benchmark that scores by itself makes of a completion.
+class Grade:
+    """What a suite makes of a completion.
 
-    ``metrics`` are its values of this question by filter and then by name, as JSON can hold them
-    (``lm_eval/values.py``). ``target`` is None where nothing was compared.
+    ``answer`` is what was read from it, None where nothing could be; ``target`` is the gold answer and
+    ``score`` from 0 to 1, both None where nothing is compared. ``correct`` is whether the score reaches the
+    suite's threshold. ``graded`` marks a score between right and wrong, whose mean is reported. ``outcome``
+    is there where the suite decides by itself what became of the question: else the test's assertion does.
+    ``metrics`` are its values for this question by filter and then by name, as JSON can hold them.
+    ``note`` is a line on how the score came about.
     """
 
-    outcome: Outcome
     answer: str | None
-    target: str | None
+    target: str | None = None
+    score: float | None = None
+    correct: bool = False
+    graded: bool = False
+    outcome: Outcome | None = None
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,45 +222,3 @@ class Judgement:
     attempts: int = 1
     cached: bool = False
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One asked question: the line in questions.jsonl, and what every count is made of.
-
-    ``repeat`` counts from 0 where it was asked several times. ``score`` is a graded metric's, from 0 to 1;
-    ``metrics`` are those of a benchmark that scores by itself.
-    ``answer``, ``target`` and choice scores are in the file's labels, whatever the ``order`` (None: the
-    file's) in which the choices were shown. ``rotations`` are the records of all orders where a question is
-    asked in several; this one then is that of the order that decided. ``judgement`` is there where a judge
-    was asked.
-    """
-
-    id: str
-    nodeid: str
-    model: str
-    benchmark: str
-    subject: str
-    outcome: Outcome
-    answer: str | None
-    target: str | None
-    completion: Completion
-    prompt: str
-    cluster: str | None = None
-    repeat: int = 0
-    score: float | None = None
-    order: Order | None = None
-    rotations: tuple[Record, ...] = ()
-    judgement: Judgement | None = None
-    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """What became of a question in one order of its choices.
-
-    ``place`` is where the answer that was given stood, from 0; None where none was read.
-    """
-
-    outcome: Outcome
-    place: int | None = None

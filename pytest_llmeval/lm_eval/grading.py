@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_llmeval.core.errors import one_line
-from pytest_llmeval.core.types import Outcome, Scored
+from pytest_llmeval.core.types import Grade, Outcome
 from pytest_llmeval.lm_eval.values import named, pack
 
 #: metrics of one document by which it is right or wrong; the first that there is
@@ -17,9 +17,9 @@ _UNREAD = "[invalid]"
 _SHOWN = 200
 
 
-def judge(
+def grade(
     task: Any, instances: Sequence[Any], responses: Sequence[Sequence[Any]], known: Mapping[str, Any]
-) -> Scored:
+) -> Grade:
     """The outcome and all metrics of one document; ``known`` are the task's aggregations before the first.
 
     Filters are applied to the document by itself. Right or wrong is what the first filter's ``acc``, or else
@@ -47,13 +47,22 @@ def judge(
     }
     decided = next(((name, key) for name in values for key in _DECIDING if key in values[name]), None)
     if decided is None:
-        return Scored(Outcome.ANSWERED, _shown(_answer(task, doc, answered, None)), None, metrics)
+        text = _shown(_answer(task, doc, answered, None))
+        return Grade(text, correct=True, outcome=Outcome.ANSWERED, metrics=metrics)
     name, key = decided
     answer = _answer(task, doc, answered, name)
     outcome = Outcome.CORRECT if values[name][key] == 1 else Outcome.WRONG
     if outcome is Outcome.WRONG and isinstance(answer, str) and answer.strip() in ("", _UNREAD):
         outcome, answer = Outcome.UNPARSED, None
-    return Scored(outcome, _shown(answer), _shown(_target(task, doc)) or "", metrics)
+    correct = outcome is Outcome.CORRECT
+    return Grade(
+        _shown(answer),
+        _shown(_target(task, doc)) or "",
+        float(correct),
+        correct=correct,
+        outcome=outcome,
+        metrics=metrics,
+    )
 
 
 def _sources(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:

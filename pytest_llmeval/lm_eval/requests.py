@@ -33,15 +33,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What the user says of texts; None leaves it to the task. ``stop`` comes on top of the task's."""
+class Overrides:
+    """The user's parameters of generated texts; None leaves one to the task. ``stop`` adds to the task's."""
 
     max_tokens: int | None = None
     temperature: float | None = None
     stop: tuple[str, ...] = ()
 
 
-def plan(instances: Sequence[Any], given: Given) -> Plan:
+def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
     """How to ask a document. Continuations of the same context are scored by one request.
 
     Raises ``UserError`` for what cannot be asked.
@@ -53,7 +53,7 @@ def plan(instances: Sequence[Any], given: Given) -> Plan:
     for instance in instances:
         kind, arguments = instance.request_type, instance.args
         if kind == "generate_until":
-            requests = _written(arguments, given, instance.repeats or 1)
+            requests = _written(arguments, overrides, instance.repeats or 1)
             places = tuple(range(len(parts), len(parts) + len(requests)))
             parts += requests
             spots.append(Spot(places))
@@ -105,18 +105,18 @@ def responses(found: Plan, completion: Completion, repeats: Sequence[int]) -> li
     return answered
 
 
-def _written(arguments: Sequence[Any], given: Given, repeats: int) -> list[Request]:
+def _written(arguments: Sequence[Any], overrides: Overrides, repeats: int) -> list[Request]:
     kwargs: Mapping[str, object] = arguments[1]
     reason = problem(kwargs)
     if reason is not None:
         raise UserError(reason)
     told = generation(kwargs)
-    temperature = told.temperature if given.temperature is None else given.temperature
+    temperature = told.temperature if overrides.temperature is None else overrides.temperature
     request = Request(
         TextPrompt(_text(arguments[0])),
-        max_tokens=given.max_tokens or told.max_tokens,
+        max_tokens=overrides.max_tokens or told.max_tokens,
         temperature=temperature,
-        stop=tuple(dict.fromkeys((*told.stop, *given.stop))),
+        stop=tuple(dict.fromkeys((*told.stop, *overrides.stop))),
         lm_eval=True,
     )
     times = repeats if temperature > 0 else 1  # greedy texts are all alike: one stands for all

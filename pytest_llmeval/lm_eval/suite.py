@@ -2,146 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.config.models import ModelConfig
-from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import Completion, Question, Request, Scored
+from pytest_llmeval.analysis.conditions import EvalConditions
+from pytest_llmeval.core.errors import RequestFailed, UserError, one_line
+from pytest_llmeval.core.types import Completion, Grade, Judgement, Question, Request
 from pytest_llmeval.lm_eval import grading, requests, scores, tasks
-from pytest_llmeval.results.question_log import QUESTIONS, read_questions
 from pytest_llmeval.results.summary import BenchmarkInfo
-from pytest_llmeval.results.task_scores import TaskScores
-from pytest_llmeval.suites import spec as benchmarks
-from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.suite import Suite, select
 
 if TYPE_CHECKING:
+    from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.config.settings import Settings
-
-#: pytest collects files, and a task has none that could be given to it
-PLACE = Path(tasks.__file__).with_name("lm-eval.txt")
-#: what stands before ``::test_TASK[...]`` in node ids
-NODE = "lm-eval"
+    from pytest_llmeval.results.record import Record
+    from pytest_llmeval.results.task_scores import TaskScores
 
 
-@dataclass(frozen=True, slots=True)
-class _Documents:
-    """Asks and scores the documents of tasks; ``last`` is the last selected one of each task."""
+class TaskSuite(Suite):
+    """The documents of one task, or of all tasks of a group or tag."""
 
-    tasks: tasks.Tasks
-    last: Mapping[str, int]
+    self_graded = True
 
-    def request(
-        self,
-        question: Question,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        stop: Sequence[str] = (),
-    ) -> Request:
-        """See ``suite.Builder``."""
+    def __init__(
+        self, info: BenchmarkInfo, questions: Sequence[Question], place: Path, loaded: tasks.Tasks
+    ) -> None:
+        super().__init__(info, questions, [place])
+        self._tasks = loaded
+        #: the last selected document of each task: requests are made for all documents up to it
+        self._last: dict[str, int] = {}
+        for question in questions:
+            self._last[question.subject] = max(self._last.get(question.subject, 0), int(question.key))
+
+    def request(self, question: Question, model: ModelConfig) -> Request:
+        """See ``Suite``."""
         try:
-            return self._plan(question, requests.Given(max_tokens, temperature, tuple(stop)))[0].request
+            return self._plan(question, model)[0].request
         except UserError as error:
             raise UserError(f"{question.id}: {error}") from None
 
-    def score(self, question: Question, completion: Completion, model: ModelConfig) -> Scored:
-        """See ``suite.Scorer``."""
-        given = requests.Given(model.max_tokens, model.temperature, model.stop)
-        planned, instances = self._plan(question, given)
-        repeats = [instance.repeats or 1 for instance in instances]
-        answered = requests.responses(planned, completion, repeats)
-        name = question.subject
-        return grading.judge(self.tasks.tasks[name], instances, answered, self.tasks.aggregations[name])
+    def read(self, question: Question, completion: Completion) -> str | None:
+        """See ``Suite``: a task reads and grades in one step, with ``grade``."""
+        raise NotImplementedError("a task of lm-evaluation-harness reads answers as it grades them")
 
-    def _plan(self, question: Question, given: requests.Given) -> tuple[requests.Plan, Sequence[Any]]:
-        instances = self.tasks.instances(question.subject, int(question.key), self.last[question.subject])
-        return requests.plan(instances, given), instances
+    def grade(
+        self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
+    ) -> Grade:
+        """See ``Suite``: the task's filters and its ``process_results``."""
+        del judgement
+        try:
+            plan, instances = self._plan(question, model)
+            repeats = [instance.repeats or 1 for instance in instances]
+            responses = requests.responses(plan, completion, repeats)
+            task, aggregations = (
+                self._tasks.tasks[question.subject],
+                self._tasks.aggregations[question.subject],
+            )
+            return grading.grade(task, instances, responses, aggregations)
+        except Exception as error:  # code of a task
+            raise RequestFailed(
+                f"{question.benchmark} cannot score this: {type(error).__name__}: {one_line(error, 160)}"
+            ) from None
+
+    def _plan(self, question: Question, model: ModelConfig) -> tuple[requests.Plan, Sequence[Any]]:
+        instances = self._tasks.instances(question.subject, int(question.key), self._last[question.subject])
+        overrides = requests.Overrides(model.max_tokens, model.temperature, tuple(model.stop))
+        return requests.plan(instances, overrides), instances
 
 
-def load_task_suite(
-    name: str, settings: Settings, only: Collection[str] | None = None
-) -> tuple[Suite, tuple[str, ...]]:
-    """The suite of ``lm-eval:TASK``, as ``suite.load_suite`` gives that of a folder.
+class TaskSource(Source):
+    """``lm-eval:TASK``, where TASK is a task, a group or a tag of lm-evaluation-harness."""
 
-    Raises ``UserError``.
-    """
-    if settings.repeats > 1 and only is None:
+    node_name = "lm-eval"
+    fixes_conditions = True
+
+    def place(self, name: str, near: Path) -> Path:
+        """See ``Source``: pytest collects files, and tasks have none that could be given to it."""
+        return Path(__file__).with_name("lm-eval.txt")
+
+    def load(
+        self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
+    ) -> tuple[TaskSuite, tuple[str, ...]]:
+        """See ``Source``."""
+        if only is None:
+            _check_options(name, settings)
+        loaded = _tasks(name, settings)
+        if settings.split not in (None, loaded.split) and only is None:
+            raise UserError(f"{name}: its split is {loaded.split!r}; leave out --llm-split={settings.split}")
+        sizes = loaded.sizes()
+        questions = select(
+            [
+                Question(name, task, str(number), {}, {}, None)
+                for task, size in sizes.items()
+                for number in range(size)
+            ],
+            settings,
+        )
+        if only is not None:
+            questions = tuple(question for question in questions if question.id in only)
+        info = BenchmarkInfo(
+            name=name,
+            subjects={task: (alias, "") for task, alias in loaded.aliases().items()},
+            groups=loaded.members(),
+            conditions=EvalConditions(
+                mode=loaded.mode,
+                split=loaded.split,
+                shots=max(loaded.shots().values()),
+                prompt_sha256=loaded.prompt_sha256(),
+                data_sha256=loaded.data_sha256(),
+            ),
+            total=sizes,
+            planned=0,
+            metric="lm-eval",
+        )
+        notes = () if questions else (f"{name}: --llm-limit={settings.limit} selects no question",)
+        return TaskSuite(info, questions, place, loaded), notes
+
+    def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
+        """See ``Source``."""
+        loaded = _tasks(name, settings)
+        return tuple(loaded.members()), tuple(loaded.tasks)
+
+    def task_scores(self, name: str, settings: Settings, records: Iterable[Record]) -> TaskScores:
+        """See ``Source``: what the library would report, from the metrics of all documents."""
+        metrics: dict[str, dict[int, Mapping[str, Mapping[str, Any]]]] = {}
+        for record in records:
+            if record.metrics:
+                number = int(record.id.rpartition("/")[2])
+                metrics.setdefault(record.subject, {})[number] = record.metrics
+        return scores.scores(_tasks(name, settings), metrics)
+
+
+def _check_options(name: str, settings: Settings) -> None:
+    if settings.repeats > 1:
         raise UserError(f"{name}: --llm-repeats is not for tasks of lm-eval; they have repeats of their own")
-    if only is None and (settings.circular or settings.shuffle_choices is not None):
+    if settings.circular or settings.shuffle_choices is not None:
         option = "--llm-circular" if settings.circular else "--llm-shuffle-choices"
         raise UserError(f"{name}: {option} is not for tasks of lm-eval; a task orders its own choices")
-    found = _load(name, settings)
-    if settings.split not in (None, found.split) and only is None:
-        raise UserError(f"{name}: its split is {found.split!r}; leave out --llm-split={settings.split}")
-    sizes = found.sizes()
-    questions = select(
-        [
-            Question(name, task, str(number), {}, {}, None)
-            for task, size in sizes.items()
-            for number in range(size)
-        ],
-        settings,
-    )
-    if only is not None:
-        questions = tuple(question for question in questions if question.id in only)
-    last: dict[str, int] = {}
-    for question in questions:
-        last[question.subject] = max(last.get(question.subject, 0), int(question.key))
-    documents = _Documents(found, last)
-    info = BenchmarkInfo(
-        name=name,
-        subjects={task: (alias, "") for task, alias in found.aliases().items()},
-        groups=found.members(),
-        mode=found.mode,
-        shots=max(found.shots().values()),
-        split=found.split,
-        prompt_sha256=found.prompt_sha256(),
-        data_sha256=found.data_sha256(),
-        total=sizes,
-        planned=0,
-        metric="lm-eval",
-    )
-    described = benchmarks.parse({"title": name, "split": info.split, "data": {"choices": []}}, PLACE)
-    suite = Suite(
-        replace(described, name=name, groups=info.groups, shots=info.shots),
-        info,
-        questions,
-        documents,
-        extract=lambda text, choices: text,
-        score=lambda answer, question: 0.0,
-        graded=False,
-        threshold=1.0,
-        ordering=Ordering(),
-        scorer=documents.score,
-    )
-    notes = () if questions else (f"{name}: --llm-limit={settings.limit} selects no question",)
-    return suite, notes
 
 
-def outline(name: str, settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The groups and tasks of ``lm-eval:TASK``. Raises ``UserError``."""
-    found = _load(name, settings)
-    return tuple(found.members()), tuple(found.tasks)
-
-
-def task_scores(folder: Path, model: str, name: str, settings: Settings) -> TaskScores:
-    """The numbers of ``lm-eval:TASK`` from the metrics in a run's questions.jsonl.
-
-    Raises whatever the task's own aggregations need and do not find.
-    """
-    found = _load(name, settings)
-    metrics: dict[str, dict[int, Any]] = {}
-    for row in read_questions(folder / QUESTIONS):
-        if row["model"] == model and row.get("benchmark") == name and "metrics" in row:
-            number = int(str(row["id"]).rpartition("/")[2])
-            metrics.setdefault(str(row["subject"]), {})[number] = row["metrics"]
-    return scores.scores(found, metrics)
-
-
-def _load(name: str, settings: Settings) -> tasks.Tasks:
-    # of a replay the shots are those of other benchmarks
+def _tasks(name: str, settings: Settings) -> tasks.Tasks:
+    # the shots of a replayed run are those of its other benchmarks
     return tasks.load(name, settings.lm_eval_path, None if settings.replay else settings.shots)

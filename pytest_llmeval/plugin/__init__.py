@@ -17,14 +17,16 @@ import pytest
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.plugin.state import STATE, State, is_controller, is_worker, worker_share
-from pytest_llmeval.runtime.pool import Models, llm, make_say
+from pytest_llmeval.plugin.llm_fixture import llm
+from pytest_llmeval.plugin.pytest_internals import is_controller, is_worker
+from pytest_llmeval.plugin.say import make_say
+from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 
 if TYPE_CHECKING:
     from pytest_llmeval.config.settings import File, Settings
     from pytest_llmeval.models.base import Model
     from pytest_llmeval.results.runs import Run
-    from pytest_llmeval.runtime.replay import Earlier
+    from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.runtime.store import Store
     from pytest_llmeval.scoring.extract import Extractor
     from pytest_llmeval.scoring.metrics import Metric
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["llm"]
 
 _CONTROLLER = "llmeval-session"
-_WITHOUT_MODEL = "llmeval_without_model"
 _LIST_HELP = "list the models and benchmarks that match any of the words, and stop"
 
 
@@ -123,8 +124,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     from pytest_llmeval.models.sharing import auto_workers
 
     try:
-        settings, earlier = _settings(config, _file(config))
-        return None if earlier is not None else auto_workers(settings.models, os.environ)
+        settings, replay = _settings(config, _file(config))
+        return None if replay is not None else auto_workers(settings.models, os.environ)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -140,7 +141,7 @@ def _file(config: pytest.Config) -> File:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check what was asked; register the parts that listen when there is a model to ask."""
+    """Check what was asked for; register the parts that listen when there is a model to ask."""
     config.addinivalue_line(
         "markers",
         "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
@@ -149,67 +150,79 @@ def pytest_configure(config: pytest.Config) -> None:
 
     registry.use(config.hook.pytest_llmeval_metrics, config.hook.pytest_llmeval_extractors)
     config.add_cleanup(lambda: registry.use(None, None))
-    file = _file(config)
-    start = config.invocation_params.dir
-    suites: dict[str, Suite] = {}
     try:
-        settings, earlier = _settings(config, file)
-
-        def make_judge(model: ModelConfig) -> Model:
-            return _make_model(config, model, settings.cache_dir)
-
-        def make(model: ModelConfig) -> Model:
-            return make_judge(model) if earlier is None else earlier.model(model.name)
-
-        notes: list[str] = []
-
-        def open_store() -> Store:
-            from pytest_llmeval.runtime.store import FILE_NAME, Store
-
-            return Store(settings.cache_dir / FILE_NAME, notes.append)
-
-        models = Models(
-            settings.models,
-            make,
-            suites,
-            make_say(config),
-            notes.append,
-            None if settings.no_cache else open_store,
-            refresh=settings.refresh,
-            earlier=None if earlier is None else earlier.completions,
-            repeats=settings.repeats,
-            judge=settings.judge,
-            judgements=None if earlier is None else earlier.judgements,
-            make_judge=make_judge,
-        )
-        notes += _greedy_repeats(settings)
-        if earlier is not None:
-            notes.append(f"the answers are those of {os.path.relpath(earlier.folder, start)}, scored again")
-        baseline = _baseline(settings, start)
-        state = State(settings, models, suites, notes=notes, earlier=earlier, baseline=baseline)
-        config.stash[STATE] = state
-        makers = [(make, model) for model in settings.models]
-        makers += [] if settings.judge is None else [(make_judge, settings.judge.model)]
-        for maker, model in makers:
-            maker(model)
-            if model.ray is not None and is_controller(config):
-                raise UserError(
-                    f"--llm-ray={model.ray} spreads the questions itself: leave out xdist's -n (or give -n0)"
-                )
+        session = _start_session(config, _file(config))
+        _check_models(config, session)
+        settings = session.settings
         if settings.benchmarks:
-            _replace_paths(config, state, start)
+            _replace_paths(config, settings)
         if settings.show_prompts:
-            from pytest_llmeval.plugin.show_prompts import PromptShow
+            from pytest_llmeval.plugin.show_prompts import PromptPrinter
 
-            config.pluginmanager.register(PromptShow(), "llmeval-prompts")
+            config.pluginmanager.register(PromptPrinter(), "llmeval-prompts")
         elif (settings.models or settings.fail_under or settings.max_drop) and not config.option.collectonly:
             _check_expressions(config)
-            _listen(config, state)
+            _register_listeners(config)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
 
-def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | None]:
+def _start_session(config: pytest.Config, file: File) -> Session:
+    """The session's facts, and its findings so far, in ``config.stash``. Raises ``UserError``."""
+    from pytest_llmeval.runtime.pool import ModelPool
+
+    start = config.invocation_params.dir
+    settings, replay = _settings(config, file)
+    findings = config.stash[FINDINGS] = Findings(notes=_greedy_repeats(settings))
+    if replay is not None:
+        findings.notes.append(
+            f"the answers are those of {os.path.relpath(replay.folder, start)}, scored again"
+        )
+
+    def make_judge(model: ModelConfig) -> Model:
+        return _make_model(config, model, settings.cache_dir)
+
+    def make(model: ModelConfig) -> Model:
+        return make_judge(model) if replay is None else replay.model(model.name)
+
+    def open_store() -> Store:
+        from pytest_llmeval.runtime.store import FILE_NAME, Store
+
+        return Store(settings.cache_dir / FILE_NAME, findings.notes.append)
+
+    suites: dict[str, Suite] = {}
+    models = ModelPool(
+        settings.models,
+        make,
+        suites,
+        make_say(config),
+        findings.notes.append,
+        None if settings.no_cache else open_store,
+        refresh=settings.refresh,
+        repeats=settings.repeats,
+        replay=replay,
+        judge=settings.judge,
+        make_judge=make_judge,
+    )
+    session = Session(settings, models, suites, replay, _baseline(settings, start))
+    config.stash[SESSION] = session
+    return session
+
+
+def _check_models(config: pytest.Config, session: Session) -> None:
+    """Raises ``UserError`` for a model or judge that cannot be made."""
+    models = [(session.models.make, model) for model in session.settings.models]
+    if session.settings.judge is not None:
+        models.append((session.models.make_judge, session.settings.judge.model))
+    for make, model in models:
+        make(model)
+        if model.ray is not None and is_controller(config):
+            raise UserError(
+                f"--llm-ray={model.ray} spreads the questions itself: leave out xdist's -n (or give -n0)"
+            )
+
+
+def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | None]:
     """What was asked, and the run whose answers are to be scored again. Raises ``UserError``."""
     from pytest_llmeval.config.settings import resolve
 
@@ -217,14 +230,15 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
     given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
     settings = resolve(given, file, start=start, environ=os.environ)
     if settings.replay is not None:
-        from pytest_llmeval.runtime import replay
+        from pytest_llmeval.runtime.replay import read_replay
 
-        earlier = replay.read(settings.replay, settings.report_dir, start)
-        return earlier.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), earlier
+        replay = read_replay(settings.replay, settings.report_dir, start)
+        return replay.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), replay
     if is_worker(config):
         from pytest_llmeval.models.sharing import askers
+        from pytest_llmeval.plugin.xdist.messages import WorkerInput
 
-        number, workers = worker_share(config)
+        number, workers = WorkerInput.of(config).share
         models = [replace(one, share=(number, askers(one, workers))) for one in settings.models]
         settings = replace(settings, models=tuple(models))
         if settings.judge is not None:
@@ -264,29 +278,27 @@ def _check_expressions(config: pytest.Config) -> None:
                 raise UserError(problem)
 
 
-def _listen(config: pytest.Config, state: State) -> None:
+def _register_listeners(config: pytest.Config) -> None:
     from pytest_llmeval.plugin.recorder import Recorder
-    from pytest_llmeval.plugin.session import Controller
-    from pytest_llmeval.plugin.xdist.roles import (
-        FromWorkers,
-        ToController,
-        part_name,
-        run_folder,
-        sent,
-        suspects,
-    )
 
     register = config.pluginmanager.register
     if is_worker(config):
-        part, folder = part_name(config), run_folder(config)
-        recorder = Recorder(config, lambda: folder, part, sent(config), suspects(config))
+        from pytest_llmeval.plugin.xdist.messages import WorkerInput
+        from pytest_llmeval.plugin.xdist.worker import WorkerSide, queue
+
+        start = WorkerInput.of(config)
+        recorder = Recorder(config, lambda: start.folder, start.part_name, queue(config), start.suspects)
         register(recorder, "llmeval-recorder")
-        register(ToController(config), "llmeval-worker")
+        register(WorkerSide(config), "llmeval-worker")
         return
+    from pytest_llmeval.plugin.session import Controller
+
     controller = Controller(config)
     register(controller, _CONTROLLER)
     if is_controller(config):
-        register(FromWorkers(config, controller), "llmeval-xdist")
+        from pytest_llmeval.plugin.xdist.controller import ControllerSide
+
+        register(ControllerSide(config, controller), "llmeval-xdist")
     else:
         register(Recorder(config, lambda: controller.folder, "questions.jsonl"), "llmeval-recorder")
 
@@ -296,7 +308,7 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
     if made is not None:
         return made
     from pytest_llmeval.models.registry import make_model
-    from pytest_llmeval.plugin.xdist.roles import started_server
+    from pytest_llmeval.plugin.xdist.messages import started_server
 
     def run_folder() -> Path:
         controller: Any = config.pluginmanager.get_plugin(_CONTROLLER)
@@ -305,18 +317,18 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
     return make_model(model, cache_dir, run_folder, started_server(config, model.name))
 
 
-def _replace_paths(config: pytest.Config, state: State, start: Path) -> None:
+def _replace_paths(config: pytest.Config, settings: Settings) -> None:
     """Let pytest collect the benchmarks of ``--llm-benchmark``, instead of its default paths."""
-    from pytest_llmeval.plugin.collect import BenchmarkPaths, benchmark_paths
+    from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
-    paths = benchmark_paths(state.settings, start, config)
-    given = config.args if config.args_source is config.ArgsSource.ARGS else []
-    config.args = [*given, *map(str, paths)]
-    config.pluginmanager.register(BenchmarkPaths(paths), "llmeval-paths")
+    files = benchmark_files(settings, config)
+    paths = config.args if config.args_source is config.ArgsSource.ARGS else []
+    config.args = [*paths, *map(str, files)]
+    config.pluginmanager.register(BenchmarkFiles(files), "llmeval-paths")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item a question."""
+    """Make one item for each question."""
     if "llm" in metafunc.fixturenames or metafunc.definition.get_closest_marker("llmeval"):
         from pytest_llmeval.plugin.collect import generate_tests
 
@@ -325,36 +337,46 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise what was found wrong while collecting, and take out benchmarks that cannot run."""
-    state = config.stash[STATE]
-    if state.problems or state.left_out or state.without_model or state.suites:
+    """Raise the problems of collection, and take out benchmarks that cannot run."""
+    findings = config.stash[FINDINGS]
+    if findings.problems or findings.left_out or findings.without_model or config.stash[SESSION].suites:
         from pytest_llmeval.plugin.collect import finish_collection
 
         finish_collection(config, items)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let a worker of xdist tell what only wants a model; without one nothing else of ours listens."""
-    state = session.config.stash.get(STATE, None)
-    if state is not None and state.without_model and is_worker(session.config):
-        getattr(session.config, "workeroutput")[_WITHOUT_MODEL] = state.without_model  # noqa: B009
+    """Let a worker of xdist send what it found, now that its models are closed."""
+    config = session.config
+    if is_worker(config) and SESSION in config.stash:
+        findings = config.stash[FINDINGS]
+        if findings != Findings() or config.stash[SESSION].suites:
+            from pytest_llmeval.plugin.xdist.messages import WorkerMessage
+
+            WorkerMessage.of(config).send(config)
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Hear of it."""
-    names = getattr(node, "workeroutput", {}).get(_WITHOUT_MODEL, ())
-    node.config.stash[STATE].without_model.extend(names)
+    """Take over what a finished worker found; a crashed one has sent nothing."""
+    from pytest_llmeval.plugin.xdist.messages import WorkerMessage
+
+    message = WorkerMessage.received(node)
+    if message is not None:
+        node.config.stash[FINDINGS].merge(message.findings)
+        controller = node.config.pluginmanager.get_plugin(_CONTROLLER)
+        if controller is not None:
+            controller.add_infos(message.infos)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was left out, and why."""
-    state = config.stash[STATE]
-    lines = list(state.left_out)
-    if state.without_model:
-        from pytest_llmeval.plugin.collect import without_model
+    """Report what was left out, and why."""
+    findings = config.stash[FINDINGS]
+    lines = list(findings.left_out)
+    if findings.without_model:
+        from pytest_llmeval.plugin.collect import without_model_line
 
-        lines.append(without_model(state))
+        lines.append(without_model_line(config))
     for line in lines:
         terminalreporter.write_line(f"llmeval: {line}", yellow=True)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from _pytest.mark.expression import Expression
+from pytest_llmeval.plugin.pytest_internals import keyword_expression
 
 _DIGITS = re.compile("[0-9]+")
 _MOST_UNSURE = 8
@@ -21,7 +22,7 @@ _MOST_UNSURE = 8
 def syntax_problem(option: str, expression: str) -> str | None:
     """What pytest says of an expression given to ``-k`` or ``-m`` that it cannot read."""
     try:
-        Expression.compile(expression)
+        keyword_expression(expression)
     except SyntaxError as error:
         return f"Wrong expression passed to '{option}': {expression}: at column {error.offset}: {error.msg}"
     return None
@@ -45,7 +46,7 @@ def may_select(expression: str, matches: Callable[[str], bool], names: Iterable[
     that pytest cannot read counts as selecting: pytest itself will say what is wrong with it.
     """
     try:
-        compiled = Expression.compile(expression)
+        compiled = keyword_expression(expression)
     except SyntaxError:
         return True
     words = compiled.idents()
@@ -63,7 +64,7 @@ def may_select(expression: str, matches: Callable[[str], bool], names: Iterable[
     return False
 
 
-def _satisfiable(compiled: Expression, true: frozenset[str], unsure: frozenset[str]) -> bool:
+def _satisfiable(compiled: Any, true: frozenset[str], unsure: frozenset[str]) -> bool:
     for size in range(len(unsure) + 1):
         for chosen in itertools.combinations(sorted(unsure), size):
             held = true.union(chosen)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.runtime.llm import LLM
-from pytest_llmeval.runtime.pool import Models
+
+if TYPE_CHECKING:
+    from pytest_llmeval.runtime.asker import Asker
+    from pytest_llmeval.runtime.pool import ModelPool
 
 _MAY_NOT_RUN = ("skip", "skipif", "xfail")
 
@@ -23,7 +26,7 @@ class LookAhead:
     def __init__(
         self,
         asking: Mapping[pytest.Item, tuple[Question, str]],
-        models: Models,
+        models: ModelPool,
         sent: Callable[[], Iterable[pytest.Item]] | None = None,
         alone: Container[pytest.Item] = (),
     ) -> None:
@@ -53,28 +56,28 @@ class LookAhead:
         for model, last in self._last.items():
             if last < place and model != name:
                 self._models.close(model)
-        llm = self._models.get(name)
+        asker = self._models.get(name)
         if self._sent is not None:
-            self._among_sent(item, nextitem, llm)
+            self._among_sent(item, nextitem, asker)
             return
         self._asked = max(self._asked, place)
-        if self._asked - place > llm.window // 2:
+        if self._asked - place > asker.window // 2:
             return
-        end = min(place + llm.window, self._last[name] + 1)
-        llm.ask_ahead(self._questions(self._items[self._asked : end], name))
+        end = min(place + asker.window, self._last[name] + 1)
+        asker.ask_ahead(self._questions(self._items[self._asked : end], name))
         self._asked = end
 
-    def _among_sent(self, item: pytest.Item, nextitem: pytest.Item | None, llm: LLM) -> None:
-        self._known[llm.name] = known = self._known.get(llm.name, 0) - 1
-        if known > llm.window // 2:
+    def _among_sent(self, item: pytest.Item, nextitem: pytest.Item | None, asker: Asker) -> None:
+        self._known[asker.name] = known = self._known.get(asker.name, 0) - 1
+        if known > asker.window // 2:
             return
         assert self._sent is not None
         # what is to be asked alone was sent before all else
         later = [] if item in self._alone or nextitem is None else [nextitem, *self._sent()]
-        own = [one for one in (item, *later) if one in self._asking and self._asking[one][1] == llm.name]
-        own = own[: llm.window]
-        llm.ask_ahead(self._questions(own, llm.name))  # which knows what it has asked already
-        self._known[llm.name] = len(own)
+        own = [one for one in (item, *later) if one in self._asking and self._asking[one][1] == asker.name]
+        own = own[: asker.window]
+        asker.ask_ahead(self._questions(own, asker.name))  # which knows what it has asked already
+        self._known[asker.name] = len(own)
 
     def _questions(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
         asking = [(item, *self._asking[item]) for item in items]

@@ -7,21 +7,22 @@ import pytest
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import shown
-from pytest_llmeval.plugin.collect import question_of
-from pytest_llmeval.plugin.state import STATE
-from pytest_llmeval.runtime.pool import make_say
+from pytest_llmeval.plugin.items import question_of
+from pytest_llmeval.plugin.say import make_say
+from pytest_llmeval.plugin.state import SESSION
+from pytest_llmeval.suites.choice_order import presented
 
 
-class PromptShow:
+class PromptPrinter:
     """Prints the prompt of each selected question instead of running it."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's loop."""
         config = session.config
-        state = config.stash[STATE]
+        session_state = config.stash[SESSION]
         say = make_say(config)
-        model = next(iter(state.models.configs.values()), ModelConfig("none", "none"))
+        model = next(iter(session_state.models.configs.values()), ModelConfig("none", "none"))
         seen, prompts = set(), 0
         for item in session.items:
             question = question_of(item)
@@ -33,13 +34,13 @@ class PromptShow:
                 say(f"(cannot be asked: {question.problem})")
                 prompts += 1
                 continue
-            suite = state.suites[question.benchmark]
-            for order in suite.ordering.orders(question):
+            suite = session_state.suites[question.benchmark]
+            for order in suite.orders(question):
                 prompts += 1
-                if not suite.ordering.plain:
+                if suite.reorders:
                     say(f"--- choices in the order {' '.join(order)}")
                 try:
-                    request = suite.request(question, model, order)
+                    request = suite.request(presented(question, order), model)
                 except UserError as error:
                     say(f"(cannot be asked: {error})")
                     break

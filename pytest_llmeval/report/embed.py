@@ -21,7 +21,7 @@ from typing import Any
 from pytest_llmeval.analysis.majority import elected
 from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.results.question_log import parse_line, placed_questions
+from pytest_llmeval.results.question_log import parse_line, placed_rows
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.run_folder import encode
 from pytest_llmeval.results.summary import Result
@@ -123,7 +123,7 @@ class Questions:
         for result in results:
             self.subjects[result.benchmark].update(dict.fromkeys(result.subjects))
         units: dict[str, Unit] = {}
-        for start, row in placed_questions(path):
+        for start, row in placed_rows(path):
             self._add(units, start, row)
         benchmarks = {name: place for place, name in enumerate(self.subjects)}
         places = {

@@ -145,7 +145,7 @@ def _environment() -> jinja2.Environment:
         "count": figures.count,
         "rate": figures.rate,
         "value": views.sorted_value,
-        "judged": lambda result: judge_line(result.judged, result.info.judge) or "",
+        "judged": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
     }
     environment.filters |= filters
     return environment

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_llmeval.analysis.conditions import JudgeModel
 from pytest_llmeval.analysis.stats import median
-from pytest_llmeval.results.judge_usage import Agreement, Judged, JudgeInfo
+from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage
 
 
-def judge_line(judged: Judged | None, info: JudgeInfo | None) -> str | None:
+def judge_line(judged: JudgeUsage | None, info: JudgeModel | None) -> str | None:
     """The judge in one line."""
     if info is None:
         return None
-    found = judged or Judged()
-    said = [f"{found.number:,} judgement{'' if found.number == 1 else 's'}"]
+    found = judged or JudgeUsage()
+    said = [f"{found.judgements:,} judgement{'' if found.judgements == 1 else 's'}"]
     if found.cached:
         said.append(f"{found.cached:,} of them stored")
-    if found.again:
-        said.append(f"{found.again:,} asked again for a verdict")
+    if found.asked_again:
+        said.append(f"{found.asked_again:,} asked again for a verdict")
     if found.failed:
         said.append(f"{found.failed:,} failed")
     if found.tokens_in is not None:
         said.append(f"{found.tokens_in:,} prompt tokens")
     if found.tokens_out is not None:
         said.append(f"{found.tokens_out:,} written")
-    if (middle := median(found.latencies)) is not None:
+    if (middle := median(found.latencies_s)) is not None:
         said.append(f"median {middle:.3g} s")
     if (cost := found.cost(info)) is not None:
         said.append(f"cost {cost:.4g}")

@@ -65,9 +65,9 @@ def escape(text: str) -> str:
 
 def _result(result: Result) -> list[str]:
     info = result.info
-    shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
+    shots = "1 shot" if info.conditions.shots == 1 else f"{info.conditions.shots} shots"
     graded = result.mean_score is not None
-    how = ", ".join((info.mode, shots, info.split, *info.orders))
+    how = ", ".join((info.conditions.mode, shots, info.conditions.split, *info.conditions.order_words))
     title = f"{result.benchmark} · {result.model} · {how}"
     rows = []
     for group, subjects in outline(result.subjects, info.groups):
@@ -120,7 +120,7 @@ def _circular(result: Result) -> list[str]:
 
 
 def _judge(result: Result) -> list[str]:
-    told = [judge_line(result.judged, result.info.judge), *agreement_lines(result.agreement)]
+    told = [judge_line(result.judge_usage, result.info.conditions.judge), *agreement_lines(result.agreement)]
     return [f"- {escape(line)}" for line in told if line is not None]
 
 

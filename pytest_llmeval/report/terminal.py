@@ -80,7 +80,7 @@ def table(
         lines += _folded(score, width)
     if result.circular is not None:
         lines += _circular(result.circular, result.accuracy, width, unicode)
-    for told in (judge_line(result.judged, info.judge), *agreement_lines(result.agreement)):
+    for told in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):
         lines += [] if told is None else _folded(clean(told, unicode=unicode, limit=2000), width)
     if result.repeats is not None:
         lines += _repeats(result.repeats, result.counts, width, unicode)
@@ -236,8 +236,15 @@ def _speed(result: Result) -> Iterable[str]:
 
 
 def _title(benchmark: str, who: str, info: BenchmarkInfo, unicode: bool) -> str:
-    shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
-    how = ", ".join((info.mode, shots, clean(info.split, unicode=unicode), *info.orders))
+    shots = "1 shot" if info.conditions.shots == 1 else f"{info.conditions.shots} shots"
+    how = ", ".join(
+        (
+            info.conditions.mode,
+            shots,
+            clean(info.conditions.split, unicode=unicode),
+            *info.conditions.order_words,
+        )
+    )
     return (" · " if unicode else " - ").join((clean(benchmark, unicode=unicode), who, how))
 
 

@@ -335,8 +335,8 @@ def title_of(results: Sequence[Result]) -> str:
 def note_of(results: Sequence[Result]) -> str:
     """How it was asked."""
     info = results[0].info
-    shots = "1 shot" if info.shots == 1 else f"{info.shots} shots"
-    return f"{info.mode}, {shots}, {info.split}; accuracy with 95% intervals"
+    shots = "1 shot" if info.conditions.shots == 1 else f"{info.conditions.shots} shots"
+    return f"{info.conditions.mode}, {shots}, {info.conditions.split}; accuracy with 95% intervals"
 
 
 def _row(line: Line, results: Sequence[Result], series: Mapping[str, int], heading: bool = False) -> Row:

@@ -1,21 +1,19 @@
-"""questions.jsonl: a line a question, written at once; read again; an xdist run's parts merged."""
+"""questions.jsonl: a line for each record, written at once; read again; parts of workers merged."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pytest_llmeval.core.types import Completion, Record
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import QUESTIONS, encode, replacing, trouble, writing
 
-__all__ = ["QUESTIONS", "QuestionLog", "merge", "read_questions", "record_json"]
+__all__ = ["QUESTIONS", "QuestionLog", "merge", "placed_records", "read_records"]
 
 _FLUSH_EVERY_S = 0.25
 _BUFFER_BYTES = 1 << 18
@@ -23,13 +21,13 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 class QuestionLog:
-    """questions.jsonl, or an xdist worker's part of it: a line a question, there within moments.
+    """questions.jsonl, or an xdist worker's part of it: one line for each record, on the disk within moments.
 
     Raises ``LLMEvalError`` naming the folder.
     """
 
     def __init__(self, path: Path, *, each_line: bool = False) -> None:
-        """With ``each_line`` a line is there when ``write`` returns."""
+        """With ``each_line`` a line is on the disk when ``write`` returns."""
         self._every_s = -1.0 if each_line else _FLUSH_EVERY_S
         self._folder = path.parent
         self._flushed = 0.0
@@ -40,8 +38,8 @@ class QuestionLog:
                 self._file.write(b"\n")
 
     def write(self, record: Record) -> None:
-        """Append the record's line; a killed process loses those of its last moment at most."""
-        line = encode(_JSON.encode(record_json(record)))
+        """Append the record's line; a killed process loses the lines of its last moment at most."""
+        line = encode(_JSON.encode(record.to_json()))
         now = time.monotonic()
         try:
             self._file.write(line + b"\n")
@@ -65,85 +63,8 @@ class QuestionLog:
         self.close()
 
 
-def record_json(record: Record) -> dict[str, Any]:
-    """A record as its line in questions.jsonl; the prompt is the one that was really sent."""
-    rarely: dict[str, Any] = {}  # not in each line of a run that has none of it
-    if record.cluster is not None:
-        rarely["cluster"] = record.cluster
-    if record.repeat:
-        rarely["repeat"] = record.repeat
-    if record.score is not None:
-        rarely["score"] = _finite(record.score)
-    if record.rotations:
-        rarely["rotations"] = [_answer_json(one) for one in record.rotations]
-    if record.judgement is not None:
-        told = asdict(record.judgement)
-        rarely["judgement"] = {**told, "latency_s": _finite(round(record.judgement.latency_s, 6))}
-    if record.metrics:
-        rarely["metrics"] = record.metrics
-    if record.completion.greedy:
-        rarely["greedy"] = dict(record.completion.greedy)
-    if record.completion.parts:
-        rarely["parts"] = [_part_json(part) for part in record.completion.parts]
-    return {
-        "id": record.id,
-        "nodeid": record.nodeid,
-        "model": record.model,
-        "benchmark": record.benchmark,
-        "subject": record.subject,
-        "target": record.target,
-        **_answer_json(record),
-        **rarely,
-    }
-
-
-def _answer_json(record: Record) -> dict[str, Any]:
-    """What was asked and came back, in one order of the choices where there are several."""
-    completion = record.completion
-    return {
-        "outcome": record.outcome.value,
-        "answer": record.answer,
-        **({} if record.order is None else {"order": list(record.order)}),
-        "text": completion.text,
-        "reasoning": completion.reasoning,
-        "finish_reason": completion.finish_reason,
-        "prompt": record.prompt if completion.prompt is None else completion.prompt,
-        "scores": {label: _finite(score) for label, score in completion.scores.items()},
-        "latency_s": _finite(round(completion.latency_s, 6)),
-        "queue_s": _finite(round(completion.queue_s, 6)),
-        "batch_s": None if completion.batch_s is None else _finite(round(completion.batch_s, 6)),
-        "first_token_s": None
-        if completion.first_token_s is None
-        else _finite(round(completion.first_token_s, 6)),
-        "prompt_tokens": completion.prompt_tokens,
-        "shared_tokens": completion.shared_tokens,
-        "completion_tokens": completion.completion_tokens,
-        "attempts": completion.attempts,
-        "cached": completion.cached,
-        "dropped_shots": completion.dropped_shots,
-        "notes": list(completion.notes),
-        "error": completion.error,
-    }
-
-
-def _part_json(part: Completion) -> dict[str, Any]:
-    """What of a part is not in the whole's sums."""
-    return {
-        "prompt": part.prompt,
-        "text": part.text,
-        "finish_reason": part.finish_reason,
-        "scores": {label: _finite(score) for label, score in part.scores.items()},
-        "greedy": dict(part.greedy),
-    }
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no infinity (the log-probability of what cannot be) and no NaN."""
-    return number if math.isfinite(number) else None
-
-
 def _is_torn(path: Path) -> bool:
-    """Whether the file ends within a line, as a process that was killed leaves it."""
+    """Whether the file ends within a line, as a killed process leaves it."""
     try:
         with path.open("rb") as file:
             if file.seek(0, os.SEEK_END) == 0:
@@ -154,13 +75,21 @@ def _is_torn(path: Path) -> bool:
         return False
 
 
-def read_questions(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a question log in order, without those that a crash cut off."""
-    return (row for _, row in placed_questions(path))
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a question log in order, without lines that a crash cut off.
+
+    Raises OSError, and what ``Record.from_json`` raises.
+    """
+    return (record for _, record in placed_records(path))
 
 
-def placed_questions(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines of a question log as ``read_questions`` gives them, each with the byte it begins at."""
+def placed_records(path: Path) -> Iterator[tuple[int, Record]]:
+    """The records of a question log as ``read_records`` gives them, each with the byte its line begins at."""
+    return ((start, Record.from_json(row)) for start, row in placed_rows(path))
+
+
+def placed_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a question log as JSON, without those that a crash cut off, each with its first byte."""
     with path.open("rb") as file:
         start = 0
         for line in file:
@@ -170,7 +99,7 @@ def placed_questions(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """One line of a question log; None for what a crash left of it."""
+    """One line of a question log as JSON; None for a line that a crash cut off."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -190,7 +119,7 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
         paths = [path for path in parts if path.exists()]
         where: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         for number, path in enumerate(paths):
-            for start, row in placed_questions(path):
+            for start, row in placed_rows(path):
                 key = str(row["id"]), str(row["model"])
                 where.setdefault(key, {})[row.get("repeat", 0)] = number, start
         keys = list(where if order is None else dict.fromkeys(key for key in order if key in where))

@@ -60,29 +60,24 @@ def results_json(
 
 def _result_json(result: Result) -> dict[str, Any]:
     info, latency, tokens = result.info, result.latency, result.tokens
+    conditions = info.conditions
     return {
         "model": result.model,
         "identity": result.identity,
         "benchmark": result.benchmark,
-        "mode": info.mode,
-        "shots": info.shots,
-        "split": info.split,
-        "prompt_sha256": info.prompt_sha256,
-        "data_sha256": info.data_sha256,
+        **conditions.to_json(),
         "planned": info.planned,
         "counts": result.counts.as_dict(),
         "accuracy": result.accuracy,
         "macro_accuracy": result.macro_accuracy,
         "metric": info.metric,
         "threshold": info.threshold,
-        "scoring": None if info.scoring is None else dict(info.scoring),
         "mean_score": result.mean_score,
         "interval": result.interval,
         "macro_interval": result.macro_interval,
         "detectable_drop": result.detectable_drop,
         "repeats": _repeats_json(result.repeats),
-        "circular": _circular_json(result) if info.circular else None,
-        "shuffle_choices": info.shuffle_choices,
+        "circular": _circular_json(result) if conditions.circular else None,
         "subjects": {key: _subject_json(key, part, result) for key, part in result.subjects.items()},
         "groups": {
             name: {
@@ -97,7 +92,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "tokens": {"prompt": tokens.prompt, "completion": tokens.completion, "shared": tokens.shared},
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
-        "judge": judge_json(result.judged, info.judge),
+        "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),
         **({} if result.task_scores is None else {"lm_eval": scores_json(result.task_scores)}),
     }

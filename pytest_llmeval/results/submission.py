@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.results.question_log import QUESTIONS, read_questions
+from pytest_llmeval.results.question_log import QUESTIONS, read_records
 from pytest_llmeval.results.run_folder import safe_name, write_text, writing
 
 
@@ -54,19 +54,18 @@ def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 def write_submissions(folder: Path) -> list[Path]:
     """Write the submissions of all ``answered`` questions in the folder's questions.jsonl.
 
-    What could not be read or asked has no answer to submit and is left out; of repeats the first
-    that could be is submitted.
+    Questions without an answer are left out; of repeats the first answer is submitted.
     """
-    found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
+    answers: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     with writing(folder):
-        for row in read_questions(folder / QUESTIONS):
-            if "metrics" in row:  # its benchmark has scored it itself
+        for record in read_records(folder / QUESTIONS):
+            if record.metrics:  # its suite has graded it by itself
                 continue
-            if row.get("outcome") == Outcome.ANSWERED.value and row.get("answer") is not None:
-                subjects = found.setdefault((str(row["model"]), str(row["benchmark"])), {})
-                key = str(row["id"]).removeprefix(f"{row['benchmark']}/{row['subject']}/")
-                subjects.setdefault(str(row["subject"]), {}).setdefault(key, str(row["answer"]))
+            if record.outcome is Outcome.ANSWERED and record.answer is not None:
+                subjects = answers.setdefault((record.model, record.benchmark), {})
+                key = record.id.removeprefix(f"{record.benchmark}/{record.subject}/")
+                subjects.setdefault(record.subject, {}).setdefault(key, record.answer)
     return [
-        write_submission(folder, model, benchmark, answers, taken=found)
-        for (model, benchmark), answers in found.items()
+        write_submission(folder, model, benchmark, subjects, taken=answers)
+        for (model, benchmark), subjects in answers.items()
     ]

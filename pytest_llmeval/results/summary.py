@@ -1,13 +1,14 @@
-"""From finished questions to results: counts, averages and latencies per model and benchmark."""
+"""From records to results: counts, averages and latencies per model and benchmark."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.analysis.stats import (
     Counts,
     detectable_difference,
@@ -19,65 +20,11 @@ from pytest_llmeval.analysis.stats import (
     percentile,
     wilson,
 )
-from pytest_llmeval.core.types import Mode, Outcome, Rotation
-from pytest_llmeval.results.judge_usage import Agreement, Judged, JudgeInfo, agreement
+from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.tally import Tally
 from pytest_llmeval.results.task_scores import TaskScores
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One finished question, reduced to the few scalars that results are made of.
-
-    ``gold`` is whether the question has a gold answer. ``latency_s`` is None where nothing was
-    asked; token counts where the backend does not tell. ``cluster`` names the questions that it
-    belongs with. Where it was asked several times ``outcomes`` are those of each time, ``outcome`` is
-    that of the answer given most often, latency and ``score`` (a graded metric's) the mean;
-    ``latencies`` are those of the answers that were really asked for, ``stored`` the number of the others.
-    ``circles`` are, of each time, what became of every order in which its choices were shown; empty where
-    that is one. ``judged`` is what a judge did for it; ``answer`` is what was read, ``target`` the gold one.
-    """
-
-    id: str
-    model: str
-    benchmark: str
-    subject: str
-    outcome: Outcome
-    gold: bool
-    latency_s: float | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    shared_tokens: int | None = None
-    attempts: int = 1
-    cached: bool = False
-    nodeid: str = ""
-    cluster: str | None = None
-    outcomes: tuple[Outcome, ...] = ()
-    score: float | None = None
-    latencies: tuple[float, ...] = ()
-    stored: int = 0
-    circles: tuple[tuple[Rotation, ...], ...] = ()
-    judged: Judged | None = None
-    answer: str | None = None
-    target: str | None = None
-
-    @property
-    def from_store(self) -> int:
-        """How many of its answers were not asked for anew."""
-        return self.stored if self.outcomes else int(self.cached)
-
-    @property
-    def asked_s(self) -> tuple[float, ...]:
-        """Latencies of what was really asked; an error's is a timeout's, a stored answer's another run's."""
-        if self.outcomes or self.circles:
-            return self.latencies
-        if self.latency_s is None or self.cached or self.outcome is Outcome.ERROR:
-            return ()
-        return (self.latency_s,)
-
-    @property
-    def times(self) -> tuple[Outcome, ...]:
-        """What became of it each time it was asked."""
-        return self.outcomes or (self.outcome,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,35 +33,38 @@ class BenchmarkInfo:
 
     ``subjects`` maps the keys of all declared subjects, in the benchmark's order, to their English
     and Chinese names ("" where there is none); ``groups`` maps names to subject keys. ``total`` is
-    the number of questions in the split by subject, without those that have no data. ``planned``
+    the number of questions in the split by subject, without subjects that have no data. ``planned``
     is the number of questions selected for each model (the most, where models differ). ``threshold`` is
-    the least score that counts as correct, None where the ``metric`` only knows right and wrong;
-    ``scoring`` is all that answers are read and compared by, None where nobody told.
-    ``circular`` and ``shuffle_choices`` (a seed) say in which orders choices are shown.
+    the least score that counts as correct, None where the ``metric`` only knows right and wrong.
     """
 
     name: str
     subjects: Mapping[str, tuple[str, str]]
     groups: Mapping[str, tuple[str, ...]]
-    mode: Mode
-    shots: int
-    split: str
-    prompt_sha256: str
-    data_sha256: str
+    conditions: EvalConditions
     total: Mapping[str, int]
     planned: int
     metric: str = "choice"
     threshold: float | None = None
-    scoring: Mapping[str, object] | None = None
-    circular: bool = False
-    shuffle_choices: int | None = None
-    judge: JudgeInfo | None = None
 
-    @property
-    def orders(self) -> tuple[str, ...]:
-        """In which orders choices are shown, in words; empty for the file's."""
-        shuffled = () if self.shuffle_choices is None else (f"choices shuffled ({self.shuffle_choices})",)
-        return (*shuffled, *(("circular",) if self.circular else ()))
+    def to_json(self) -> dict[str, Any]:
+        """As a worker of xdist sends it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> BenchmarkInfo:
+        """From ``to_json``, by way of JSON."""
+        conditions = content["conditions"]
+        return cls(
+            **{
+                **content,
+                "subjects": {subject: tuple(names) for subject, names in content["subjects"].items()},
+                "groups": {group: tuple(members) for group, members in content["groups"].items()},
+                "conditions": EvalConditions(
+                    **{**conditions, "judge": JudgeModel.from_json(conditions["judge"])}
+                ),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +166,7 @@ class Result:
     """One model on one benchmark.
 
     ``questions_per_s`` is over the wall time in which these questions were finished, loading the
-    model included. ``cached`` is the number of answers that were not asked for anew. ``task_scores`` are
+    model included. ``cached`` is the number of answers that came from the store. ``task_scores`` are
     the numbers that lm-evaluation-harness would report of its tasks.
     """
 
@@ -236,7 +186,7 @@ class Result:
     repeats: Repeats | None = None
     mean_score: float | None = None
     circular: Circular | None = None
-    judged: Judged | None = None
+    judge_usage: JudgeUsage | None = None
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
 
@@ -282,66 +232,6 @@ class Result:
         )
 
 
-@dataclass(slots=True)
-class _Live:
-    """What is known at any time of one model on one benchmark, without looking at all entries."""
-
-    started: float
-    ended: float
-    numbers: Counter[tuple[Outcome, bool]]
-    stored: int = 0
-
-
-class Tally:
-    """The finished questions of a run, a few hundred bytes each; counts are ready at any time."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._last = clock()
-        self._entries: dict[str, dict[str, Entry]] = {}
-        self._live: dict[tuple[str, str], _Live] = {}
-
-    def add(self, entry: Entry) -> None:
-        """Count one finished question; one with the same id and model as before replaces that."""
-        now = self._clock()
-        live = self._live.get((entry.model, entry.benchmark))
-        if live is None:
-            live = _Live(self._last, now, Counter())
-            self._live[entry.model, entry.benchmark] = live
-        entries = self._entries.setdefault(entry.model, {})
-        before = entries.get(entry.id)
-        if before is not None:
-            last = self._live[before.model, before.benchmark]
-            last.numbers.subtract((outcome, before.gold) for outcome in before.times)
-            last.stored -= before.from_store
-        for outcome in entry.times:
-            live.numbers[outcome, entry.gold] += 1
-        live.stored += entry.from_store
-        live.ended = self._last = now
-        entries[entry.id] = entry
-
-    def __iter__(self) -> Iterator[Entry]:
-        for entries in self._entries.values():
-            yield from entries.values()
-
-    def counts(self, *, model: str | None = None, benchmark: str | None = None) -> Counts:
-        """The counts so far, of all or of one model or benchmark; cheap enough for a live display."""
-        total = Counts()
-        for (of_model, of_benchmark), live in self._live.items():
-            if model in (None, of_model) and benchmark in (None, of_benchmark):
-                total += Counts.summed(live.numbers)
-        return total
-
-    def stored(self, model: str, benchmark: str) -> int:
-        """Answers so far that were not asked for anew."""
-        return self._live[model, benchmark].stored
-
-    def seconds(self, model: str, benchmark: str) -> float:
-        """Wall time from the entry before the first of these (or the start) to the last of these."""
-        live = self._live[model, benchmark]
-        return live.ended - live.started
-
-
 def summarise(
     tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
 ) -> tuple[Result, ...]:
@@ -351,20 +241,20 @@ def summarise(
     Raises KeyError for a benchmark without info.
     """
     identities = identities or {}
-    sorted_out: dict[tuple[str, str], dict[str, list[Entry]]] = {}
-    for entry in tally:
-        subjects = sorted_out.setdefault((entry.model, entry.benchmark), {})
-        subjects.setdefault(entry.subject, []).append(entry)
-    models = dict.fromkeys((*identities, *(model for model, _ in sorted_out)))
+    by_result: dict[tuple[str, str], dict[str, list[Record]]] = {}
+    for record in tally:
+        subjects = by_result.setdefault((record.model, record.benchmark), {})
+        subjects.setdefault(record.subject, []).append(record)
+    models = dict.fromkeys((*identities, *(model for model, _ in by_result)))
     model_order = {name: at for at, name in enumerate(models)}
     info_order = {name: at for at, name in enumerate(infos)}
-    keys = sorted(sorted_out, key=lambda key: (info_order[key[1]], model_order[key[0]]))
+    keys = sorted(by_result, key=lambda key: (info_order[key[1]], model_order[key[0]]))
     return tuple(
         _result(
             model,
             identities.get(model, ""),
             infos[benchmark],
-            sorted_out[model, benchmark],
+            by_result[model, benchmark],
             tally.seconds(model, benchmark),
         )
         for model, benchmark in keys
@@ -372,10 +262,17 @@ def summarise(
 
 
 def _result(
-    model: str, identity: str, info: BenchmarkInfo, found: Mapping[str, Sequence[Entry]], seconds: float
+    model: str,
+    identity: str,
+    info: BenchmarkInfo,
+    records_by_subject: Mapping[str, Sequence[Record]],
+    seconds: float,
 ) -> Result:
     order = {key: at for at, key in enumerate(info.subjects)}
-    by_subject = {key: found[key] for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))}
+    by_subject = {
+        key: records_by_subject[key]
+        for key in sorted(records_by_subject, key=lambda key: (order.get(key, len(order)), key))
+    }
     subjects = {
         key: Part(
             _counts(rows),
@@ -391,7 +288,7 @@ def _result(
         present = [key for key in members if key in subjects]
         if present:
             parts = [subjects[key] for key in present]
-            rows = [entry for key in present for entry in by_subject[key]]
+            rows = [record for key in present for record in by_subject[key]]
             groups[name] = Group(
                 _total(parts),
                 median(_latencies(rows)),
@@ -401,8 +298,8 @@ def _result(
                 mean_score=_mean_score(rows),
                 circular=_circular(rows),
             )
-    entries = [entry for rows in by_subject.values() for entry in rows]
-    latencies = _latencies(entries)
+    records = [record for rows in by_subject.values() for record in rows]
+    latencies = _latencies(records)
     return Result(
         model=model,
         identity=identity,
@@ -413,27 +310,27 @@ def _result(
         groups=groups,
         latency=Latency(median(latencies), percentile(latencies, 95), mean(latencies)),
         tokens=Tokens(
-            _known_sum(entry.prompt_tokens for entry in entries),
-            _known_sum(entry.completion_tokens for entry in entries),
-            _known_sum(entry.shared_tokens for entry in entries),
+            _known_sum(record.completion.prompt_tokens for record in records),
+            _known_sum(record.completion.completion_tokens for record in records),
+            _known_sum(record.completion.shared_tokens for record in records),
         ),
-        questions_per_s=len(entries) / seconds if seconds > 0 else None,
-        cached=sum(entry.from_store for entry in entries),
-        weight=_weight(entries),
+        questions_per_s=len(records) / seconds if seconds > 0 else None,
+        cached=sum(record.from_store for record in records),
+        weight=_weight(records),
         macro_interval=macro_interval(part.effective for part in subjects.values()),
-        repeats=_repeats(entries),
-        mean_score=_mean_score(entries),
-        circular=_circular(entries),
-        judged=Judged.total(entry.judged for entry in entries),
-        agreement=agreement(info.metric, entries),
+        repeats=_repeats(records),
+        mean_score=_mean_score(records),
+        circular=_circular(records),
+        judge_usage=JudgeUsage.of(one for record in records for one in record.judgements),
+        agreement=agreement(info.metric, records),
     )
 
 
 def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:
-    """How tables are ordered: each group with those of ``subjects`` that no group before it has.
+    """The order of tables: each group with the ``subjects`` that no earlier group has.
 
-    A group whose subjects are all listed before comes with none; at the end ``""`` comes with the
-    subjects of no group. Groups without any of the subjects are left out.
+    A group whose subjects were all listed before has none; ``""`` at the end has the subjects without a
+    group. Groups without any of the subjects are left out.
     """
     left = dict.fromkeys(subjects)
     present = frozenset(left)
@@ -448,27 +345,27 @@ def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Ite
         yield "", list(left)
 
 
-def _counts(entries: Iterable[Entry]) -> Counts:
-    return Counts.of((outcome, entry.gold) for entry in entries for outcome in entry.times)
+def _counts(records: Iterable[Record]) -> Counts:
+    return Counts.of((outcome, record.gold) for record in records for outcome in record.outcomes)
 
 
-def _weight(entries: Sequence[Entry]) -> tuple[float, float] | None:
+def _weight(records: Sequence[Record]) -> tuple[float, float] | None:
     """The effective number of questions, of those that share a cluster or were asked several times."""
-    if all(entry.cluster is None and len(entry.times) == 1 for entry in entries):
+    if all(record.cluster is None and len(record.outcomes) == 1 for record in records):
         return None
-    clusters: dict[str, list[Entry]] = {}
-    for entry in entries:
-        key = f"question {entry.id}" if entry.cluster is None else f"cluster {entry.cluster}"
-        clusters.setdefault(key, []).append(entry)
+    clusters: dict[str, list[Record]] = {}
+    for record in records:
+        key = f"question {record.id}" if record.cluster is None else f"cluster {record.cluster}"
+        clusters.setdefault(key, []).append(record)
     counts = [_counts(rows) for rows in clusters.values()]
     return effective((of.correct, of.scored) for of in counts)
 
 
-def _repeats(entries: Sequence[Entry]) -> Repeats | None:
-    times = max((len(entry.times) for entry in entries), default=1)
+def _repeats(records: Sequence[Record]) -> Repeats | None:
+    times = max((len(record.outcomes) for record in records), default=1)
     if times == 1:
         return None
-    scored = [(entry, of) for entry in entries if (of := _counts([entry])).scored]
+    scored = [(record, of) for record in records if (of := _counts([record])).scored]
     passed = {}
     for k in range(1, times + 1):
         # an error leaves a question with fewer answers than it was asked for
@@ -478,17 +375,17 @@ def _repeats(entries: Sequence[Entry]) -> Repeats | None:
     return Repeats(
         times=times,
         pass_at=passed,
-        majority=mean(float(entry.outcome is Outcome.CORRECT) for entry, _ in scored),
-        flipped=tuple(entry.id for entry, of in scored if 0 < of.correct < of.scored),
+        majority=mean(float(record.outcome is Outcome.CORRECT) for record, _ in scored),
+        flipped=tuple(record.id for record, of in scored if 0 < of.correct < of.scored),
     )
 
 
-def _mean_score(entries: Iterable[Entry]) -> float | None:
-    return mean(entry.score for entry in entries if entry.score is not None)
+def _mean_score(records: Iterable[Record]) -> float | None:
+    return mean(record.score for record in records if record.score is not None)
 
 
-def _circular(entries: Sequence[Entry]) -> Circular | None:
-    circles = [(entry.gold, circle) for entry in entries for circle in entry.circles]
+def _circular(records: Sequence[Record]) -> Circular | None:
+    circles = [(record.gold, circle) for record in records for circle in record.circles]
     if not circles:
         return None
     whole = [
@@ -515,8 +412,8 @@ def _macro(parts: Iterable[Part]) -> float | None:
     return mean(accuracy for part in parts if (accuracy := part.accuracy) is not None)
 
 
-def _latencies(entries: Iterable[Entry]) -> list[float]:
-    return [latency for entry in entries for latency in entry.asked_s if math.isfinite(latency)]
+def _latencies(records: Iterable[Record]) -> list[float]:
+    return [latency for record in records for latency in record.latencies_s if math.isfinite(latency)]
 
 
 def _known_sum(numbers: Iterable[int | None]) -> int | None:

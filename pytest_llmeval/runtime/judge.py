@@ -1,8 +1,7 @@
-"""The judge at work: a model that is asked about answers the moment they are there.
+"""The judge at work: a model that is asked about answers as soon as they arrive.
 
-An answer's judgement is ordered before the answer exists: when the evaluated model's job ends, on whichever
-thread that is, the request goes to the judge's own engine. So it waits for nothing but the judge, and pytest,
-once it comes to the question, for little or nothing.
+A judgement is requested before its answer exists: when the evaluated model finishes the job, on whichever
+thread that is, the request goes to the judge's own engine. So neither pytest nor the evaluated model waits.
 """
 
 from __future__ import annotations
@@ -11,25 +10,16 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from functools import partial
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import LLMEvalError, ModelUnusable, one_line
-from pytest_llmeval.core.types import Completion, Judgement, Question, Request
+from pytest_llmeval.core.types import Completion, Judgement, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 from pytest_llmeval.scoring.metrics.judge import Grading
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A question as it was ``asked``, and how answers to it are graded."""
-
-    question: Question
-    asked: str
-    grading: Grading
+from pytest_llmeval.suites.suite import JudgeCase
 
 
 class Judge:
@@ -48,33 +38,34 @@ class Judge:
 
     @property
     def status(self) -> str | None:
-        """What the model does before it can answer, in words."""
-        found: str | None = getattr(self._engine.model, "status", None)
-        return found
+        """What the model does before it can answer, in words; None where it can."""
+        status: str | None = getattr(self._engine.model, "status", None)
+        return status
 
     def prepare(self) -> None:
-        """Find out what answers are stored under, which takes a while for local weights."""
+        """Compute what replies are stored under, which takes a while for local weights."""
         with self._lock:
             self._engine.ask(())
 
-    def follow(self, job: Job, case: Case, read: Callable[[Completion], str | None]) -> Pending:
-        """The judgement of what ``read`` finds in the completion of ``job``, once that is there.
+    def follow(self, job: Job, case: JudgeCase, read: Callable[[Completion], str | None]) -> Pending:
+        """The judgement of the answer that ``read`` finds in the completion of ``job``, once it is finished.
 
-        None where it is an error or nothing was found.
+        None where the job fails or no answer is found.
         """
         pending: Pending = Future()
         job.future.add_done_callback(partial(self._answered, pending, case, read))
         return pending
 
-    def submit(self, case: Case, response: str) -> Pending:
-        """The judgement of a ``response``."""
+    def submit(self, case: JudgeCase, response: str) -> Pending:
+        """The judgement of an answer."""
         pending: Pending = Future()
         self._submit(pending, case, response)
         return pending
 
     def wait(self, pending: Pending, timeout: float | None = None) -> Judgement | None:
-        """Raises ``ModelUnusable`` where the judge can be asked nothing, TimeoutError after ``timeout``
-        seconds.
+        """The judgement, once the judge has replied.
+
+        Raises ``ModelUnusable`` where the judge cannot answer at all, TimeoutError after ``timeout`` seconds.
         """
         try:
             return pending.result(timeout)
@@ -84,11 +75,11 @@ class Judge:
     def _answered(
         self,
         pending: Pending,
-        case: Case,
+        case: JudgeCase,
         read: Callable[[Completion], str | None],
         answered: Future[Completion],
     ) -> None:
-        if answered.cancelled():  # whoever waits for the answer is told why
+        if answered.cancelled():  # whoever waits for the answer learns why
             pending.set_result(None)
             return
         completion = answered.result()
@@ -102,20 +93,20 @@ class Judge:
         else:
             self._submit(pending, case, response)
 
-    def _submit(self, pending: Pending, case: Case, response: str) -> None:
+    def _submit(self, pending: Pending, case: JudgeCase, response: str) -> None:
         try:
-            request = case.grading.request(case.question, case.asked, response, self._config)
+            request = case.prompt.request(case.question, case.text, response, self._config)
         except LLMEvalError as error:
             pending.set_result(self._failed(str(error)))
             return
-        self._ask(pending, case.grading, request, None)
+        self._ask(pending, case.prompt, request, None)
 
     def _ask(self, pending: Pending, grading: Grading, request: Request, unread: Completion | None) -> None:
         with self._lock:
             [job] = self._engine.ask([request])
-        job.future.add_done_callback(lambda _: self._said(pending, grading, request, unread, job))
+        job.future.add_done_callback(lambda _: self._replied(pending, grading, request, unread, job))
 
-    def _said(
+    def _replied(
         self, pending: Pending, grading: Grading, request: Request, unread: Completion | None, job: Job
     ) -> None:
         try:

@@ -1,32 +1,32 @@
-"""The ``llm`` fixture, and the session's models behind it."""
+"""The session's models: each made when first wanted, and closed when its last question is answered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
-
-import pytest
 
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import Completion, Judgement
-from pytest_llmeval.plugin.state import is_worker
-from pytest_llmeval.runtime.llm import LLM, Key
-from pytest_llmeval.runtime.replayed import ReplayedLLM
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.runtime.asker import Asker
     from pytest_llmeval.runtime.engine import Engine
     from pytest_llmeval.runtime.judge import Judge
+    from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.runtime.store import Store
     from pytest_llmeval.suites.suite import Suite
 
-_WHAT_IT_DOES = "a local model is loading, a server is thinking"
+_DEFAULT_STATUS = "a local model is loading, a server is thinking"
 
 
-class Models:
-    """The session's models by name; each is made when first wanted."""
+class ModelPool:
+    """The session's models by name, their judge, and the store of their answers.
+
+    ``make`` and ``make_judge`` make a backend; ``open_store`` opens the store, None where answers are not
+    stored. ``say`` writes a line to the terminal at once, ``note`` keeps one for the end of the run. With
+    a ``replay`` the answers are those of an earlier run.
+    """
 
     def __init__(
         self,
@@ -38,91 +38,107 @@ class Models:
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
-        earlier: Mapping[str, Mapping[Key, Completion]] | None = None,
         repeats: int = 1,
+        replay: Replay | None = None,
         judge: JudgeConfig | None = None,
-        judgements: Mapping[str, Mapping[Key, Judgement]] | None = None,
         make_judge: Callable[[ModelConfig], Model] | None = None,
     ) -> None:
-        """``earlier`` and ``judgements`` are an earlier run's, by model, question, repeat and rotation."""
-        self.judge_config = judge
-        self._make_judge = make_judge or make
-        self._judgements = judgements or {}
-        self._judge: tuple[Judge, Engine] | None = None
-        self._earlier = earlier
-        self._repeats = repeats
         self.configs = {config.name: config for config in configs}
+        self.judge_config = judge
+        self.make = make
+        self.make_judge = make_judge or make
+        self._suites = suites
+        self._say = say
+        self._note = note
         self._open_store = open_store
         self._store: Store | None = None
         self._refresh = refresh
-        self._make = make
-        self._suites = suites
-        self._said: set[str] = set()
-        self._write = say
-        self._note = note
-        self._open: dict[str, tuple[LLM, Engine]] = {}
+        self._repeats = repeats
+        self._replay = replay
+        self._askers: dict[str, tuple[Asker, Engine]] = {}
+        self._judge: tuple[Judge, Engine] | None = None
+        self._messages: set[str] = set()
 
-    def get(self, name: str) -> LLM:
+    def get(self, name: str) -> Asker:
         """The model called ``name``."""
-        if name not in self._open:
-            from pytest_llmeval.runtime.engine import Engine
+        if name not in self._askers:
+            from pytest_llmeval.runtime.asker import Asker
 
             config = self.configs[name]
-            engine = Engine(self._make(config), name, self._stored(), refresh=self._refresh)
+            engine = self._engine(self.make(config), name)
             judge = None if self.judge_config is None else self.judge
-            if self._earlier is None:
-                opened = LLM(config, engine, self._suites, self._say_waiting, self._repeats, judge)
+            if self._replay is None:
+                asker = Asker(config, engine, self._suites, self._report_waiting, self._repeats, judge)
             else:
-                earlier = self._earlier.get(name, {})
-                judgements = self._judgements.get(name, {})
-                opened = ReplayedLLM(
-                    config,
-                    engine,
-                    self._suites,
-                    earlier,
-                    self._say_waiting,
-                    self._repeats,
-                    judge,
-                    judgements,
+                asker = self._replay.asker(
+                    config, engine, self._suites, self._report_waiting, self._repeats, judge
                 )
-            self._open[name] = opened, engine
-        return self._open[name][0]
+            self._askers[name] = asker, engine
+        return self._askers[name][0]
 
     def judge(self) -> Judge:
         """The judge, made when first wanted."""
         if self._judge is None:
-            from pytest_llmeval.runtime.engine import Engine
             from pytest_llmeval.runtime.judge import Judge
 
             assert self.judge_config is not None
             config = self.judge_config.model
-            engine = Engine(self._make_judge(config), config.name, self._stored(), refresh=self._refresh)
+            engine = self._engine(self.make_judge(config), config.name)
             self._judge = Judge(config, engine), engine
             self._judge[0].prepare()
         return self._judge[0]
+
+    def _engine(self, model: Model, name: str) -> Engine:
+        from pytest_llmeval.runtime.engine import Engine
+
+        return Engine(model, name, self._opened_store(), refresh=self._refresh)
+
+    def check(self) -> None:
+        """Look whether each model can answer at all, and open the store. Raises ``UserError``."""
+        for config in self.configs.values():
+            self.make(config).check()
+        if self._open_store is not None and self._store is None:
+            self._store = self._open_store()
 
     def check_judge(self) -> None:
         """Look whether the judge can answer at all. Raises ``UserError``."""
         if self.judge_config is not None:
             try:
-                self._make_judge(self.judge_config.model).check()
+                self.make_judge(self.judge_config.model).check()
             except UserError as error:
                 raise UserError(f"the judge {self.judge_config.model.name}: {error}") from None
 
+    def identity(self, name: str) -> str:
+        """What a model's answers depend on, as its backend describes it."""
+        return self.make(self.configs[name]).identity()
+
     def judge_identity(self) -> str:
-        """What the judge's replies depend on, as it calls it."""
+        """What the judge's replies depend on, as its backend describes it."""
         assert self.judge_config is not None
-        return self._make_judge(self.judge_config.model).identity()
+        return self.make_judge(self.judge_config.model).identity()
 
-    def check(self) -> None:
-        """Look whether each model can answer at all, and open the store. Raises ``UserError``."""
-        for config in self.configs.values():
-            self._make(config).check()
-        if self._open_store is not None and self._store is None:
-            self._store = self._open_store()
+    def close(self, name: str | None = None) -> None:
+        """Stop one model; or all, the judge and the store."""
+        for open_name in [name] if name is not None else list(self._askers):
+            if open_name in self._askers:
+                self._close(self._askers.pop(open_name)[1], "")
+        if name is not None:
+            return
+        if self._judge is not None:
+            engine = self._judge[1]
+            self._judge = None
+            self._close(engine, f"judge {engine.name}: ")
+        if self._store is not None:
+            self._store.close()
+            self._store = self._open_store = None
 
-    def _stored(self) -> Store | None:
-        """The store, if there is one; what is wrong with it has been said by ``check``, if it was called."""
+    def _close(self, engine: Engine, prefix: str) -> None:
+        engine.close()
+        for line in getattr(engine.model, "notes", ()):
+            self._note(prefix + line)
+
+    def _opened_store(self) -> Store | None:
+        """The store, if answers are stored; ``check`` has reported its problems, where it was called."""
         if self._open_store is not None and self._store is None:
             try:
                 self._store = self._open_store()
@@ -131,71 +147,10 @@ class Models:
                 self._open_store = None
         return self._store
 
-    def identity(self, name: str) -> str:
-        """What the model's answers depend on, as it calls it."""
-        return self._make(self.configs[name]).identity()
-
-    def close(self, name: str | None = None) -> None:
-        """Stop one model, or all and the store."""
-        for one in [name] if name is not None else list(self._open):
-            if one in self._open:
-                engine = self._open.pop(one)[1]
-                engine.close()
-                for line in getattr(engine.model, "notes", ()):
-                    self._note(line)
-        if name is None and self._judge is not None:
-            engine = self._judge[1]
-            self._judge = None
-            engine.close()
-            for line in getattr(engine.model, "notes", ()):
-                self._note(f"judge {engine.name}: {line}")
-        if name is None and self._store is not None:
-            self._store.close()
-            self._store = self._open_store = None
-
-    def _say_waiting(self, name: str) -> None:
-        engine = self._open.get(name, self._judge or (None, None))[1]
+    def _report_waiting(self, name: str) -> None:
+        engine = self._askers.get(name, self._judge or (None, None))[1]
         status = getattr(getattr(engine, "model", None), "status", None)
-        line = f"{name}: {status}" if status else f"waiting for {name} ({_WHAT_IT_DOES})"
-        if line not in self._said:
-            self._said.add(line)
-            self._write(f"llmeval: {line}")
-
-
-def _without_model() -> LLM:
-    """The model under evaluation: ``answer(question)``, ``complete``, ``generate``, ``choose``."""
-    pytest.skip("needs a model: give --llm-model")
-
-
-llm = pytest.fixture(scope="session", name="llm")(_without_model)
-
-
-def set_up_llm(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest, models: Models
-) -> LLM | None:
-    """What ``pytest_fixture_setup`` gives for the ``llm`` fixture above; None for any other.
-
-    A fixture that asked for ``request`` itself would cost each item twice what its own test does.
-    """
-    if fixturedef.func is not _without_model or not models.configs:
-        return None
-    name = getattr(request, "param", None)
-    model = models.get(next(iter(models.configs)) if name is None else name)
-    fixturedef.cached_result = (model, fixturedef.cache_key(request), None)  # type: ignore[arg-type]
-    return model
-
-
-def make_say(config: pytest.Config) -> Callable[[str], None]:
-    """A way to write one line to the terminal between pytest's own; silent in a worker."""
-
-    def say(line: str) -> None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        if reporter is not None and not is_worker(config):
-            with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-                reporter.ensure_newline()
-                if reporter._tw.width_of_current_line:  # letters of xdist's workers
-                    reporter._tw.line()
-                reporter.write_line(line)
-
-    return say
+        line = f"{name}: {status}" if status else f"waiting for {name} ({_DEFAULT_STATUS})"
+        if line not in self._messages:
+            self._messages.add(line)
+            self._say(f"llmeval: {line}")

@@ -1,89 +1,91 @@
-"""An earlier run's completions, to be read and judged again without any model."""
+"""An earlier run's answers, read and graded again without its models (``--llm-replay``)."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.analysis.compare import Way
+from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import Settings
-from pytest_llmeval.core.errors import ModelUnusable, UserError
-from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode
-from pytest_llmeval.lm_eval.names import is_task
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError
+from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, Question
 from pytest_llmeval.models.base import Jobs
-from pytest_llmeval.results.judge_usage import JudgeInfo, info_of
-from pytest_llmeval.results.question_log import QUESTIONS, read_questions
+from pytest_llmeval.results.question_log import QUESTIONS, parse_line
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
-from pytest_llmeval.results.runs import read_way, way_of
 from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, judged_answer
+from pytest_llmeval.suites.choice_order import original
+from pytest_llmeval.suites.source import source_of
 
-_AGAIN = (
-    *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
-    *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "dropped_shots", "prompt", "error"),
-)
+if TYPE_CHECKING:
+    from pytest_llmeval.runtime.engine import Engine
+    from pytest_llmeval.runtime.judge import Judge
+    from pytest_llmeval.suites.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
-    """A run as it was: how it asked, the identity of each model, and what came back.
+class Replay:
+    """A finished run to be graded again: how it asked, each model's identity, and what they answered.
 
-    ``completions`` are by model, and then by question id, repeat and rotation; so are ``judgements``.
-    ``ways`` and ``judges`` are by benchmark.
+    ``answers`` are by model, and then by question id, repeat and rotation; ``conditions`` are by benchmark.
     """
 
     folder: Path
     mode: Mode
     shots: int | None
     split: str | None
-    benchmarks: tuple[str, ...]
     models: Mapping[str, str]
-    completions: Mapping[str, Mapping[tuple[str, int, int], Completion]]
+    conditions: Mapping[str, EvalConditions]
+    answers: Mapping[str, Mapping[Key, Record]]
     repeats: int = 1
-    ways: Mapping[str, Way] = field(default_factory=dict)
     circular: bool = False
     shuffle_choices: int | None = None
-    judges: Mapping[str, JudgeInfo] = field(default_factory=dict)
-    judgements: Mapping[str, Mapping[tuple[str, int, int], Judgement]] = field(default_factory=dict)
 
     @property
     def ids(self) -> frozenset[str]:
         """The questions that were asked of any model."""
-        return frozenset(id for of_model in self.completions.values() for id, *_ in of_model)
+        return frozenset(id for of_model in self.answers.values() for id, *_ in of_model)
 
-    def asked_as(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
-        """``info`` with the prompts that the answers are to, and what is said of other scoring or data."""
-        way = self.ways.get(info.name)
-        if way is None:
+    def judge_of(self, benchmark: str) -> JudgeModel | None:
+        """The judge of a benchmark's answers."""
+        conditions = self.conditions.get(benchmark)
+        return None if conditions is None else conditions.judge
+
+    def with_prompts(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
+        """``info`` with the prompts that were answered, and notes on what is scored differently now."""
+        conditions = self.conditions.get(info.name)
+        if conditions is None:
             return info, ()
-        now = way_of(info)
-        told = list(way.scored_otherwise(now))
-        if way.data_sha256 != now.data_sha256:
-            told.append("other data (data_sha256)")
-        said = (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(told)}",) if told else ()
-        return replace(info, prompt_sha256=way.prompt_sha256), said
+        now = info.conditions
+        words = list(conditions.scoring_differences(now))
+        if conditions.data_sha256 != now.data_sha256:
+            words.append("other data (data_sha256)")
+        notes = (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(words)}",) if words else ()
+        now = replace(now, prompt_sha256=conditions.prompt_sha256)
+        return replace(info, conditions=now), notes
 
     def model(self, name: str) -> ReplayedModel:
         """What stands in the place of one of the run's models."""
         return ReplayedModel(self.models[name])
 
-    def settings(self, given: Settings, *, paths: bool) -> Settings:
-        """``given``, asking as the run asked; and what it asked, unless benchmarks or ``paths`` are given.
+    def settings(self, settings: Settings, *, paths: bool) -> Settings:
+        """``settings`` for asking as the run asked; its benchmarks, unless others or ``paths`` are given.
 
         Raises ``UserError`` for a model that the run did not have.
         """
-        for model in given.models:
+        for model in settings.models:
             if model.name not in self.models:
                 had = ", ".join(self.models)
                 raise UserError(f"--llm-replay: {self.folder} has no model {model.name!r}; it has {had}")
-        names = [model.name for model in given.models] or list(self.models)
+        names = [model.name for model in settings.models] or list(self.models)
         return replace(
-            given,
-            benchmarks=given.benchmarks or (() if paths else self.benchmarks),
+            settings,
+            benchmarks=settings.benchmarks or (() if paths else tuple(self.conditions)),
             models=tuple(ModelConfig(name=name, backend="replay") for name in names),
             mode=self.mode,
             shots=self.shots,
@@ -91,133 +93,196 @@ class Earlier:
             repeats=self.repeats,
             circular=self.circular,
             shuffle_choices=self.shuffle_choices,
-            no_cache=given.no_cache or given.judge is None,
+            no_cache=settings.no_cache or settings.judge is None,
         )
+
+    def asker(
+        self,
+        config: ModelConfig,
+        engine: Engine,
+        suites: Mapping[str, Suite],
+        say: Callable[[str], None],
+        repeats: int,
+        judge: Callable[[], Judge] | None,
+    ) -> Asker:
+        """What answers a model's questions from the run."""
+        return ReplayAsker(config, engine, suites, say, repeats, judge, self.answers.get(config.name, {}))
 
 
 class ReplayedModel:
-    """In the place of a model: it says who it was, and can be asked nothing."""
+    """In the place of a model: it has its identity, and cannot be asked anything."""
 
     window = 1
 
-    def __init__(self, was: str) -> None:
-        self._was = was
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
 
     def check(self) -> None:
-        """Nothing can be wrong with it."""
+        """See ``Model``; there is nothing to check."""
 
     def identity(self) -> str:
-        """That of the model that answered."""
-        return self._was
+        """The identity of the model that answered."""
+        return self._identity
 
     def run(self, jobs: Jobs) -> None:
         """Raises ``ModelUnusable``: only a run's own questions can be replayed."""
         raise ModelUnusable("--llm-replay: only the questions of the earlier run have answers")
 
 
-def read(given: str, reports_dir: Path, start: Path) -> Earlier:
-    """The run that ``given`` names: a folder, its results.json, or the name of one in ``reports_dir``.
+class ReplayAsker(Asker):
+    """Answers questions from an earlier run; only a judge is asked, where it has not judged these answers."""
 
-    Raises ``UserError`` for what is no finished run of one mode.
+    def __init__(
+        self,
+        config: ModelConfig,
+        engine: Engine,
+        suites: Mapping[str, Suite],
+        say: Callable[[str], None],
+        repeats: int,
+        judge: Callable[[], Judge] | None,
+        answers: Mapping[Key, Record],
+    ) -> None:
+        super().__init__(config, engine, suites, say, repeats, judge)
+        self._answers = answers
+
+    @property
+    def window(self) -> int:
+        """How many answers are worth judging ahead."""
+        if self._judge is None or all(suite.judge_prompt is None for suite in self._suites.values()):
+            return super().window
+        return -(-self._judge().window // self.repeats)
+
+    def ask_ahead(self, questions: Sequence[Question], since: Attempt | None = None) -> None:
+        """Have the judge judge answers that it has not judged before."""
+        since = since or Attempt()
+        for question in questions:
+            suite = self._suites[question.benchmark]
+            case = suite.judge_case(question)
+            if case is None or self._judge is None:
+                continue
+            for repeat in range(since.repeat, self.repeats):
+                key = question.id, repeat, since.rotation
+                if key not in self._answers or key in self._judging or self._earlier(question, key):
+                    continue
+                completion = _completion(self._answers[key])
+                answer = judged_answer(suite, question, completion)
+                if answer is not None and completion.error is None:
+                    self._judging[key] = self._judge().submit(case, answer)
+
+    def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
+        """The response of the earlier run, read again. Raises ``RequestFailed``."""
+        key = self._key(question, attempt)
+        if key not in self._answers:
+            raise RequestFailed("the earlier run did not ask this question", attempts=0)
+        completion = _completion(self._answers[key])
+        if self._suites[question.benchmark].reorders and completion.scores:
+            # recorded scores have the file's labels: back to those that were shown
+            order = self._order(question, attempt)
+            labels = {label: shown for shown, label in original(question, order).items()}
+            scores = {labels.get(label, label): score for label, score in completion.scores.items()}
+            completion = replace(completion, scores=scores)
+        return self._received(question, attempt, None, completion, extract)
+
+    def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
+        earlier = self._earlier(question, self._key(question, attempt))
+        if earlier is not None or response.answer is None:
+            return earlier
+        if self._judge is None:
+            raise RequestFailed("the earlier run has no judgement of this answer", attempts=0)
+        return super()._judgement(question, attempt, response)
+
+    def _earlier(self, question: Question, key: Key) -> Judgement | None:
+        """The earlier judgement, if it still holds; where it failed, a judge is asked again."""
+        record = self._answers.get(key)
+        judgement = None if record is None else record.judgement
+        if judgement is None or not self._suites[question.benchmark].judged_before:
+            return None
+        if judgement.error is not None and self._judge is not None:
+            return None
+        return replace(judgement, cached=True)
+
+
+def _completion(record: Record) -> Completion:
+    """A record's completion as if from the store."""
+    error = record.completion.error
+    if record.judgement is not None and record.judgement.error is not None:
+        error = None  # the judge's: the answer is there, to be judged again
+    return replace(record.completion, cached=True, error=error)
+
+
+@dataclass(slots=True)
+class _Conditions:
+    """How a run asked its benchmarks, which must be the same for all of them."""
+
+    models: dict[str, str] = field(default_factory=dict)
+    by_benchmark: dict[str, EvalConditions] = field(default_factory=dict)
+    asked: set[tuple[str, int | None, str | None]] = field(default_factory=set)
+    orders: set[tuple[bool, int | None]] = field(default_factory=set)
+
+    def add(self, result: Mapping[str, Any]) -> None:
+        conditions = EvalConditions.from_json(result)
+        benchmark = str(result["benchmark"])
+        self.models[str(result["model"])] = str(result["identity"])
+        self.by_benchmark[benchmark] = conditions
+        self.orders.add((conditions.circular, conditions.shuffle_choices))
+        if not source_of(benchmark).fixes_conditions:
+            self.asked.add((conditions.mode, conditions.shots, conditions.split))
+
+
+def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
+    """The run that ``name`` means: a folder, its results.json, or the name of a run in ``reports_dir``.
+
+    Raises ``UserError`` for a run that is not finished, or asked its benchmarks in different modes.
     """
-    folder = find_run(given, reports_dir, start, f"--llm-replay={given}")
+    folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
+    conditions = _Conditions()
     try:
-        results = json.loads((folder / RESULTS).read_text("utf-8"))["results"]
-        # how a task is asked is its own affair
-        ways = {
-            (result["mode"], result["shots"], result["split"])
-            for result in results
-            if not is_task(result["benchmark"])
-        } or {(MODES[0], None, None)}
-        models = {str(result["model"]): str(result["identity"]) for result in results}
-        orders = {(result.get("circular") is not None, result.get("shuffle_choices")) for result in results}
-        judges = {
-            str(result["benchmark"]): judge
-            for result in results
-            if (judge := info_of(result.get("judge"))) is not None
-        }
-        benchmarks = {str(result["benchmark"]): read_way(result) for result in results}
+        for result in json.loads((folder / RESULTS).read_text("utf-8"))["results"]:
+            conditions.add(result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
         ) from None
-    if len({way[:2] for way in ways}) != 1 or len({way[2] for way in ways}) != 1 or len(orders) != 1:
+    asked = conditions.asked or {(MODES[0], None, None)}
+    if len(asked) != 1 or len(conditions.orders) != 1:
         raise UserError(
             f"--llm-replay: {folder} asked its benchmarks in different ways; "
             "that cannot be replayed in one run"
         )
-    ((mode, shots, split),) = ways
-    ((circular, seed),) = orders
-    if mode not in MODES:
+    ((mode, shots, split),) = asked
+    ((circular, seed),) = conditions.orders
+    known_mode = next((known for known in MODES if known == mode), None)
+    if known_mode is None:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
-    completions = _completions(folder)
-    repeats = 1 + max((repeat for of in completions.values() for _, repeat, _ in of), default=0)
-    return Earlier(
+    answers = _answers(folder)
+    repeats = 1 + max((repeat for of_model in answers.values() for _, repeat, _ in of_model), default=0)
+    return Replay(
         folder,
-        mode,
+        known_mode,
         shots,
         split,
-        tuple(benchmarks),
-        models,
-        completions,
+        conditions.models,
+        conditions.by_benchmark,
+        answers,
         repeats,
-        benchmarks,
         circular,
         seed,
-        judges,
-        _judgements(folder),
     )
 
 
-def _completions(folder: Path) -> dict[str, dict[tuple[str, int, int], Completion]]:
-    found: dict[str, dict[tuple[str, int, int], Completion]] = {}
-    for row in read_questions(folder / QUESTIONS):
-        try:
-            of_model = found.setdefault(str(row["model"]), {})
-            for rotation, asked in enumerate(row.get("rotations") or (row,)):
-                of_model[str(row["id"]), int(row.get("repeat", 0)), rotation] = _completion(asked)
-        except (TypeError, ValueError, AttributeError):
-            raise UserError(
-                f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} is no answer"
-            ) from None
-    return found
-
-
-def _judgements(folder: Path) -> dict[str, dict[tuple[str, int, int], Judgement]]:
-    """What the run's judge said of each answer."""
-    found: dict[str, dict[tuple[str, int, int], Judgement]] = {}
-    names = {one.name for one in fields(Judgement)}
-    for row in read_questions(folder / QUESTIONS):
-        told = row.get("judgement")
-        if isinstance(told, dict):
-            kept = {name: value for name, value in told.items() if name in names}
+def _answers(folder: Path) -> dict[str, dict[Key, Record]]:
+    answers: dict[str, dict[Key, Record]] = {}
+    with (folder / QUESTIONS).open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if (row := parse_line(line)) is None:
+                continue
             try:
-                judgement = Judgement(**{**kept, "cached": True})
-            except TypeError:
+                record = Record.from_json(row)
+            except (KeyError, TypeError, ValueError, AttributeError):
                 raise UserError(
-                    f"--llm-replay: {folder / QUESTIONS}: the line of {row['id']!r} has no judgement"
+                    f"--llm-replay: {folder / QUESTIONS}, line {number}: not a record of a question"
                 ) from None
-            of_model = found.setdefault(str(row["model"]), {})
-            of_model[str(row["id"]), int(row.get("repeat", 0)), 0] = (
-                judgement  # never asked in several orders
-            )
-    return found
-
-
-def _completion(row: Mapping[str, Any]) -> Completion:
-    """What came back, as the line has it; a score that JSON could not hold was minus infinity."""
-    scores = {
-        str(label): -math.inf if score is None else float(score)
-        for label, score in (row.get("scores") or {}).items()
-    }
-    told = {name: row[name] for name in _AGAIN if row.get(name) is not None}
-    if (row.get("judgement") or {}).get("error") is not None:
-        told.pop("error", None)  # the judge's: the answer is there, to be judged again
-    return Completion(
-        **told,
-        scores=scores,
-        greedy=dict(row.get("greedy") or {}),
-        notes=tuple(row.get("notes") or ()),
-        cached=True,
-        parts=tuple(map(_completion, row.get("parts") or ())),
-    )
+            of_model = answers.setdefault(record.model, {})
+            for rotation, single in enumerate(record.rotations or (record,)):
+                of_model[record.id, record.repeat, rotation] = single
+    return answers

@@ -123,8 +123,8 @@ class PromptBuilder:
         return fields
 
 
-def asked_text(benchmark: Benchmark, question: Question) -> str:
-    """A question as a judge is told of it: its text and choices, or the turns of a conversation."""
+def judge_text(benchmark: Benchmark, question: Question) -> str:
+    """A question as its judge sees it: its text and choices, or the turns of a conversation."""
     if benchmark.data.messages is not None:
         turns = parse_messages(question.fields[benchmark.data.messages])
         return shown(ChatPrompt(turns)) if len(turns) > 1 else turns[0].content

@@ -1,207 +1,98 @@
-"""A benchmark as a session asks it: its selected questions, and how they are asked, read and scored."""
+"""What a suite is: a benchmark as one session asks it, with its selected questions, requests and grades."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
-
-from pytest_llmeval.core.errors import DataMissing, UserError, unknown
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llmeval.analysis.conditions import JudgeModel
     from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.config.settings import Settings
-    from pytest_llmeval.core.types import Completion, Order, Question, Request, Scored
+    from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
     from pytest_llmeval.results.summary import BenchmarkInfo
-    from pytest_llmeval.runtime.judge import Case
-    from pytest_llmeval.scoring.metrics import Score
-    from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
     from pytest_llmeval.scoring.metrics.judge import Grading
-    from pytest_llmeval.suites.choice_order import Ordering
-    from pytest_llmeval.suites.prompts import PromptBuilder
-    from pytest_llmeval.suites.spec import Benchmark
-
-#: what a benchmark that scores by itself makes of a completion; may raise anything
-Scorer: TypeAlias = "Callable[[Question, Completion, ModelConfig], Scored]"
-
-
-class Builder(Protocol):
-    """Makes requests of questions; parameters that are None are left to the benchmark."""
-
-    def request(
-        self,
-        question: Question,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        stop: Sequence[str] = (),
-    ) -> Request:
-        """What a model is sent for ``question``. Raises ``UserError`` for one that cannot be asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """A benchmark as this session asks it: its selected questions and how to ask and read them.
+class JudgeCase:
+    """A question as its judge sees it (``text``), and how answers to it are judged."""
 
-    ``grading`` is how a judge is asked about answers, where one is. ``judged_before`` tells that an earlier
-    run's judgements hold. With a ``scorer`` it scores by itself, and nothing is extracted.
+    question: Question
+    text: str
+    prompt: Grading
+
+
+class Suite(ABC):
+    """A benchmark as one session asks it.
+
+    ``places`` are the folder and file that it was read from: two suites of one name must share one.
+    ``self_graded`` suites decide the outcome by themselves, whatever the test asserts. ``judge_prompt`` is
+    how a judge is asked about answers, where one is; ``judged_before`` tells that the judgements of the
+    replayed run still hold. ``has_labels`` marks answers that people have labelled, to measure a judge.
     """
 
-    benchmark: Benchmark
-    info: BenchmarkInfo
-    questions: tuple[Question, ...]
-    builder: Builder
-    extract: Callable[[str, Mapping[str, str]], str | None]
-    score: Score
-    graded: bool
-    threshold: float
-    ordering: Ordering
-    grading: Grading | None = None
-    judged_before: bool = False
+    self_graded = False
+    has_labels = False
+    judge_prompt: Grading | None = None
+    judged_before = False
 
-    def case(self, question: Question) -> Case | None:
-        """What a judge is to know of a question; None where none is asked."""
-        if self.grading is None:
-            return None
-        from pytest_llmeval.runtime.judge import Case
-        from pytest_llmeval.suites.prompts import asked_text
+    def __init__(self, info: BenchmarkInfo, questions: Sequence[Question], places: Sequence[Path]) -> None:
+        self.info = info
+        self.questions = tuple(questions)
+        self.places = tuple(places)
 
-        return Case(question, asked_text(self.benchmark, question), self.grading)
+    @property
+    def name(self) -> str:
+        """The benchmark's name, as results have it."""
+        return self.info.name
 
-    scorer: Scorer | None = None
+    @property
+    def reorders(self) -> bool:
+        """Whether choices may be shown in another order than the file's."""
+        return False
 
-    def request(self, question: Question, model: ModelConfig, order: Order | None = None) -> Request:
-        """What ``model`` is sent for ``question``, its choices in ``order`` (default: the file's)."""
-        from pytest_llmeval.suites.choice_order import presented
+    @property
+    def most_orders(self) -> int:
+        """In how many orders of its choices a question is asked at most."""
+        return 1
 
-        return self.builder.request(
-            question if order is None else presented(question, order),
-            max_tokens=model.max_tokens,
-            temperature=model.temperature,
-            stop=model.stop,
-        )
+    def orders(self, question: Question) -> tuple[Order, ...]:
+        """The orders of its choices in which a question is asked."""
+        return (tuple(question.choices),)
 
+    @abstractmethod
+    def request(self, question: Question, model: ModelConfig) -> Request:
+        """What ``model`` is sent for ``question``, whose choices are in the order in which they are shown.
 
-def load_suite(
-    folder: Path, settings: Settings, only: Collection[str] | None = None
-) -> tuple[Suite, tuple[str, ...]]:
-    """The suite in ``folder``, with the questions of ``only`` these ids if they are given, and what is to be
-    said about it. Raises ``UserError``.
-    """
-    from pytest_llmeval.results.summary import BenchmarkInfo
-    from pytest_llmeval.scoring import registry
-    from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
-    from pytest_llmeval.scoring.sandbox import runner
-    from pytest_llmeval.suites import catalog, choice_order, download, prompts, questions
-    from pytest_llmeval.suites.spec import scoring
+        Raises ``UserError`` for a question that cannot be asked.
+        """
 
-    benchmark = catalog.load(folder)
-    split = settings.split or benchmark.split
-    if split not in benchmark.splits:
-        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
-    shots = benchmark.shots if settings.shots is None else settings.shots
-    if shots and split == benchmark.shots_split:
-        raise UserError(
-            f"{benchmark.name}: the questions of split {split!r} are the shots; "
-            "give --llm-shots=0 or another split"
-        )
-    try:
-        located = questions.locate(benchmark, split, settings.data_dir, settings.cache_dir)
-    except DataMissing:
-        if benchmark.data.hub is None:
-            raise
-        download.fetch(benchmark, settings.cache_dir)
-        located = questions.locate(benchmark, split, settings.data_dir, settings.cache_dir)
-    table = questions.load_questions(benchmark, located, split)
-    total = dict(Counter(question.subject for question in table.questions))
-    examples = questions.load_shots(benchmark, located, total, shots) if shots else {}
-    builder: PromptBuilder | LabelledPrompts = prompts.PromptBuilder(benchmark, settings.mode, examples)
-    metric = registry.metrics()[benchmark.metric.name]
-    if metric.runs_code and settings.models and not settings.show_prompts:
-        if not settings.allow_code:
-            raise UserError(
-                f"{benchmark.name}: its answers are programs, which are run only with --llm-allow-code "
-                "(in a sandbox without network: docs/code.md)"
-            )
-        runner.check(benchmark.name)
-    judged = _judged(benchmark, settings)
-    score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
-    grading, extract = None, registry.extractors()[benchmark.extractor]
-    selected = table.questions
-    graded, least = metric.graded, metric.threshold
-    if isinstance(judged, LabelledPrompts):
-        builder, extract = judged, judged.extract
-        selected = judged.labelled(selected)
-    elif judged is not None:
-        score, grading, graded, least = judged, judged, judged.graded, judged.threshold
-    threshold = least if benchmark.metric.threshold is None else benchmark.metric.threshold
-    ordering = choice_order.Ordering(settings.circular, settings.shuffle_choices)
-    if not ordering.plain and (judged is not None or not benchmark.data.choices):
-        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
-        why = "has no choices to put in another order" if judged is None else "a judge sees the file's order"
-        raise UserError(f"{benchmark.name}: {why}; ask it without {option}")
-    info = BenchmarkInfo(
-        name=benchmark.name,
-        subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
-        groups=benchmark.groups,
-        mode=settings.mode,
-        shots=shots,
-        split=split,
-        prompt_sha256=ordering.hashed(builder.sha256),
-        data_sha256=table.sha256,
-        total=total,
-        planned=0,
-        metric=benchmark.metric.name,
-        threshold=threshold if graded else None,
-        scoring=scoring(benchmark, settings.mode),
-        circular=ordering.circular,
-        shuffle_choices=ordering.seed,
-    )
-    notes: tuple[str, ...] = ()
-    if missing := table.missing_subjects:
-        count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
-        notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
-    selected = select(selected, settings)
-    if only is not None:
-        selected = tuple(question for question in selected if question.id in only)
-    if not selected:
-        notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
-    return Suite(
-        benchmark,
-        info,
-        selected,
-        builder,
-        extract,
-        score,
-        graded,
-        threshold,
-        ordering,
-        grading,
-    ), notes
+    @abstractmethod
+    def read(self, question: Question, completion: Completion) -> str | None:
+        """The answer in a completion, labels as ``question`` has them; None where none can be read."""
 
+    @abstractmethod
+    def grade(
+        self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
+    ) -> Grade:
+        """The answer in a completion, compared with the gold one; ``judgement`` is a judge's, if any.
 
-def _judged(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPrompts | None:
-    """How a judge is asked, for a metric that asks one; [judge] says what the benchmark leaves open.
+        Raises ``RequestFailed`` where it cannot be graded.
+        """
 
-    Raises ``UserError``.
-    """
-    from pytest_llmeval.scoring.metrics import agreement, judge
-
-    name, where = benchmark.metric.name, f"{benchmark.file} [metric]"
-    if name not in (judge.NAME, agreement.NAME):
+    def judge_case(self, question: Question) -> JudgeCase | None:
+        """What a judge must know to judge answers to ``question``; None where no judge is asked."""
         return None
-    if settings.mode != "generate":
-        raise UserError(f"{benchmark.name}: a judge reads texts; ask without --llm-mode={settings.mode}")
-    common = {}
-    if settings.judge is not None:
-        if settings.judge.prompt:
-            judge.check_prompt(settings.judge.prompt, f"{settings.config_file} [judge]: prompt")
-        common = {key: text for key in ("prompt", "rubric") if (text := getattr(settings.judge, key))}
-    options = {**common, **benchmark.metric.options}
-    return judge.make_judge(options, where) if name == judge.NAME else agreement.grading_of(options, where)
+
+    def with_judge(self, judge: JudgeModel, *, judged_before: bool) -> None:
+        """Take the judge of this session, which becomes part of the conditions of the run."""
+        self.info = replace(self.info, conditions=replace(self.info.conditions, judge=judge))
+        self.judged_before = judged_before
 
 
 def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:
@@ -212,12 +103,12 @@ def select(questions: Sequence[Question], settings: Settings) -> tuple[Question,
     subjects: dict[str, list[Question]] = {}
     for question in questions:
         subjects.setdefault(question.subject, []).append(question)
-    chosen: list[Question] = []
+    selected: list[Question] = []
     for subject, rows in subjects.items():
         if settings.seed is None:
-            chosen += rows[limit.start : limit.stop]
+            selected += rows[limit.start : limit.stop]
         else:
-            dice = random.Random(f"{settings.seed}/{rows[0].benchmark}/{subject}")
-            picked = dice.sample(range(len(rows)), min(len(rows), limit.count or 0))
-            chosen += [rows[index] for index in sorted(picked)]
-    return tuple(chosen)
+            generator = random.Random(f"{settings.seed}/{rows[0].benchmark}/{subject}")
+            picked = generator.sample(range(len(rows)), min(len(rows), limit.count or 0))
+            selected += [rows[index] for index in sorted(picked)]
+    return tuple(selected)

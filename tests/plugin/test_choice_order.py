@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.core.types import Completion, Outcome, Question, Record, Rotation
+from pytest_llmeval.core.types import Completion, Outcome, Question, Rotation
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.plugin.recorder import circle, read_rotations
 from pytest_llmeval.suites.choice_order import Ordering, original, presented, rotations, shuffled
 from tests.support.tiny_benchmark import questions, results

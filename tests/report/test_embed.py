@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.core.types import Completion, Outcome, Record
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.report import embed
 from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.results.question_log import QuestionLog

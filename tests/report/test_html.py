@@ -71,7 +71,7 @@ def test_the_page_by_hand(tmp_path: Path) -> None:
         "解剖学",
         "2026-11-25 08:13 UTC",
         "torch",
-        result.info.prompt_sha256,
+        result.info.conditions.prompt_sha256,
     ):
         assert said in content, said
     held = index(path)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.core.types import Completion, Outcome, Record
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.question_log import merge, read_questions, record_json
 from tests.support.made_results import make_record, written
 

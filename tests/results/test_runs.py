@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmeval.analysis.compare import Way
+from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.runs import answers_of, compare_runs, read_answers, read_run
@@ -48,7 +48,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     run = read(make_run(tmp_path / "one", {"m": {"b": "cwe", "c": "c"}, "n": {"b": "w"}}))
     assert (run.name, run.models, run.complete) == ("one", ("m", "n"), True)
     (asked, other) = run.of("b")
-    assert (asked.model, asked.identity, asked.way) == ("m", "m!", Way(**WAY))  # type: ignore[arg-type]
+    assert (asked.model, asked.identity, asked.way) == ("m", "m!", EvalConditions(**WAY))  # type: ignore[arg-type]
     assert asked.groups == {"g": ("s",)} and other.model == "n"
     answers = read_answers(run)
     assert list(answers) == [("m", "b"), ("m", "c"), ("n", "b")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pytest_llmeval.core.types import Outcome, Record
+from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.submission import write_submission, write_submissions
 from tests.support.made_results import make_record, written
 

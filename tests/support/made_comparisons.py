@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_llmeval.analysis.compare import Answer, Comparison, Side, Way, compare
+from pytest_llmeval.analysis.compare import Answer, Comparison, Side, compare
+from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.types import Outcome
 
-WAY = Way("generate", "val", 5, "p" * 64, "d" * 64)
+WAY = EvalConditions("generate", "val", 5, "p" * 64, "d" * 64)
 GROUPS = {"stem": ("maths", "physics"), "other": ("law",)}
 OUTCOMES = {outcome.value[0]: outcome for outcome in Outcome}
 

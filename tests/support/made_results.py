@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.run_info import RunInfo
-from pytest_llmeval.core.types import Completion, Outcome, Record
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.question_log import QuestionLog
 from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 

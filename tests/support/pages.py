@@ -10,7 +10,8 @@ from pathlib import Path
 from pytest_llmeval.analysis.majority import elected
 from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.run_info import RunInfo
-from pytest_llmeval.core.types import Completion, Outcome, Record
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.question_log import QUESTIONS, QuestionLog
 from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result, Tally, summarise
 

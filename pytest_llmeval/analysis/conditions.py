@@ -1,0 +1,160 @@
+"""How a run asked a benchmark and scored its answers: two runs are comparable where all of this is equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmeval.core.errors import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeModel:
+    """The model that judged a benchmark's answers.
+
+    ``identity`` is what its replies depend on, ``prompt_sha256`` the hash of what it is asked and how its
+    replies are read. Prices are for a million tokens, in any currency.
+    """
+
+    model: str
+    identity: str
+    prompt_sha256: str
+    price_in: float | None = None
+    price_out: float | None = None
+
+    @property
+    def description(self) -> str:
+        """What two runs must have in common for their judgements to be comparable, in words."""
+        return f"{self.identity}, its prompt {self.prompt_sha256[:12]}"
+
+    def judges_like(self, other: JudgeModel | None) -> bool:
+        """Whether judgements of both are comparable; prices do not matter."""
+        return other is not None and self.description == other.description
+
+    @classmethod
+    def from_json(cls, content: object) -> JudgeModel | None:
+        """The ``judge`` of a result in results.json; None where no judge was asked."""
+        if not isinstance(content, Mapping):
+            return None
+        return cls(
+            str(content["model"]),
+            str(content["identity"]),
+            str(content["prompt_sha256"]),
+            content.get("price_in"),
+            content.get("price_out"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EvalConditions:
+    """How a benchmark was asked and scored.
+
+    ``prompt_sha256`` is the hash of the prompts with their shots, ``data_sha256`` that of the data files.
+    ``scoring`` maps all that answers are read and compared by to its JSON value; None (a run that did not
+    record it) equals any. ``circular`` and ``shuffle_choices`` (a seed) say in which orders choices were
+    shown.
+    """
+
+    mode: str
+    split: str
+    shots: int
+    prompt_sha256: str
+    data_sha256: str
+    scoring: Mapping[str, object] | None = None
+    circular: bool = False
+    shuffle_choices: int | None = None
+    judge: JudgeModel | None = None
+
+    @property
+    def order_words(self) -> tuple[str, ...]:
+        """In which orders choices are shown, in words; empty for the file's order."""
+        shuffled = () if self.shuffle_choices is None else (f"choices shuffled ({self.shuffle_choices})",)
+        return (*shuffled, *(("circular",) if self.circular else ()))
+
+    def differences(self, later: EvalConditions) -> tuple[str, ...]:
+        """What differs, in words; a difference that follows from another one is not repeated."""
+        words = []
+        if self.mode != later.mode:
+            words.append(f"mode {self.mode} then, {later.mode} now")
+        if self.shots != later.shots:
+            words.append(f"{self.shots} shots then, {later.shots} now")
+        if self.circular != later.circular:
+            words.append(f"circular evaluation {'then' if self.circular else 'now'} only")
+        if self.shuffle_choices != later.shuffle_choices:
+            then, now = (_order(conditions.shuffle_choices) for conditions in (self, later))
+            words.append(f"choices {then} then, {now} now")
+        if self.prompt_sha256 != later.prompt_sha256 and not words:
+            words.append("other prompts (prompt_sha256)")
+        if self.split != later.split:
+            words.append(f"split {self.split} then, {later.split} now")
+        elif self.data_sha256 != later.data_sha256:
+            words.append("other data (data_sha256)")
+        then, now = (_judge(conditions.judge) for conditions in (self, later))
+        if then != now:
+            words.append(f"judged by {then} then, by {now} now")
+        return (*words, *self.scoring_differences(later))
+
+    def scoring_differences(self, later: EvalConditions) -> tuple[str, ...]:
+        """What differs in how answers are read and compared, in words."""
+        then, now = self.scoring, later.scoring
+        if then is None or now is None:
+            return ()
+        names = dict.fromkeys((*then, *now))
+        if self.mode != later.mode:  # only one of the two has an extractor
+            names.pop("extractor", None)
+        if then.get("metric") != now.get("metric"):  # each metric has its own options
+            names = {name: None for name in names if not name.startswith("metric.")}
+        return tuple(
+            f"{name} {_value(then, name)} then, {_value(now, name)} now"
+            for name in names
+            if then.get(name) != now.get(name)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """These conditions as fields of a result in results.json.
+
+        ``circular`` and ``judge`` are objects there, with figures of their own: results_json.py writes them.
+        """
+        return {
+            "mode": self.mode,
+            "shots": self.shots,
+            "split": self.split,
+            "prompt_sha256": self.prompt_sha256,
+            "data_sha256": self.data_sha256,
+            "scoring": None if self.scoring is None else dict(self.scoring),
+            "shuffle_choices": self.shuffle_choices,
+        }
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any]) -> EvalConditions:
+        """The conditions of a result in results.json, of this version or an earlier one.
+
+        Raises KeyError, TypeError, ValueError or AttributeError for other content.
+        """
+        scoring = result.get("scoring")
+        return cls(
+            mode=str(result["mode"]),
+            split=str(result["split"]),
+            shots=int(result["shots"]),
+            prompt_sha256=str(result["prompt_sha256"]),
+            data_sha256=str(result["data_sha256"]),
+            scoring=None if scoring is None else dict(scoring.items()),
+            circular=result.get("circular") is not None,
+            shuffle_choices=result.get("shuffle_choices"),
+            judge=JudgeModel.from_json(result.get("judge")),
+        )
+
+
+def _value(scoring: Mapping[str, object], name: str) -> str:
+    value = scoring.get(name, "unset")
+    return one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), 60)
+
+
+def _order(seed: int | None) -> str:
+    return "in the file's order" if seed is None else f"shuffled with seed {seed}"
+
+
+def _judge(judge: JudgeModel | None) -> str:
+    return "nobody" if judge is None else judge.description

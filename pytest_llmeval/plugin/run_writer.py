@@ -1,0 +1,128 @@
+"""Writes the files of a finished run into its folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmeval.core.errors import one_line
+from pytest_llmeval.core.redact import redact
+from pytest_llmeval.core.run_info import RunInfo, machine, versions
+from pytest_llmeval.plugin.session_suites import result_name
+from pytest_llmeval.report.run_files import write_run
+from pytest_llmeval.results.question_log import QUESTIONS, merge, read_records
+from pytest_llmeval.results.rerun import Rerun
+from pytest_llmeval.results.run_folder import point_latest
+from pytest_llmeval.results.submission import write_submissions
+from pytest_llmeval.suites.source import source_of
+
+if TYPE_CHECKING:
+    from pytest_llmeval.plugin.session import Controller
+    from pytest_llmeval.results.summary import Result
+
+
+def write_files(controller: Controller) -> None:
+    """Write results.json and all that is made from it. Raises ``LLMEvalError`` or OSError.
+
+    What is for people comes last: nothing that fails there costs the results.
+    """
+    folder = controller.folder
+    _merge_parts(controller)
+    controller.results = tuple(_with_task_scores(result, controller) for result in controller.results)
+    run = RunInfo(
+        name=folder.name,
+        started=datetime.fromtimestamp(controller.started, UTC).isoformat(timespec="seconds"),
+        duration_s=round(time.time() - controller.started, 3),
+        complete=controller.complete,
+        command=command_line(controller.config),
+        versions=versions(),
+        machine=machine(),
+    )
+    write_run(folder, run, controller.results, controller.verdicts, controller.errors, controller.comparisons)
+    if any(result.counts.answered for result in controller.results):
+        write_submissions(folder)
+    point_latest(folder.parent, folder)
+    controller.written = controller.shown_folder
+    _write_outlets(controller, run)
+
+
+def _merge_parts(controller: Controller) -> None:
+    """Join the parts of questions.jsonl that workers of xdist have written."""
+    folder = controller.folder
+    # a worker may have died after it wrote a line and before it reported it: then a later worker's counts
+    parts = sorted(folder.glob("questions.gw*.jsonl"), key=_start_order)
+    if parts:
+        merge(parts, folder / QUESTIONS, [key for _, key in sorted(controller.counted)] or None)
+        for part in parts:
+            part.unlink()
+
+
+def _start_order(part: Path) -> float:
+    """When the writer of a part started: workers are numbered, the controller writes last."""
+    number = part.name.removeprefix("questions.gw").removesuffix(".jsonl")
+    return int(number) if number.isdigit() else float("inf")
+
+
+def _with_task_scores(result: Result, controller: Controller) -> Result:
+    """The result with the final numbers that its source has beside accuracy, if any."""
+    records = (
+        record
+        for record in read_records(controller.folder / QUESTIONS)
+        if record.model == result.model and record.benchmark == result.benchmark
+    )
+    source, settings = source_of(result.benchmark), controller.session.settings
+    try:
+        return replace(result, task_scores=source.task_scores(result.benchmark, settings, records))
+    except Exception as error:  # code of a task, and of a library
+        controller.findings.notes.append(f"{result.benchmark}: no numbers of its own: {one_line(error)}")
+        return result
+
+
+def _write_outlets(controller: Controller, run: RunInfo) -> None:
+    from pytest_llmeval.report import outlets
+
+    settings = controller.session.settings
+    try:
+        rerun = _rerun(controller)
+    except Exception:  # a benchmark's folder has vanished meanwhile
+        rerun = Rerun()
+    report = outlets.Report(
+        controller.folder,
+        run,
+        controller.results,
+        controller.verdicts,
+        tuple(controller.errors),
+        rerun,
+        controller.comparisons,
+    )
+    for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
+        try:
+            outlet.write(report)
+        except Exception as error:
+            controller.findings.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
+
+
+def _rerun(controller: Controller) -> Rerun:
+    """How to ask one question again, from what was typed."""
+    from pytest_llmeval.config.options import OPTIONS
+
+    config, session = controller.config, controller.session
+    start = config.invocation_params.dir
+    values = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    if session.replay is not None:  # "latest" will be another run then
+        values["replay"] = os.path.relpath(session.replay.folder, start)
+    names = {result_name(name, config): name for name in session.settings.benchmarks}
+    specs = zip((model.name for model in session.settings.models), session.settings.specs, strict=False)
+    return Rerun(values, dict(specs), names, config.rootpath, start)
+
+
+def command_line(config: pytest.Config) -> str:
+    """What was typed, as one line; credentials in URLs left out."""
+    return shlex.join(["pytest", *(redact(one_line(arg, 1000)) for arg in config.invocation_params.args)])

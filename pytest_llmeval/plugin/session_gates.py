@@ -1,0 +1,43 @@
+"""The gates of a session, from command line and config file."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval.analysis import gate
+from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.plugin.session_suites import find_place
+from pytest_llmeval.plugin.state import SESSION
+from pytest_llmeval.suites import catalog
+from pytest_llmeval.suites.source import source_of
+
+
+def session_gates(config: pytest.Config) -> tuple[gate.Gate, ...]:
+    """All gates. Raises ``UserError`` for one that is not valid, or names what does not exist."""
+    settings = config.stash[SESSION].settings
+    gates = tuple(gate.parse(expression) for expression in settings.fail_under)
+    gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
+    gates += tuple(
+        gate.parse_drop(expression, from_config=settings.max_drop_from_file)
+        for expression in settings.max_drop
+    )
+    if any(one.benchmark for one in gates):
+        gate.check_names(gates, _known_names(config, gates))
+    return gates
+
+
+def _known_names(
+    config: pytest.Config, gates: tuple[gate.Gate, ...]
+) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """All benchmarks that a gate may name: name -> groups and subjects."""
+    settings, start = config.stash[SESSION].settings, config.invocation_params.dir
+    prefixed = [name for name in settings.benchmarks if prefix_of(name)]
+    places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
+    known = catalog.known(start, places, config.args)
+    names = {name: (tuple(one.groups), tuple(one.subjects)) for name, one in known.items()}
+    if any(prefix_of(one.benchmark or "") for one in gates):
+        for name in prefixed:
+            place = find_place(name, start, config)
+            groups, subjects = source_of(name).outline(name, place, settings)
+            names[name] = tuple(groups), tuple(subjects)
+    return names

@@ -1,0 +1,141 @@
+"""The suites of a session: found by name, loaded once, and checked against judge, replay and baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.plugin.state import FINDINGS, SESSION
+from pytest_llmeval.suites.source import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_llmeval.suites.suite import Suite
+
+
+class NothingSelected(Exception):
+    """``-k`` can select none of the benchmark's questions."""
+
+
+def find_place(name: str, near: Path, config: pytest.Config) -> Path:
+    """The folder or file from which pytest collects a benchmark; plugins are asked first.
+
+    Raises ``UserError`` for an unknown one.
+    """
+    if prefix_of(name):
+        return source_of(name).place(name, near)
+    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=near)
+    return place
+
+
+def result_name(name: str, config: pytest.Config) -> str:
+    """What a benchmark that was asked for is called in results. Raises ``UserError``."""
+    place = find_place(name, config.invocation_params.dir, config)
+    return source_of(name).result_name(name, place)
+
+
+def load_suite(
+    name: str, near: Path, config: pytest.Config, selectable: Callable[[Sequence[str]], bool]
+) -> Suite:
+    """The suite called ``name``, loaded once a session.
+
+    ``selectable`` tells whether ``-k`` can select a question of any of these subjects. Raises
+    ``NothingSelected`` where it cannot, ``UserError`` for what cannot be asked.
+    """
+    session = config.stash[SESSION]
+    source = source_of(name)
+    place = find_place(name, near, config)
+    key = source.result_name(name, place)
+    if key not in session.suites:
+        subjects = source.numbered_subjects(place)
+        if subjects is not None and not selectable(subjects):
+            raise NothingSelected
+        only = None if session.replay is None else session.replay.ids
+        suite, notes = source.load(name, place, session.settings, only)
+        _check_labels(suite, place, config)
+        _add_judge(suite, config)
+        _add(suite, notes, config)
+    suite = session.suites[key]
+    if place not in suite.places:
+        raise UserError(f"two benchmarks are called {key!r}: {suite.places[0]} and {place}")
+    return suite
+
+
+def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
+    """Look whether the judge can answer, if any of the benchmarks wants it. Raises ``UserError``."""
+    session = config.stash[SESSION]
+    suites = [session.suites[name] for name in benchmarks]
+    wanted = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
+    if session.models.configs and wanted:
+        session.models.check_judge()
+
+
+def _check_labels(suite: Suite, place: Path, config: pytest.Config) -> None:
+    """Raises ``UserError`` where --llm-judge-labels names a file without labels."""
+    labels = config.stash[SESSION].settings.judge_labels
+    if labels is None or suite.has_labels:
+        return
+    if find_place(labels, config.invocation_params.dir, config) == place:
+        raise UserError(
+            f"--llm-judge-labels={labels}: no answers with labels; "
+            "it needs the columns question, response and label"
+        )
+
+
+def _add_judge(suite: Suite, config: pytest.Config) -> None:
+    """Give the suite its judge: today's, or that of the run that is replayed.
+
+    Raises ``UserError`` where none is named.
+    """
+    from pytest_llmeval.analysis.conditions import JudgeModel
+
+    session = config.stash[SESSION]
+    settings = session.settings
+    if suite.judge_prompt is None or not settings.models or settings.show_prompts:
+        return
+    if config.option.collectonly:
+        return
+    earlier = None if session.replay is None else session.replay.judge_of(suite.name)
+    if settings.judge is None:
+        if earlier is None:
+            raise UserError(
+                f"{suite.name}: its answers are judged by a model; "
+                'name it with --llm-judge=SPEC, or in llmeval.toml: [judge] model = "SPEC"'
+            )
+        suite.with_judge(earlier, judged_before=True)
+        return
+    most, workers = settings.judge.model.concurrency, settings.judge.model.share[1]
+    if most is not None and most < workers:
+        raise UserError(
+            f"the judge {settings.judge.model.name}: each of the {workers} workers asks it, but its "
+            f"concurrency is {most}; give -n{most}, or more concurrency"
+        )
+    judge = JudgeModel(
+        settings.judge.model.name,
+        session.models.judge_identity(),
+        suite.judge_prompt.sha256,
+        settings.judge.price_in,
+        settings.judge.price_out,
+    )
+    if earlier is not None and not judge.judges_like(earlier):
+        config.stash[FINDINGS].notes.append(
+            f"{suite.name}: judged again, by {judge.description}; the earlier judge was {earlier.description}"
+        )
+    suite.with_judge(judge, judged_before=judge.judges_like(earlier))
+
+
+def _add(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
+    """Make a suite the session's. Raises ``UserError`` where the baseline asked it under other conditions."""
+    session = config.stash[SESSION]
+    if session.replay is not None:
+        suite.info, more = session.replay.with_prompts(suite.info)
+        notes += more
+    if session.baseline is not None and not session.settings.baseline_force:
+        session.baseline.check(suite.name, suite.info.conditions)
+    session.suites[suite.name] = suite
+    config.stash[FINDINGS].notes += notes

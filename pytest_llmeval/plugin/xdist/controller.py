@@ -1,0 +1,193 @@
+"""The side of xdist's controller: devices and servers for the workers, their slices, and their crashes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.models import sharing
+from pytest_llmeval.plugin.pytest_internals import apply_maxfail, worker_count, worker_index
+from pytest_llmeval.plugin.say import make_say
+from pytest_llmeval.plugin.session_suites import find_place
+from pytest_llmeval.plugin.state import FINDINGS, SESSION
+from pytest_llmeval.plugin.xdist.messages import PlannedQuestion, WorkerInput, WorkerMessage
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.suites.source import source_of
+
+if TYPE_CHECKING:
+    from pytest_llmeval.config.models import ModelConfig
+    from pytest_llmeval.plugin.session import Controller
+    from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
+    from pytest_llmeval.plugin.xdist.slices import Key
+
+#: the part of questions.jsonl that the controller writes; by name after those of all workers
+_PART = "questions.gwx.jsonl"
+
+
+class ControllerSide:
+    """Starts workers with what they need, and answers for those that crash."""
+
+    def __init__(self, config: pytest.Config, controller: Controller) -> None:
+        self._config = config
+        self._session = config.stash[SESSION]
+        self._findings = config.stash[FINDINGS]
+        self._controller = controller
+        #: URL and log of each server that was started
+        self._servers: dict[str, tuple[str, str]] = {}
+        self._scheduler: SliceScheduling | None = None
+        self._items: Sequence[PlannedQuestion | None] = ()
+        #: by worker: the last item whose end it reported
+        self._reported: dict[str, str] = {}
+
+    def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
+        """Give each worker its GPUs, and start the servers of served models: one for all workers."""
+        models = self._session.settings.models
+        try:
+            sharing.check_askers(models, len(specs), self._config.option.dist)
+            self._assign_devices([spec for spec in specs if spec.popen])
+            for config in (*models, *self._served_judge()):
+                if config.backend == "serve" and config.name not in self._servers:
+                    self._servers[config.name] = self._start_server(config)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def _assign_devices(self, specs: Sequence[Any]) -> None:
+        """Set each local worker's GPUs in its environment, so that it starts on no GPU of another worker,
+        whatever imports torch first. A crashed worker's replacement has the same spec and gets the same.
+        """
+        models = self._session.settings.models
+        if self._session.replay is not None:
+            return
+        gpus = sharing.gpus(os.environ) if sharing.on_gpus(models) and len(specs) > 1 else ()
+        sharing.check_devices(models, gpus, len(specs))
+        if gpus:
+            for spec, assigned in zip(specs, sharing.divided(gpus, len(specs)), strict=True):
+                spec.env[sharing.VISIBLE] = ",".join(assigned)
+
+    def _served_judge(self) -> list[ModelConfig]:
+        """The judge's model, where it needs a server and a benchmark that was asked for wants the judge."""
+        settings, start = self._session.settings, self._config.invocation_params.dir
+        if settings.judge is None or settings.judge.model.backend != "serve":
+            return []
+        wanted = any(
+            source_of(name).wants_judge(find_place(name, start, self._config)) for name in settings.benchmarks
+        )
+        return [settings.judge.model] if wanted else []
+
+    def _start_server(self, config: ModelConfig) -> tuple[str, str]:
+        from pytest_llmeval.models.serving.backend import ServedModel
+
+        say = make_say(self._config)
+
+        def report(status: str | None) -> None:
+            say(f"llmeval: {config.name}: {status}")
+
+        model = ServedModel(config, lambda: self._controller.folder)
+        model.check()
+        server = model.launch()
+        self._config.add_cleanup(server.stop)
+        report(model.status)
+        model.await_ready(server, report)
+        return server.running.url, str(server.running.log)
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Send a worker, before it starts, where to write and what to ask one by one."""
+        try:
+            WorkerInput(
+                folder=self._controller.folder,
+                worker=node.gateway.id,
+                number=worker_index(node),
+                workers=worker_count(node),
+                servers=self._servers,
+                steals=self._config.option.dist == "worksteal",
+                suspects=() if self._scheduler is None else tuple(self._scheduler.adopt(node)),
+            ).send(node)
+        except UserError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Note the order of the items, for the merged file, and what is planned."""
+        self._controller.order = {nodeid: index for index, nodeid in enumerate(ids)}
+        message = WorkerMessage.received_plan(node, self._controller.folder)
+        if message is not None:
+            self._findings.planned = self._findings.planned or message.findings.planned
+            self._controller.add_infos(message.infos)
+            self._items = self._items or message.items
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SliceScheduling | None:
+        """Slices of questions, where items are handed out by load."""
+        if config.option.dist != "load":
+            return None
+        from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
+
+        self._scheduler = SliceScheduling(
+            config, log, self._keys, self._has_reported, self._give_up, self._may_ask
+        )
+        return self._scheduler
+
+    def _keys(self) -> list[Key | None]:
+        return [None if item is None else (item.model, item.benchmark, item.subject) for item in self._items]
+
+    def _may_ask(self, node: Any, model: str) -> bool:
+        config = self._session.models.configs[model]
+        return worker_index(node) < sharing.askers(config, worker_count(node))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note how far each worker is."""
+        node = getattr(report, "node", None)
+        if node is not None and (report.when == "call" or not report.passed):
+            self._reported[node.gateway.id] = report.nodeid
+
+    def _has_reported(self, node: Any, nodeid: str) -> bool:
+        return self._reported.get(node.gateway.id) == nodeid
+
+    def _give_up(self, node: Any, nodeid: str) -> None:
+        """Report a question that no worker survives as an error, as if its request had failed."""
+        from pytest_llmeval.results.question_log import QuestionLog
+
+        question = self._items[self._controller.order[nodeid]]
+        assert question is not None
+        message = f"two workers crashed with this question (the second, {node.gateway.id}, asked only it)"
+        record = Record(
+            id=question.id,
+            nodeid=nodeid,
+            model=question.model,
+            benchmark=question.benchmark,
+            subject=question.subject,
+            outcome=Outcome.ERROR,
+            target=question.target,
+            completion=Completion(error=message),
+            cluster=question.cluster,
+        )
+        records = [replace(record, repeat=repeat) for repeat in range(self._session.settings.repeats)]
+        with QuestionLog(self._controller.folder / _PART) as log:
+            for repeated in records:
+                log.write(repeated)
+        file, _, name = nodeid.partition("::")
+        report = pytest.TestReport(
+            nodeid=nodeid,
+            location=(file, None, name),
+            keywords={},
+            outcome="failed",
+            longrepr=f"{question.id}: {message}",
+            when="call",
+            user_properties=record.identity_properties() + Record.of_repeats(records).to_report(),
+        )
+        report.node = node  # type: ignore[attr-defined]
+        self._config.hook.pytest_runtest_logreport(report=report)
+        apply_maxfail(self._config, report)
+
+    @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which then sees the exit code
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run in which no worker is left to ask the remaining questions."""
+        left = 0 if self._scheduler is None else self._scheduler.unsent
+        if left and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._findings.notes.append(f"{left} items were not run: too many workers crashed")

@@ -1,0 +1,442 @@
+"""What became of one question: written, sent between processes, counted and read again as this type."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.core.types import Completion, Judgement, Order, Outcome
+
+_PREFIX = "llm_"
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_COMPLETION_KEYS = (
+    *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
+    *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "cached", "dropped_shots", "error"),
+)
+#: of a record among several on a report: what counts and intervals are made of, no texts
+_REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement")
+_JUDGEMENT_KEYS = frozenset(one.name for one in fields(Judgement))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One question, asked of one model: a line of questions.jsonl, and what every count is made of.
+
+    ``answer`` is what was read from the completion, ``target`` the gold answer (None: nothing is compared);
+    they and choice scores are in the file's labels, whatever the ``order`` (None: the file's) in which the
+    choices were shown. ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a suite that
+    grades by itself, by filter and name. ``prompt`` is the text that was sent. ``judgement`` is there where
+    a judge was asked. ``repeat`` counts from 0.
+
+    ``rotations`` are the records of all orders of the choices, where a question is asked in several; this
+    record is then that of the order that decided. ``repeats`` are the records of all repeats, where there
+    are several; this record is then that of the majority's answer, with the sums over all of them.
+    """
+
+    id: str
+    nodeid: str
+    model: str
+    benchmark: str
+    subject: str
+    outcome: Outcome
+    answer: str | None = None
+    target: str | None = None
+    completion: Completion = field(default_factory=Completion)
+    prompt: str = ""
+    cluster: str | None = None
+    repeat: int = 0
+    score: float | None = None
+    order: Order | None = None
+    rotations: tuple[Record, ...] = ()
+    judgement: Judgement | None = None
+    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    repeats: tuple[Record, ...] = ()
+
+    @classmethod
+    def of_rotations(cls, records: Sequence[Record]) -> Record:
+        """The record of a question that was asked in several orders of its choices.
+
+        It is correct only when correct in all orders. So the first wrong one decides, else the first
+        unparsed; an error comes before both, for a question that was not asked in all orders has no result.
+        Without a gold answer the first order stands for all.
+        """
+        if len(records) == 1:
+            return records[0]
+        deciding = [Outcome.ERROR]
+        if records[0].target is not None:
+            deciding += [Outcome.WRONG, Outcome.UNPARSED]
+        for outcome in deciding:
+            for record in records:
+                if record.outcome is outcome:
+                    return replace(record, rotations=tuple(records))
+        return replace(records[0], rotations=tuple(records))
+
+    @classmethod
+    def majority(cls, records: Sequence[Record]) -> Record:
+        """The record that stands for all repeats: the first with the most frequent answer."""
+        return records[elected([(record.outcome, record.answer) for record in records])]
+
+    @classmethod
+    def of_repeats(cls, records: Sequence[Record]) -> Record:
+        """The record of a question from those of its repeats: the first with the majority's answer.
+
+        Its completion has the tokens and attempts of all repeats and rotations, and their mean latency (in
+        seconds); its score is the mean.
+        """
+        majority = cls.majority(records)
+        completions = [single.completion for record in records for single in record.rotations or (record,)]
+        if len(completions) == 1:
+            return majority
+        scores = [record.score for record in records if record.score is not None]
+        return replace(
+            majority,
+            completion=_summed(completions),
+            score=sum(scores) / len(scores) if scores else None,
+            repeats=tuple(records),
+        )
+
+    @property
+    def gold(self) -> bool:
+        """Whether there is a gold answer to compare with."""
+        return self.target is not None
+
+    @property
+    def attempts(self) -> tuple[Record, ...]:
+        """The records of all repeats; this one where there are none."""
+        return self.repeats or (self,)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcome of each repeat."""
+        return tuple(record.outcome for record in self.repeats) if self.repeats else (self.outcome,)
+
+    @property
+    def from_store(self) -> int:
+        """How many repeats were answered from the store alone."""
+        if not self.repeats:
+            return int(self.completion.cached)
+        return sum(all(single.completion.cached for single in record.singles) for record in self.repeats)
+
+    @property
+    def singles(self) -> tuple[Record, ...]:
+        """The records of single requests: each order of each repeat."""
+        if not self.repeats:
+            return self.rotations or (self,)
+        return tuple(single for record in self.repeats for single in record.singles)
+
+    @property
+    def latencies_s(self) -> list[float]:
+        """Seconds of each request of this run that was answered; an error's latency is a timeout's."""
+        return [
+            single.completion.latency_s
+            for single in self.singles
+            if single.outcome is not Outcome.ERROR and not single.completion.cached
+        ]
+
+    @property
+    def circles(self) -> tuple[tuple[Record, ...], ...]:
+        """Of each repeat the records of all orders; empty where no question is asked in several."""
+        if not any(record.rotations for record in self.attempts):
+            return ()
+        return tuple(record.singles for record in self.attempts)
+
+    @property
+    def judgements(self) -> list[Judgement]:
+        """What a judge said of each repeat."""
+        return [record.judgement for record in self.attempts if record.judgement is not None]
+
+    @property
+    def place(self) -> int | None:
+        """Where the answer stood among the choices as they were shown, from 0; None where none was read."""
+        return self.order.index(self.answer) if self.answer and self.order else None
+
+    def to_json(self) -> dict[str, Any]:
+        """This record as its line in questions.jsonl; ``repeats`` are lines of their own."""
+        content: dict[str, Any] = {
+            "id": self.id,
+            "nodeid": self.nodeid,
+            "model": self.model,
+            "benchmark": self.benchmark,
+            "subject": self.subject,
+            "target": self.target,
+            **self._answer_json(),
+        }
+        # what most runs have none of is not in each of their lines
+        if self.cluster is not None:
+            content["cluster"] = self.cluster
+        if self.repeat:
+            content["repeat"] = self.repeat
+        if self.score is not None:
+            content["score"] = _finite(self.score)
+        if self.rotations:
+            content["rotations"] = [record._answer_json() for record in self.rotations]
+        if self.judgement is not None:
+            latency = _finite(round(self.judgement.latency_s, 6))
+            content["judgement"] = {**asdict(self.judgement), "latency_s": latency}
+        if self.metrics:
+            content["metrics"] = self.metrics
+        if self.completion.greedy:
+            content["greedy"] = dict(self.completion.greedy)
+        if self.completion.parts:
+            content["parts"] = [_part_json(part) for part in self.completion.parts]
+        return content
+
+    def _answer_json(self) -> dict[str, Any]:
+        """What was asked and answered, in one order of the choices."""
+        completion = self.completion
+        batch_s, first_token_s = completion.batch_s, completion.first_token_s
+        return {
+            "outcome": self.outcome.value,
+            "answer": self.answer,
+            **({} if self.order is None else {"order": list(self.order)}),
+            "text": completion.text,
+            "reasoning": completion.reasoning,
+            "finish_reason": completion.finish_reason,
+            "prompt": self.prompt if completion.prompt is None else completion.prompt,
+            "scores": {label: _finite(score) for label, score in completion.scores.items()},
+            "latency_s": _finite(round(completion.latency_s, 6)),
+            "queue_s": _finite(round(completion.queue_s, 6)),
+            "batch_s": None if batch_s is None else _finite(round(batch_s, 6)),
+            "first_token_s": None if first_token_s is None else _finite(round(first_token_s, 6)),
+            "prompt_tokens": completion.prompt_tokens,
+            "shared_tokens": completion.shared_tokens,
+            "completion_tokens": completion.completion_tokens,
+            "attempts": completion.attempts,
+            "cached": completion.cached,
+            "dropped_shots": completion.dropped_shots,
+            "notes": list(completion.notes),
+            "error": completion.error,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Record:
+        """The record of a line in questions.jsonl, of this version or an earlier one.
+
+        A score that JSON could not hold was minus infinity. Raises KeyError, TypeError, ValueError or
+        AttributeError for a line that is no record.
+        """
+        cluster, score, judgement = row.get("cluster"), row.get("score"), row.get("judgement")
+        record = cls(
+            id=str(row["id"]),
+            nodeid=str(row.get("nodeid", "")),
+            model=str(row["model"]),
+            benchmark=str(row["benchmark"]),
+            subject=str(row["subject"]),
+            outcome=Outcome(row["outcome"]),
+            answer=_text(row.get("answer")),
+            target=_text(row.get("target")),
+            completion=_completion(row),
+            prompt=_text(row.get("prompt")) or "",
+            cluster=None if cluster is None else str(cluster),
+            repeat=int(row.get("repeat") or 0),
+            score=None if score is None else float(score),
+            order=_order(row),
+            judgement=None if judgement is None else _judgement(judgement),
+            metrics=row.get("metrics") or {},
+        )
+        rotations = row.get("rotations") or ()
+        return replace(record, rotations=record._rotations(rotations)) if rotations else record
+
+    def _rotations(self, rows: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
+        """The records of other orders, which have all but their answers in common with this one."""
+        return tuple(
+            replace(
+                self,
+                outcome=Outcome(row["outcome"]),
+                answer=_text(row.get("answer")),
+                completion=_completion(row),
+                prompt=_text(row.get("prompt")) or "",
+                order=_order(row),
+                score=None,
+                judgement=None,
+            )
+            for row in rows
+        )
+
+    def identity_properties(self) -> list[tuple[str, object]]:
+        """The user properties that say, on an item's report, which question it asks."""
+        return [
+            (_PREFIX + "id", self.id),
+            (_PREFIX + "model", self.model),
+            (_PREFIX + "benchmark", self.benchmark),
+            (_PREFIX + "subject", self.subject),
+        ]
+
+    def to_report(self) -> list[tuple[str, object]]:
+        """The user properties that carry this record on its item's report, beside ``identity_properties``.
+
+        Scalars, and no texts of models. Where the question was asked several times, ``llm_repeats`` has the
+        figures of all repeats as JSON.
+        """
+        completion = self.completion
+        pairs: list[tuple[str, object]] = [
+            (_PREFIX + "outcome", self.outcome.value),
+            (_PREFIX + "answer", self.answer),
+            (_PREFIX + "target", self.target),
+            (_PREFIX + "latency_s", round(completion.latency_s, 6)),
+            (_PREFIX + "prompt_tokens", completion.prompt_tokens),
+            (_PREFIX + "completion_tokens", completion.completion_tokens),
+            (_PREFIX + "attempts", completion.attempts),
+        ]
+        if completion.shared_tokens is not None:
+            pairs.append((_PREFIX + "shared_tokens", completion.shared_tokens))
+        if self.cluster is not None:
+            pairs.append((_PREFIX + "cluster", self.cluster))
+        if self.score is not None:
+            pairs.append((_PREFIX + "score", self.score))
+        if completion.cached:
+            pairs.append((_PREFIX + "cached", True))
+        if completion.error is not None:
+            pairs.append((_PREFIX + "error", completion.error))
+        if self.repeats:
+            repeats = [record._figures() for record in self.repeats]
+            pairs.append((_PREFIX + "repeats", _JSON.encode(repeats)))
+        elif self.judgement is not None:
+            pairs.append((_PREFIX + "judgement", _JSON.encode(_judgement_figures(self.judgement))))
+        return pairs
+
+    def _figures(self) -> dict[str, Any]:
+        """What a report carries of one record among several."""
+        row = self._answer_json() | {"score": self.score}
+        content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False)}
+        if self.judgement is not None:
+            content["judgement"] = _judgement_figures(self.judgement)
+        if self.rotations:
+            content["rotations"] = [record._figures() for record in self.rotations]
+        return content
+
+    @classmethod
+    def from_report(cls, properties: Iterable[tuple[str, object]], nodeid: str) -> Record | None:
+        """The record that a report's user properties carry, without texts; None for other reports."""
+        values: dict[str, Any] = {
+            name.removeprefix(_PREFIX): value for name, value in properties if name.startswith(_PREFIX)
+        }
+        if "outcome" not in values:
+            return None
+        record = cls(
+            id=values["id"],
+            nodeid=nodeid,
+            model=values["model"],
+            benchmark=values["benchmark"],
+            subject=values["subject"],
+            outcome=Outcome(values["outcome"]),
+            answer=values.get("answer"),
+            target=values.get("target"),
+            completion=Completion(
+                latency_s=values.get("latency_s", 0.0),
+                prompt_tokens=values.get("prompt_tokens"),
+                completion_tokens=values.get("completion_tokens"),
+                shared_tokens=values.get("shared_tokens"),
+                attempts=values.get("attempts", 1),
+                cached=values.get("cached", False),
+                error=values.get("error"),
+            ),
+            cluster=values.get("cluster"),
+            score=values.get("score"),
+        )
+        if "judgement" in values:
+            return replace(record, judgement=_judgement(json.loads(values["judgement"])))
+        if "repeats" not in values:
+            return record
+        repeats = [
+            record._from_figures(figures, repeat)
+            for repeat, figures in enumerate(json.loads(values["repeats"]))
+        ]
+        return replace(record, repeats=tuple(repeats))
+
+    def _from_figures(self, figures: Mapping[str, Any], repeat: int) -> Record:
+        judgement = figures.get("judgement")
+        record = replace(
+            self,
+            outcome=Outcome(figures["outcome"]),
+            answer=figures.get("answer"),
+            completion=Completion(
+                latency_s=figures.get("latency_s", 0.0), cached=figures.get("cached", False)
+            ),
+            order=_order(figures),
+            score=figures.get("score"),
+            repeat=repeat,
+            judgement=None if judgement is None else _judgement(judgement),
+        )
+        rotations = [record._from_figures(one, repeat) for one in figures.get("rotations", ())]
+        return replace(record, rotations=tuple(rotations))
+
+
+def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None:
+    """The outcome on an item's report; None for reports of other tests."""
+    for name, value in properties:
+        if name == _PREFIX + "outcome":
+            return Outcome(str(value))
+    return None
+
+
+def _summed(completions: Sequence[Completion]) -> Completion:
+    """Tokens and attempts of all, mean latency; an error where any of them is one."""
+
+    def total(numbers: Iterable[int | None]) -> int | None:
+        known = [number for number in numbers if number is not None]
+        return sum(known) if known else None
+
+    return Completion(
+        latency_s=sum(one.latency_s for one in completions) / len(completions),
+        prompt_tokens=total(one.prompt_tokens for one in completions),
+        completion_tokens=total(one.completion_tokens for one in completions),
+        shared_tokens=total(one.shared_tokens for one in completions),
+        attempts=sum(one.attempts for one in completions),
+        cached=all(one.cached for one in completions),
+        error=next((one.error for one in completions if one.error is not None), None),
+    )
+
+
+def _completion(row: Mapping[str, Any]) -> Completion:
+    return Completion(
+        **{name: row[name] for name in _COMPLETION_KEYS if row.get(name) is not None},
+        prompt=row.get("prompt"),
+        scores={
+            str(label): -math.inf if score is None else float(score)
+            for label, score in (row.get("scores") or {}).items()
+        },
+        greedy=dict(row.get("greedy") or {}),
+        notes=tuple(row.get("notes") or ()),
+        parts=tuple(map(_completion, row.get("parts") or ())),
+    )
+
+
+def _part_json(part: Completion) -> dict[str, Any]:
+    """What a part has that is not in the whole's sums."""
+    return {
+        "prompt": part.prompt,
+        "text": part.text,
+        "finish_reason": part.finish_reason,
+        "scores": {label: _finite(score) for label, score in part.scores.items()},
+        "greedy": dict(part.greedy),
+    }
+
+
+def _judgement(content: Mapping[str, Any]) -> Judgement:
+    return Judgement(**{name: value for name, value in content.items() if name in _JUDGEMENT_KEYS})
+
+
+def _judgement_figures(judgement: Judgement) -> dict[str, Any]:
+    """A judgement without the judge's texts; that there was an unread reply is a figure."""
+    unread = None if judgement.unread is None else ""
+    content = asdict(replace(judgement, text="", reasoning="", unread=unread))
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def _order(row: Mapping[str, Any]) -> Order | None:
+    order = row.get("order")
+    return None if order is None else tuple(map(str, order))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _finite(number: float) -> float | None:
+    """JSON has neither infinity (the log-probability of the impossible) nor NaN."""
+    return number if math.isfinite(number) else None

@@ -1,0 +1,314 @@
+"""Suites from a benchmark's folder or a file of questions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_llmeval.analysis.conditions import EvalConditions
+from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
+from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
+from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.scoring import registry
+from pytest_llmeval.scoring.metrics import Score, agreement, judge
+from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
+from pytest_llmeval.scoring.metrics.judge import Grading
+from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.suites import catalog, download
+from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
+from pytest_llmeval.suites.questions import Located, load_questions, load_shots, locate
+from pytest_llmeval.suites.source import Source
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, scoring
+from pytest_llmeval.suites.suite import JudgeCase, Suite, select
+
+if TYPE_CHECKING:
+    from pytest_llmeval.config.models import ModelConfig
+    from pytest_llmeval.config.settings import Settings
+    from pytest_llmeval.scoring.extract import Extractor
+
+
+class Builder(Protocol):
+    """Makes requests from questions; parameters that are None are left to the benchmark."""
+
+    @property
+    def sha256(self) -> str:
+        """Changes whenever what is sent for the same rows changes."""
+
+    def request(
+        self,
+        question: Question,
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        stop: Sequence[str] = (),
+    ) -> Request:
+        """What a model is sent for ``question``. Raises ``UserError`` for one that cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grader:
+    """How answers are read and compared: extractor, metric, and the least ``threshold`` that is correct.
+
+    ``graded`` metrics give scores between right and wrong. With a ``judge_prompt`` a judge model scores.
+    """
+
+    metric: str
+    extract: Extractor
+    score: Score
+    graded: bool
+    threshold: float
+    judge_prompt: Grading | None = None
+
+    def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
+        """The answer's grade. Raises ``RequestFailed`` where the metric fails."""
+        if question.answer is None:
+            return Grade(answer)
+        try:
+            score = self._score(question, answer, judgement)
+            if not 0 <= score <= 1:
+                raise ValueError(f"a score of {score} is not from 0 to 1")
+        except Exception as error:  # a plugin's metric, or a library on hostile text
+            message = f"metric {self.metric}: {type(error).__name__}: {one_line(error, 120)}"
+            raise RequestFailed(message) from None
+        reason = getattr(score, "reason", "")
+        return Grade(
+            answer,
+            question.answer,
+            float(score),
+            correct=score >= self.threshold,
+            graded=self.graded,
+            note=f"{self.metric}: {reason}" if reason else "",
+        )
+
+    def _score(self, question: Question, answer: str | None, judgement: Judgement | None) -> float:
+        if answer is None:
+            return 0.0
+        if self.judge_prompt is not None:
+            return 0.0 if judgement is None else judgement.score or 0.0
+        return self.score(answer, question)
+
+
+class FolderSuite(Suite):
+    """A benchmark that a benchmark.toml, or the columns of a file of questions, describe."""
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        info: BenchmarkInfo,
+        questions: Sequence[Question],
+        builder: Builder,
+        grader: Grader,
+        ordering: Ordering,
+    ) -> None:
+        super().__init__(info, questions, (benchmark.folder, benchmark.file))
+        self.benchmark = benchmark
+        self.judge_prompt = grader.judge_prompt
+        self.has_labels = isinstance(builder, LabelledPrompts)
+        self._builder = builder
+        self._grader = grader
+        self._ordering = ordering
+
+    @property
+    def reorders(self) -> bool:
+        """See ``Suite``."""
+        return not self._ordering.plain
+
+    @property
+    def most_orders(self) -> int:
+        """See ``Suite``."""
+        return max(1, len(self.benchmark.data.choices)) if self._ordering.circular else 1
+
+    def orders(self, question: Question) -> tuple[Order, ...]:
+        """See ``Suite``."""
+        return self._ordering.orders(question)
+
+    def request(self, question: Question, model: ModelConfig) -> Request:
+        """See ``Suite``."""
+        return self._builder.request(
+            question, max_tokens=model.max_tokens, temperature=model.temperature, stop=model.stop
+        )
+
+    def read(self, question: Question, completion: Completion) -> str | None:
+        """See ``Suite``; the label of the likeliest choice, where choices were scored."""
+        if completion.scores:
+            return max(completion.scores, key=completion.scores.__getitem__)
+        return self._grader.extract(completion.text, question.choices)
+
+    def grade(
+        self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
+    ) -> Grade:
+        """See ``Suite``."""
+        return self._grader.grade(question, self.read(question, completion), judgement)
+
+    def judge_case(self, question: Question) -> JudgeCase | None:
+        """See ``Suite``."""
+        if self.judge_prompt is None:
+            return None
+        return JudgeCase(question, judge_text(self.benchmark, question), self.judge_prompt)
+
+
+class FolderSource(Source):
+    """Packaged benchmarks, a user's folders, and files of questions."""
+
+    def place(self, name: str, near: Path) -> Path:
+        """See ``Source``."""
+        return catalog.find(name, near)
+
+    def result_name(self, name: str, place: Path) -> str:
+        """See ``Source``."""
+        return catalog.load(place).name
+
+    def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
+        """See ``Source``."""
+        benchmark = catalog.load(place)
+        return tuple(benchmark.groups), tuple(benchmark.subjects)
+
+    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+        """See ``Source``."""
+        benchmark = catalog.load(place)
+        return tuple(benchmark.subjects) if benchmark.data.ids == "number" and benchmark.subjects else None
+
+    def wants_judge(self, place: Path) -> bool:
+        """See ``Source``."""
+        return catalog.load(place).metric.name == judge.NAME
+
+    def test_files(self, place: Path) -> Sequence[Path]:
+        """See ``Source``: the folder's own tests, where it has any."""
+        if place.is_file():
+            return (place,)
+        return sorted(place.glob("test_*.py")) or (place / FILE_NAME,)
+
+    def tests(self, place: Path, names: Sequence[str]) -> Mapping[str, str]:
+        """See ``Source``."""
+        folder = place.parent if place.name == FILE_NAME else place
+        name = catalog.load(folder).name
+        return {f"test_{name.replace('-', '_')}": name if folder.is_dir() else folder.name}
+
+    def load(
+        self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
+    ) -> tuple[FolderSuite, tuple[str, ...]]:
+        """See ``Source``."""
+        benchmark = catalog.load(place)
+        split, shots = _split_and_shots(benchmark, settings)
+        located = _located(benchmark, split, settings)
+        table = load_questions(benchmark, located, split)
+        total = dict(Counter(question.subject for question in table.questions))
+        examples = load_shots(benchmark, located, total, shots) if shots else {}
+        builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
+        questions = table.questions
+        _check_code(benchmark, settings)
+        judging = _judging(benchmark, settings)
+        grader = _grader(benchmark, judging)
+        if isinstance(judging, LabelledPrompts):
+            builder, questions = judging, judging.labelled(questions)
+        ordering = Ordering(settings.circular, settings.shuffle_choices)
+        _check_ordering(benchmark, ordering, judged=judging is not None)
+        info = BenchmarkInfo(
+            name=benchmark.name,
+            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+            groups=benchmark.groups,
+            conditions=EvalConditions(
+                mode=settings.mode,
+                split=split,
+                shots=shots,
+                prompt_sha256=ordering.hashed(builder.sha256),
+                data_sha256=table.sha256,
+                scoring=scoring(benchmark, settings.mode),
+                circular=ordering.circular,
+                shuffle_choices=ordering.seed,
+            ),
+            total=total,
+            planned=0,
+            metric=benchmark.metric.name,
+            threshold=grader.threshold if grader.graded else None,
+        )
+        notes: tuple[str, ...] = ()
+        if missing := table.missing_subjects:
+            count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
+            notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
+        questions = select(questions, settings)
+        if only is not None:
+            questions = tuple(question for question in questions if question.id in only)
+        if not questions:
+            notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
+        return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
+
+
+def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int]:
+    split = settings.split or benchmark.split
+    if split not in benchmark.splits:
+        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
+    shots = benchmark.shots if settings.shots is None else settings.shots
+    if shots and split == benchmark.shots_split:
+        raise UserError(
+            f"{benchmark.name}: the questions of split {split!r} are the shots; "
+            "give --llm-shots=0 or another split"
+        )
+    return split, shots
+
+
+def _located(benchmark: Benchmark, split: str, settings: Settings) -> Located:
+    try:
+        return locate(benchmark, split, settings.data_dir, settings.cache_dir)
+    except DataMissing:
+        if benchmark.data.hub is None:
+            raise
+        download.fetch(benchmark, settings.cache_dir)
+        return locate(benchmark, split, settings.data_dir, settings.cache_dir)
+
+
+def _check_code(benchmark: Benchmark, settings: Settings) -> None:
+    """Programs that a model wrote are run only with permission, and in a sandbox. Raises ``UserError``."""
+    runs_code = registry.metrics()[benchmark.metric.name].runs_code
+    if not (runs_code and settings.models) or settings.show_prompts:
+        return
+    if not settings.allow_code:
+        raise UserError(
+            f"{benchmark.name}: its answers are programs, which are run only with --llm-allow-code "
+            "(in a sandbox without network: docs/code.md)"
+        )
+    runner.check(benchmark.name)
+
+
+def _judging(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPrompts | None:
+    """How a judge is asked, for a metric that asks one; [judge] fills in what the benchmark leaves open.
+
+    Raises ``UserError``.
+    """
+    name, where = benchmark.metric.name, f"{benchmark.file} [metric]"
+    if name not in (judge.NAME, agreement.NAME):
+        return None
+    if settings.mode != "generate":
+        raise UserError(f"{benchmark.name}: a judge reads texts; ask without --llm-mode={settings.mode}")
+    common = {}
+    if settings.judge is not None:
+        if settings.judge.prompt:
+            judge.check_prompt(settings.judge.prompt, f"{settings.config_file} [judge]: prompt")
+        common = {key: text for key in ("prompt", "rubric") if (text := getattr(settings.judge, key))}
+    options = {**common, **benchmark.metric.options}
+    return judge.make_judge(options, where) if name == judge.NAME else agreement.grading_of(options, where)
+
+
+def _grader(benchmark: Benchmark, judging: Grading | LabelledPrompts | None) -> Grader:
+    metric = registry.metrics()[benchmark.metric.name]
+    score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
+    extract: Callable[[str, Mapping[str, str]], str | None] = registry.extractors()[benchmark.extractor]
+    graded, threshold, judge_prompt = metric.graded, metric.threshold, None
+    if isinstance(judging, LabelledPrompts):
+        extract = judging.extract
+    elif judging is not None:
+        graded, threshold, judge_prompt = judging.graded, judging.threshold, judging
+    if benchmark.metric.threshold is not None:
+        threshold = benchmark.metric.threshold
+    return Grader(benchmark.metric.name, extract, score, graded, threshold, judge_prompt)
+
+
+def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, judged: bool) -> None:
+    if not ordering.plain and (judged or not benchmark.data.choices):
+        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
+        why = "a judge sees the file's order" if judged else "has no choices to put in another order"
+        raise UserError(f"{benchmark.name}: {why}; ask it without {option}")

@@ -1,0 +1,99 @@
+"""What a source of suites is: one class in a file of its own, and one entry in ``core/sources.py``."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmeval.core import sources
+
+if TYPE_CHECKING:
+    from pytest_llmeval.config.settings import Settings
+    from pytest_llmeval.results.record import Record
+    from pytest_llmeval.results.task_scores import TaskScores
+    from pytest_llmeval.suites.suite import Suite
+
+
+class Source(ABC):
+    """A kind of suite: how its names are understood, and how a suite is loaded.
+
+    All methods raise ``UserError`` for a name that means nothing.
+    """
+
+    #: what stands before ``::test_NAME[...]`` in node ids; None for pytest's own name of the file
+    node_name: str | None = None
+    #: whether the source fixes how questions are asked, whatever --llm-mode, --llm-shots and --llm-split
+    fixes_conditions = False
+
+    @abstractmethod
+    def place(self, name: str, near: Path) -> Path:
+        """The folder or file from which pytest collects the benchmark; relative paths begin at ``near``."""
+
+    @abstractmethod
+    def load(
+        self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
+    ) -> tuple[Suite, tuple[str, ...]]:
+        """The suite, with the questions of ``only`` these ids if they are given, and notes for the user.
+
+        Raises ``DataMissing`` where its data is missing.
+        """
+
+    @abstractmethod
+    def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
+        """The names of its groups and subjects, without reading its questions."""
+
+    def result_name(self, name: str, place: Path) -> str:
+        """What the benchmark is called in results."""
+        return name
+
+    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+        """All subjects, where ids of questions are known to be whole numbers; None where they are not.
+
+        With them ``-k`` is decided before any data is read.
+        """
+        return None
+
+    def wants_judge(self, place: Path) -> bool:
+        """Whether its answers are judged by a model."""
+        return False
+
+    def task_scores(self, name: str, settings: Settings, records: Iterable[Record]) -> TaskScores | None:
+        """Final numbers beside accuracy, from all records of one model; None where there are none.
+
+        Raises whatever the code of a task raises.
+        """
+        return None
+
+    def test_files(self, place: Path) -> Sequence[Path]:
+        """The files from which pytest collects its tests; a file that is no Python gets a test made up."""
+        return (place,)
+
+    def tests(self, place: Path, names: Sequence[str]) -> Mapping[str, str]:
+        """The test functions for a file without tests: function name -> benchmark, as a marker names it.
+
+        ``names`` are all that were asked for by name and have this place.
+        """
+        functions: dict[str, str] = {}
+        for name in names:
+            function = "test_" + re.sub(r"\W", "_", name.removeprefix(f"{sources.prefix_of(name)}:"))
+            while function in functions:  # a-b and a_b
+                function += "_"
+            functions[function] = name
+        return functions
+
+
+def source_of(benchmark: str) -> Source:
+    """The source of a benchmark, by the prefix of its name."""
+    return _source(sources.SOURCES.get(sources.prefix_of(benchmark), sources.FOLDERS))
+
+
+@cache
+def _source(entry: str) -> Source:
+    module, _, name = entry.partition(":")
+    source: Source = getattr(import_module(module), name)()
+    return source
