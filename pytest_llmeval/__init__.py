@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llmeval.analysis.conditions import EvalConditions
     from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.core.errors import DataMissing, LLMEvalError, ModelUnusable, RequestFailed, UserError
     from pytest_llmeval.core.types import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         run_concurrently,
     )
     from pytest_llmeval.results.record import Record
+    from pytest_llmeval.results.summary import BenchmarkInfo
     from pytest_llmeval.runtime.llm import LLM
     from pytest_llmeval.scoring.extract import Extractor
     from pytest_llmeval.scoring.metrics import Metric, Reasoned, Score
@@ -44,9 +46,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "LLM",
+    "BenchmarkInfo",
     "ChatPrompt",
     "Completion",
     "DataMissing",
+    "EvalConditions",
     "Extractor",
     "Grade",
     "Job",
@@ -77,6 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "analysis.conditions": ("EvalConditions",),
     "config.models": ("ModelConfig",),
     "core.errors": ("DataMissing", "LLMEvalError", "ModelUnusable", "RequestFailed", "UserError"),
     "core.types": (
@@ -85,6 +90,7 @@ _HOMES = {
     ),
     "models.base": ("Job", "Jobs", "Model", "Storable", "model_key", "run_batches", "run_concurrently"),
     "results.record": ("Record",),
+    "results.summary": ("BenchmarkInfo",),
     "runtime.llm": ("LLM",),
     "scoring.extract": ("Extractor",),
     "scoring.metrics": ("Metric", "Reasoned", "Score"),

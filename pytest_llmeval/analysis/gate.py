@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from pytest_llmeval.analysis.noninferiority import judge
 from pytest_llmeval.analysis.stats import Counts, wilson, z_of
 from pytest_llmeval.core.errors import UserError, one_line, unknown
-from pytest_llmeval.lm_eval.names import PREFIX, is_task
+from pytest_llmeval.core.sources import SOURCES, split_part
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
 
 GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "not_run"]
 
+_PREFIXES = "|".join(map(re.escape, SOURCES))
 _GATE = re.compile(
-    r"\s*(?:(?P<benchmark>(?:lm-eval:)?[^:=<>]*?)\s*(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
+    rf"\s*(?:(?P<benchmark>(?:(?:{_PREFIXES}):)?[^:=<>]*?)\s*"
+    r"(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
 )
 _NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
 _LEVEL = re.compile(r"(?P<rest>.*?)\s*@\s*(?P<level>[^@]*)", re.DOTALL)
@@ -208,14 +210,12 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             shown = one_line(repr(value), 40)
             raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
-        prefix = PREFIX if is_task(key.strip()) else ""
-        benchmark, colon, part = (piece.strip() for piece in key.strip().removeprefix(prefix).partition(":"))
-        benchmark, of = _names(prefix + benchmark, part if colon else None, place, _ACCURACY)
+        benchmark, part = _names(*split_part(key.strip()), place, _ACCURACY)
         # repr, since the shortest digits that give a float are what was written
         text = value if isinstance(value, str) else _plain(repr(value))
         number, level = _split_level(text, place)
         threshold = _threshold(number.removeprefix(">="), place, _ACCURACY)
-        gates.append(Gate(f"{name}={text}", benchmark, of, threshold, from_config=True, level=level))
+        gates.append(Gate(f"{name}={text}", benchmark, part, threshold, from_config=True, level=level))
     return tuple(gates)
 
 

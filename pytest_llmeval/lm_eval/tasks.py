@@ -22,7 +22,6 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.lm_eval import generation
-from pytest_llmeval.lm_eval.names import PREFIX
 
 #: the first version whose ``TaskManager.load`` and groups this is written for
 LEAST = (0, 4, 13)
@@ -176,7 +175,7 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"--llm-lm-eval-path={path} is not a folder")
-    task = name.removeprefix(PREFIX)
+    task = name.removeprefix("lm-eval:")
     # to read the 15,000 tasks that come with the library takes half a minute
     attempts = [False, True] if paths else [True]
     while True:

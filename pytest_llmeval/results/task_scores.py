@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,34 @@ class TaskScores:
 
     library: str
     scored: tuple[Scored, ...]
+
+
+def scores_json(given: TaskScores) -> dict[str, Any]:
+    """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as lm-eval's own results have them."""
+    return {
+        "version": given.library,
+        "tasks": {one.name: _scored_json(one) for one in given.scored if not one.is_group},
+        "groups": {one.name: _scored_json(one) for one in given.scored if one.is_group},
+    }
+
+
+def _scored_json(one: Scored) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "alias": one.alias,
+        "documents": one.documents,
+        "shots": one.shots,
+        "version": one.version,
+        "higher_is_better": {number.metric: number.higher_is_better for number in one.numbers},
+    }
+    return told | dict(_pairs(one.numbers))
+
+
+def _pairs(numbers: Iterable[Number]) -> Iterator[tuple[str, object]]:
+    for number in numbers:
+        yield f"{number.metric},{number.filter}", _finite(number.value)
+        yield f"{number.metric}_stderr,{number.filter}", _finite(number.stderr)
+
+
+def _finite(value: float | str | None) -> float | str | None:
+    """JSON has no infinity and no NaN."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

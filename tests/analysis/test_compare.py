@@ -16,7 +16,7 @@ from pytest_llmeval.analysis.stats import (
     mcnemar,
     paired_interval,
 )
-from tests.support.made_comparisons import WAY, answers, compared
+from tests.support.made_comparisons import CONDITIONS, answers, compared
 
 
 def test_by_hand() -> None:
@@ -87,7 +87,7 @@ def test_of_nothing_in_common_there_is_nothing_to_say() -> None:
     ],
 )
 def test_what_is_not_comparable_is_named_once(changes: dict[str, object], said: tuple[str, ...]) -> None:
-    assert WAY.differences(dataclasses.replace(WAY, **changes)) == said  # type: ignore[arg-type]
+    assert CONDITIONS.differences(dataclasses.replace(CONDITIONS, **changes)) == said  # type: ignore[arg-type]
 
 
 SCORING = {"metric": "exact", "metric.pattern": "x", "metric.threshold": 1.0, "extractor": "text"}
@@ -104,17 +104,17 @@ SCORING = {"metric": "exact", "metric.pattern": "x", "metric.threshold": 1.0, "e
     ],
 )
 def test_other_scoring_is_named(changes: dict[str, object], said: tuple[str, ...]) -> None:
-    was = dataclasses.replace(WAY, scoring=SCORING)
-    now = dataclasses.replace(WAY, scoring={**SCORING, **changes})
-    assert was.differences(now) == was.scored_otherwise(now) == said
+    was = dataclasses.replace(CONDITIONS, scoring=SCORING)
+    now = dataclasses.replace(CONDITIONS, scoring={**SCORING, **changes})
+    assert was.differences(now) == was.scoring_differences(now) == said
     # of a run from before scoring was told nothing is known, and nothing is held against it
-    assert WAY.differences(now) == now.differences(WAY) == ()
+    assert CONDITIONS.differences(now) == now.differences(CONDITIONS) == ()
 
 
 def test_logprob_has_no_extractor_to_differ() -> None:
-    was = dataclasses.replace(WAY, scoring=SCORING)
+    was = dataclasses.replace(CONDITIONS, scoring=SCORING)
     scored = {key: value for key, value in SCORING.items() if key != "extractor"}
-    now = dataclasses.replace(WAY, mode="logprob", scoring=scored)
+    now = dataclasses.replace(CONDITIONS, mode="logprob", scoring=scored)
     assert was.differences(now) == ("mode generate then, logprob now",)
 
 

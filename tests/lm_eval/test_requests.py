@@ -8,10 +8,10 @@ import pytest
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Completion, Request
-from pytest_llmeval.lm_eval.requests import Given, plan, responses
+from pytest_llmeval.lm_eval.requests import Overrides, plan, responses
 from tests.support.lm_eval_instances import Instance
 
-NOTHING = Given()
+NOTHING = Overrides()
 
 
 def scored(*pairs: tuple[str, str]) -> list[Instance]:
@@ -31,7 +31,7 @@ def answer(request: Request) -> Completion:
     return Completion(parts=parts) if request.parts else parts[0]
 
 
-def asked(instances: list[Instance], given: Given = NOTHING) -> list[list[Any]]:
+def asked(instances: list[Instance], given: Overrides = NOTHING) -> list[list[Any]]:
     found = plan(instances, given)
     return responses(found, answer(found.request), [one.repeats for one in instances])
 
@@ -78,7 +78,7 @@ def test_repeats_are_asked_only_where_they_may_differ(temperature: float, texts:
 def test_texts_of_a_run_at_another_temperature() -> None:
     kwargs = {"until": ["\n"], "max_gen_toks": 4}
     instance = Instance("generate_until", ("say", kwargs), repeats=3)
-    cold, warm = (plan([instance], Given(temperature=temperature)) for temperature in (0.0, 0.7))
+    cold, warm = (plan([instance], Overrides(temperature=temperature)) for temperature in (0.0, 0.7))
     texts = ["text of say 0", "text of say 1", "text of say 2"]
     assert responses(cold, answer(warm.request), [3]) == [texts]
     assert responses(warm, answer(cold.request), [3]) == [texts[:1] * 3]
@@ -91,7 +91,7 @@ def test_scores_repeat_without_asking() -> None:
 
 def test_what_the_user_says_comes_before_the_task() -> None:
     instance = Instance("generate_until", ("say", {"until": ["\n"], "max_gen_toks": 4}))
-    request = plan([instance], Given(max_tokens=9, temperature=0.5, stop=("END", "\n"))).request
+    request = plan([instance], Overrides(max_tokens=9, temperature=0.5, stop=("END", "\n"))).request
     assert (request.max_tokens, request.temperature, request.stop) == (9, 0.5, ("\n", "END"))
 
 

@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.core.types import Completion, Outcome, Question, Rotation
-from pytest_llmeval.results.record import Record
-from pytest_llmeval.plugin.recorder import circle, read_rotations
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.choice_order import Ordering, original, presented, rotations, shuffled
 from tests.support.tiny_benchmark import questions, results
 
@@ -99,38 +97,10 @@ def test_a_seed_gives_each_question_its_own_order_and_all_orders_alike() -> None
 
 
 def test_the_protocol_changes_with_the_orders_and_only_with_them() -> None:
-    ways = [Ordering(), Ordering(True), Ordering(seed=0), Ordering(seed=1), Ordering(True, 1)]
-    assert len({way.hashed("abc") for way in ways}) == 5 and ways[0].hashed("abc") == "abc"
+    orderings = [Ordering(), Ordering(True), Ordering(seed=0), Ordering(seed=1), Ordering(True, 1)]
+    assert len({ordering.hashed("abc") for ordering in orderings}) == 5
+    assert orderings[0].hashed("abc") == "abc"
     assert rotations(("A", "B", "C")) == (("A", "B", "C"), ("B", "C", "A"), ("C", "A", "B"))
-
-
-def record(letter: str, gold: bool = True) -> Record:
-    outcome = {o.value[0]: o for o in Outcome}[letter]
-    return Record("b/s/0", "n", "m", "b", "s", outcome, None, "A" if gold else None, Completion(), "")
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "decides"),
-    [("cccc", 0), ("ccwc", 2), ("cuwc", 2), ("cuuc", 1), ("wcec", 2), ("ccce", 3)],
-)
-def test_right_only_when_right_in_all(outcomes: str, decides: int) -> None:
-    records = [record(letter) for letter in outcomes]
-    told = circle(records)
-    assert told.outcome is records[decides].outcome and list(told.rotations) == records
-
-
-@pytest.mark.parametrize(("outcomes", "decides"), [("aaaa", 0), ("auaa", 0), ("uaaa", 0), ("aaea", 2)])
-def test_without_a_gold_answer_the_first_order_stands_for_all(outcomes: str, decides: int) -> None:
-    records = [record(letter, gold=False) for letter in outcomes]
-    assert circle(records).outcome is records[decides].outcome
-
-
-def test_what_rides_the_report_is_read_again() -> None:
-    assert read_rotations("c0 u-/w12 e-") == (
-        (Rotation(Outcome.CORRECT, 0), Rotation(Outcome.UNPARSED)),
-        (Rotation(Outcome.WRONG, 12), Rotation(Outcome.ERROR)),
-    )
-    assert read_rotations("") == ()
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import Completion, Outcome
-from pytest_llmeval.results.record import Record
 from pytest_llmeval.report import embed
 from pytest_llmeval.report.embed import Questions, script_json
 from pytest_llmeval.results.question_log import QuestionLog
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.rerun import Rerun
 from tests.support import pages as pages
 

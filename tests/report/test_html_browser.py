@@ -21,8 +21,8 @@ import pytest
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.analysis.majority import elected
 from pytest_llmeval.core.types import Completion, Outcome
-from pytest_llmeval.results.record import Record
 from pytest_llmeval.report.html import write_html
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.rerun import Rerun
 from tests.support import pages as pages
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.report.markdown import escape, summary_markdown
-from pytest_llmeval.results.summary import Entry
-from tests.support.made_results import INFOS, make_entries, make_info, result_of, results_of, runs
+from pytest_llmeval.results.record import Record
+from tests.support.made_results import INFOS, counted_all, make_info, result_of, results_of, runs
 
 HOSTILE = (
     "a|b\n| c | d |\n<script>x</script> `code` **bold** [l](https://e.com) ![i](x) @team #1 "
@@ -97,9 +97,9 @@ The accuracy of a group, and of all, is the mean over its questions.
 
 def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
     entries = [
-        *make_entries({"maths": "cw"}, score=0.5),
-        *make_entries({"law": "c"}, score=0.75),
-        *make_entries({"loner": "e"}),
+        *counted_all({"maths": "cw"}, score=0.5),
+        *counted_all({"law": "c"}, score=0.75),
+        *counted_all({"loner": "e"}),
     ]
     info = make_info(metric="rouge_l", threshold=0.5)
     text = summary_markdown("nightly", True, results_of(entries, info), [], [])
@@ -171,7 +171,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
         HOSTILE, subjects={HOSTILE: ("", HOSTILE + "注")}, groups={HOSTILE: (HOSTILE,)}, split=HOSTILE
     )
     results = results_of(
-        make_entries({HOSTILE: "cw"}, model=HOSTILE, of=HOSTILE), info, identities={HOSTILE: HOSTILE}
+        counted_all({HOSTILE: "cw"}, model=HOSTILE, of=HOSTILE), info, identities={HOSTILE: HOSTILE}
     )
     gates = [Verdict(HOSTILE, "fail", 0.5, 0.5, HOSTILE, HOSTILE, HOSTILE, HOSTILE)]
     text = summary_markdown(HOSTILE, True, results, gates, [(HOSTILE, HOSTILE)])
@@ -192,7 +192,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
 
 @settings(max_examples=50)
 @given(runs())
-def test_the_numbers_of_a_table_add_up(entries: list[Entry]) -> None:
+def test_the_numbers_of_a_table_add_up(entries: list[Record]) -> None:
     results = results_of(entries, *INFOS)
     found = tables(summary_markdown("r", True, results, [], []))
     assert len(found) == len(results)

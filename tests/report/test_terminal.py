@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.report import terminal
-from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result
-from tests.support.made_results import make_entries, make_info, result_of, results_of, runs
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.summary import BenchmarkInfo, Result
+from tests.support.made_results import counted_all, make_info, result_of, results_of, runs
 
 WIDTHS = (60, 80, 99, 100, 120, 200)
 HOSTILE = "evil\x1b[2J\x1b]0;title\x07\r\n\tname\u202e\x9b31m\u2028\u200b注册"
@@ -120,7 +121,7 @@ def graded(numbers: dict[str, dict[str, float]], info: BenchmarkInfo = GRADED, m
         replace(entry, score=score)
         for subject, of in numbers.items()
         for entry, score in zip(
-            make_entries({subject: "".join(key[0] for key in of)}, model=model, of=info.name, latency_s=0.25),
+            counted_all({subject: "".join(key[0] for key in of)}, model=model, of=info.name, latency_s=0.25),
             of.values(),
             strict=True,
         )
@@ -287,8 +288,8 @@ def hostile_info() -> BenchmarkInfo:
 def test_hostile_names_neither_steer_the_terminal_nor_bend_the_table(width: int, unicode: bool) -> None:
     info = hostile_info()
     results = results_of(
-        make_entries({HOSTILE: "cwu", "maths": "c"}, model=HOSTILE, of=HOSTILE)
-        + make_entries({HOSTILE: "c"}, model="n" * 300, of=HOSTILE),
+        counted_all({HOSTILE: "cwu", "maths": "c"}, model=HOSTILE, of=HOSTILE)
+        + counted_all({HOSTILE: "c"}, model="n" * 300, of=HOSTILE),
         info,
     )
     for lines in (
@@ -304,7 +305,7 @@ def test_hostile_names_neither_steer_the_terminal_nor_bend_the_table(width: int,
 
 @settings(max_examples=60)
 @given(runs(), st.integers(60, 140), st.booleans())
-def test_any_run_makes_aligned_tables(entries: list[Entry], width: int, unicode: bool) -> None:
+def test_any_run_makes_aligned_tables(entries: list[Record], width: int, unicode: bool) -> None:
     infos = {name: make_info(name) for name in "bc"}
     results = results_of(entries, *infos.values())
     for result in results:
@@ -320,7 +321,7 @@ def test_any_run_makes_aligned_tables(entries: list[Entry], width: int, unicode:
 
 def compared(*runs: tuple[str, dict[str, str]]) -> tuple[Result, ...]:
     return results_of(
-        [entry for model, numbers in runs for entry in make_entries(numbers, model=model, latency_s=0.5)]
+        [entry for model, numbers in runs for entry in counted_all(numbers, model=model, latency_s=0.5)]
     )
 
 

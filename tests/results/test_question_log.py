@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.question_log import merge, read_records
 from pytest_llmeval.results.record import Record
-from pytest_llmeval.results.question_log import merge, read_questions, record_json
 from tests.support.made_results import make_record, written
 
 HOSTILE = 'a"b,c\n\x1b[31m|=1+1\r\\ud800\ud800\u2028注册'
@@ -81,9 +81,9 @@ def test_a_line_has_the_keys_of_the_design(tmp_path: Path) -> None:
 
 
 def test_the_prompt_is_the_one_that_was_sent() -> None:
-    assert record_json(make_record(prompt="asked"))["prompt"] == "asked"
+    assert make_record(prompt="asked").to_json()["prompt"] == "asked"
     sent = Record("i", "n", "m", "b", "s", Outcome.CORRECT, "A", "A", Completion(prompt=""), "asked")
-    assert record_json(sent)["prompt"] == ""
+    assert sent.to_json()["prompt"] == ""
 
 
 def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.one_of(st.characters(), st.sampled_from("\n\r\x00\x1b\ud800\udfff\u2028\u0085")))))
 def test_hostile_text_stays_on_its_line_and_comes_back(texts: list[str]) -> None:
-    lines = [json.dumps(record_json(make_record(key, text=text))) for key, text in enumerate(texts)]
+    lines = [json.dumps(make_record(key, text=text).to_json()) for key, text in enumerate(texts)]
     assert [json.loads(line)["text"] for line in lines] == texts
 
 
@@ -105,8 +105,8 @@ def test_hostile_text_stays_on_its_line_and_comes_back(texts: list[str]) -> None
 def test_hostile_text_in_a_file_is_one_line(tmp_path: Path, text: str) -> None:
     path = written(tmp_path / "q.jsonl", make_record(0, text=text), make_record(1))
     assert [line["id"] for line in lines_of(path)] == ["b/law/0", "b/law/1"]
-    first, _ = read_questions(path)
-    assert first["text"] == text
+    first, _ = read_records(path)
+    assert first.completion.text == text
 
 
 def test_lines_are_on_the_disk_within_moments(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_log_goes_on_after_a_torn_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     written(path, make_record(2))
     written(path, make_record(3))
-    assert [row["id"] for row in read_questions(path)] == ["b/law/0", "b/law/2", "b/law/3"]
+    assert [record.id for record in read_records(path)] == ["b/law/0", "b/law/2", "b/law/3"]
     assert path.read_bytes().count(b"\n") == 4
 
 
@@ -142,14 +142,14 @@ def test_wherever_a_line_is_torn_the_others_are_read(tmp_path: Path, left: int) 
     first, second = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + second[:left])
     whole = left >= len(second) - 1  # all but its line feed
-    assert [row["id"] for row in read_questions(path)] == ["b/law/a"] + ["b/law/b"] * whole
+    assert [record.id for record in read_records(path)] == ["b/law/a"] + ["b/law/b"] * whole
 
 
 @pytest.mark.parametrize("junk", [b"", b"null", b"[1]", b'"id"', b'{"id": 1}', b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_line_of_ours_is_left_out(tmp_path: Path, junk: bytes) -> None:
     path = written(tmp_path / "q.jsonl", make_record(0))
     path.write_bytes(junk + b"\n" + path.read_bytes())
-    assert [row["id"] for row in read_questions(path)] == ["b/law/0"]
+    assert [record.id for record in read_records(path)] == ["b/law/0"]
 
 
 def test_parts_are_merged_in_the_order_of_the_items(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_merging_any_split_gives_the_same_file(
     ]
     target = folder / "questions.jsonl"
     assert merge(parts, target, ((record.id, record.model) for record in records)) == len(records)
-    assert lines_of(target) == [record_json(record) for record in records]
+    assert lines_of(target) == [record.to_json() for record in records]
 
 
 def test_what_the_order_does_not_name_was_never_counted(tmp_path: Path) -> None:

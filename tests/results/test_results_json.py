@@ -15,13 +15,13 @@ from hypothesis import given
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.analysis.stats import detectable_difference
 from pytest_llmeval.report.run_files import summary_csv, write_run
+from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.results_json import results_json
-from pytest_llmeval.results.summary import Entry
 from tests.support.made_results import (
     INFOS,
     RUN,
-    make_entries,
-    make_entry,
+    counted,
+    counted_all,
     make_info,
     result_of,
     results_of,
@@ -71,7 +71,7 @@ def schema_of_the_design(content: dict[str, Any]) -> None:
 
 
 @given(runs())
-def test_results_json_has_the_schema_of_the_design(entries: list[Entry]) -> None:
+def test_results_json_has_the_schema_of_the_design(entries: list[Record]) -> None:
     gates = [Verdict("b=0.5", "fail", 0.25, 0.5, "25.0% is below 50%", "b", None, "m")]
     content = results_json(RUN, results_of(entries, *INFOS), gates)
     read = json.loads(json.dumps(content, allow_nan=False))
@@ -80,10 +80,10 @@ def test_results_json_has_the_schema_of_the_design(entries: list[Entry]) -> None
 
 
 def test_results_json_by_hand(tmp_path: Path) -> None:
-    entries = make_entries(
+    entries = counted_all(
         {"maths": "ccwu", "law": "ce"}, latency_s=0.5, prompt_tokens=10, completion_tokens=2
     )
-    results = results_of([*entries, make_entry("loner", cached=True)], identities={"m": "sha of weights"})
+    results = results_of([*entries, counted("loner", cached=True)], identities={"m": "sha of weights"})
     verdict = Verdict("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
@@ -211,7 +211,7 @@ def test_summary_csv_by_hand() -> None:
 
 
 @given(runs())
-def test_the_subjects_of_summary_csv_add_up_to_its_benchmarks(entries: list[Entry]) -> None:
+def test_the_subjects_of_summary_csv_add_up_to_its_benchmarks(entries: list[Record]) -> None:
     rows = read_csv(summary_csv(results_of(entries, *INFOS)))
     for whole in (row for row in rows if row["level"] == "benchmark"):
         own = [r for r in rows if (r["model"], r["benchmark"]) == (whole["model"], whole["benchmark"])]

@@ -12,9 +12,9 @@ from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.runs import answers_of, compare_runs, read_answers, read_run
-from pytest_llmeval.results.summary import Entry
+from tests.support.made_results import counted
 
-WAY = {"mode": "generate", "split": "val", "shots": 5, "prompt_sha256": "p", "data_sha256": "d"}
+CONDITIONS = {"mode": "generate", "split": "val", "shots": 5, "prompt_sha256": "p", "data_sha256": "d"}
 
 
 def make_run(
@@ -29,7 +29,7 @@ def make_run(
         for benchmark, letters in benchmarks.items():
             groups = {"g": {"subjects": ["s"]}}
             results.append(
-                {"model": model, "identity": f"{model}!", "benchmark": benchmark, **WAY, **changes}
+                {"model": model, "identity": f"{model}!", "benchmark": benchmark, **CONDITIONS, **changes}
                 | {"subjects": {"s": {}}, "groups": groups}
             )
             for key, letter in enumerate(letters):
@@ -48,7 +48,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     run = read(make_run(tmp_path / "one", {"m": {"b": "cwe", "c": "c"}, "n": {"b": "w"}}))
     assert (run.name, run.models, run.complete) == ("one", ("m", "n"), True)
     (asked, other) = run.of("b")
-    assert (asked.model, asked.identity, asked.way) == ("m", "m!", EvalConditions(**WAY))  # type: ignore[arg-type]
+    assert (asked.model, asked.identity, asked.conditions) == ("m", "m!", EvalConditions(**CONDITIONS))  # type: ignore[arg-type]
     assert asked.groups == {"g": ("s",)} and other.model == "n"
     answers = read_answers(run)
     assert list(answers) == [("m", "b"), ("m", "c"), ("n", "b")]
@@ -74,9 +74,9 @@ def test_of_several_lines_for_a_question_the_last_holds_unless_they_are_repeats(
 
 
 def test_the_run_that_goes_on_gives_the_same_answers_as_its_files() -> None:
-    entry = Entry("b/s/0", "m", "b", "s", Outcome.WRONG, True, nodeid="t[0]", cluster="s/x")
-    again = Entry("b/s/1", "m", "b", "s", Outcome.CORRECT, True, outcomes=(Outcome.CORRECT, Outcome.UNPARSED))
-    one, two = answers_of([entry, again])["m", "b"].values()
+    first = counted("s", 0, Outcome.WRONG, nodeid="t[0]", cluster="s/x")
+    second = counted("s", 1, outcomes=(Outcome.CORRECT, Outcome.UNPARSED))
+    one, two = answers_of([first, second])["m", "b"].values()
     assert (one.right, one.nodeid, one.cluster, one.times) == (0.0, "t[0]", "s/x", 1)
     assert (two.right, two.times) == (0.5, 2)
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.stats import effective, macro_interval, wilson
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.results.summary import Entry, Result, outline, summarise
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.summary import Result, outline, summarise
 from tests.support.made_results import (
     GROUPS,
     INFOS,
-    make_entries,
-    make_entry,
+    counted,
+    counted_all,
     make_info,
     result_of,
     results_of,
@@ -29,7 +30,7 @@ from tests.support.made_results import (
 )
 
 
-def expected_accuracy(entries: Iterable[Entry]) -> float | None:
+def expected_accuracy(entries: Iterable[Record]) -> float | None:
     """correct / (correct + wrong + unparsed) of questions with a gold answer, by the design's words."""
     scored = [
         entry
@@ -41,7 +42,7 @@ def expected_accuracy(entries: Iterable[Entry]) -> float | None:
 
 @settings(max_examples=50)
 @given(runs())
-def test_every_count_adds_up_to_what_was_requested(entries: list[Entry]) -> None:
+def test_every_count_adds_up_to_what_was_requested(entries: list[Record]) -> None:
     results = results_of(entries, *INFOS)
     assert sum(result.counts.requested for result in results) == len(entries)
     for result in results:
@@ -61,7 +62,7 @@ def test_every_count_adds_up_to_what_was_requested(entries: list[Entry]) -> None
 
 @settings(max_examples=50)
 @given(runs())
-def test_accuracy_is_of_what_was_scored_and_null_without(entries: list[Entry]) -> None:
+def test_accuracy_is_of_what_was_scored_and_null_without(entries: list[Record]) -> None:
     for result in results_of(entries, *INFOS):
         own = [e for e in entries if (e.model, e.benchmark) == (result.model, result.benchmark)]
         assert result.accuracy == expected_accuracy(own)
@@ -85,7 +86,7 @@ def _content(result: Result) -> dict[str, object]:
 
 @settings(max_examples=50)
 @given(runs().flatmap(lambda entries: st.tuples(st.just(entries), st.permutations(entries))))
-def test_the_order_in_which_questions_finish_does_not_matter(both: tuple[list[Entry], list[Entry]]) -> None:
+def test_the_order_in_which_questions_finish_does_not_matter(both: tuple[list[Record], list[Record]]) -> None:
     models = {"m": "identity of m", "n": "identity of n"}
     one, other = (results_of(entries, *INFOS, identities=models) for entries in both)
     assert [_content(result) for result in one] == [_content(result) for result in other]
@@ -97,7 +98,7 @@ def test_the_order_in_which_questions_finish_does_not_matter(both: tuple[list[En
 
 @settings(max_examples=50)
 @given(runs())
-def test_a_question_asked_again_is_counted_once(entries: list[Entry]) -> None:
+def test_a_question_asked_again_is_counted_once(entries: list[Record]) -> None:
     again = [dataclasses.replace(entry, outcome=Outcome.ERROR, gold=False) for entry in entries]
     assert list(map(_content, results_of(again + entries, *INFOS))) == list(
         map(_content, results_of(entries, *INFOS))
@@ -109,7 +110,7 @@ def test_a_question_asked_again_is_counted_once(entries: list[Entry]) -> None:
 
 @settings(max_examples=50)
 @given(runs())
-def test_the_live_counts_are_those_of_the_end(entries: list[Entry]) -> None:
+def test_the_live_counts_are_those_of_the_end(entries: list[Record]) -> None:
     tally = tallied(entries)
     assert tally.counts().requested == len(entries)
     for result in summarise(tally, {info.name: info for info in INFOS}):
@@ -119,9 +120,9 @@ def test_the_live_counts_are_those_of_the_end(entries: list[Entry]) -> None:
 
 
 def test_the_answers_from_the_store_are_counted_live() -> None:
-    tally = tallied([make_entry(key=0, cached=True), make_entry(key=1), make_entry(key=2, cached=True)])
+    tally = tallied([counted(key=0, cached=True), counted(key=1), counted(key=2, cached=True)])
     assert tally.stored("m", "b") == 2
-    tally.add(make_entry(key=0))
+    tally.add(counted(key=0))
     assert tally.stored("m", "b") == 1
 
 
@@ -147,7 +148,7 @@ def test_a_subject_without_an_accuracy_is_left_out_of_the_mean_over_subjects() -
 
 
 def test_questions_without_gold_answers_give_no_accuracy_instead_of_0() -> None:
-    entries = [*make_entries({"maths": "aaa"}), make_entry("maths", 9, Outcome.UNPARSED, gold=False)]
+    entries = [*counted_all({"maths": "aaa"}), counted("maths", 9, Outcome.UNPARSED, gold=False)]
     (result,) = results_of(entries)
     assert (result.counts.answered, result.counts.unparsed, result.counts.requested) == (3, 1, 4)
     assert (result.accuracy, result.interval, result.macro_accuracy) == (None, None, None)
@@ -162,9 +163,7 @@ def test_a_result_is_in_the_order_of_the_benchmark() -> None:
 
 
 def test_results_are_in_the_order_of_benchmarks_and_models() -> None:
-    entries = [
-        make_entry(model=model, of=name) for name, model in itertools.product("cb", ("late", "n", "m"))
-    ]
+    entries = [counted(model=model, of=name) for name, model in itertools.product("cb", ("late", "n", "m"))]
     results = results_of(entries, *INFOS, identities={"m": "weights 1", "n": "weights 2", "silent": "x"})
     assert [(result.benchmark, result.model) for result in results] == [
         ("b", "m"), ("b", "n"), ("b", "late"), ("c", "m"), ("c", "n"), ("c", "late"),
@@ -175,7 +174,7 @@ def test_results_are_in_the_order_of_benchmarks_and_models() -> None:
 
 def test_models_do_not_mix() -> None:
     good, bad = results_of(
-        make_entries({"maths": "ccc"}, model="good") + make_entries({"maths": "www"}, model="bad")
+        counted_all({"maths": "ccc"}, model="good") + counted_all({"maths": "www"}, model="bad")
     )
     assert (good.model, good.accuracy, good.counts.requested) == ("good", 1.0, 3)
     assert (bad.model, bad.accuracy, bad.counts.requested) == ("bad", 0.0, 3)
@@ -183,7 +182,7 @@ def test_models_do_not_mix() -> None:
 
 def test_a_benchmark_that_nothing_is_known_of_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError, match="unheard"):
-        results_of([make_entry(of="unheard")])
+        results_of([counted(of="unheard")])
 
 
 def test_of_nothing_there_are_no_results() -> None:
@@ -193,14 +192,14 @@ def test_of_nothing_there_are_no_results() -> None:
 
 def test_latencies_are_of_what_was_asked_in_this_run() -> None:
     entries = [
-        make_entry(key=0, latency_s=1.0),
-        make_entry(key=1, latency_s=2.0, outcome=Outcome.UNPARSED),
-        make_entry("law", key=2, latency_s=6.0, outcome=Outcome.WRONG),
-        make_entry(key=3, latency_s=50.0, cached=True),
-        make_entry(key=4, latency_s=60.0, outcome=Outcome.ERROR),
-        make_entry(key=5, latency_s=None),
-        make_entry(key=6, latency_s=math.nan),
-        make_entry(key=7, latency_s=math.inf),
+        counted(key=0, latency_s=1.0),
+        counted(key=1, latency_s=2.0, outcome=Outcome.UNPARSED),
+        counted("law", key=2, latency_s=6.0, outcome=Outcome.WRONG),
+        counted(key=3, latency_s=50.0, cached=True),
+        counted(key=4, latency_s=60.0, outcome=Outcome.ERROR),
+        counted(key=5, latency_s=None),
+        counted(key=6, latency_s=math.nan),
+        counted(key=7, latency_s=math.inf),
     ]
     (result,) = results_of(entries)
     assert result.latency.p50 == 2.0
@@ -221,9 +220,9 @@ def test_without_latencies_there_are_none() -> None:
 
 def test_tokens_are_summed_where_they_are_known() -> None:
     entries = [
-        make_entry(key=0, prompt_tokens=100, completion_tokens=7),
-        make_entry(key=1, prompt_tokens=50),
-        make_entry("law", key=2, prompt_tokens=1),
+        counted(key=0, prompt_tokens=100, completion_tokens=7),
+        counted(key=1, prompt_tokens=50),
+        counted("law", key=2, prompt_tokens=1),
     ]
     (result,) = results_of(entries)
     assert (result.tokens.prompt, result.tokens.completion) == (151, 7)
@@ -235,7 +234,7 @@ def test_tokens_are_summed_where_they_are_known() -> None:
 
 def test_the_speed_is_over_the_wall_time_of_these_questions() -> None:
     # the clock: 0 at the start, then 1, 2, 3 for m and 4, 5 for n
-    entries = make_entries({"maths": "ccc"}, model="m") + make_entries({"maths": "cc"}, model="n")
+    entries = counted_all({"maths": "ccc"}, model="m") + counted_all({"maths": "cc"}, model="n")
     m, n = summarise(tallied(entries, step=0.5), {"b": make_info()})
     assert m.questions_per_s == pytest.approx(3 / 1.5)
     assert n.questions_per_s == pytest.approx(2 / 1.0)
@@ -297,8 +296,8 @@ def test_without_clusters_an_interval_is_wilson_s() -> None:
 
 def test_clusters_are_what_an_interval_counts() -> None:
     outcomes = [Outcome.CORRECT] * 5 + [Outcome.WRONG] * 5
-    entries = [make_entry("maths", key, of, cluster=f"maths/{key // 5}") for key, of in enumerate(outcomes)]
-    entries += [make_entry("law", key) for key in range(3)]
+    entries = [counted("maths", key, of, cluster=f"maths/{key // 5}") for key, of in enumerate(outcomes)]
+    entries += [counted("law", key) for key in range(3)]
     (result,) = results_of(entries)
     assert result.subjects["maths"].effective == effective([(5, 5), (0, 5)])
     assert result.subjects["law"].weight is None
@@ -310,7 +309,7 @@ def test_clusters_are_what_an_interval_counts() -> None:
 def test_repeats_by_hand() -> None:
     made = {outcome.value[0]: outcome for outcome in Outcome}
     entries = [
-        make_entry("maths", key, made[letters[0]], outcomes=tuple(made[letter] for letter in letters))
+        counted("maths", key, made[letters[0]], outcomes=tuple(made[letter] for letter in letters))
         for key, letters in enumerate(["ccc", "ccw", "wcu", "www", "eec"])
     ]
     (result,) = results_of(entries)
@@ -328,7 +327,7 @@ def test_repeats_by_hand() -> None:
 
 
 def test_a_question_counted_again_replaces_all_its_repeats() -> None:
-    twice = make_entry(outcomes=(Outcome.CORRECT, Outcome.WRONG))
+    twice = counted(outcomes=(Outcome.CORRECT, Outcome.WRONG))
     tally = tallied([twice, dataclasses.replace(twice, outcomes=(Outcome.ERROR, Outcome.CORRECT))])
     assert tally.counts().as_dict() == {
         "requested": 2,

@@ -13,11 +13,12 @@ from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.core.types import ChatPrompt, Completion, Judgement, Message, Question, Request
 from pytest_llmeval.models.base import Job, Jobs, run_batches
 from pytest_llmeval.runtime.engine import Engine
-from pytest_llmeval.runtime.judge import Case, Judge
+from pytest_llmeval.runtime.judge import Judge
 from pytest_llmeval.scoring.metrics.judge import make_judge
+from pytest_llmeval.suites.suite import JudgeCase
 
 QUESTION = Question("b", "s", "0", {"question": "Capital of France?"}, {}, "Paris")
-CASE = Case(QUESTION, "Capital of France?", make_judge({}, "here"))
+CASE = JudgeCase(QUESTION, "Capital of France?", make_judge({}, "here"))
 CONFIG = ModelConfig("j", "test")
 
 
@@ -138,7 +139,7 @@ def test_a_failed_request_is_not_asked_again(made: Made) -> None:
 def test_a_prompt_that_fails(made: Made) -> None:
     judge, model = made(lambda _: answered("GRADE: C"))
     grading = make_judge({"prompt": "{{ response }} {{ fields.context }}"}, "here")
-    found = judgement(judge, judge.submit(Case(QUESTION, "?", grading), "Lyon"))
+    found = judgement(judge, judge.submit(JudgeCase(QUESTION, "?", grading), "Lyon"))
     assert found.error is not None and "the judge's prompt fails for b/s/0" in found.error
     assert not model.asked
 

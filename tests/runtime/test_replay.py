@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.runtime.replay import read
+from pytest_llmeval.runtime.replay import read_replay
 from tests.support.tiny_benchmark import TOML, questions, results
 
 
@@ -110,13 +110,21 @@ def test_what_cannot_be_replayed(pytester: pytest.Pytester, tiny: Path, given: s
 def test_minus_infinity_outlives_json(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    way = {"model": "m", "identity": "i", "benchmark": "b", "mode": "logprob", "shots": 0, "split": "val"}
-    way |= {"prompt_sha256": "p", "data_sha256": "d"}
-    (folder / "results.json").write_text(json.dumps({"results": [way]}))
-    row = {"id": "b/s/0", "model": "m", "scores": {"A": None, "B": -1.5}, "notes": ["n"]}
+    conditions = {
+        "model": "m",
+        "identity": "i",
+        "benchmark": "b",
+        "mode": "logprob",
+        "shots": 0,
+        "split": "val",
+    }
+    conditions |= {"prompt_sha256": "p", "data_sha256": "d"}
+    (folder / "results.json").write_text(json.dumps({"results": [conditions]}))
+    row = {"id": "b/s/0", "model": "m", "benchmark": "b", "subject": "s", "outcome": "wrong"}
+    row |= {"scores": {"A": None, "B": -1.5}, "notes": ["n"]}
     (folder / "questions.jsonl").write_text(json.dumps(row) + "\n")
-    completion = read("run", tmp_path, tmp_path).completions["m"]["b/s/0", 0, 0]
+    completion = read_replay("run", tmp_path, tmp_path).answers["m"]["b/s/0", 0, 0].completion
     assert completion.scores == {"A": -math.inf, "B": -1.5} and completion.notes == ("n",)
     (folder / "questions.jsonl").write_text(json.dumps({**row, "scores": [1]}) + "\n")
-    with pytest.raises(UserError, match="is no answer"):
-        read("run", tmp_path, tmp_path)
+    with pytest.raises(UserError, match="not a record of a question"):
+        read_replay("run", tmp_path, tmp_path)

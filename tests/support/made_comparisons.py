@@ -8,7 +8,7 @@ from pytest_llmeval.analysis.compare import Answer, Comparison, Side, compare
 from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.types import Outcome
 
-WAY = EvalConditions("generate", "val", 5, "p" * 64, "d" * 64)
+CONDITIONS = EvalConditions("generate", "val", 5, "p" * 64, "d" * 64)
 GROUPS = {"stem": ("maths", "physics"), "other": ("law",)}
 OUTCOMES = {outcome.value[0]: outcome for outcome in Outcome}
 
@@ -32,7 +32,7 @@ def answers(numbers: Mapping[str, str], clusters: Mapping[str, str] | None = Non
 
 
 def side(numbers: Mapping[str, str], run: str = "now", model: str = "m", **more: object) -> Side:
-    return Side(run, model, "id", more.pop("way", WAY), answers(numbers, **more))  # type: ignore[arg-type]
+    return Side(run, model, "id", more.pop("conditions", CONDITIONS), answers(numbers, **more))  # type: ignore[arg-type]
 
 
 def compared(before: Mapping[str, str], after: Mapping[str, str], **more: object) -> Comparison:

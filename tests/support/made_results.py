@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.core.types import Completion, Outcome
-from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.question_log import QuestionLog
-from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.summary import BenchmarkInfo, Result, summarise
+from pytest_llmeval.results.tally import Tally
 
 SUBJECTS = {
     "maths": ("Mathematics", "数学"),
@@ -34,24 +37,26 @@ RUN = RunInfo(
 )
 
 
+CONDITIONS = EvalConditions(
+    mode="generate", shots=5, split="val", prompt_sha256="p" * 64, data_sha256="d" * 64
+)
+
+
 def make_info(name: str = "b", **changes: object) -> BenchmarkInfo:
-    """A benchmark of four subjects; the last is in no group."""
+    """A benchmark of four subjects; the last is in no group. Changes may be of its conditions too."""
+    of_conditions = {key: changes.pop(key) for key in list(changes) if hasattr(CONDITIONS, key)}
     info = BenchmarkInfo(
         name=name,
         subjects=SUBJECTS,
         groups=GROUPS,
-        mode="generate",
-        shots=5,
-        split="val",
-        prompt_sha256="p" * 64,
-        data_sha256="d" * 64,
+        conditions=dataclasses.replace(CONDITIONS, **of_conditions),  # type: ignore[arg-type]
         total=dict.fromkeys(SUBJECTS, 10),
         planned=40,
     )
     return dataclasses.replace(info, **changes)  # type: ignore[arg-type]
 
 
-def make_entry(
+def counted(
     subject: str = "maths",
     key: object = 0,
     outcome: Outcome = Outcome.CORRECT,
@@ -59,26 +64,44 @@ def make_entry(
     model: str = "m",
     of: str = "b",
     gold: bool | None = None,
-    **more: object,
-) -> Entry:
-    """A finished question; an answered one has no gold answer, unless told."""
+    outcomes: Sequence[Outcome] = (),
+    **more: Any,
+) -> Record:
+    """A record as the session counts it; an answered one has no gold answer, unless told.
+
+    With ``outcomes`` the question was asked several times. What is no field of a record belongs to its
+    completion; without a latency it has none that counts.
+    """
     has_gold = outcome is not Outcome.ANSWERED if gold is None else gold
-    return Entry(f"{of}/{subject}/{key}", model, of, subject, outcome, has_gold, **more)  # type: ignore[arg-type]
+    fields = {name: more.pop(name) for name in list(more) if name in Record.__dataclass_fields__}
+    if more.get("latency_s") is None:
+        more["latency_s"] = math.nan
+    record = Record(
+        id=f"{of}/{subject}/{key}",
+        model=model,
+        benchmark=of,
+        subject=subject,
+        outcome=outcome,
+        completion=Completion(**more),
+        **{"nodeid": "", "target": "A" if has_gold else None, **fields},
+    )
+    repeats = [dataclasses.replace(record, outcome=one, repeat=at) for at, one in enumerate(outcomes)]
+    return dataclasses.replace(record, repeats=tuple(repeats)) if repeats else record
 
 
-def make_entries(
+def counted_all(
     numbers: Mapping[str, str], *, model: str = "m", of: str = "b", **more: object
-) -> list[Entry]:
+) -> list[Record]:
     """Subject -> a letter a question: c(orrect), w(rong), u(nparsed), a(nswered), e(rror)."""
     outcomes = {outcome.value[0]: outcome for outcome in Outcome}
     return [
-        make_entry(subject, key, outcomes[letter], model=model, of=of, **more)
+        counted(subject, key, outcomes[letter], model=model, of=of, **more)
         for subject, letters in numbers.items()
         for key, letter in enumerate(letters)
     ]
 
 
-def tallied(entries: Iterable[Entry], step: float = 1.0) -> Tally:
+def tallied(entries: Iterable[Record], step: float = 1.0) -> Tally:
     """The entries, one every ``step`` seconds of a made-up clock."""
     ticks = itertools.count()
     tally = Tally(clock=lambda: next(ticks) * step)
@@ -88,7 +111,7 @@ def tallied(entries: Iterable[Entry], step: float = 1.0) -> Tally:
 
 
 def results_of(
-    entries: Iterable[Entry], *infos: BenchmarkInfo, identities: Mapping[str, str] | None = None
+    entries: Iterable[Record], *infos: BenchmarkInfo, identities: Mapping[str, str] | None = None
 ) -> tuple[Result, ...]:
     """The results of a run of these questions."""
     return summarise(tallied(entries), {info.name: info for info in infos or (make_info(),)}, identities)
@@ -97,12 +120,12 @@ def results_of(
 def result_of(numbers: Mapping[str, str], info: BenchmarkInfo | None = None, **more: object) -> Result:
     """The one result of one model on one benchmark."""
     info = info or make_info()
-    (result,) = results_of(make_entries(numbers, of=info.name, **more), info)  # type: ignore[arg-type]
+    (result,) = results_of(counted_all(numbers, of=info.name, **more), info)  # type: ignore[arg-type]
     return result
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> list[Entry]:
+def runs(draw: st.DrawFn) -> list[Record]:
     """Entries of up to two models on up to two benchmarks, no question twice."""
     keys = st.tuples(
         st.sampled_from(["m", "n"]),
@@ -115,7 +138,7 @@ def runs(draw: st.DrawFn) -> list[Entry]:
         outcome = draw(st.sampled_from(Outcome))
         gold = draw(st.booleans()) if outcome in (Outcome.UNPARSED, Outcome.ERROR) else None
         entries.append(
-            make_entry(
+            counted(
                 subject,
                 key,
                 outcome,

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_llmeval.analysis.majority import elected
-from pytest_llmeval.analysis.stats import mean
+from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.core.types import Completion, Outcome
-from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.question_log import QUESTIONS, QuestionLog
-from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result, Tally, summarise
+from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.summary import BenchmarkInfo, Result, summarise
+from pytest_llmeval.results.tally import Tally
 
 SUBJECTS = {
     "agronomy": ("Agronomy", "农学"),
@@ -49,11 +49,9 @@ def info(name: str, subjects: Mapping[str, tuple[str, str]], planned: int) -> Be
         name=name,
         subjects=subjects,
         groups={key: members for key, members in GROUPS.items() if set(members) & set(subjects)},
-        mode="generate",
-        shots=5,
-        split="test",
-        prompt_sha256="3f" * 32,
-        data_sha256="a7" * 32,
+        conditions=EvalConditions(
+            mode="generate", shots=5, split="test", prompt_sha256="3f" * 32, data_sha256="a7" * 32
+        ),
         total=dict.fromkeys(subjects, planned // max(1, len(subjects))),
         planned=planned,
     )
@@ -122,31 +120,6 @@ def _record(
     )
 
 
-def entry(*times: Record) -> Entry:
-    """A question's records, one a repeat, as the session counts them."""
-    told = times[elected([(one.outcome, one.answer) for one in times])]
-    completion = told.completion
-    several = len(times) > 1
-    asked = [
-        one.completion for one in times if one.outcome is not Outcome.ERROR and not one.completion.cached
-    ]
-    return Entry(
-        told.id,
-        told.model,
-        told.benchmark,
-        told.subject,
-        told.outcome,
-        told.target is not None,
-        completion.latency_s,
-        completion.prompt_tokens,
-        completion.completion_tokens,
-        score=mean(one.score for one in times if one.score is not None),
-        cached=completion.cached,
-        outcomes=tuple(one.outcome for one in times) if several else (),
-        latencies=tuple(one.latency_s for one in asked) if several else (),
-    )
-
-
 def made_up(
     folder: Path, found: Sequence[Record], *infos: BenchmarkInfo, complete: bool = True, name: str = ""
 ) -> MadeUp:
@@ -161,7 +134,7 @@ def made_up(
     for record in found:
         of_question.setdefault((record.id, record.model), []).append(record)
     for times in of_question.values():
-        tally.add(entry(*times))
+        tally.add(Record.of_repeats(times))
     subjects = {key: SUBJECTS.get(key, ("", "")) for key in dict.fromkeys(one.subject for one in found)}
     if not infos:
         names = dict.fromkeys(record.benchmark for record in found)
