@@ -106,7 +106,7 @@ class Run:
             hint = f"--llm-replay={self.name} scores its answers again; "
         return UserError(
             f"{result.benchmark} cannot be compared with {name}: {'; '.join(differences)} "
-            f"({hint}{option} compares them all the same)"
+            f"({hint}{option} compares them anyway)"
         )
 
 

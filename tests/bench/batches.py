@@ -20,8 +20,7 @@ from pathlib import Path
 PLUGIN = """
 import os, time
 import pytest
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, run_batches
 
 class Counting:
     window = 256

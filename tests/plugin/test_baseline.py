@@ -319,7 +319,7 @@ def test_compare_is_a_command(pytester: pytest.Pytester, base: Path) -> None:
     assert (done.ret, done.outlines) == (4, [])
     (line,) = done.errlines
     assert line == (
-        "ERROR: tiny cannot be compared with base: 1 shots then, 0 now (--force does it all the same)"
+        "ERROR: tiny cannot be compared with base: 1 shots then, 0 now (--force compares them anyway)"
     )
     assert (
         pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "other", "--force").ret == 0

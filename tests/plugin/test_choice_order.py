@@ -18,8 +18,7 @@ from tests.support.tiny_benchmark import questions, results
 #: "one": knows that the right text is always `one`, wherever it stands; "sure-one-A" falls for place A in
 #: questions with a 1 in them; "lost": no answer where `two` stands first; "scorer" likes `three`
 CONFTEST = """
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, run_batches
 
 def label(text, wanted):
     lines = text.split("Answer:")[-2].splitlines()

@@ -25,8 +25,7 @@ user = "{{{{ question }}}}"
 ROWS = "question,answer\nCapital of France?,Paris\nCapital of Japan?,Tokyo {{ 7*7 }}\nCapital of Peru?,Lima\n"
 #: a model that says the question again
 PARROT = """
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, run_batches
 
 class Parrot:
     window = 8

@@ -253,7 +253,7 @@ def test_users_own_tests(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.makepyfile(
         """
         import pytest
-        from pytest_llmeval.errors import RequestFailed
+        from pytest_llmeval import RequestFailed
 
         def test_generate(llm):
             assert llm.generate("hello").text == "A"
@@ -326,8 +326,7 @@ def test_junit_carries_the_outcome(pytester: pytest.Pytester, tiny: Path) -> Non
 def test_a_plugin_adds_a_backend(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.makeconftest(
         """
-        from pytest_llmeval.models.base import run_batches
-        from pytest_llmeval.types import Completion
+        from pytest_llmeval import Completion, run_batches
 
         class Second:
             window = 4
@@ -350,8 +349,7 @@ def test_waiting_for_the_first_answer_is_told(pytester: pytest.Pytester, tiny: P
         """
         import time
         from pytest_llmeval import llm
-        from pytest_llmeval.models.base import run_batches
-        from pytest_llmeval.types import Completion
+        from pytest_llmeval import Completion, run_batches
 
         llm._SAY_WAITING_AFTER_S = 0.01
 

@@ -24,8 +24,7 @@ class Slow:
     def check(self): pass
     def identity(self): return "slow"
     def run(self, jobs):
-        from pytest_llmeval.models.base import run_batches
-        from pytest_llmeval.types import Completion
+        from pytest_llmeval import Completion, run_batches
         def answer(batch):
             for job in batch:
                 time.sleep({seconds})

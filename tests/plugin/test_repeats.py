@@ -15,8 +15,7 @@ from tests.support.tiny_benchmark import questions, results
 
 #: a model that gives the letters of its name one after another, - for no letter and ! for an error
 CONFTEST = """
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, run_batches
 
 def answer(letters, request):
     letter = letters[request.repeat % len(letters)]

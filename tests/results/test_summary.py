@@ -99,7 +99,7 @@ def test_the_order_in_which_questions_finish_does_not_matter(both: tuple[list[Re
 @settings(max_examples=50)
 @given(runs())
 def test_a_question_asked_again_is_counted_once(entries: list[Record]) -> None:
-    again = [dataclasses.replace(entry, outcome=Outcome.ERROR, gold=False) for entry in entries]
+    again = [dataclasses.replace(entry, outcome=Outcome.ERROR, target=None) for entry in entries]
     assert list(map(_content, results_of(again + entries, *INFOS))) == list(
         map(_content, results_of(entries, *INFOS))
     )
@@ -328,7 +328,7 @@ def test_repeats_by_hand() -> None:
 
 def test_a_question_counted_again_replaces_all_its_repeats() -> None:
     twice = counted(outcomes=(Outcome.CORRECT, Outcome.WRONG))
-    tally = tallied([twice, dataclasses.replace(twice, outcomes=(Outcome.ERROR, Outcome.CORRECT))])
+    tally = tallied([twice, counted(outcomes=(Outcome.ERROR, Outcome.CORRECT))])
     assert tally.counts().as_dict() == {
         "requested": 2,
         "correct": 1,

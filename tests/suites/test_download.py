@@ -92,9 +92,9 @@ SCRIPT = """
 import sys, time
 time.sleep = lambda seconds: None  # between the client's retries
 from pathlib import Path
-from pytest_llmeval.catalog import load, packaged
-from pytest_llmeval.download import fetch
-from pytest_llmeval.errors import DataMissing
+from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.download import fetch
+from pytest_llmeval import DataMissing
 try:
     print(fetch(load(packaged()["ceval"]), Path(sys.argv[1])))
 except DataMissing as error:

@@ -130,9 +130,7 @@ def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:
 
 
 BACKEND = """
-from pytest_llmeval.metrics import Metric
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, Metric, run_batches
 
 class Parrot:
     window = 8

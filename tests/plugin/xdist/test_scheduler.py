@@ -38,8 +38,7 @@ SIZES = {"birds": 30, "logic": 90, "rocks": 40}
 #: a model that says in which batches it was asked
 BATCHES = """
 import os, pathlib, time
-from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval import Completion, run_batches
 
 class Batched:
     window = 32
