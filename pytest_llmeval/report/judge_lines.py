@@ -1,4 +1,4 @@
-"""What a run says of its judge, in lines for people."""
+"""A judge model's work and its agreement with labels, as lines of text."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from pytest_llmeval.results.judge_usage import Agreement, Judged, JudgeInfo
 
 
 def judge_line(judged: Judged | None, info: JudgeInfo | None) -> str | None:
-    """The judge in one line."""
+    """The judge, how often it was asked, and what that cost; None without a judge."""
     if info is None:
         return None
-    found = judged or Judged()
-    said = [f"{found.number:,} judgement{'' if found.number == 1 else 's'}"]
-    if found.cached:
-        said.append(f"{found.cached:,} of them stored")
-    if found.again:
-        said.append(f"{found.again:,} asked again for a verdict")
-    if found.failed:
-        said.append(f"{found.failed:,} failed")
-    if found.tokens_in is not None:
-        said.append(f"{found.tokens_in:,} prompt tokens")
-    if found.tokens_out is not None:
-        said.append(f"{found.tokens_out:,} written")
-    if (middle := median(found.latencies)) is not None:
-        said.append(f"median {middle:.3g} s")
-    if (cost := found.cost(info)) is not None:
-        said.append(f"cost {cost:.4g}")
-    return f"judge {info.model}: {', '.join(said)}"
+    usage = judged or Judged()
+    pieces = [f"{usage.number:,} judgement{'' if usage.number == 1 else 's'}"]
+    if usage.cached:
+        pieces.append(f"{usage.cached:,} from the store")
+    if usage.again:
+        pieces.append(f"{usage.again:,} retried for a verdict")
+    if usage.failed:
+        pieces.append(f"{usage.failed:,} failed")
+    if usage.tokens_in is not None:
+        pieces.append(f"{usage.tokens_in:,} prompt tokens")
+    if usage.tokens_out is not None:
+        pieces.append(f"{usage.tokens_out:,} completion tokens")
+    if (latency := median(usage.latencies)) is not None:
+        pieces.append(f"median {latency:.3g} s")
+    if (cost := usage.cost(info)) is not None:
+        pieces.append(f"cost {cost:.4g}")
+    return f"judge {info.model}: {', '.join(pieces)}"
 
 
-def agreement_lines(found: Agreement | None) -> Sequence[str]:
-    """The agreement in a few lines."""
-    if found is None:
+def agreement_lines(agreement: Agreement | None) -> Sequence[str]:
+    """Cohen's kappa, wrong verdicts of either kind, and the confusion matrix."""
+    if agreement is None:
         return ()
-    if found.kappa is None:
-        why = "all labels and verdicts are the same" if found.any_read else "no verdict could be read"
-        said = f"Cohen's kappa: not defined ({why})"
+    if agreement.kappa is None:
+        why = "all labels and verdicts are the same" if agreement.any_read else "no verdict could be read"
+        kappa = f"Cohen's kappa undefined ({why})"
     else:
-        low, high = found.kappa_interval or (found.kappa, found.kappa)
-        said = f"Cohen's kappa {found.kappa:.3f} (95% interval {low:.3f} to {high:.3f})"
-    pairs = "; ".join(
+        low, high = agreement.kappa_interval or (agreement.kappa, agreement.kappa)
+        kappa = f"Cohen's kappa {agreement.kappa:.3f} (95% interval {low:.3f} to {high:.3f})"
+    confusion = "; ".join(
         f"label {label}, verdict {verdict}: {number:,}"
-        for (label, verdict), number in found.confusion.items()
+        for (label, verdict), number in agreement.confusion.items()
     )
-    wrongly = []
-    if {"C", "I"} & set(found.labels):
-        wrongly = [
-            f"wrongly let pass: {found.lenient:,}, wrongly marked down: {found.strict:,}, "
-            f"no verdict: {found.unread:,}"
+    mistakes = []
+    if {"C", "I"} & set(agreement.labels):
+        mistakes = [
+            f"wrongly accepted: {agreement.lenient:,}, wrongly rejected: {agreement.strict:,}, "
+            f"no verdict: {agreement.unread:,}"
         ]
-    return (f"agreement with the labels: {said}", *wrongly, pairs)
+    return (f"agreement with the labels: {kappa}", *mistakes, confusion)

@@ -1,4 +1,4 @@
-"""The numbers of lm-evaluation-harness' tasks, as its own table shows them: terminal, Markdown and JSON."""
+"""The metrics of lm-evaluation-harness tasks, laid out as in its own results table."""
 
 from __future__ import annotations
 
@@ -7,76 +7,78 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llmeval.report.table import GAP
 from pytest_llmeval.report.text import clean, left, right, width_of
 from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
 
 HEADER = ("task", "filter", "n-shot", "metric", "better", "value", "stderr")
-_NUMBERS_FROM = 5
-_LABEL = 40
+#: columns from this one on are aligned right
+NUMBERS_FROM = 5
+_MAX_CELL = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One number, as text: cells under ``HEADER``."""
+    """One metric of a task or group: the cells under ``HEADER``."""
 
     cells: tuple[str, ...]
     is_group: bool
 
 
-def rows(given: TaskScores) -> Iterator[Row]:
-    """A row a number, those of groups behind those of tasks."""
-    for one in given.scored:
-        shots = "" if one.shots is None else str(one.shots)
-        for number in one.numbers:
+def rows(scores: TaskScores) -> Iterator[Row]:
+    """A row for each metric of each task, then of each group."""
+    for task in scores.scored:
+        shots = "" if task.shots is None else str(task.shots)
+        for number in task.numbers:
             better = {True: "higher", False: "lower", None: ""}[number.higher_is_better]
             stderr = "" if number.stderr is None else _figure(number.stderr)
-            told = (number.filter, shots, number.metric, better, _figure(number.value), stderr)
-            yield Row((one.alias, *told), one.is_group)
+            cells = (number.filter, shots, number.metric, better, _figure(number.value), stderr)
+            yield Row((task.alias, *cells), task.is_group)
 
 
-def table(given: TaskScores, unicode: bool) -> list[str]:
-    """Lines for the terminal."""
-    shown = [HEADER, *(row.cells for row in rows(given))]
-    texts = [[clean(cell, unicode=unicode, limit=_LABEL) for cell in cells] for cells in shown]
-    sizes = [max(width_of(cells[at]) for cells in texts) for at in range(len(HEADER))]
-    lines = [f"as lm-eval {clean(given.library, unicode=unicode)} reports it:"]
-    for cells in texts:
+def table(scores: TaskScores, unicode: bool) -> list[str]:
+    """The table as lines for the terminal."""
+    texts = [HEADER, *(row.cells for row in rows(scores))]
+    lines_of_cells = [[clean(cell, unicode=unicode, limit=_MAX_CELL) for cell in cells] for cells in texts]
+    sizes = [max(map(width_of, column)) for column in zip(*lines_of_cells, strict=True)]
+    lines = [f"as lm-eval {clean(scores.library, unicode=unicode)} reports it:"]
+    for cells in lines_of_cells:
         padded = [
-            right(cell, size) if at >= _NUMBERS_FROM else left(cell, size)
-            for at, (cell, size) in enumerate(zip(cells, sizes, strict=True))
+            right(cell, size) if column >= NUMBERS_FROM else left(cell, size)
+            for column, (cell, size) in enumerate(zip(cells, sizes, strict=True))
         ]
-        lines.append("  ".join(padded).rstrip())
+        lines.append(GAP.join(padded).rstrip())
     return lines
 
 
-def scores_json(given: TaskScores) -> dict[str, Any]:
-    """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as lm-eval's own results have them."""
+def scores_json(scores: TaskScores) -> dict[str, Any]:
+    """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as in lm-eval's own results."""
     return {
-        "version": given.library,
-        "tasks": {one.name: _scored_json(one) for one in given.scored if not one.is_group},
-        "groups": {one.name: _scored_json(one) for one in given.scored if one.is_group},
+        "version": scores.library,
+        "tasks": {task.name: _task_json(task) for task in scores.scored if not task.is_group},
+        "groups": {group.name: _task_json(group) for group in scores.scored if group.is_group},
     }
 
 
-def _scored_json(one: Scored) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "alias": one.alias,
-        "documents": one.documents,
-        "shots": one.shots,
-        "version": one.version,
-        "higher_is_better": {number.metric: number.higher_is_better for number in one.numbers},
+def _task_json(task: Scored) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "alias": task.alias,
+        "documents": task.documents,
+        "shots": task.shots,
+        "version": task.version,
+        "higher_is_better": {number.metric: number.higher_is_better for number in task.numbers},
     }
-    return told | dict(_pairs(one.numbers))
+    return content | dict(_metric_items(task.numbers))
 
 
-def _pairs(numbers: Iterable[Number]) -> Iterator[tuple[str, object]]:
+def _metric_items(numbers: Iterable[Number]) -> Iterator[tuple[str, object]]:
     for number in numbers:
         yield f"{number.metric},{number.filter}", _finite(number.value)
         yield f"{number.metric}_stderr,{number.filter}", _finite(number.stderr)
 
 
 def _finite(value: float | str | None) -> float | str | None:
-    """JSON has no infinity and no NaN."""
+    """JSON has neither infinity nor NaN."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

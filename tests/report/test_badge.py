@@ -20,7 +20,7 @@ def verdict(word: GateVerdict) -> Verdict:
 def test_one_result_needs_no_names() -> None:
     assert words(True, [result_of({"maths": "ccw"})]) == ("b", "66.7%")
     assert words(False, [result_of({"maths": "ccw"})]) == ("b", "66.7% (incomplete)")
-    assert words(True, []) == ("llmeval", "no result")
+    assert words(True, []) == ("llmeval", "no results")
 
 
 def test_several_results_are_named_as_far_as_they_differ() -> None:

@@ -38,8 +38,8 @@ def test_lines_by_hand() -> None:
         "  test_b[maths-7]",
         "  test_b[maths-8]",
         "  test_b[maths-9]",
-        "questions left out: 1 ended in an error in the later run",
-        "14 questions show a true change of 55.1 points with a chance of 80%",
+        "questions excluded: 1 ended in an error in the later run",
+        "14 questions detect a true change of 55.1 points with 80% probability",
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
 def test_without_a_pair_there_is_no_table() -> None:
     assert lines(compared({"maths": "c"}, {"law": "c"})) == [
         "b: m, against then",
-        "questions left out: 1 only the earlier run asked, 1 only the later run asked",
+        "questions excluded: 1 only the earlier run asked, 1 only the later run asked",
         "no question was scored in both runs",
     ]
 

@@ -142,7 +142,7 @@ def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
         "hard                 2  50.0%   9.5–90.5  0.500     0     0   250 ms",
         "mean over questions  5  60.0%  23.1–88.2  0.560     1     0   250 ms",
         "mean over subjects      58.3%  17.3–90.4                            ",
-        "mean score: 0.560 (rouge_l; correct from 0.5 on)",
+        "mean score: 0.560 (rouge_l; threshold 0.5)",
         "groups, mean over subjects: stem 50.0%, other 66.7%, hard 50.0%",
         "speed: 1.0 questions/s",
     ]
@@ -205,8 +205,11 @@ def test_the_speed_tells_what_was_shared() -> None:
         return terminal.table(result, make_info(), 120)[-1]
 
     tokens = {"prompt_tokens": 1000, "completion_tokens": 3, "shared_tokens": 800}
-    assert speed(0.5, **tokens) == "speed: 4.0 questions/s, 2,000 prompt tokens (80% shared), 6 written"
-    assert speed(8) == "speed: 4.0 s a question"
+    assert (
+        speed(0.5, **tokens)
+        == "speed: 4.0 questions/s, 2,000 prompt tokens (80% shared), 6 completion tokens"
+    )
+    assert speed(8) == "speed: 4.0 s per question"
 
 
 @pytest.mark.parametrize(
@@ -425,7 +428,7 @@ def test_a_great_many_causes_are_counted() -> None:
     lines = terminal.error_groups([*errors, errors[-1]])
     assert len(lines) == 21
     assert lines[0].startswith("2 × y ")
-    assert lines[-1] == "and 5 more errors of 5 other causes"
+    assert lines[-1] == "and 5 more errors with 5 other causes"
     assert len(terminal.error_groups(errors[:20])) == 20
 
 
