@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmeval.plugin.state import State, is_controller
 from pytest_llmeval.report.live import LiveFile
-from pytest_llmeval.report.terminal import status_line
+from pytest_llmeval.report.status import status_line
 from pytest_llmeval.results.summary import Entry, Tally
 from pytest_llmeval.runtime.pool import make_say
 

@@ -26,9 +26,10 @@ from pytest_llmeval.plugin.collect import benchmark_name, find_benchmark, planne
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.recorder import PREFIX, read_rotations
 from pytest_llmeval.plugin.state import STATE, State
-from pytest_llmeval.report import terminal
+from pytest_llmeval.report import status, terminal
 from pytest_llmeval.report.run_files import write_run
-from pytest_llmeval.report.task_scores import table as task_table
+from pytest_llmeval.report.table import Paint
+from pytest_llmeval.report.task_scores import task_table
 from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.results.judge_usage import Judged
 from pytest_llmeval.results.question_log import QUESTIONS, merge
@@ -384,7 +385,7 @@ class Controller:
                 write(line)
         told = {state.fatal}  # on a line of its own above
         errors = [(question, error) for question, error in self._errors if error not in told]
-        for line in terminal.error_groups(errors, fancy, paint):
+        for line in status.error_groups(errors, fancy, paint):
             write(line)
         for line in state.notes:
             write(f"llmeval: {line}", yellow=True)
@@ -392,31 +393,35 @@ class Controller:
             write(
                 f"incomplete: {self._missing()} of the selected {self._asked_words} were not asked", red=True
             )
-        for line in terminal.gate_lines(self._verdicts, fancy, paint):
+        for line in status.gate_lines(self._verdicts, fancy, paint):
             write(line)
         if self._written is not None:
             write(f"results: {self._written}")
             if (self.folder / REPORT).is_file():
                 write(f"report: {os.path.join(self._written, REPORT)}")
 
-    def _tables(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
+    def _tables(self, width: int, fancy: bool, paint: Paint) -> list[str]:
         lines = []
         for name, info in self.infos.items():
             of_benchmark = [result for result in self._results if result.benchmark == name]
             for result in of_benchmark:
-                lines += terminal.table(result, info, width, fancy, paint)
+                lines += terminal.result_table(result, info, width, fancy, paint)
                 lines += [] if result.task_scores is None else task_table(result.task_scores, fancy)
                 lines.append("")
             if len(of_benchmark) > 1:
-                lines += [*terminal.comparison(of_benchmark, info, width, fancy, paint), ""]
+                lines += [*terminal.models_table(of_benchmark, info, width, fancy, paint), ""]
         return lines
 
-    def _compared(self, width: int, fancy: bool, paint: terminal.Paint) -> list[str]:
+    def _compared(self, width: int, fancy: bool, paint: Paint) -> list[str]:
         if not self._comparisons:
             return []
-        from pytest_llmeval.report.comparison import lines
+        from pytest_llmeval.report.comparison import comparison_lines
 
-        return [line for one in self._comparisons for line in [*lines(one, fancy, paint, width=width), ""]]
+        return [
+            line
+            for one in self._comparisons
+            for line in [*comparison_lines(one, fancy, paint, width=width), ""]
+        ]
 
 
 def _age(part: Path) -> float:

@@ -17,12 +17,12 @@ _PASSED, _FAILED, _PLAIN, _INCOMPLETE, _NAME = "#2c8a57", "#c8372d", "#2f5fc4", 
 _FONT = "Verdana,Geneva,DejaVu Sans,sans-serif"
 
 
-def badge(complete: bool, results: Sequence[Result], verdicts: Sequence[Verdict] = ()) -> str:
+def badge_svg(complete: bool, results: Sequence[Result], verdicts: Sequence[Verdict] = ()) -> str:
     """The badge as SVG: green if gates passed, red if one failed, blue without gates.
 
     Only gates decide which accuracy is good.
     """
-    label, value = words(complete, results)
+    label, value = badge_texts(complete, results)
     evaluated = [verdict for verdict in verdicts if verdict.verdict != "not_run"]
     if any(verdict.failed for verdict in evaluated):
         colour = _FAILED
@@ -47,7 +47,7 @@ def badge(complete: bool, results: Sequence[Result], verdicts: Sequence[Verdict]
     return svg.drawing(left + right, 20, f"{label}: {value}", *parts, font_family=_FONT, font_size=11) + "\n"
 
 
-def words(complete: bool, results: Sequence[Result]) -> tuple[str, str]:
+def badge_texts(complete: bool, results: Sequence[Result]) -> tuple[str, str]:
     """The texts on the left and the right; a benchmark or model is named only if there are several."""
     benchmarks = list(dict.fromkeys(result.benchmark for result in results))
     models = list(dict.fromkeys(result.model for result in results))

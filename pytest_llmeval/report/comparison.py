@@ -31,7 +31,7 @@ class Row:
     worse: bool
 
 
-def rows(comparison: Comparison) -> Iterator[Row]:
+def comparison_rows(comparison: Comparison) -> Iterator[Row]:
     """Groups with their subjects, then both means; p-values of subjects are corrected for their number."""
     for group, subjects in outline(comparison.subjects, comparison.members):
         if group:
@@ -65,14 +65,14 @@ def _p(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def title(comparison: Comparison) -> str:
+def comparison_title(comparison: Comparison) -> str:
     """``BENCHMARK: MODEL, against RUN``; the baseline's model is named if it differs."""
     before, after = comparison.before, comparison.after
     baseline = before.run if before.model == after.model else f"{before.run} ({before.model})"
     return f"{comparison.benchmark}: {after.model}, against {baseline}"
 
 
-def remarks(comparison: Comparison) -> list[str]:
+def comparison_remarks(comparison: Comparison) -> list[str]:
     """Lines below the table: what is not comparable, which questions are excluded, what was detectable."""
     lines = []
     if comparison.differences:
@@ -91,7 +91,7 @@ def remarks(comparison: Comparison) -> list[str]:
     return lines
 
 
-def lines(
+def comparison_lines(
     comparison: Comparison,
     unicode: bool = True,
     paint: Paint = plain,
@@ -102,8 +102,8 @@ def lines(
 
     To fit into ``width`` columns the table loses columns and long labels take several lines.
     """
-    out = [paint(clean(title(comparison), unicode=unicode), bold=True)]
-    table = list(rows(comparison))
+    out = [paint(clean(comparison_title(comparison), unicode=unicode), bold=True)]
+    table = list(comparison_rows(comparison))
     if table:
         out += _layout(table, unicode, paint, width)
     for colour, word, moved in (("red", "broken", comparison.broken), ("green", "fixed", comparison.fixed)):
@@ -114,7 +114,7 @@ def lines(
             out += [f"  {clean(id, unicode=unicode)}" for id in ids]
             if len(moved) > most:
                 out.append(f"  and {len(moved) - most} more")
-    return out + [clean(line, unicode=unicode) for line in remarks(comparison)]
+    return out + [clean(line, unicode=unicode) for line in comparison_remarks(comparison)]
 
 
 def _layout(table: Sequence[Row], unicode: bool, paint: Paint, width: int | None) -> list[str]:

@@ -139,7 +139,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
     environment.globals |= {"agreement_lines": agreement_lines, "pass_at_shown": PASS_AT_SHOWN}
-    environment.globals |= {"task_rows": task_scores.rows, "task_header": task_scores.HEADER}
+    environment.globals |= {"task_rows": task_scores.task_rows, "task_header": task_scores.HEADER}
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,

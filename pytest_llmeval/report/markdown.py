@@ -149,27 +149,27 @@ def _task_score_lines(result: Result) -> list[str]:
     scores = result.task_scores
     if scores is None:
         return []
-    cells = [[escape(cell) for cell in row.cells] for row in task_scores.rows(scores)]
+    cells = [[escape(cell) for cell in row.cells] for row in task_scores.task_rows(scores)]
     align = "l" * task_scores.NUMBERS_FROM + "r" * (len(task_scores.HEADER) - task_scores.NUMBERS_FROM)
     table = _table(task_scores.HEADER, align, cells)
     return ["", f"As lm-eval {escape(scores.library)} reports it:", "", *table]
 
 
 def _comparison_section(comparison: Comparison) -> list[str]:
-    from pytest_llmeval.report.comparison import HEADER, remarks, rows, title
+    from pytest_llmeval.report.comparison import HEADER, comparison_remarks, comparison_rows, comparison_title
 
     table = []
-    for row in rows(comparison):
+    for row in comparison_rows(comparison):
         label = escape(row.label)
         table.append([f"**{label}**" if row.level in ("group", "total") else label, *map(escape, row.cells)])
-    lines = [f"## {escape(title(comparison))}", ""]
+    lines = [f"## {escape(comparison_title(comparison))}", ""]
     if table:
         lines += [*_table(("", *HEADER), "l" + "r" * len(HEADER), table), ""]
     for word, moved in (("broken", comparison.broken), ("fixed", comparison.fixed)):
         if moved:
             ids = _first_ids([question.nodeid or question.id for question in moved])
             lines.append(f"- {word}: {len(moved)} ({ids})")
-    return lines + [f"- {escape(line)}" for line in remarks(comparison)]
+    return lines + [f"- {escape(line)}" for line in comparison_remarks(comparison)]
 
 
 def _first_ids(ids: Sequence[str]) -> str:

@@ -74,11 +74,11 @@ def _page(report: Report) -> None:
 
 
 def _badge(report: Report, badge_path: str) -> None:
-    from pytest_llmeval.report.badge import badge
+    from pytest_llmeval.report.badge import badge_svg
 
     path = Path(badge_path) if badge_path else report.folder / "badge.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, badge(report.run.complete, report.results, report.verdicts))
+    write_text(path, badge_svg(report.run.complete, report.results, report.verdicts))
 
 
 def _plots(report: Report, plot_path: str) -> None:

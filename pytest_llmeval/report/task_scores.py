@@ -25,7 +25,7 @@ class Row:
     is_group: bool
 
 
-def rows(scores: TaskScores) -> Iterator[Row]:
+def task_rows(scores: TaskScores) -> Iterator[Row]:
     """A row for each metric of each task, then of each group."""
     for task in scores.scored:
         shots = "" if task.shots is None else str(task.shots)
@@ -36,9 +36,9 @@ def rows(scores: TaskScores) -> Iterator[Row]:
             yield Row((task.alias, *cells), task.is_group)
 
 
-def table(scores: TaskScores, unicode: bool) -> list[str]:
+def task_table(scores: TaskScores, unicode: bool) -> list[str]:
     """The table as lines for the terminal."""
-    texts = [HEADER, *(row.cells for row in rows(scores))]
+    texts = [HEADER, *(row.cells for row in task_rows(scores))]
     lines_of_cells = [[clean(cell, unicode=unicode, limit=_MAX_CELL) for cell in cells] for cells in texts]
     sizes = [max(map(width_of, column)) for column in zip(*lines_of_cells, strict=True)]
     lines = [f"as lm-eval {clean(scores.library, unicode=unicode)} reports it:"]

@@ -13,12 +13,9 @@ from collections.abc import Iterable, Sequence
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report import figures
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
-from pytest_llmeval.report.status import error_groups, gate_lines, status_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
 from pytest_llmeval.results.summary import BenchmarkInfo, Circular, Part, Repeats, Result, outline
-
-__all__ = ["Paint", "comparison", "error_groups", "gate_lines", "status_line", "table"]
 
 _GOOD_LABEL = 16
 _MODEL_HEADER = 16
@@ -27,7 +24,7 @@ _MAX_FLIPPED = 20
 PASS_AT_SHOWN = (1, 2, 5, 10, 20, 50, 100)
 
 
-def table(
+def result_table(
     result: Result,
     info: BenchmarkInfo,
     width: int,
@@ -68,7 +65,7 @@ def table(
     return lines + fold("speed: " + ", ".join(_speed(result)), width) if result.questions_per_s else lines
 
 
-def comparison(
+def models_table(
     results: Sequence[Result],
     info: BenchmarkInfo,
     width: int,

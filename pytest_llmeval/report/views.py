@@ -142,10 +142,10 @@ def result_cards(results: Sequence[Result], stats: Mapping[tuple[str, str], Answ
 def comparison_section(comparison: Comparison) -> ComparisonSection:
     """The section of one comparison."""
     return ComparisonSection(
-        comparison_table.title(comparison),
+        comparison_table.comparison_title(comparison),
         comparison_table.HEADER,
-        tuple(comparison_table.rows(comparison)),
-        tuple(comparison_table.remarks(comparison)),
+        tuple(comparison_table.comparison_rows(comparison)),
+        tuple(comparison_table.comparison_remarks(comparison)),
         comparison.broken,
         comparison.fixed,
     )
