@@ -78,8 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bool, most: int) -> list[str]:
     """Lines on what changed from one finished run to another. Raises ``UserError``."""
-    from pytest_llmeval.report.comparison import comparison_json, comparison_lines
+    from pytest_llmeval.report.comparison import comparison_lines
     from pytest_llmeval.report.text import can_draw
+    from pytest_llmeval.results.comparison_json import comparison_json
     from pytest_llmeval.results.runs import compare_runs, read_run
 
     folder = reports_dir.expanduser()

@@ -1,12 +1,11 @@
-"""A comparison with a baseline: its table and remarks, as lines for the terminal and as JSON."""
+"""A comparison with a baseline: its table and remarks, as lines for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pytest_llmeval.analysis.compare import Change, Comparison, GroupChange, MacroChange, Moved, SubjectChange
+from pytest_llmeval.analysis.compare import Change, Comparison, MacroChange, SubjectChange
 from pytest_llmeval.analysis.noninferiority import points
 from pytest_llmeval.report.table import GAP, Paint, plain
 from pytest_llmeval.report.text import clean, left, right, width_of, wrap
@@ -144,53 +143,3 @@ def _layout(table: Sequence[Row], unicode: bool, paint: Paint, width: int | None
 def _markup(row: Row) -> dict[str, bool]:
     markup = {"bold": True} if row.level in ("group", "total") else {}
     return {**markup, "red" if row.worse else "green": True} if row.significant else markup
-
-
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """One of the ``comparisons`` of results.json."""
-    whole = comparison.whole
-    return {
-        "benchmark": comparison.benchmark,
-        "model": comparison.after.model,
-        "baseline": {
-            "run": comparison.before.run,
-            "model": comparison.before.model,
-            "identity": comparison.before.identity,
-        },
-        "differences": list(comparison.differences),
-        "left_out": {name: getattr(comparison.left_out, name) for name in comparison.left_out.__slots__},
-        "detectable": comparison.detectable,
-        **({} if whole is None else _change_json(whole)),
-        "groups": {name: _change_json(change) for name, change in comparison.groups.items()},
-        "subjects": {name: _change_json(change) for name, change in comparison.subjects.items()},
-        "fixed_questions": _moved_json(comparison.fixed),
-        "broken_questions": _moved_json(comparison.broken),
-    }
-
-
-def _change_json(change: Change) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "pairs": change.pairs,
-        "before": change.before,
-        "after": change.after,
-        "change": change.change,
-        "interval": change.interval,
-        "fixed": change.fixed,
-        "broken": change.broken,
-        "p": change.p,
-    }
-    if isinstance(change, SubjectChange):
-        content["adjusted_p"] = change.adjusted_p
-    if isinstance(change, GroupChange):
-        macro = change.macro
-        content["macro"] = {
-            "before": macro.before,
-            "after": macro.after,
-            "change": macro.change,
-            "interval": macro.interval,
-        }
-    return content
-
-
-def _moved_json(moved: Iterable[Moved]) -> list[dict[str, str]]:
-    return [{"id": question.id, "nodeid": question.nodeid} for question in moved]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.core.run_info import RunInfo
-from pytest_llmeval.report.task_scores import scores_json
+from pytest_llmeval.results.comparison_json import comparison_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
 from pytest_llmeval.results.summary import Circular, Part, Repeats, Result
+from pytest_llmeval.results.task_scores import scores_json
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
@@ -25,8 +26,6 @@ def results_json(
     comparisons: Iterable[Comparison] = (),
 ) -> dict[str, Any]:
     """The content of results.json, schema 1."""
-    from pytest_llmeval.report.comparison import comparison_json
-
     return {
         "schema": SCHEMA,
         "run": {

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.report.comparison import comparison_json, comparison_lines, comparison_rows
+from pytest_llmeval.report.comparison import comparison_lines, comparison_rows
 from pytest_llmeval.report.markdown import summary_markdown
+from pytest_llmeval.results.comparison_json import comparison_json
 from tests.support.made_comparisons import compared
 from tests.support.made_results import RUN
 

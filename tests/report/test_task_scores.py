@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pytest_llmeval.report.task_scores import scores_json, task_rows, task_table
-from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
+from pytest_llmeval.report.task_scores import task_rows, task_table
+from pytest_llmeval.results.task_scores import Number, Scored, TaskScores, scores_json
 
 FOUND = TaskScores(
     "0.4.13",
