@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bool, most: int) -> list[str]:
     """Lines on what changed from one finished run to another. Raises ``UserError``."""
-    from pytest_llmeval.report.comparison import lines
+    from pytest_llmeval.report.comparison import comparison_lines
     from pytest_llmeval.report.text import can_draw
     from pytest_llmeval.results.comparison_json import comparison_json
     from pytest_llmeval.results.runs import compare_runs, read_run
@@ -91,7 +91,9 @@ def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bo
         return [json.dumps(found, ensure_ascii=True, indent=1)]
     fancy = can_draw(getattr(sys.stdout, "encoding", None))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    out = [line for one in comparisons for line in [*lines(one, fancy, most=most, width=width), ""]]
+    out = [
+        line for one in comparisons for line in [*comparison_lines(one, fancy, most=most, width=width), ""]
+    ]
     return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
 
 

@@ -19,7 +19,7 @@ from pytest_llmeval.plugin.pytest_internals import (
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.report.live import LiveFile
-from pytest_llmeval.report.terminal import status_line
+from pytest_llmeval.report.status import status_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
 

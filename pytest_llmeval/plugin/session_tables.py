@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.plugin.pytest_internals import terminal_markup, terminal_width
-from pytest_llmeval.report import terminal
-from pytest_llmeval.report.task_scores import table as task_table
+from pytest_llmeval.report import status, terminal
+from pytest_llmeval.report.table import Paint
+from pytest_llmeval.report.task_scores import task_table
 from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.results.results_json import REPORT
 
@@ -34,14 +35,14 @@ def write_summary(controller: Controller, reporter: pytest.TerminalReporter) -> 
             write(line)
     # the fatal error has a line of its own above
     errors = [(question, error) for question, error in controller.errors if error != findings.fatal]
-    for line in terminal.error_groups(errors, unicode, paint):
+    for line in status.error_groups(errors, unicode, paint):
         write(line)
     for line in findings.notes:
         write(f"llmeval: {line}", yellow=True)
     if controller.results and controller.ended_early:
         what = "questions" if controller.session.settings.repeats == 1 else "questions' repeats"
         write(f"incomplete: {controller.missing} of the selected {what} were not asked", red=True)
-    for line in terminal.gate_lines(controller.verdicts, unicode, paint):
+    for line in status.gate_lines(controller.verdicts, unicode, paint):
         write(line)
     if controller.written is not None:
         write(f"results: {controller.written}")
@@ -49,26 +50,26 @@ def write_summary(controller: Controller, reporter: pytest.TerminalReporter) -> 
             write(f"report: {os.path.join(controller.written, REPORT)}")
 
 
-def _tables(controller: Controller, width: int, unicode: bool, paint: terminal.Paint) -> list[str]:
+def _tables(controller: Controller, width: int, unicode: bool, paint: Paint) -> list[str]:
     lines = []
     for name, info in controller.infos.items():
         results = [result for result in controller.results if result.benchmark == name]
         for result in results:
-            lines += terminal.table(result, info, width, unicode, paint)
+            lines += terminal.result_table(result, info, width, unicode, paint)
             lines += [] if result.task_scores is None else task_table(result.task_scores, unicode)
             lines.append("")
         if len(results) > 1:
-            lines += [*terminal.comparison(results, info, width, unicode, paint), ""]
+            lines += [*terminal.models_table(results, info, width, unicode, paint), ""]
     return lines
 
 
-def _comparisons(controller: Controller, width: int, unicode: bool, paint: terminal.Paint) -> list[str]:
+def _comparisons(controller: Controller, width: int, unicode: bool, paint: Paint) -> list[str]:
     if not controller.comparisons:
         return []
-    from pytest_llmeval.report.comparison import lines
+    from pytest_llmeval.report.comparison import comparison_lines
 
     return [
         line
         for comparison in controller.comparisons
-        for line in [*lines(comparison, unicode, paint, width=width), ""]
+        for line in [*comparison_lines(comparison, unicode, paint, width=width), ""]
     ]

@@ -1,1 +1,1 @@
-"""Show results: counts and averages, the terminal's tables, the files of a run's folder."""
+"""Rendering of results: tables for the terminal, the files of a run's folder, the page, charts and badge."""

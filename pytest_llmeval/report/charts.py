@@ -1,4 +1,4 @@
-"""The charts of the page, the badge's neighbours and the plots: values in, SVG out."""
+"""The charts of the page and of ``--llm-plot``, as SVG."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from pytest_llmeval.report.figures import percent
 
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LANE = 9
+_MUTED = {"fill": svg.MUTED, "class_": "muted"}
 _BINS = 32
-_LEAST, _MOST = 1e-12, 1e12  # of what a histogram shows
+#: a histogram clamps values to this range, which no latency or count leaves
+_MIN_VALUE, _MAX_VALUE = 1e-12, 1e12
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A rate and its interval; ``series`` is the number of its model."""
+    """An accuracy and its interval; ``series`` is the number of the model."""
 
     value: float
     low: float
@@ -30,13 +32,13 @@ class Mark:
 
     @classmethod
     def of(cls, accuracy: float | None, ends: tuple[float, float] | None, series: int = 0) -> Mark | None:
-        """None where there is no rate."""
+        """None without an accuracy."""
         return None if accuracy is None or ends is None else cls(accuracy, *ends, series)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A line of ``forest``: what it is of, and the mark of each model that has one."""
+class ForestRow:
+    """A row of ``forest_plot``: a label, the marks of models with a value, and the number of questions."""
 
     label: str
     marks: tuple[Mark, ...]
@@ -44,8 +46,11 @@ class Row:
     heading: bool = False
 
 
-def track(marks: Sequence[Mark], width: float = 220, whole: float | None = None) -> Markup:
-    """Rates with their intervals from 0 to 100% in the line of a table; ``whole`` is where all lie."""
+def interval_track(marks: Sequence[Mark], width: float = 220, whole: float | None = None) -> Markup:
+    """Accuracies with their intervals on a scale from 0 to 100%, for a table row.
+
+    ``whole`` is the accuracy over all questions, drawn as a dashed line.
+    """
     height = max(16, _LANE * len(marks) + 4)
 
     def at(share: float) -> float:
@@ -60,14 +65,14 @@ def track(marks: Sequence[Mark], width: float = 220, whole: float | None = None)
             )
         )
     parts += _marks(marks, at, height / 2)
-    said = "; ".join(f"{percent(m.value)} ({percent(m.low)} to {percent(m.high)})" for m in marks)
-    return svg.drawing(width, height, said or "nothing was scored", *parts, class_="track")
+    label = "; ".join(f"{percent(m.value)} ({percent(m.low)} to {percent(m.high)})" for m in marks)
+    return svg.drawing(width, height, label or "no scored questions", *parts, class_="track")
 
 
-def forest(
-    title: str, rows: Sequence[Row], models: Sequence[str], width: float = 760, note: str = ""
+def forest_plot(
+    title: str, rows: Sequence[ForestRow], models: Sequence[str], width: float = 760, note: str = ""
 ) -> Markup:
-    """A standalone chart: a row a subject, a mark a model, with scale, numbers and legend."""
+    """A standalone chart: a row for each subject, a mark for each model, with scale, numbers and legend."""
     several = len(models) > 1
     label_width = min(width * 0.45, max([80, *(svg.text_width(row.label) + 24 for row in rows)]))
     number_width = 52 if several else 100
@@ -90,24 +95,20 @@ def forest(
     bottom = top + row_height * len(rows)
     for tick in _TICKS:
         parts.append(svg.line(at(tick), top - 4, at(tick), bottom + 4))
-        for scale in (top - 9, bottom + 18):
+        for label_y in (top - 9, bottom + 18):
             words = percent(tick, 0)
-            parts.append(
-                svg.text(
-                    at(tick), scale, words, anchor="middle", fill=svg.MUTED, class_="muted", font_size=10
-                )
-            )
-    for place, row in enumerate(rows):
-        y = top + row_height * (place + 0.5)
+            parts.append(svg.text(at(tick), label_y, words, anchor="middle", font_size=10, **_MUTED))
+    for number, row in enumerate(rows):
+        y = top + row_height * (number + 0.5)
         weight = 600 if row.heading else None
         indent = 12 if row.heading else 24
-        parts.append(svg.text(indent, y + 4, _fitting(row.label, label_width - indent), font_weight=weight))
+        parts.append(svg.text(indent, y + 4, _shorten(row.label, label_width - indent), font_weight=weight))
         parts += _marks(row.marks, at, y)
-        number = f"n {row.number:,}"
+        words = f"n {row.number:,}"
         if not several and row.marks:
-            number = f"{percent(row.marks[0].value)}  {number}"
+            words = f"{percent(row.marks[0].value)}  {words}"
         parts.append(
-            svg.text(width - 12, y + 4, number, anchor="end", fill=svg.MUTED, class_="muted", font_size=11)
+            svg.text(width - 12, y + 4, words, anchor="end", fill=svg.MUTED, class_="muted", font_size=11)
         )
     return svg.drawing(width, height, title, *parts)
 
@@ -135,7 +136,7 @@ def _class(series: int) -> str:
 
 
 def _point(x: float, y: float, series: int) -> list[Markup]:
-    """A disc, a square, a diamond, a triangle: a model is known without its colour too."""
+    """A disc, square, diamond or triangle, so that models differ without colour too."""
     look = {"fill": _colour(series), "class_": _class(series)}
     shape = series % 4
     if shape == 0:
@@ -147,8 +148,8 @@ def _point(x: float, y: float, series: int) -> list[Markup]:
     return [svg.element("polygon", points=points, **look)]
 
 
-def _fitting(words: str, width: float) -> str:
-    """``words``, cut where they would run into the chart."""
+def _shorten(words: str, width: float) -> str:
+    """``words``, cut to ``width``."""
     if svg.text_width(words) <= width:
         return words
     while words and svg.text_width(words + "…") > width:
@@ -157,24 +158,24 @@ def _fitting(words: str, width: float) -> str:
 
 
 def legend_mark(series: int) -> Markup:
-    """A model's point by itself, beside its name."""
+    """The mark of a model next to its name."""
     return svg.drawing(12, 12, "", *_point(6, 6, series), class_="key", aria_hidden="true")
 
 
-def stack(counts: Counts, width: float = 320, height: float = 10) -> Markup:
-    """All requested questions as one bar, a piece an outcome; no piece that is there is too thin to see."""
+def outcome_bar(counts: Counts, width: float = 320, height: float = 10) -> Markup:
+    """All requested questions as one bar with a piece for each outcome, wide enough to be seen."""
     numbers = {name: number for name, number in counts.as_dict().items() if name != "requested"}
     shown = {name: number for name, number in numbers.items() if number}
-    least = 3.0
-    free = width - least * len(shown)
+    min_width = 3.0
+    free = width - min_width * len(shown)
     total = max(1, counts.requested)
     x, parts = 0.0, []
     for name, number in shown.items():
-        size = least + free * number / total
+        size = min_width + free * number / total
         parts.append(svg.rect(x, 0, size, height, fill=svg.OUTCOMES[name], class_=f"o-{name}"))
         x += size
-    said = ", ".join(f"{number:,} {name}" for name, number in shown.items())
-    return svg.drawing(width, height, said, *parts, class_="stack", preserveAspectRatio="none")
+    label = ", ".join(f"{number:,} {name}" for name, number in shown.items())
+    return svg.drawing(width, height, label, *parts, class_="stack", preserveAspectRatio="none")
 
 
 def histogram(
@@ -186,13 +187,16 @@ def histogram(
     *,
     titled: bool = False,
 ) -> Markup:
-    """How values of at least 0 spread: a strip a model, with its median, on one logarithmic scale."""
-    found = {name: [_within(v) for v in of if math.isfinite(v) and v >= 0] for name, of in values.items()}
-    found = {name: of for name, of in found.items() if of}
-    edges = _edges([value for of in found.values() for value in of])
+    """The distribution of values from 0 on: a strip with the median for each model, logarithmic scale."""
+    usable = {
+        name: [_clamp(value) for value in of_model if math.isfinite(value) and value >= 0]
+        for name, of_model in values.items()
+    }
+    usable = {name: of_model for name, of_model in usable.items() if of_model}
+    edges = _bin_edges([value for of_model in usable.values() for value in of_model])
     strip, top = 66, 34 if titled else 4
     several = len(values) > 1
-    height = top + len(found) * (strip + (16 if several else 0)) + 24
+    height = top + len(usable) * (strip + (16 if several else 0)) + 24
     left, right = 20.0, width - 20.0
 
     def at(value: float) -> float:
@@ -206,25 +210,25 @@ def histogram(
             svg.rect(0, 0, width, height, fill=svg.PAPER, class_="paper"),
             svg.text(left, 22, label, font_size=15, font_weight=600),
         ]
-    said = []
+    medians = []
     y = float(top)
-    for name, of in found.items():
+    for name, of_model in usable.items():
         if several:
             parts += [
                 *_point(left + 5, y + 8, series[name]),
                 svg.text(left + 16, y + 12, name, font_size=11),
             ]
             y += 16
-        parts += _strip(of, edges, at, y, strip, series[name])
-        middle = median(of) or 0.0
+        parts += _strip(of_model, edges, at, y, strip, series[name])
+        middle = median(of_model) or 0.0
         words = f"median {axis(float(f'{middle:.3g}'))}"
-        side = at(middle) < (left + right) / 2
-        x = at(middle) + (5 if side else -5)
+        on_the_left = at(middle) < (left + right) / 2
+        x = at(middle) + (5 if on_the_left else -5)
         parts.append(
             svg.line(at(middle), y, at(middle), y + strip, stroke=svg.INK, class_="median", stroke_width=1)
         )
-        parts.append(svg.text(x, y + 11, words, anchor="start" if side else "end", font_size=11))
-        said.append(f"{name}: {words}")
+        parts.append(svg.text(x, y + 11, words, anchor="start" if on_the_left else "end", font_size=11))
+        medians.append(f"{name}: {words}")
         y += strip
     for tick in _log_ticks(edges[0], edges[-1]):
         parts += [
@@ -233,16 +237,15 @@ def histogram(
                 at(tick), y + 17, axis(tick), anchor="middle", font_size=10, fill=svg.MUTED, class_="muted"
             ),
         ]
-    return svg.drawing(width, height, f"{label}: {'; '.join(said)}", *parts, class_="histogram")
+    return svg.drawing(width, height, f"{label}: {'; '.join(medians)}", *parts, class_="histogram")
 
 
-def _within(value: float) -> float:
-    """A value that can be drawn: what is far beyond any latency or count is at the end of the scale."""
-    return min(max(value, _LEAST), _MOST) if value else value
+def _clamp(value: float) -> float:
+    return min(max(value, _MIN_VALUE), _MAX_VALUE) if value else value
 
 
-def _edges(values: Sequence[float]) -> list[float]:
-    """The ends of bins of equal width on a logarithmic scale; zeros go into the first."""
+def _bin_edges(values: Sequence[float]) -> list[float]:
+    """The edges of bins of equal width on a logarithmic scale; zeros go into the first bin."""
     positive = [value for value in values if value > 0]
     low, high = (min(positive), max(positive)) if positive else (1.0, 1.0)
     if high < 2 * low:  # one value, or nearly
@@ -282,7 +285,7 @@ def _strip(
 
 
 def _log_ticks(low: float, high: float, most: int = 8) -> list[float]:
-    """1, 2, 5, 10, ... or, over many powers of ten, those alone."""
+    """Ticks at 1, 2, 5, 10, ..., or only at powers of ten if there are many."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [
@@ -293,17 +296,19 @@ def _log_ticks(low: float, high: float, most: int = 8) -> list[float]:
     return ticks[:: math.ceil(len(ticks) / most)]
 
 
-def letters(given: Mapping[str, int], gold: Mapping[str, int], series: int = 0, width: float = 320) -> Markup:
-    """How often each answer was given, beside how often it is the right one: a habit shows at once."""
-    labels = sorted({*given, *gold})
-    most = max([1, *given.values(), *gold.values()])
+def answer_bars(
+    extracted: Mapping[str, int], gold: Mapping[str, int], series: int = 0, width: float = 320
+) -> Markup:
+    """How often each answer was extracted and how often it is correct, which shows preferences."""
+    labels = sorted({*extracted, *gold})
+    most = max([1, *extracted.values(), *gold.values()])
     left, right = 14 + max(svg.text_width(label) for label in labels), width - 46
-    parts, said = [], []
+    parts, descriptions = [], []
     for place, label in enumerate(labels):
         y = 4 + place * 30
         parts.append(svg.text(left - 8, y + 15, label, anchor="end"))
         for offset, number, look in (
-            (0, given.get(label, 0), {"fill": _colour(series), "class_": _class(series)}),
+            (0, extracted.get(label, 0), {"fill": _colour(series), "class_": _class(series)}),
             (11, gold.get(label, 0), {"fill": "none", "stroke": svg.MUTED, "class_": "gold"}),
         ):
             size = (right - left) * number / most
@@ -314,10 +319,10 @@ def letters(given: Mapping[str, int], gold: Mapping[str, int], series: int = 0, 
                     font_size=10, fill=svg.MUTED, class_="muted",
                 )
             )  # fmt: skip
-        said.append(f"{label}: given {given.get(label, 0):,}, right {gold.get(label, 0):,}")
-    return svg.drawing(width, 4 + 30 * len(labels), "; ".join(said), *parts, class_="letters")
+        descriptions.append(f"{label}: extracted {extracted.get(label, 0):,}, correct {gold.get(label, 0):,}")
+    return svg.drawing(width, 4 + 30 * len(labels), "; ".join(descriptions), *parts, class_="letters")
 
 
-def known(marks: Iterable[Mark | None]) -> tuple[Mark, ...]:
-    """The marks that there are."""
+def present(marks: Iterable[Mark | None]) -> tuple[Mark, ...]:
+    """The marks that are not None."""
     return tuple(mark for mark in marks if mark is not None)

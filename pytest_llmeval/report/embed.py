@@ -1,283 +1,197 @@
-"""questions.jsonl as the page holds it: an index of all questions, and their texts in packed chunks.
+"""The data in the page: an index of all questions, and their texts in compressed chunks.
 
-The index is small, plain JSON: what the list, its filters and the charts need. Texts are read by
-the browser only when a question is opened or searched. A chunk holds some dozens of questions in
-the index' order, as JSON, deflated and in base64, so that 15,000 of them stay a file that opens
-at once; the part that prompts of one subject share is in a chunk once.
+The index is plain JSON with what the list, its filters and the charts need. The browser decompresses texts
+when a question is opened or searched. A chunk holds some dozens of questions in the order of the index, as
+JSON, deflated and in base64, so that a page with 15,000 questions opens at once. Text that the prompts of a
+subject share is stored once per chunk.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.analysis.majority import elected
-from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.results.question_log import parse_line, placed_rows
+from pytest_llmeval.report.questions import Answer, ModelAnswers, Question, RunQuestions, as_text
+from pytest_llmeval.results.question_log import parse_line
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.run_folder import encode
 from pytest_llmeval.results.summary import Result
 
 _CHUNK_BYTES = 160_000
 _CHUNK_QUESTIONS = 100
-_LEAST_PREFIX = 40
-#: a letter an outcome in the index
-LETTERS = {Outcome.CORRECT: "c", Outcome.WRONG: "w", Outcome.UNPARSED: "u"} | {
+_MIN_PREFIX = 40
+#: the letter for each outcome in the index
+LETTERS = {
+    Outcome.CORRECT: "c",
+    Outcome.WRONG: "w",
+    Outcome.UNPARSED: "u",
     Outcome.ANSWERED: "a",
     Outcome.ERROR: "e",
 }
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-@dataclass(slots=True)
-class Seen:
-    """What the charts need of one model on one benchmark; values of answers that were really asked for."""
-
-    latencies: list[float] = field(default_factory=list)
-    prompt_tokens: list[float] = field(default_factory=list)
-    completion_tokens: list[float] = field(default_factory=list)
-    given: Counter[str] = field(default_factory=Counter)
-    gold: Counter[str] = field(default_factory=Counter)
-    unparsed: Counter[str] = field(default_factory=Counter)
+def script_json(content: object) -> str:
+    """``content`` as JSON that cannot end the ``script`` element around it."""
+    text = _JSON.encode(content)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """One answer, as far as the index and the charts hold it; ``start`` is where its line begins.
-
-    ``unparsed`` is why it could not be read, ``score`` a graded metric's.
-    """
-
-    start: int
-    outcome: Outcome
-    answer: str | None = None
-    latency_s: float | None = None
-    prompt_tokens: float | None = None
-    completion_tokens: float | None = None
-    cached: bool = False
-    unparsed: str = ""
-    score: float | None = None
+# ---- the index
 
 
-@dataclass(slots=True)
-class Answer:
-    """What a model answered a question, by the number of the repeat: mostly there is but 0."""
-
-    by_repeat: dict[int, Time] = field(default_factory=dict)
-
-    @property
-    def times(self) -> list[Time]:
-        """In the order in which they were asked."""
-        return [self.by_repeat[repeat] for repeat in sorted(self.by_repeat)]
-
-    @property
-    def told(self) -> Time:
-        """The one that stands for all: the first with the most frequent answer."""
-        times = self.times
-        return times[elected([(time.outcome, time.answer) for time in times])] if len(times) > 1 else times[0]
-
-    @property
-    def latency_s(self) -> float | None:
-        """The mean of what was answered, or of all where nothing was."""
-        answered = [time for time in self.times if time.outcome is not Outcome.ERROR] or self.times
-        return mean(time.latency_s for time in answered if time.latency_s is not None)
-
-    @property
-    def score(self) -> float | None:
-        """The mean of a graded metric's scores."""
-        return mean(time.score for time in self.times if time.score is not None)
-
-
-@dataclass(slots=True)
-class Unit:
-    """One question, with the answers of all models that were asked."""
-
-    id: str
-    benchmark: str
-    subject: str
-    target: str | None
-    answers: dict[str, Answer] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """The question's own part of its id."""
-        return self.id.removeprefix(f"{self.benchmark}/{self.subject}/")
+def index_json(run: RunQuestions, results: Sequence[Result], rerun: Rerun) -> dict[str, Any]:
+    """The index: columns with a value for each question, and for each model a column of its answers."""
+    names = {result.benchmark: result.info.subjects for result in results}
+    benchmarks = {benchmark: number for number, benchmark in enumerate(run.subjects)}
+    numbers = {
+        (benchmark, subject): number
+        for benchmark, subjects in run.subjects.items()
+        for number, subject in enumerate(subjects)
+    }
+    return {
+        "models": run.models,
+        "benchmarks": [
+            {
+                "name": benchmark,
+                "subjects": [[key, *names[benchmark].get(key, ("", ""))] for key in subjects],
+                "commands": [rerun.head(benchmark, model) for model in run.models],
+            }
+            for benchmark, subjects in run.subjects.items()
+        ],
+        "benchmark": [benchmarks[question.benchmark] for question in run.questions],
+        "subject": [numbers[question.benchmark, question.subject] for question in run.questions],
+        "key": [question.key for question in run.questions],
+        "target": [question.target for question in run.questions],
+        "answers": [
+            _model_column([question.answers.get(model) for question in run.questions]) for model in run.models
+        ],
+    }
 
 
-class Questions:
-    """A run's questions, read once; their texts are read again when they are packed."""
-
-    def __init__(self, path: Path, results: Sequence[Result], rerun: Rerun) -> None:
-        self.path = path
-        self._rerun = rerun
-        self.models = list(dict.fromkeys(result.model for result in results))
-        self.subjects = {result.benchmark: dict.fromkeys(result.subjects) for result in results}
-        for result in results:
-            self.subjects[result.benchmark].update(dict.fromkeys(result.subjects))
-        units: dict[str, Unit] = {}
-        for start, row in placed_rows(path):
-            self._add(units, start, row)
-        benchmarks = {name: place for place, name in enumerate(self.subjects)}
-        places = {
-            (name, subject): place
-            for name, subjects in self.subjects.items()
-            for place, subject in enumerate(subjects)
-        }
-        self.units = sorted(
-            units.values(),
-            key=lambda unit: (benchmarks[unit.benchmark], places[unit.benchmark, unit.subject]),
-        )
-        self.seen: dict[tuple[str, str], Seen] = {}
-        for unit in self.units:
-            for model, answer in unit.answers.items():
-                seen = self.seen.setdefault((unit.benchmark, model), Seen())
-                for time in answer.times:
-                    _see(seen, time, unit.target)
-
-    def _add(self, units: dict[str, Unit], start: int, row: Mapping[str, Any]) -> None:
-        model, benchmark, subject = (str(row.get(key)) for key in ("model", "benchmark", "subject"))
-        if model not in self.models or benchmark not in self.subjects:
-            return
-        self.subjects[benchmark].setdefault(subject)
-        unit = units.get(str(row["id"]))
-        if unit is None:
-            unit = units[str(row["id"])] = Unit(str(row["id"]), benchmark, subject, _text(row.get("target")))
-        # of several lines for the same time the last holds, as in the results
-        unit.answers.setdefault(model, Answer()).by_repeat[row.get("repeat", 0)] = _time(start, row)
-
-    def index(self, results: Sequence[Result]) -> dict[str, Any]:
-        """What the page's list and filters work on."""
-        names = {result.benchmark: result.info.subjects for result in results}
-        benchmarks = list(self.subjects)
-        return {
-            "models": self.models,
-            "benchmarks": [
-                {
-                    "name": name,
-                    "subjects": [[key, *names[name].get(key, ("", ""))] for key in subjects],
-                    "commands": [self._rerun.head(name, model) for model in self.models],
-                }
-                for name, subjects in self.subjects.items()
-            ],
-            "benchmark": [benchmarks.index(unit.benchmark) for unit in self.units],
-            "subject": self._subject_numbers(),
-            "key": [unit.key for unit in self.units],
-            "target": [unit.target for unit in self.units],
-            "answers": [self._column(model) for model in self.models],
-        }
-
-    def _subject_numbers(self) -> list[int]:
-        places = {
-            (name, subject): place
-            for name, subjects in self.subjects.items()
-            for place, subject in enumerate(subjects)
-        }
-        return [places[unit.benchmark, unit.subject] for unit in self.units]
-
-    def _column(self, model: str) -> dict[str, Any]:
-        answers = [unit.answers.get(model) for unit in self.units]
-        told = [None if one is None else one.told for one in answers]
-        latencies = [None if one is None else one.latency_s for one in answers]
-        column: dict[str, Any] = {
-            "outcome": "".join("-" if one is None else LETTERS[one.outcome] for one in told),
-            "answer": [None if one is None else one.answer for one in told],
-            "ms": [_ms(latency) for latency in latencies],
-        }
-        scores = [None if one is None else one.score for one in answers]
-        if any(score is not None for score in scores):
-            column["score"] = [None if score is None else round(score, 4) for score in scores]
-        if any(one is not None and len(one.by_repeat) > 1 for one in answers):
-            column["times"] = ["" if one is None else _letters(one) for one in answers]
-        return column
-
-    def chunks(self) -> Iterator[tuple[int, bytes]]:
-        """The number of the first question of each chunk, and the chunk in base64."""
-        details: list[dict[str, Any]] = []
-        size, first = 0, 0
-        prefixes: dict[tuple[str, str], str] = {}
-        with self.path.open("rb") as file:
-            for place, unit in enumerate(self.units):
-                rows: dict[str, list[tuple[Time, dict[str, Any]]]] = {}
-                for model, answer in unit.answers.items():
-                    for time in answer.times:
-                        file.seek(time.start)
-                        line = file.readline()
-                        size += len(line)
-                        if (row := parse_line(line)) is not None:
-                            rows.setdefault(model, []).append((time, row))
-                details.append(self._detail(unit, rows))
-                full = size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS
-                if full and not self._begins_subject(place, first):
-                    yield first, _packed(details, self.units[first : place + 1], prefixes)
-                    details, size, first = [], 0, place + 1
-        if details:
-            yield first, _packed(details, self.units[first:], prefixes)
-
-    def _begins_subject(self, place: int, first: int) -> bool:
-        """Whether a chunk that ended here would hold but one of a subject's questions: what its prompts
-        share would not be known.
-        """
-        groups = [(unit.benchmark, unit.subject) for unit in self.units[max(first, place - 1) : place + 2]]
-        return len(groups) == 3 and groups[0] != groups[1] == groups[2]
-
-    def _detail(
-        self, unit: Unit, rows: Mapping[str, Sequence[tuple[Time, Mapping[str, Any]]]]
-    ) -> dict[str, Any]:
-        prompts = [_text(row.get("prompt")) or "" for times in rows.values() for _, row in times]
-        prompt = prompts[0] if prompts else ""
-        return {
-            "prompt": prompt,
-            "models": {
-                self.models.index(model): {
-                    "times": [
-                        {**_detail_of(row, prompt), **(_told(time) if len(times) > 1 else {})}
-                        for time, row in times
-                    ],
-                    "select": self._rerun.selector(
-                        unit.benchmark, model, f"{unit.subject}-{unit.key}", str(times[0][1].get("nodeid"))
-                    ),
-                }
-                for model, times in rows.items()
-            },
-        }
-
-
-def _letters(answer: Answer) -> str:
-    return "".join(LETTERS[time.outcome] for time in answer.times)
-
-
-def _told(time: Time) -> dict[str, Any]:
-    """What the index holds of a question that was asked but once."""
-    score = {} if time.score is None else {"score": round(time.score, 4)}
-    return {"outcome": LETTERS[time.outcome], "answer": time.answer, "ms": _ms(time.latency_s), **score}
+def _model_column(answers: Sequence[ModelAnswers | None]) -> dict[str, Any]:
+    """One model's answer to each question; a letter for each outcome, ``-`` where it was not asked."""
+    elected = [None if of_model is None else of_model.elected for of_model in answers]
+    column: dict[str, Any] = {
+        "outcome": "".join("-" if answer is None else LETTERS[answer.outcome] for answer in elected),
+        "answer": [None if answer is None else answer.extracted for answer in elected],
+        "ms": [None if of_model is None else _ms(of_model.latency_s) for of_model in answers],
+    }
+    scores = [None if of_model is None else of_model.score for of_model in answers]
+    if any(score is not None for score in scores):
+        column["score"] = [None if score is None else round(score, 4) for score in scores]
+    if any(of_model is not None and len(of_model.by_repeat) > 1 for of_model in answers):
+        column["repeats"] = [
+            "" if of_model is None else "".join(LETTERS[answer.outcome] for answer in of_model.in_order)
+            for of_model in answers
+        ]
+    return column
 
 
 def _ms(latency_s: float | None) -> float | None:
     return None if latency_s is None else round(latency_s * 1000, 1)
 
 
-def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
-    """What an opened question shows of one answer, without what is not there."""
-    own = _text(row.get("prompt")) or ""
-    found = {
+# ---- the texts
+
+
+def packed_chunks(run: RunQuestions, rerun: Rerun) -> Iterator[tuple[int, bytes]]:
+    """The number of the first question in each chunk, and the chunk in base64."""
+    details: list[dict[str, Any]] = []
+    size, first = 0, 0
+    prefixes: dict[tuple[str, str], str] = {}
+    with run.path.open("rb") as file:
+        for number, question in enumerate(run.questions):
+            rows: dict[str, list[tuple[Answer, dict[str, Any]]]] = {}
+            for model, answers in question.answers.items():
+                for answer in answers.in_order:
+                    file.seek(answer.start)
+                    line = file.readline()
+                    size += len(line)
+                    if (row := parse_line(line)) is not None:
+                        rows.setdefault(model, []).append((answer, row))
+            details.append(_question_json(question, rows, run.models, rerun))
+            full = size >= _CHUNK_BYTES or len(details) >= _CHUNK_QUESTIONS
+            if full and not _splits_off_first(run.questions, number, first):
+                yield first, _pack(details, run.questions[first : number + 1], prefixes)
+                details, size, first = [], 0, number + 1
+    if details:
+        yield first, _pack(details, run.questions[first:], prefixes)
+
+
+def _splits_off_first(questions: Sequence[Question], number: int, first: int) -> bool:
+    """Whether question ``number`` is the only one of its subject in the chunk that starts at ``first``.
+
+    If the chunk ended here, nothing would show what the subject's prompts share.
+    """
+    groups = [
+        (question.benchmark, question.subject) for question in questions[max(first, number - 1) : number + 2]
+    ]
+    return len(groups) == 3 and groups[0] != groups[1] == groups[2]
+
+
+def _question_json(
+    question: Question,
+    rows: Mapping[str, Sequence[tuple[Answer, Mapping[str, Any]]]],
+    models: Sequence[str],
+    rerun: Rerun,
+) -> dict[str, Any]:
+    """The texts of a question: its prompt, and each model's answers with the selector that reruns it."""
+    prompts = [as_text(row.get("prompt")) or "" for of_model in rows.values() for _, row in of_model]
+    prompt = prompts[0] if prompts else ""
+    name = f"{question.subject}-{question.key}"
+    return {
+        "prompt": prompt,
+        "models": {
+            models.index(model): {
+                "answers": [
+                    _answer_json(row, prompt) | (_repeat_json(answer) if len(of_model) > 1 else {})
+                    for answer, row in of_model
+                ],
+                "selector": rerun.selector(
+                    question.benchmark, model, name, str(of_model[0][1].get("nodeid"))
+                ),
+            }
+            for model, of_model in rows.items()
+        },
+    }
+
+
+def _repeat_json(answer: Answer) -> dict[str, Any]:
+    """What the index has only for the elected answer of several."""
+    score = {} if answer.score is None else {"score": round(answer.score, 4)}
+    return {
+        "outcome": LETTERS[answer.outcome],
+        "answer": answer.extracted,
+        "ms": _ms(answer.latency_s),
+        **score,
+    }
+
+
+def _answer_json(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """The texts and facts of one answer, without empty ones; its prompt only if it is not ``prompt``."""
+    own_prompt = as_text(row.get("prompt")) or ""
+    content = {
         "text": row.get("text"),
         "reasoning": row.get("reasoning"),
         "finish": row.get("finish_reason"),
         "scores": row.get("scores"),
         "orders": [
-            ["".join(map(str, one.get("order") or ())), str(one.get("outcome")), _text(one.get("answer"))]
-            for one in row.get("rotations") or ()
+            [
+                "".join(map(str, rotation.get("order") or ())),
+                str(rotation.get("outcome")),
+                as_text(rotation.get("answer")),
+            ]
+            for rotation in row.get("rotations") or ()
         ],
-        "metrics": _metrics(row.get("metrics")),
-        "others": _other_texts(row.get("parts")),
+        "metrics": _metric_lines(row.get("metrics")),
+        "more_texts": _more_texts(row.get("parts")),
         "prompt_tokens": row.get("prompt_tokens"),
         "completion_tokens": row.get("completion_tokens"),
         "shared_tokens": row.get("shared_tokens"),
@@ -286,42 +200,41 @@ def _detail_of(row: Mapping[str, Any], prompt: str) -> dict[str, Any]:
         "first_token_s": row.get("first_token_s"),
         "notes": row.get("notes"),
         "error": row.get("error"),
-        "judge": _judgement(row.get("judgement")),
-        "prompt": own if own != prompt else None,
+        "judge": _judgement_json(row.get("judgement")),
+        "prompt": own_prompt if own_prompt != prompt else None,
     }
-    return {key: value for key, value in found.items() if value not in (None, "", [], {}, False)}
+    return {key: value for key, value in content.items() if value not in (None, "", [], {}, False)}
 
 
-def _judgement(told: object) -> dict[str, str] | None:
-    """What an opened question shows of a judge's word on it."""
-    if not isinstance(told, Mapping):
+def _judgement_json(judgement: object) -> dict[str, str] | None:
+    if not isinstance(judgement, Mapping):
         return None
-    return {key: text for key in ("judge", "verdict", "text") if (text := _text(told.get(key)))}
+    return {key: text for key in ("judge", "verdict", "text") if (text := as_text(judgement.get(key)))}
 
 
-def _metrics(found: object) -> str | None:
-    """What a task of lm-evaluation-harness gave one document: a line for each filter."""
-    if not isinstance(found, dict):
+def _metric_lines(metrics: object) -> str | None:
+    """The metrics of an lm-evaluation-harness task for one document: a line for each filter."""
+    if not isinstance(metrics, dict):
         return None
     lines = [
-        f"{filter}: " + ", ".join(f"{metric} {json.dumps(value)}" for metric, value in of_filter.items())
-        for filter, of_filter in found.items()
-        if isinstance(of_filter, dict)
+        f"{filter}: " + ", ".join(f"{metric} {json.dumps(value)}" for metric, value in values.items())
+        for filter, values in metrics.items()
+        if isinstance(values, dict)
     ]
     return "\n".join(lines)
 
 
-def _other_texts(parts: object) -> list[str] | None:
-    """The texts of a request that was asked several times, but for the first."""
+def _more_texts(parts: object) -> list[str] | None:
+    """The texts after the first, of a question that took several requests."""
     if not isinstance(parts, list):
         return None
     return [str(part["text"]) for part in parts[1:] if isinstance(part, dict) and part.get("text")]
 
 
-def _packed(
-    details: Sequence[dict[str, Any]], units: Sequence[Unit], known: dict[tuple[str, str], str]
+def _pack(
+    details: Sequence[dict[str, Any]], questions: Sequence[Question], known: dict[tuple[str, str], str]
 ) -> bytes:
-    groups = [(unit.benchmark, unit.subject) for unit in units]
+    groups = [(question.benchmark, question.subject) for question in questions]
     content = {"prefixes": _share_prefixes(details, groups, known), "questions": details}
     return base64.b64encode(zlib.compress(encode(_JSON.encode(content)), 6))
 
@@ -329,89 +242,33 @@ def _packed(
 def _share_prefixes(
     details: Sequence[dict[str, Any]], groups: Sequence[tuple[str, str]], known: dict[tuple[str, str], str]
 ) -> list[str]:
-    """Take what the prompts of each group begin with, up to a line's end, out of them.
+    """Replace the text that all prompts of a group begin with by its number in the list returned.
 
-    ``known`` is what groups shared in chunks before: it serves their last question, alone in a chunk.
+    The shared text ends at the end of a line. ``known`` has what each group shared in earlier chunks, for a
+    last question that is alone in its chunk.
     """
     prefixes: list[str] = []
     members: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for group, detail in zip(groups, details, strict=True):
         members.setdefault(group, []).append(detail)
-    for group, found in members.items():
-        prompts = [detail["prompt"] for detail in found]
+    for group, of_group in members.items():
+        prompts = [detail["prompt"] for detail in of_group]
         shared = known.get(group, "")
         if not (shared and all(prompt.startswith(shared) for prompt in prompts)):
-            # what these two share, all between them share
+            # what the first and the last in alphabetical order share, all share
             shared = _common_start(min(prompts), max(prompts)) if len(prompts) > 1 else ""
             shared = shared[: shared.rfind("\n") + 1]
-        if len(shared) >= _LEAST_PREFIX:
+        if len(shared) >= _MIN_PREFIX:
             known[group] = shared
-            for detail in found:
+            for detail in of_group:
                 detail["prompt"] = detail["prompt"][len(shared) :]
                 detail["prefix"] = len(prefixes)
             prefixes.append(shared)
     return prefixes
 
 
-def _common_start(one: str, other: str) -> str:
-    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+def _common_start(first: str, second: str) -> str:
+    for place, (a, b) in enumerate(zip(first, second, strict=False)):
         if a != b:
-            return one[:place]
-    return min(one, other, key=len)
-
-
-def _time(start: int, row: Mapping[str, Any]) -> Time:
-    outcome = Outcome(row["outcome"])
-    return Time(
-        start,
-        outcome,
-        _text(row.get("answer")),
-        _number(row.get("latency_s")),
-        _number(row.get("prompt_tokens")),
-        _number(row.get("completion_tokens")),
-        bool(row.get("cached")),
-        _why_unparsed(row) if outcome is Outcome.UNPARSED else "",
-        _number(row.get("score")),
-    )
-
-
-def _see(seen: Seen, time: Time, target: str | None) -> None:
-    if time.outcome is Outcome.ERROR:
-        return
-    if time.latency_s is not None and not time.cached:
-        seen.latencies.append(time.latency_s)
-    if time.prompt_tokens is not None:
-        seen.prompt_tokens.append(time.prompt_tokens)
-    if time.completion_tokens is not None:
-        seen.completion_tokens.append(time.completion_tokens)
-    if time.answer is not None:
-        seen.given[time.answer] += 1
-    if target is not None:
-        seen.gold[target] += 1
-    if time.unparsed:
-        seen.unparsed[time.unparsed] += 1
-
-
-def _why_unparsed(row: Mapping[str, Any]) -> str:
-    if row.get("finish_reason") == "length":
-        return "cut off by the token limit (--llm-max-tokens)"
-    if not str(row.get("text") or "").strip():
-        return "an empty text"
-    return "a text without an answer that can be read"
-
-
-def _number(value: object) -> float | None:
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if ok else None  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def script_json(content: object) -> str:
-    """``content`` as JSON that no HTML parser can be led out of a ``script`` element by."""
-    text = _JSON.encode(content)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+            return first[:place]
+    return min(first, second, key=len)

@@ -1,7 +1,10 @@
-"""Numbers as people read them, in the page, its charts, the badge and the plots."""
+"""Numbers and conditions of an evaluation as text, for the terminal, the page, its charts and the badge."""
 
 from __future__ import annotations
 
+from pytest_llmeval.results.summary import BenchmarkInfo
+
+#: shown where there is no value
 NONE = "–"
 
 
@@ -11,8 +14,16 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def score(number: float | None) -> str:
-    """A graded metric's, from 0 to 1: ``0.512``."""
+    """The score of a graded metric, from 0 to 1: ``0.512``."""
     return NONE if number is None else f"{number:.3f}"
+
+
+def graded_score(number: float, info: BenchmarkInfo) -> str:
+    """A mean score with its metric: ``0.512 (rouge_l; threshold 0.5)``.
+
+    An answer is correct if its score reaches the threshold.
+    """
+    return f"{score(number)} ({info.metric}; threshold {info.threshold:g})"
 
 
 def interval(ends: tuple[float, float] | None) -> str:
@@ -20,8 +31,25 @@ def interval(ends: tuple[float, float] | None) -> str:
     return NONE if ends is None else f"{ends[0] * 100:.1f}–{ends[1] * 100:.1f}"
 
 
+def conditions(info: BenchmarkInfo) -> str:
+    """How a benchmark was asked: ``generate, 5 shots, val, circular``."""
+    return ", ".join(
+        (
+            info.conditions.mode,
+            shots(info.conditions.shots),
+            info.conditions.split,
+            *info.conditions.order_words,
+        )
+    )
+
+
+def shots(number: int) -> str:
+    """``1 shot`` or ``5 shots``."""
+    return "1 shot" if number == 1 else f"{number} shots"
+
+
 def seconds(number: float | None) -> str:
-    """A time with about three digits."""
+    """A duration with about three digits: ``12 ms``, ``1.25 s``."""
     if number is None:
         return NONE
     if number == 0:
@@ -34,7 +62,7 @@ def seconds(number: float | None) -> str:
 
 
 def duration(number: float) -> str:
-    """How long a run took: ``12.5 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """How many seconds a run took: ``12.5 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if number < 100:
         return f"{number:.1f} s"
     minutes, rest = divmod(round(number), 60)
@@ -44,24 +72,24 @@ def duration(number: float) -> str:
 
 
 def count(number: float | None) -> str:
-    """A whole number with its thousands marked."""
+    """A whole number with thousands separators."""
     return NONE if number is None else f"{number:,.0f}"
 
 
 def rate(per_second: float | None) -> str:
-    """Questions a second, or seconds a question where that says more."""
+    """``18.3 questions/s``, or ``4.0 s per question`` if it is slower than one a second."""
     if not per_second:
         return NONE
     if per_second >= 0.95:
         return f"{per_second:,.1f} questions/s"
-    return f"{1 / per_second:,.1f} s a question"
+    return f"{1 / per_second:,.1f} s per question"
 
 
 def axis_seconds(number: float) -> str:
-    """A time below an axis: ``200 ms``, ``5 s``."""
+    """A tick label for seconds: ``200 ms``, ``5 s``."""
     return f"{number * 1000:g} ms" if number < 1 else f"{number:g} s"
 
 
 def axis_count(number: float) -> str:
-    """A number below an axis: ``500``, ``2k``."""
+    """A tick label for counts: ``500``, ``2k``."""
     return f"{number:g}" if number < 1000 else f"{number / 1000:g}k"

@@ -1,9 +1,9 @@
-"""report.html: the whole run as one page that needs nothing but a browser.
+"""report.html: the whole run as one self-contained page.
 
-Everything from a model or a data file is hostile. The template escapes it (jinja2 with autoescape)
-after ``clean`` has left out what would steer the text around it; the texts of questions go into
-``script`` elements of data, which no browser runs, and from there to the page as text nodes only.
-A content security policy, by hashes, lets no script run but the page's own.
+All text from models and data files is untrusted. ``clean`` removes control characters, and the template
+escapes the rest (jinja2 with autoescape). Texts of questions are in ``script`` elements of data, which
+browsers do not run; the page's script inserts them as text nodes only. A content security policy with hashes
+allows no other script.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from markupsafe import Markup
 
 from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
-from pytest_llmeval.report.embed import Questions, script_json
+from pytest_llmeval.report.embed import index_json, packed_chunks, script_json
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
-from pytest_llmeval.report.terminal import error_groups
+from pytest_llmeval.report.questions import RunQuestions
+from pytest_llmeval.report.status import error_groups
+from pytest_llmeval.report.terminal import PASS_AT_SHOWN
 from pytest_llmeval.report.text import clean
 from pytest_llmeval.results.question_log import QUESTIONS
 from pytest_llmeval.results.rerun import Rerun
@@ -34,14 +37,14 @@ from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import encode, replacing, writing
 from pytest_llmeval.results.summary import Result
 
-#: packed texts in one page; what is beyond goes into a further page (report-2.html, ...)
+#: bytes of chunks in one page; more go into further pages (report-2.html, ...)
 PAGE_BYTES = 12_000_000
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Where a chunk of questions lies in the spool; ``first`` is the number of its first question."""
+    """The place of a chunk in the spool file; ``first`` is the number of its first question."""
 
     first: int
     start: int
@@ -59,60 +62,62 @@ def write_html(
     *,
     page_bytes: int = PAGE_BYTES,
 ) -> list[Path]:
-    """Write report.html from the folder's questions.jsonl, and further pages where there is too much
-    for one. Raises ``LLMEvalError`` naming the folder.
+    """Write report.html from the folder's questions.jsonl, and more pages if one would be too large.
+
+    ``errors`` are (question id, message). Returns the paths of the pages; raises ``LLMEvalError`` naming the
+    folder.
     """
     with writing(folder), tempfile.TemporaryFile() as spool:
-        questions = Questions(folder / QUESTIONS, results, rerun or Rerun())
-        chunks = _spooled(questions, spool)
+        rerun = rerun or Rerun()
+        questions = RunQuestions(folder / QUESTIONS, results)
+        chunks = _spool(packed_chunks(questions, rerun), spool)
         pages = _pages(chunks, page_bytes)
         names = [REPORT if number == 1 else f"report-{number}.html" for number in range(1, len(pages) + 1)]
         content = {
-            **questions.index(results),
+            **index_json(questions, results, rerun),
             "chunks": [chunk.first for chunk in chunks],
             "pages": [{"name": name, "chunk": page.start} for name, page in zip(names, pages, strict=True)],
         }
-        environment = _environment()
-        template = environment.get_template("report.html.j2")
-        shown = {
+        template = _environment().get_template("report.html.j2")
+        values = {
             "run": run,
-            "started": _moment(run.started),
+            "started": _date_and_time(run.started),
             "results": results,
-            "cards": views.cards(results, questions.seen),
-            "benches": views.benches(results, questions.units, questions.seen),
+            "cards": views.result_cards(results, questions.stats),
+            "sections": views.benchmark_sections(results, questions.questions, questions.stats),
             "series": views.series_of(results),
             "verdicts": verdicts,
-            "changes": [views.changes(comparison) for comparison in comparisons],
+            "comparisons": [views.comparison_section(comparison) for comparison in comparisons],
             "errors": error_groups(errors),
-            "totals": _totals(results),
-            "asked": len(questions.units),
+            "totals": sum((result.counts for result in results), Counts()),
+            "has_questions": bool(questions.questions),
             "pages": names,
         }
         for number, (name, page) in enumerate(zip(names, pages, strict=True)):
             index = Markup(script_json({**content, "page": number}))
-            texts = ((at, _chunk(spool, chunks[at])) for at in page if chunks)
+            texts = ((at, _read_chunk(spool, chunks[at])) for at in page if chunks)
             with replacing(folder / name) as file:
-                for piece in template.generate(shown, page=number, index=index, chunks=texts):
+                for piece in template.generate(values, page=number, index=index, chunks=texts):
                     file.write(encode(piece))
     return [folder / name for name in names]
 
 
-def _spooled(questions: Questions, spool: IO[bytes]) -> list[_Chunk]:
-    found, start = [], 0
-    for first, packed in questions.chunks():
+def _spool(packed_chunks: Iterable[tuple[int, bytes]], spool: IO[bytes]) -> list[_Chunk]:
+    chunks, start = [], 0
+    for first, packed in packed_chunks:
         spool.write(packed)
-        found.append(_Chunk(first, start, len(packed)))
+        chunks.append(_Chunk(first, start, len(packed)))
         start += len(packed)
-    return found
+    return chunks
 
 
-def _chunk(spool: IO[bytes], chunk: _Chunk) -> Markup:
+def _read_chunk(spool: IO[bytes], chunk: _Chunk) -> Markup:
     spool.seek(chunk.start)
     return Markup(spool.read(chunk.size).decode("ascii"))  # base64: nothing to escape
 
 
 def _pages(chunks: Sequence[_Chunk], most: int) -> list[range]:
-    """The chunks of each page, in order; a page without any if there are none."""
+    """The chunks of each page, in order; a single page without chunks if there are none."""
     pages, first, size = [], 0, 0
     for number, chunk in enumerate(chunks):
         if size and size + chunk.size > most:
@@ -133,8 +138,8 @@ def _environment() -> jinja2.Environment:
     style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
-    environment.globals["agreement"] = agreement_lines
-    environment.globals |= {"task_rows": task_scores.rows, "task_header": task_scores.HEADER}
+    environment.globals |= {"agreement_lines": agreement_lines, "pass_at_shown": PASS_AT_SHOWN}
+    environment.globals |= {"task_rows": task_scores.task_rows, "task_header": task_scores.HEADER}
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: clean(str(text), limit=1000),
         "percent": figures.percent,
@@ -144,15 +149,17 @@ def _environment() -> jinja2.Environment:
         "duration": figures.duration,
         "count": figures.count,
         "rate": figures.rate,
+        "shots": figures.shots,
+        "conditions": figures.conditions,
         "value": views.sorted_value,
-        "judged": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
+        "judge_line": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
     }
     environment.filters |= filters
     return environment
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing is loaded from anywhere, and nothing runs but these two."""
+    """A policy that loads nothing, and runs only this style sheet and this script."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -163,15 +170,8 @@ def _hash(content: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
-def _moment(started: str) -> str:
+def _date_and_time(started: str) -> str:
     try:
         return datetime.fromisoformat(started).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
         return started
-
-
-def _totals(results: Iterable[Result]) -> dict[str, int]:
-    """All counts of the run, added up."""
-    found = [result.counts for result in results]
-    names = ("requested", "correct", "wrong", "unparsed", "answered", "error")
-    return {name: sum(getattr(counts, name) for counts in found) for name in names}

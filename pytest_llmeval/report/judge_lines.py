@@ -1,4 +1,4 @@
-"""What a run says of its judge, in lines for people."""
+"""A judge model's work and its agreement with labels, as lines of text."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from pytest_llmeval.analysis.stats import median
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage
 
 
-def judge_line(judged: JudgeUsage | None, info: JudgeModel | None) -> str | None:
-    """The judge in one line."""
-    if info is None:
+def judge_line(usage: JudgeUsage | None, judge: JudgeModel | None) -> str | None:
+    """The judge, how often it was asked, and what that cost; None without a judge."""
+    if judge is None:
         return None
-    found = judged or JudgeUsage()
-    said = [f"{found.judgements:,} judgement{'' if found.judgements == 1 else 's'}"]
-    if found.cached:
-        said.append(f"{found.cached:,} of them stored")
-    if found.asked_again:
-        said.append(f"{found.asked_again:,} asked again for a verdict")
-    if found.failed:
-        said.append(f"{found.failed:,} failed")
-    if found.tokens_in is not None:
-        said.append(f"{found.tokens_in:,} prompt tokens")
-    if found.tokens_out is not None:
-        said.append(f"{found.tokens_out:,} written")
-    if (middle := median(found.latencies_s)) is not None:
-        said.append(f"median {middle:.3g} s")
-    if (cost := found.cost(info)) is not None:
-        said.append(f"cost {cost:.4g}")
-    return f"judge {info.model}: {', '.join(said)}"
+    usage = usage or JudgeUsage()
+    pieces = [f"{usage.judgements:,} judgement{'' if usage.judgements == 1 else 's'}"]
+    if usage.cached:
+        pieces.append(f"{usage.cached:,} from the store")
+    if usage.asked_again:
+        pieces.append(f"{usage.asked_again:,} retried for a verdict")
+    if usage.failed:
+        pieces.append(f"{usage.failed:,} failed")
+    if usage.tokens_in is not None:
+        pieces.append(f"{usage.tokens_in:,} prompt tokens")
+    if usage.tokens_out is not None:
+        pieces.append(f"{usage.tokens_out:,} completion tokens")
+    if (latency := median(usage.latencies_s)) is not None:
+        pieces.append(f"median {latency:.3g} s")
+    if (cost := usage.cost(judge)) is not None:
+        pieces.append(f"cost {cost:.4g}")
+    return f"judge {judge.model}: {', '.join(pieces)}"
 
 
-def agreement_lines(found: Agreement | None) -> Sequence[str]:
-    """The agreement in a few lines."""
-    if found is None:
+def agreement_lines(agreement: Agreement | None) -> Sequence[str]:
+    """Cohen's kappa, wrong verdicts of either kind, and the confusion matrix."""
+    if agreement is None:
         return ()
-    if found.kappa is None:
-        why = "all labels and verdicts are the same" if found.any_read else "no verdict could be read"
-        said = f"Cohen's kappa: not defined ({why})"
+    if agreement.kappa is None:
+        why = "all labels and verdicts are the same" if agreement.any_read else "no verdict could be read"
+        kappa = f"Cohen's kappa undefined ({why})"
     else:
-        low, high = found.kappa_interval or (found.kappa, found.kappa)
-        said = f"Cohen's kappa {found.kappa:.3f} (95% interval {low:.3f} to {high:.3f})"
-    pairs = "; ".join(
+        low, high = agreement.kappa_interval or (agreement.kappa, agreement.kappa)
+        kappa = f"Cohen's kappa {agreement.kappa:.3f} (95% interval {low:.3f} to {high:.3f})"
+    confusion = "; ".join(
         f"label {label}, verdict {verdict}: {number:,}"
-        for (label, verdict), number in found.confusion.items()
+        for (label, verdict), number in agreement.confusion.items()
     )
-    wrongly = []
-    if {"C", "I"} & set(found.labels):
-        wrongly = [
-            f"wrongly let pass: {found.lenient:,}, wrongly marked down: {found.strict:,}, "
-            f"no verdict: {found.unread:,}"
+    mistakes = []
+    if {"C", "I"} & set(agreement.labels):
+        mistakes = [
+            f"wrongly accepted: {agreement.lenient:,}, wrongly rejected: {agreement.strict:,}, "
+            f"no verdict: {agreement.unread:,}"
         ]
-    return (f"agreement with the labels: {said}", *wrongly, pairs)
+    return (f"agreement with the labels: {kappa}", *mistakes, confusion)

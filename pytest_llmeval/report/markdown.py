@@ -1,4 +1,4 @@
-"""summary.md: a run's results as GitHub-flavoured Markdown."""
+"""summary.md: the results of a run as GitHub-flavoured Markdown."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.core.errors import one_line
-from pytest_llmeval.report import task_scores
+from pytest_llmeval.report import figures, task_scores
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
-from pytest_llmeval.report.terminal import error_groups
-from pytest_llmeval.results.summary import Group, Part, Result, outline
+from pytest_llmeval.report.status import error_groups
+from pytest_llmeval.results.summary import Circular, Group, Part, Repeats, Result, outline
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
 
-_MOST_MOVED = 20
+_MAX_IDS = 20
 _HEADER = (
     "subject", "n", "correct", "wrong", "unparsed", "answered", "errors",
     "accuracy", "95% interval", "mean over subjects", "median latency",
@@ -32,20 +32,23 @@ def summary_markdown(
     errors: Iterable[tuple[str, str]],
     comparisons: Iterable[Comparison] = (),
 ) -> str:
-    """The whole file: a table a model and benchmark, comparisons, gates, and errors by cause."""
+    """The whole file: a section for each result and comparison, then gates, then errors by cause.
+
+    ``errors`` are (question id, message).
+    """
     lines = [f"# {escape(name)}", ""]
     if not complete:
         lines += ["**This run is incomplete.**", ""]
     if not results:
-        lines += ["No question was asked.", ""]
+        lines += ["No questions were asked.", ""]
     for result in results:
-        lines += [*_result(result), ""]
+        lines += [*_result_section(result), ""]
     for comparison in comparisons:
-        lines += [*_comparison(comparison), ""]
+        lines += [*_comparison_section(comparison), ""]
     verdicts = list(gates)
     if verdicts:
         header = ("gate", "of", "verdict", "why")
-        lines += ["## Gates", "", *_table(header, "llll", map(_verdict, verdicts)), ""]
+        lines += ["## Gates", "", *_table(header, "llll", map(_verdict_cells, verdicts)), ""]
     causes = error_groups(errors)
     if causes:
         lines += ["## Errors", "", *(f"- {escape(cause)}" for cause in causes), ""]
@@ -53,22 +56,20 @@ def summary_markdown(
 
 
 def escape(text: str) -> str:
-    """``text`` on one line, with nothing that Markdown or HTML would read as anything but text."""
+    """``text`` on one line, with everything escaped that Markdown or HTML would interpret."""
     flat = one_line(text)
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # an underscore within a word is plain in GitHub's Markdown, and keys are full of them
+    # GitHub leaves underscores within words alone, and most keys have some
     flat = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", re.sub(r"([\\`*\[\]|~#!])", r"\\\1", flat))
-    # GitHub makes links of what looks like a mention or an address
+    # GitHub links mentions and addresses; a zero-width space prevents that
     flat = flat.replace("@", "@\u200b").replace("://", ":\u200b//")
     return re.sub(r"(?i)\b(www)\.", "\\1\u200b.", flat)
 
 
-def _result(result: Result) -> list[str]:
-    info = result.info
-    shots = "1 shot" if info.conditions.shots == 1 else f"{info.conditions.shots} shots"
+def _result_section(result: Result) -> list[str]:
+    info, tokens, latency = result.info, result.tokens, result.latency
     graded = result.mean_score is not None
-    how = ", ".join((info.conditions.mode, shots, info.conditions.split, *info.conditions.order_words))
-    title = f"{result.benchmark} · {result.model} · {how}"
+    title = f"{result.benchmark} · {result.model} · {figures.conditions(info)}"
     rows = []
     for group, subjects in outline(result.subjects, info.groups):
         if group:
@@ -84,83 +85,96 @@ def _result(result: Result) -> list[str]:
         "",
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
-        *_mean_score(result),
-        *_circular(result),
-        *_judge(result),
-        *_repeats(result),
-        f"- model: {escape(result.identity) or '–'}",
-        f"- latency: median {_seconds(result.latency.p50)}, 95% below {_seconds(result.latency.p95)}, "
-        f"mean {_seconds(result.latency.mean)}{speed}",
-        f"- tokens: {_number(result.tokens.prompt)} in prompts, "
-        f"{_number(result.tokens.completion)} in answers; {result.cached} answers from the store",
+        *_mean_score_lines(result),
+        *_circular_lines(result.circular, result.accuracy),
+        *_judge_lines(result),
+        *_repeat_lines(result.repeats),
+        f"- model: {escape(result.identity) or figures.NONE}",
+        f"- latency: median {_latency(latency.p50)}, 95th percentile {_latency(latency.p95)}, "
+        f"mean {_latency(latency.mean)}{speed}",
+        f"- tokens: {_number(tokens.prompt)} in prompts, {_number(tokens.completion)} in completions; "
+        f"{result.cached} answers from the store",
         "",
         "The accuracy of a group, and of all, is the mean over its questions.",
         "",
         *_table(header, "l" + "r" * (len(header) - 1), rows),
-        *_task_scores(result),
+        *_task_score_lines(result),
     ]
 
 
-def _circular(result: Result) -> list[str]:
-    circular = result.circular
+def _mean_score_lines(result: Result) -> list[str]:
+    if result.mean_score is None:
+        return []
+    return [f"- mean score: {figures.graded_score(result.mean_score, result.info)}"]
+
+
+def _circular_lines(circular: Circular | None, accuracy: float | None) -> list[str]:
     if circular is None:
         return []
     lines = [
-        f"- circular: right in all orders of the choices {_percent(result.accuracy)}, in the first "
-        f"{_percent(circular.plain_accuracy)}, mean of all {_percent(circular.mean_accuracy)}"
+        f"- circular: correct in all orders of the choices {figures.percent(accuracy)}, in the first order "
+        f"{figures.percent(circular.plain_accuracy)}, mean over orders "
+        f"{figures.percent(circular.mean_accuracy)}"
     ]
-    for what, shares in (
+    for head, shares in (
         ("accuracy by rotation", circular.accuracies),
-        ("answers given by place", circular.places),
+        ("answers by position", circular.places),
     ):
         if shares:
-            listed = ", ".join(f"{place}. {share:.1%}" for place, share in enumerate(shares, start=1))
-            lines.append(f"- {what}: {listed}")
+            listed = ", ".join(
+                f"{number}. {figures.percent(share)}" for number, share in enumerate(shares, start=1)
+            )
+            lines.append(f"- {head}: {listed}")
     return lines
 
 
-def _judge(result: Result) -> list[str]:
-    told = [judge_line(result.judge_usage, result.info.conditions.judge), *agreement_lines(result.agreement)]
-    return [f"- {escape(line)}" for line in told if line is not None]
+def _judge_lines(result: Result) -> list[str]:
+    lines = [judge_line(result.judge_usage, result.info.conditions.judge), *agreement_lines(result.agreement)]
+    return [f"- {escape(line)}" for line in lines if line is not None]
 
 
-def _task_scores(result: Result) -> list[str]:
-    """The numbers of lm-evaluation-harness' tasks."""
-    given = result.task_scores
-    if given is None:
-        return []
-    cells = [[escape(cell) for cell in row.cells] for row in task_scores.rows(given)]
-    table = _table(task_scores.HEADER, "l" * (len(task_scores.HEADER) - 2) + "rr", cells)
-    return ["", f"As lm-eval {escape(given.library)} reports it:", "", *table]
-
-
-def _repeats(result: Result) -> list[str]:
-    repeats = result.repeats
+def _repeat_lines(repeats: Repeats | None) -> list[str]:
     if repeats is None:
         return []
-    passed = ", ".join(f"pass@{k} {share:.1%}" for k, share in repeats.pass_at.items())
-    flipped = ", ".join(map(escape, repeats.flipped[:_MOST_MOVED]))
-    more = f" and {len(repeats.flipped) - _MOST_MOVED} more" if len(repeats.flipped) > _MOST_MOVED else ""
-    lines = [f"- {repeats.times} answers a question: {passed}; majority vote {_percent(repeats.majority)}"]
-    return lines + ([f"- {len(repeats.flipped)} flip: {flipped}{more}"] if flipped else [])
+    passed = ", ".join(f"pass@{k} {figures.percent(share)}" for k, share in repeats.pass_at.items())
+    majority = figures.percent(repeats.majority)
+    lines = [f"- {repeats.times} answers per question: {passed}; majority vote {majority}"]
+    if repeats.flipped:
+        number = len(repeats.flipped)
+        lines.append(f"- {number} flip between correct and wrong: {_first_ids(repeats.flipped)}")
+    return lines
 
 
-def _comparison(comparison: Comparison) -> list[str]:
-    from pytest_llmeval.report.comparison import HEADER, remarks, rows, title
+def _task_score_lines(result: Result) -> list[str]:
+    scores = result.task_scores
+    if scores is None:
+        return []
+    cells = [[escape(cell) for cell in row.cells] for row in task_scores.task_rows(scores)]
+    align = "l" * task_scores.NUMBERS_FROM + "r" * (len(task_scores.HEADER) - task_scores.NUMBERS_FROM)
+    table = _table(task_scores.HEADER, align, cells)
+    return ["", f"As lm-eval {escape(scores.library)} reports it:", "", *table]
+
+
+def _comparison_section(comparison: Comparison) -> list[str]:
+    from pytest_llmeval.report.comparison import HEADER, comparison_remarks, comparison_rows, comparison_title
 
     table = []
-    for row in rows(comparison):
+    for row in comparison_rows(comparison):
         label = escape(row.label)
         table.append([f"**{label}**" if row.level in ("group", "total") else label, *map(escape, row.cells)])
-    lines = [f"## {escape(title(comparison))}", ""]
+    lines = [f"## {escape(comparison_title(comparison))}", ""]
     if table:
         lines += [*_table(("", *HEADER), "l" + "r" * len(HEADER), table), ""]
     for word, moved in (("broken", comparison.broken), ("fixed", comparison.fixed)):
         if moved:
-            ids = ", ".join(escape(one.nodeid or one.id) for one in moved[:_MOST_MOVED])
-            more = f" and {len(moved) - _MOST_MOVED} more" if len(moved) > _MOST_MOVED else ""
-            lines.append(f"- {word}: {len(moved)} ({ids}{more})")
-    return lines + [f"- {escape(line)}" for line in remarks(comparison)]
+            ids = _first_ids([question.nodeid or question.id for question in moved])
+            lines.append(f"- {word}: {len(moved)} ({ids})")
+    return lines + [f"- {escape(line)}" for line in comparison_remarks(comparison)]
+
+
+def _first_ids(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _MAX_IDS} more" if len(ids) > _MAX_IDS else ""
+    return ", ".join(map(escape, ids[:_MAX_IDS])) + more
 
 
 def _subject(key: str, result: Result) -> str:
@@ -171,23 +185,23 @@ def _subject(key: str, result: Result) -> str:
 def _row(label: str, part: Part, graded: bool) -> list[str]:
     counts = part.counts
     numbers = (counts.requested, counts.correct, counts.wrong, counts.unparsed, counts.answered, counts.error)
-    macro = _percent(part.macro_accuracy) if isinstance(part, Group) else ""
+    macro = figures.percent(part.macro_accuracy) if isinstance(part, Group) else ""
     return [
         label,
         *map(str, numbers),
-        _percent(part.accuracy),
-        _interval(part.interval),
+        figures.percent(part.accuracy),
+        figures.interval(part.interval),
         macro,
-        *([_score(part.mean_score)] if graded else []),
-        _seconds(part.latency_p50_s),
+        *([figures.score(part.mean_score)] if graded else []),
+        _latency(part.latency_p50_s),
     ]
 
 
-def _verdict(verdict: Verdict) -> list[str]:
+def _verdict_cells(verdict: Verdict) -> list[str]:
     word = verdict.verdict.replace("_", " ")
     shown = f"**{word}**" if verdict.failed else word
-    who = ", ".join(name for name in (verdict.benchmark, verdict.model) if name)
-    return [escape(verdict.expr), escape(who), shown, escape(verdict.reason)]
+    names = ", ".join(name for name in (verdict.benchmark, verdict.model) if name)
+    return [escape(verdict.expr), escape(names), shown, escape(verdict.reason)]
 
 
 def _table(header: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> list[str]:
@@ -197,33 +211,13 @@ def _table(header: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> 
 
 def _accuracy(accuracy: float | None, interval: tuple[float, float] | None) -> str:
     if accuracy is None:
-        return "– (no question with a gold answer was scored)"
-    return f"{_percent(accuracy)} (95% interval {_interval(interval)})"
+        return f"{figures.NONE} (no question with a gold answer was scored)"
+    return f"{figures.percent(accuracy)} (95% interval {figures.interval(interval)})"
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
-
-
-def _score(score: float | None) -> str:
-    return "–" if score is None else f"{score:.3f}"
-
-
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "–" if interval is None else f"{interval[0] * 100:.1f}–{interval[1] * 100:.1f}"
-
-
-def _seconds(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds:.3f} s"
+def _latency(seconds: float | None) -> str:
+    return figures.NONE if seconds is None else f"{seconds:.3f} s"
 
 
 def _number(number: int | None) -> str:
-    return "–" if number is None else str(number)
-
-
-def _mean_score(result: Result) -> list[str]:
-    """Of a graded metric; what counts as correct is a matter of its threshold."""
-    if result.mean_score is None:
-        return []
-    info = result.info
-    return [f"- mean score: {result.mean_score:.3f} ({info.metric}; correct from {info.threshold:g} on)"]
+    return figures.NONE if number is None else str(number)

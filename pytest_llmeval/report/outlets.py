@@ -1,7 +1,7 @@
-"""Where results go besides their own files: for people to look at, each made by itself.
+"""Reports for people: the page, the badge, the plots, and the step summary of GitHub Actions.
 
-None of these may cost a run its results.json: they are written after it, and one that fails is
-told and leaves the others alone.
+They are written after results.json, one by one, so that a failure costs neither the results nor other
+reports.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pytest_llmeval.results.summary import Result
 
 SUMMARY = "summary.md"
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-#: GitHub takes 1 MiB for a step, and shows nothing of one that wrote more
+#: GitHub accepts 1 MiB for a step, and shows nothing if a step writes more
 STEP_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished run, as its folder holds it; ``errors`` are (question id, message)."""
+    """A finished run; ``errors`` are (question id, message)."""
 
     folder: Path
     run: RunInfo
@@ -39,15 +39,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """One place: its name for messages, and how it is written."""
+    """A report to write; ``name`` is for messages."""
 
     name: str
     write: Callable[[Report], None]
 
 
 def wanted(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> Iterator[Outlet]:
-    """The page always; what was asked for (a path, or "" for its place in the run's folder); and
-    where GitHub Actions reads a summary, that.
+    """The reports to write: always the page; badge and plots if they have a path ("" is in the run's folder);
+    the step summary under GitHub Actions.
     """
     yield Outlet(REPORT, _page)
     if badge is not None:
@@ -73,27 +73,28 @@ def _page(report: Report) -> None:
     )
 
 
-def _badge(report: Report, given: str) -> None:
-    from pytest_llmeval.report.badge import badge
+def _badge(report: Report, badge_path: str) -> None:
+    from pytest_llmeval.report.badge import badge_svg
 
-    path = Path(given) if given else report.folder / "badge.svg"
+    path = Path(badge_path) if badge_path else report.folder / "badge.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, badge(report.run.complete, report.results, report.verdicts))
+    write_text(path, badge_svg(report.run.complete, report.results, report.verdicts))
 
 
-def _plots(report: Report, given: str) -> None:
+def _plots(report: Report, plot_path: str) -> None:
     from pytest_llmeval.report.plots import write_plots
 
-    write_plots(Path(given) if given else report.folder / "plots", report.folder, report.results)
+    target = Path(plot_path) if plot_path else report.folder / "plots"
+    write_plots(target, report.folder, report.results)
 
 
 def append_summary(summary: Path, path: Path) -> None:
-    """Append a summary to the file of a step, cut at a line where it would be more than GitHub takes."""
+    """Append ``summary`` to the step summary at ``path``, cut at a line end to what GitHub accepts."""
     text = summary.read_bytes() + b"\n"
     room = STEP_BYTES - (path.stat().st_size if path.exists() else 0)
     if len(text) > room:
-        note = b"\n\n(cut: the whole is in summary.md)\n"
-        kept = text[: max(0, room - len(note))]
-        text = kept[: kept.rfind(b"\n") + 1] + note if kept else b""
+        note = b"\n\n(truncated; see summary.md)\n"
+        text = text[: max(0, room - len(note))]
+        text = text[: text.rfind(b"\n") + 1] + note if text else b""
     with path.open("ab") as file:
         file.write(text)

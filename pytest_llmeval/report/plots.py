@@ -1,4 +1,4 @@
-"""``--llm-plot``: the page's charts as files, for a paper or a slide."""
+"""``--llm-plot``: charts as SVG files, for a paper or a slide."""
 
 from __future__ import annotations
 
@@ -8,44 +8,52 @@ from pathlib import Path
 from markupsafe import Markup
 
 from pytest_llmeval.report import charts, views
-from pytest_llmeval.report.embed import Questions
 from pytest_llmeval.report.figures import axis_count, axis_seconds
+from pytest_llmeval.report.questions import RunQuestions
 from pytest_llmeval.results.question_log import QUESTIONS
-from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.run_folder import safe_name, write_text, writing
 from pytest_llmeval.results.summary import Result
 
+_WIDTH = 760
+
 
 def write_plots(target: Path, folder: Path, results: Sequence[Result]) -> list[Path]:
-    """Write overview.svg, and of each benchmark NAME-subjects.svg, NAME-groups.svg, NAME-latency.svg and
-    NAME-tokens.svg, as far as there is anything to draw. Raises ``LLMEvalError`` naming the folder.
+    """Write overview.svg, and for each benchmark NAME-subjects.svg, NAME-groups.svg, NAME-latency.svg and
+    NAME-tokens.svg, if there are values to draw.
+
+    ``folder`` is the run's. Raises ``LLMEvalError`` naming ``target``.
     """
     paths = []
     with writing(target):
         target.mkdir(parents=True, exist_ok=True)
-    for name, drawn in _plots(folder, results):
+    for name, chart in _plots(folder, results):
         paths.append(target / f"{name}.svg")
-        write_text(paths[-1], drawn + "\n")
+        write_text(paths[-1], chart + "\n")
     return paths
 
 
 def _plots(folder: Path, results: Sequence[Result]) -> Iterator[tuple[str, Markup]]:
+    """(file name without suffix, chart) of each plot."""
     series = views.series_of(results)
     yield "overview", views.overview_chart(results, series)
-    seen = Questions(folder / QUESTIONS, results, Rerun()).seen
+    stats = RunQuestions(folder / QUESTIONS, results).stats
     for benchmark in dict.fromkeys(result.benchmark for result in results):
-        own = [result for result in results if result.benchmark == benchmark]
+        of_benchmark = [result for result in results if result.benchmark == benchmark]
         name = safe_name(benchmark, "benchmark")
-        yield f"{name}-subjects", views.subject_chart(own, series)
-        if (groups := views.group_chart(own, series)) is not None:
+        yield f"{name}-subjects", views.subject_chart(of_benchmark, series)
+        if (groups := views.group_chart(of_benchmark, series)) is not None:
             yield f"{name}-groups", groups
-        of = {
-            result.model: seen[benchmark, result.model] for result in own if (benchmark, result.model) in seen
+        by_model = {
+            result.model: stats[benchmark, result.model]
+            for result in of_benchmark
+            if (benchmark, result.model) in stats
         }
-        for what, label, values, axis in (
-            ("latency", "latency of an answer", {m: one.latencies for m, one in of.items()}, axis_seconds),
-            ("tokens", "tokens written", {m: one.completion_tokens for m, one in of.items()}, axis_count),
+        latencies = {model: of_model.latencies for model, of_model in by_model.items()}
+        tokens = {model: of_model.completion_tokens for model, of_model in by_model.items()}
+        for kind, title, values, axis in (
+            ("latency", "latency per answer", latencies, axis_seconds),
+            ("tokens", "completion tokens per answer", tokens, axis_count),
         ):
             if any(map(any, values.values())):
-                title = f"{benchmark}: {label}"
-                yield f"{name}-{what}", charts.histogram(values, series, axis, title, 760, titled=True)
+                label = f"{benchmark}: {title}"
+                yield f"{name}-{kind}", charts.histogram(values, series, axis, label, _WIDTH, titled=True)

@@ -1,4 +1,4 @@
-"""A run's files for programs and people: results.json, summary.md and summary.csv."""
+"""The files of a run besides its page: results.json, summary.md and summary.csv."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from pytest_llmeval.results.summary import Group, Part, Result, outline
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
-
 
 _CSV_COLUMNS = (
     "level", "model", "benchmark", "name", "name_en", "name_zh",
@@ -48,7 +47,7 @@ def write_run(
 
 
 def summary_csv(results: Iterable[Result]) -> str:
-    """A line a subject, group and benchmark, told apart by ``level``.
+    """A line for each subject, group and benchmark; ``level`` says which of these it is.
 
     ``accuracy`` is the mean over questions, ``macro_accuracy`` the mean over subjects.
     """

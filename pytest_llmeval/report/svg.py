@@ -1,7 +1,7 @@
-"""SVG as text, built of elements whose text and attributes are always escaped.
+"""SVG elements as text; texts and attributes are always escaped.
 
-Colours are written as attributes, which every program that shows SVG understands, and come with a
-class, by which the page's style sheet replaces them (dark and light).
+Colours are attributes, which every SVG viewer understands. Each comes with a class, for which the page's
+style sheet has other colours in its light and dark themes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from pytest_llmeval.report.text import clean, width_of
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#656d76", "#dfe2e6", "#ffffff"
-#: told apart by most people with colour blindness, and by their shapes (``charts.py``) without colour
+#: distinct for most colour-blind people; models also differ in shape (``charts.py``)
 SERIES = ("#2f5fc4", "#c4632a", "#2a8a6c", "#8a4fa8", "#a8842a", "#3c8fb5", "#b54a6e", "#6b7280")
 OUTCOMES = {
     "correct": "#2f8f6b",
@@ -24,18 +24,18 @@ FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Noto Sans CJK SC', '
 
 
 def element(name: str, *children: object, **attributes: object) -> Markup:
-    """One element; ``class_`` is ``class`` and ``font_size`` ``font-size``; None is left out.
+    """An element; ``class_`` becomes ``class``, ``font_size`` becomes ``font-size``, None is omitted.
 
-    Children that are no ``Markup`` are text, without what XML cannot hold and without marks that
-    turn the direction of text around them.
+    Children other than ``Markup`` are text; characters that XML does not allow or that change the direction
+    of text are removed.
     """
-    given = "".join(
+    attribute_text = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inside = "".join(child if isinstance(child, Markup) else escape(clean(str(child))) for child in children)
-    return Markup(f"<{name}{given}>{inside}</{name}>" if inside else f"<{name}{given}/>")
+    content = "".join(child if isinstance(child, Markup) else escape(clean(str(child))) for child in children)
+    return Markup(f"<{name}{attribute_text}>{content}</{name}>" if content else f"<{name}{attribute_text}/>")
 
 
 def _attribute(value: object) -> str:
@@ -45,7 +45,7 @@ def _attribute(value: object) -> str:
 
 
 def text(x: float, y: float, words: str, **more: object) -> Markup:
-    """Words at a place; ``anchor`` is start, middle or end."""
+    """Text at a point; ``anchor`` is start, middle or end."""
     anchor = more.pop("anchor", None)
     attributes = {"fill": INK, "class_": "ink", **more}
     return element("text", words, x=x, y=y, text_anchor=anchor, **attributes)
@@ -57,12 +57,12 @@ def line(x1: float, y1: float, x2: float, y2: float, **more: object) -> Markup:
 
 
 def rect(x: float, y: float, width: float, height: float, **more: object) -> Markup:
-    """A box."""
+    """A rectangle; a negative size counts as 0."""
     return element("rect", x=x, y=y, width=max(0.0, width), height=max(0.0, height), **more)
 
 
 def drawing(width: float, height: float, label: str, *children: object, **more: object) -> Markup:
-    """The whole picture, with words for those who do not see it."""
+    """The whole drawing; ``label`` describes it to screen readers."""
     return element(
         "svg",
         *children,
@@ -77,5 +77,5 @@ def drawing(width: float, height: float, label: str, *children: object, **more: 
 
 
 def text_width(words: str, size: float = 12) -> float:
-    """About how wide ``words`` are, generously: fonts differ, and nobody can be asked."""
+    """An upper estimate of the width of ``words`` in pixels; fonts differ."""
     return width_of(clean(words)) * size * 0.57

@@ -1,4 +1,4 @@
-"""Text that lines up on a terminal: display width, hostile names, wrapping, padding, bars."""
+"""Text on a terminal: display width, cleaning, wrapping, padding, bars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DRAWN = _BLOCKS + "·–×…"
 
 
 def can_draw(encoding: str | None) -> bool:
-    """Whether a stream of this encoding can show blocks, dashes and (so) Chinese names."""
+    """Whether a stream with this encoding can show bars and dashes, and so Chinese names too."""
     try:
         _DRAWN.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -22,9 +22,9 @@ def can_draw(encoding: str | None) -> bool:
 
 
 def char_width(char: str) -> int:
-    """The columns that one character takes: 0, 1 or 2 (Unicode Standard Annex 11).
+    """The width of a character in columns: 0, 1 or 2 (Unicode Standard Annex 11).
 
-    Ambiguous characters take one, as on all but a few terminals with an old setting.
+    Ambiguous characters have width 1, as on nearly all terminals.
     """
     if char.isascii():
         return 1 if char.isprintable() else 0
@@ -34,24 +34,23 @@ def char_width(char: str) -> int:
 
 
 def width_of(text: str) -> int:
-    """The columns that ``text`` takes on a terminal."""
+    """The width of ``text`` on a terminal, in columns."""
     return sum(map(char_width, text))
 
 
 def clean(text: str, *, unicode: bool = True, limit: int = 300) -> str:
-    """``text`` on one line without anything that could steer a terminal.
+    """``text`` on one line of at most ``limit`` characters, without control characters.
 
-    Where the terminal cannot show it (``unicode`` False), what is not ASCII is escaped.
+    If ``unicode`` is False, everything but ASCII is escaped.
     """
     flat = one_line(text, limit)
     return flat if unicode else flat.replace("…", "...").encode("ascii", "backslashreplace").decode()
 
 
 def wrap(text: str, width: int, hang: int = 0) -> list[str]:
-    """``text`` in lines of at most ``width`` columns, the later ones ``hang`` shorter, whole.
+    """``text`` on lines of at most ``width`` columns, all but the first ``hang`` columns shorter.
 
-    Broken at a blank or after ``_``, ``-`` or ``/``, and within a word only where that is longer
-    than a line.
+    Lines break at a blank or after ``_``, ``-`` or ``/``, and within a word only if it is longer than a line.
     """
     lines = [""]
     for word in re.findall(r"[^\s_/-]*[_/-]+|[^\s_/-]+|\s+", text):
@@ -78,17 +77,17 @@ def _pieces(word: str, width: int) -> Iterator[str]:
 
 
 def left(text: str, width: int) -> str:
-    """``text`` with blanks behind it, ``width`` columns in all."""
+    """``text`` padded with blanks on the right to ``width`` columns."""
     return text + " " * (width - width_of(text))
 
 
 def right(text: str, width: int) -> str:
-    """``text`` with blanks before it, ``width`` columns in all."""
+    """``text`` padded with blanks on the left to ``width`` columns."""
     return " " * (width - width_of(text)) + text
 
 
 def bar(share: float, width: int, *, unicode: bool = True) -> str:
-    """A bar of ``share`` (0 to 1) of ``width`` columns, in steps of an eighth of a column."""
+    """A bar that fills ``share`` (0 to 1) of ``width`` columns, to an eighth of a column."""
     if not unicode:
         return left("#" * round(share * width), width)
     eighths = round(share * width * 8)

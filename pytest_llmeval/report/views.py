@@ -1,4 +1,4 @@
-"""What the page shows of results, worked out for its template."""
+"""The page's sections as values for its template, and the charts that are also written as files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from markupsafe import Markup
 
 from pytest_llmeval.analysis.compare import Comparison, Moved
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.report import charts
-from pytest_llmeval.report import comparison as compared
-from pytest_llmeval.report.charts import Mark, Row
-from pytest_llmeval.report.embed import Seen, Unit
-from pytest_llmeval.report.figures import axis_count, axis_seconds
+from pytest_llmeval.report import charts, figures
+from pytest_llmeval.report import comparison as comparison_table
+from pytest_llmeval.report.charts import ForestRow, Mark
+from pytest_llmeval.report.questions import AnswerStats, Question
 from pytest_llmeval.results.summary import BenchmarkInfo, Group, Part, Result, outline
 
-_MOST_LETTERS = 10
-_EXTREMES = 5
+#: more different gold answers (numbers, say) make no chart
+_MAX_ANSWERS = 10
+_MAX_EXTREMES = 5
 _SCORED = (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a table: a subject or group, with the part of each model that was asked."""
+class PartRow:
+    """A subject or group as a row of a table, with the part of each model (None if it was not asked)."""
 
     key: str
     names: tuple[str, ...]
@@ -34,23 +34,23 @@ class Line:
     chart: Markup
 
     @property
-    def asked(self) -> list[Part]:
-        """The parts that there are."""
+    def present(self) -> list[Part]:
+        """The parts that are not None."""
         return [part for part in self.parts if part is not None]
 
     @property
     def number(self) -> int:
-        """Questions of one model (the most, where models differ)."""
-        return max(part.counts.requested for part in self.asked)
+        """The number of questions per model (the largest, where models differ)."""
+        return max(part.counts.requested for part in self.present)
 
     def total(self, outcome: str) -> int:
-        """Questions of all models with this outcome."""
-        return sum(getattr(part.counts, outcome) for part in self.asked)
+        """The number of answers of all models with this outcome."""
+        return sum(getattr(part.counts, outcome) for part in self.present)
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models on the questions that both were scored on; of repeats the majority counts."""
+class ModelPair:
+    """Two models on the questions both were scored on; with repeats, the majority counts."""
 
     first: str
     second: str
@@ -61,33 +61,33 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """One result against that of an earlier run; ``rows`` have their cells under ``header``."""
+class ComparisonSection:
+    """A result compared with that of an earlier run; the cells of ``rows`` are under ``header``."""
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[compared.Row, ...]
+    rows: tuple[comparison_table.Row, ...]
     remarks: tuple[str, ...]
     broken: Sequence[Moved]
     fixed: Sequence[Moved]
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """The head of a result: what there is to see in the first ten seconds."""
+class ResultCard:
+    """The overview of one result; ``unparsed`` has (reason, number), the most frequent first."""
 
     result: Result
     series: int
     chart: Markup
-    stack: Markup
-    weakest: tuple[Line, ...]
-    strongest: tuple[Line, ...]
+    outcomes: Markup
+    weakest: tuple[PartRow, ...]
+    strongest: tuple[PartRow, ...]
     unparsed: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart with its heading, and a word on how to read it."""
+    """A chart with its caption: a title and a note on how to read it."""
 
     title: str
     chart: Markup
@@ -95,14 +95,14 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """Everything of one benchmark."""
+class BenchmarkSection:
+    """The section of one benchmark, with its models side by side."""
 
     info: BenchmarkInfo
     results: tuple[Result, ...]
-    groups: tuple[Line, ...]
-    subjects: tuple[Line, ...]
-    pairs: tuple[Pair, ...]
+    groups: tuple[PartRow, ...]
+    subjects: tuple[PartRow, ...]
+    pairs: tuple[ModelPair, ...]
     figures: tuple[Figure, ...]
 
     @property
@@ -110,145 +110,136 @@ class Bench:
         """Whether the metric gives scores between right and wrong."""
         return any(result.mean_score is not None for result in self.results)
 
-    @property
-    def scored(self) -> bool:
-        """Whether any question has a gold answer."""
-        return any(result.accuracy is not None for result in self.results)
+
+def series_of(results: Iterable[Result]) -> dict[str, int]:
+    """The number of each model, which chooses its colour and shape on the whole page."""
+    return {name: number for number, name in enumerate(dict.fromkeys(result.model for result in results))}
 
 
-def cards(results: Sequence[Result], seen: Mapping[tuple[str, str], Seen]) -> list[Card]:
-    """A card a result."""
+def result_cards(results: Sequence[Result], stats: Mapping[tuple[str, str], AnswerStats]) -> list[ResultCard]:
+    """A card for each result."""
     series = series_of(results)
-    made = []
+    cards = []
     for result in results:
         number = series[result.model]
         mark = Mark.of(result.accuracy, result.interval, number)
         weakest, strongest = _extremes(result)
-        reasons = seen.get((result.benchmark, result.model), Seen()).unparsed.most_common()
-        made.append(
-            Card(
+        reasons = stats.get((result.benchmark, result.model), AnswerStats()).unparsed.most_common()
+        cards.append(
+            ResultCard(
                 result,
                 number,
-                charts.track(charts.known([mark]), 300),
-                charts.stack(result.counts),
+                charts.interval_track(charts.present([mark]), 300),
+                charts.outcome_bar(result.counts),
                 weakest,
                 strongest,
                 tuple(reasons),
             )
         )
-    return made
+    return cards
 
 
-def changes(comparison: Comparison) -> Changes:
-    """The section on a comparison."""
-    return Changes(
-        compared.title(comparison),
-        compared.HEADER,
-        tuple(compared.rows(comparison)),
-        tuple(compared.remarks(comparison)),
+def comparison_section(comparison: Comparison) -> ComparisonSection:
+    """The section of one comparison."""
+    return ComparisonSection(
+        comparison_table.comparison_title(comparison),
+        comparison_table.HEADER,
+        tuple(comparison_table.comparison_rows(comparison)),
+        tuple(comparison_table.comparison_remarks(comparison)),
         comparison.broken,
         comparison.fixed,
     )
 
 
-def series_of(results: Iterable[Result]) -> dict[str, int]:
-    """The number of each model: its colour and shape on the whole page."""
-    return {name: at for at, name in enumerate(dict.fromkeys(result.model for result in results))}
-
-
-def benches(
-    results: Sequence[Result], units: Sequence[Unit], seen: Mapping[tuple[str, str], Seen]
-) -> list[Bench]:
-    """The benchmarks in order, each with its models side by side."""
+def benchmark_sections(
+    results: Sequence[Result], questions: Sequence[Question], stats: Mapping[tuple[str, str], AnswerStats]
+) -> list[BenchmarkSection]:
+    """A section for each benchmark, in order."""
     series = series_of(results)
-    made = []
+    sections = []
     for name in dict.fromkeys(result.benchmark for result in results):
-        own = tuple(result for result in results if result.benchmark == name)
-        groups, subjects = lines(own, series)
-        of_this = [unit for unit in units if unit.benchmark == name]
-        made.append(
-            Bench(
-                own[0].info,
-                own,
+        of_benchmark = tuple(result for result in results if result.benchmark == name)
+        groups, subjects = part_rows(of_benchmark, series)
+        sections.append(
+            BenchmarkSection(
+                of_benchmark[0].info,
+                of_benchmark,
                 groups,
                 subjects,
-                tuple(pairs(of_this, [result.model for result in own])),
-                tuple(figures(name, own, seen, series)),
+                tuple(
+                    model_pairs(
+                        [question for question in questions if question.benchmark == name],
+                        [result.model for result in of_benchmark],
+                    )
+                ),
+                tuple(answer_figures(name, of_benchmark, stats, series)),
             )
         )
-    return made
+    return sections
 
 
-def lines(results: Sequence[Result], series: Mapping[str, int]) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """The groups and the subjects of one benchmark; a subject names the group that lists it."""
+def part_rows(
+    results: Sequence[Result], series: Mapping[str, int]
+) -> tuple[tuple[PartRow, ...], tuple[PartRow, ...]]:
+    """The rows of the groups and of the subjects of one benchmark; a subject's row names its first group."""
     info = results[0].info
     whole = results[0].accuracy if len(results) == 1 else None
+    numbers = [series[result.model] for result in results]
+
+    def row(key: str, names: tuple[str, ...], group: str, parts: tuple[Part | None, ...]) -> PartRow:
+        return PartRow(key, names, group, parts, charts.interval_track(_marks(parts, numbers), whole=whole))
+
     order = [*info.subjects, *(key for result in results for key in result.subjects)]
     present = [key for key in dict.fromkeys(order) if any(key in result.subjects for result in results)]
     groups, subjects = [], []
     for group, keys in outline(present, info.groups):
         if group:
-            parts: tuple[Part | None, ...] = tuple(result.groups.get(group) for result in results)
-            groups.append(_line(group, (), "", parts, results, series, whole))
+            groups.append(row(group, (), "", tuple(result.groups.get(group) for result in results)))
         for key in keys:
-            parts = tuple(result.subjects.get(key) for result in results)
-            names = _names(key, info.subjects.get(key, ("", "")))
-            subjects.append(_line(key, names, group, parts, results, series, whole))
+            names = _other_names(key, info.subjects.get(key, ("", "")))
+            subjects.append(row(key, names, group, tuple(result.subjects.get(key) for result in results)))
     return tuple(groups), tuple(subjects)
 
 
-def _names(key: str, known: tuple[str, str]) -> tuple[str, ...]:
-    """What else a subject is called: nothing that its key says already."""
-    said = key.replace("_", " ").casefold()
-    return tuple(name for name in dict.fromkeys(known) if name and name.casefold() != said)
+def _other_names(key: str, names: tuple[str, str]) -> tuple[str, ...]:
+    """The names of a subject that differ from its key."""
+    plain = key.replace("_", " ").casefold()
+    return tuple(name for name in dict.fromkeys(names) if name and name.casefold() != plain)
 
 
-def _line(
-    key: str,
-    names: tuple[str, ...],
-    group: str,
-    parts: tuple[Part | None, ...],
-    results: Sequence[Result],
-    series: Mapping[str, int],
-    whole: float | None,
-) -> Line:
-    marks = marks_of(parts, [series[result.model] for result in results])
-    return Line(key, names, group, parts, charts.track(marks, whole=whole))
-
-
-def marks_of(parts: Iterable[Part | None], series: Iterable[int]) -> tuple[Mark, ...]:
-    """The marks of parts side by side."""
-    return charts.known(
+def _marks(parts: Iterable[Part | None], series: Iterable[int]) -> tuple[Mark, ...]:
+    return charts.present(
         None if part is None else Mark.of(part.accuracy, part.interval, number)
         for part, number in zip(parts, series, strict=True)
     )
 
 
-def _extremes(result: Result) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """Where the model is surely weak and surely strong: by the upper and the lower end of the interval,
-    for of few questions any rate may come by chance.
+def _extremes(result: Result) -> tuple[tuple[PartRow, ...], tuple[PartRow, ...]]:
+    """The weakest and the strongest subjects, ranked by the upper and the lower end of their intervals.
+
+    So a subject with few questions, whose accuracy may be chance, is no extreme.
     """
-    _, subjects = lines([result], {result.model: 0})
-    scored = [(part.interval, line) for line in subjects for part in line.asked if part.interval]
-    most = min(_EXTREMES, len(scored) // 2)
-    weakest = sorted(scored, key=lambda one: one[0][1])[:most]
-    others = [one for one in scored if one not in weakest]
-    strongest = sorted(others, key=lambda one: -one[0][0])[:most]
-    return tuple(line for _, line in weakest), tuple(line for _, line in strongest)
+    _, subjects = part_rows([result], {result.model: 0})
+    scored = [(part.interval, row) for row in subjects for part in row.present if part.interval]
+    most = min(_MAX_EXTREMES, len(scored) // 2)
+    weakest = sorted(scored, key=lambda item: item[0][1])[:most]
+    others = [item for item in scored if item not in weakest]
+    strongest = sorted(others, key=lambda item: -item[0][0])[:most]
+    return tuple(row for _, row in weakest), tuple(row for _, row in strongest)
 
 
-def pairs(units: Sequence[Unit], models: Sequence[str]) -> list[Pair]:
-    """Each two models: who was right where."""
-    found = []
+def model_pairs(questions: Sequence[Question], models: Sequence[str]) -> list[ModelPair]:
+    """For every two models, how many questions both, one or neither answered correctly."""
+    pairs = []
     for first, second in combinations(models, 2):
         numbers = {(a, b): 0 for a in (True, False) for b in (True, False)}
-        for unit in units:
-            answers = unit.answers.get(first), unit.answers.get(second)
-            one, other = (None if answer is None else answer.told.outcome for answer in answers)
-            if one in _SCORED and other in _SCORED and unit.target is not None:
-                numbers[one is Outcome.CORRECT, other is Outcome.CORRECT] += 1
-        found.append(
-            Pair(
+        for question in questions:
+            answers = question.answers.get(first), question.answers.get(second)
+            a, b = (None if of_model is None else of_model.elected.outcome for of_model in answers)
+            if a in _SCORED and b in _SCORED and question.target is not None:
+                numbers[a is Outcome.CORRECT, b is Outcome.CORRECT] += 1
+        pairs.append(
+            ModelPair(
                 first,
                 second,
                 both=numbers[True, True],
@@ -257,100 +248,108 @@ def pairs(units: Sequence[Unit], models: Sequence[str]) -> list[Pair]:
                 neither=numbers[False, False],
             )
         )
-    return found
+    return pairs
 
 
-def figures(
-    name: str,
+def answer_figures(
+    benchmark: str,
     results: Sequence[Result],
-    seen: Mapping[tuple[str, str], Seen],
+    stats: Mapping[tuple[str, str], AnswerStats],
     series: Mapping[str, int],
 ) -> Iterable[Figure]:
-    """Latencies, tokens, and the answers that were given beside the right ones."""
-    of = {result.model: seen.get((name, result.model), Seen()) for result in results}
-    latencies = {model: one.latencies for model, one in of.items()}
-    if any(map(any, latencies.values())):
-        yield Figure(
+    """Histograms of latencies and tokens, and counts of the answers; only where there are values."""
+    by_model = {result.model: stats.get((benchmark, result.model), AnswerStats()) for result in results}
+    for title, values, axis, note in (
+        (
             "Latency",
-            charts.histogram(latencies, series, axis_seconds, "latency"),
-            "of answers asked for in this run; logarithmic scale",
-        )
-    written = {model: one.completion_tokens for model, one in of.items()}
-    if any(map(any, written.values())):
-        yield Figure(
-            "Tokens written", charts.histogram(written, series, axis_count, "tokens written"), "an answer"
-        )
-    prompts = {model: one.prompt_tokens for model, one in of.items()}
-    if any(map(any, prompts.values())):
-        yield Figure(
-            "Prompt tokens", charts.histogram(prompts, series, axis_count, "prompt tokens"), "a question"
-        )
-    for model, one in of.items():
-        if one.gold and len(one.gold) <= _MOST_LETTERS:
-            given = {answer: number for answer, number in one.given.items() if answer in one.gold}
+            {model: of_model.latencies for model, of_model in by_model.items()},
+            figures.axis_seconds,
+            "answers requested in this run, logarithmic scale",
+        ),
+        (
+            "Completion tokens",
+            {model: of_model.completion_tokens for model, of_model in by_model.items()},
+            figures.axis_count,
+            "per answer",
+        ),
+        (
+            "Prompt tokens",
+            {model: of_model.prompt_tokens for model, of_model in by_model.items()},
+            figures.axis_count,
+            "per question",
+        ),
+    ):
+        if any(map(any, values.values())):
+            yield Figure(title, charts.histogram(values, series, axis, title.lower()), note)
+    for model, of_model in by_model.items():
+        if of_model.gold and len(of_model.gold) <= _MAX_ANSWERS:
+            extracted = {
+                answer: number for answer, number in of_model.extracted.items() if answer in of_model.gold
+            }
             yield Figure(
-                f"Answers of {model}" if len(of) > 1 else "Answers",
-                charts.letters(given, one.gold, series[model]),
-                "filled: how often given; outlined: how often right",
+                f"Answers of {model}" if len(by_model) > 1 else "Answers",
+                charts.answer_bars(extracted, of_model.gold, series[model]),
+                "filled: how often the model gave it; outlined: how often it is correct",
             )
 
 
-def subject_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup:
-    """Groups and subjects of one benchmark as a chart for a paper or a slide."""
-    groups, subjects = lines(results, series)
-    rows = []
-    headings = {line.key: line for line in groups}
-    for key in dict.fromkeys(line.group for line in subjects):
-        if key:
-            rows.append(_row(headings[key], results, series, heading=True))
-        rows += [_row(line, results, series) for line in subjects if line.group == key]
-    rows.append(_whole_row(results, series))
-    return charts.forest(title_of(results), rows, list(series), note=note_of(results))
-
-
-def group_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup | None:
-    """The groups of one benchmark, if it has any."""
-    groups, _ = lines(results, series)
-    if not groups:
-        return None
-    rows = [_row(line, results, series) for line in groups] + [_whole_row(results, series)]
-    return charts.forest(title_of(results), rows, list(series), note=note_of(results))
+# ---- charts as files
 
 
 def overview_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup:
-    """A line a benchmark."""
+    """The accuracy on each benchmark."""
     rows = []
     for name in dict.fromkeys(result.benchmark for result in results):
-        own = [result for result in results if result.benchmark == name]
-        rows.append(_whole_row(own, series, name))
-    return charts.forest("Accuracy", rows, list(series), note="mean over questions, with 95% intervals")
+        of_benchmark = [result for result in results if result.benchmark == name]
+        rows.append(_whole_row(of_benchmark, series, name))
+    note = "mean over questions, with 95% intervals"
+    return charts.forest_plot("Accuracy", rows, list(series), note=note)
 
 
-def title_of(results: Sequence[Result]) -> str:
-    """Benchmark and, where there is one, its model."""
-    names = [results[0].benchmark, *([results[0].model] if len(results) == 1 else [])]
-    return " · ".join(names)
+def subject_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup:
+    """The accuracy on the groups and subjects of one benchmark."""
+    groups, subjects = part_rows(results, series)
+    headings = {row.key: row for row in groups}
+    rows = []
+    for group in dict.fromkeys(row.group for row in subjects):
+        if group:
+            rows.append(_forest_row(headings[group], results, series, heading=True))
+        rows += [_forest_row(row, results, series) for row in subjects if row.group == group]
+    return _forest([*rows, _whole_row(results, series)], results, series)
 
 
-def note_of(results: Sequence[Result]) -> str:
-    """How it was asked."""
+def group_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup | None:
+    """The accuracy on the groups of one benchmark; None if it has no groups."""
+    groups, _ = part_rows(results, series)
+    if not groups:
+        return None
+    rows = [_forest_row(row, results, series) for row in groups]
+    return _forest([*rows, _whole_row(results, series)], results, series)
+
+
+def _forest(rows: Sequence[ForestRow], results: Sequence[Result], series: Mapping[str, int]) -> Markup:
     info = results[0].info
-    shots = "1 shot" if info.conditions.shots == 1 else f"{info.conditions.shots} shots"
-    return f"{info.conditions.mode}, {shots}, {info.conditions.split}; accuracy with 95% intervals"
+    title = " · ".join([info.name, *([results[0].model] if len(results) == 1 else [])])
+    note = f"{info.conditions.mode}, {figures.shots(info.conditions.shots)}, {info.conditions.split}; accuracy with 95% intervals"
+    return charts.forest_plot(title, rows, list(series), note=note)
 
 
-def _row(line: Line, results: Sequence[Result], series: Mapping[str, int], heading: bool = False) -> Row:
-    label = " ".join((line.key, *line.names[-1:]))
-    marks = marks_of(line.parts, [series[result.model] for result in results])
-    return Row(label, marks, line.number, heading)
+def _forest_row(
+    row: PartRow, results: Sequence[Result], series: Mapping[str, int], heading: bool = False
+) -> ForestRow:
+    label = " ".join((row.key, *row.names[-1:]))
+    marks = _marks(row.parts, [series[result.model] for result in results])
+    return ForestRow(label, marks, row.number, heading)
 
 
-def _whole_row(results: Sequence[Result], series: Mapping[str, int], label: str = "all questions") -> Row:
+def _whole_row(
+    results: Sequence[Result], series: Mapping[str, int], label: str = "all questions"
+) -> ForestRow:
     wholes: list[Group | None] = [result.whole for result in results]
-    marks = marks_of(wholes, [series[result.model] for result in results])
-    return Row(label, marks, max(result.counts.requested for result in results), True)
+    marks = _marks(wholes, [series[result.model] for result in results])
+    return ForestRow(label, marks, max(result.counts.requested for result in results), True)
 
 
 def sorted_value(number: float | None) -> str:
-    """A number as a table's sorting reads it; nothing, which sorts last, where there is none."""
+    """A number as the page's table sorting reads it; empty, which sorts last, for None and NaN."""
     return "" if number is None or not math.isfinite(number) else f"{number:.9g}"

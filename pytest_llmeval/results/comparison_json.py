@@ -1,4 +1,4 @@
-"""The ``comparisons`` of results.json."""
+"""A comparison of two runs as JSON: an item of ``comparisons`` in results.json, and ``compare --json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_llmeval.analysis.compare import Change, Comparison, GroupChange, Mov
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """As in results.json under ``comparisons``."""
+    """One of the ``comparisons`` of results.json."""
     whole = comparison.whole
     return {
         "benchmark": comparison.benchmark,

@@ -40,32 +40,32 @@ class TaskScores:
     scored: tuple[Scored, ...]
 
 
-def scores_json(given: TaskScores) -> dict[str, Any]:
-    """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as lm-eval's own results have them."""
+def scores_json(scores: TaskScores) -> dict[str, Any]:
+    """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as in lm-eval's own results."""
     return {
-        "version": given.library,
-        "tasks": {one.name: _scored_json(one) for one in given.scored if not one.is_group},
-        "groups": {one.name: _scored_json(one) for one in given.scored if one.is_group},
+        "version": scores.library,
+        "tasks": {task.name: _task_json(task) for task in scores.scored if not task.is_group},
+        "groups": {group.name: _task_json(group) for group in scores.scored if group.is_group},
     }
 
 
-def _scored_json(one: Scored) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "alias": one.alias,
-        "documents": one.documents,
-        "shots": one.shots,
-        "version": one.version,
-        "higher_is_better": {number.metric: number.higher_is_better for number in one.numbers},
+def _task_json(task: Scored) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "alias": task.alias,
+        "documents": task.documents,
+        "shots": task.shots,
+        "version": task.version,
+        "higher_is_better": {number.metric: number.higher_is_better for number in task.numbers},
     }
-    return told | dict(_pairs(one.numbers))
+    return content | dict(_metric_items(task.numbers))
 
 
-def _pairs(numbers: Iterable[Number]) -> Iterator[tuple[str, object]]:
+def _metric_items(numbers: Iterable[Number]) -> Iterator[tuple[str, object]]:
     for number in numbers:
         yield f"{number.metric},{number.filter}", _finite(number.value)
         yield f"{number.metric}_stderr,{number.filter}", _finite(number.stderr)
 
 
 def _finite(value: float | str | None) -> float | str | None:
-    """JSON has no infinity and no NaN."""
+    """JSON has neither infinity nor NaN."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -163,7 +163,7 @@ def test_what_is_not_comparable_is_refused_before_anything_is_asked(
     assert [path.name for path in (pytester.path / "reports").iterdir() if not path.is_symlink()] == ["base"]
     done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", *args)
     assert done.ret == 0
-    done.stdout.fnmatch_lines(["NOT COMPARABLE, and compared all the same: *shots then*"])
+    done.stdout.fnmatch_lines(["NOT COMPARABLE, compared anyway: *shots then*"])
 
 
 @pytest.mark.parametrize("what", ["prompt", "data"])
@@ -192,7 +192,7 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
     told = one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", xdist))
     assert f"tiny cannot be compared with base: {says} (--llm-replay=base scores its answers anew" in told
     done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", xdist)
-    done.stdout.fnmatch_lines([f"NOT COMPARABLE, and compared all the same: {says}"])
+    done.stdout.fnmatch_lines([f"NOT COMPARABLE, compared anyway: {says}"])
     done = pytester.runpytest_subprocess("--llm-replay=base", "--llm-run-name=anew", xdist)
     done.stdout.fnmatch_lines([f"llmeval: tiny: not scored as in base: {says}"])
     assert pytester.runpytest_subprocess(*ECHO, "--llm-baseline=anew", xdist).ret == 0
@@ -247,7 +247,7 @@ def test_errors_on_either_side_are_left_out_and_make_the_gate_incomplete(
     assert done.ret == 1
     done.stdout.fnmatch_lines(
         [
-            "questions left out: 2 ended in an error in the earlier run",
+            "questions excluded: 2 ended in an error in the earlier run",
             "gate max-drop 0.9: INCOMPLETE*: 2 questions ended in an error in the baseline",
         ]
     )

@@ -111,9 +111,9 @@ def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
     done.stdout.fnmatch_lines(
         [
             "*tiny*one*generate, 1 shot, val, circular*",
-            "circular: right in all 25.0%, in the first 25.0%, mean of all orders 25.0%",
+            "circular: correct in all orders 25.0%, in the first order 25.0%, mean over orders 25.0%",
             "accuracy by rotation: 1. 25.0%, 2. 25.0%, 3. 25.0%, 4. 25.0%",
-            "answers given by place: 1. 25.0%, 2. 25.0%, 3. 25.0%, 4. 25.0%",
+            "answers by position: 1. 25.0%, 2. 25.0%, 3. 25.0%, 4. 25.0%",
         ]
     )
     sure, biased = results(knowing)["results"]
@@ -152,7 +152,7 @@ def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
     page = (knowing.path / "reports/latest/report.html").read_text("utf-8")
     assert "in each rotation of its choices" in page and "<dt>by rotation</dt>" in page
     summary = (knowing.path / "reports/latest/summary.md").read_text("utf-8")
-    assert "circular: right in all orders of the choices 25.0%" in summary
+    assert "circular: correct in all orders of the choices 25.0%" in summary
     assert "accuracy by rotation: 1. 25.0%, 2. 50.0%, 3. 25.0%, 4. 25.0%" in summary
 
 

@@ -80,7 +80,10 @@ def test_a_run(pytester: pytest.Pytester, judge: Server, xdist: str) -> None:
     done = run(pytester, xdist)
     assert done.ret == 0, done.stdout.str()
     said = " ".join(done.stdout.str().split())
-    assert "judge m: 3 judgements, 21 prompt tokens, 9 written, median" in said and "cost 0.039" in said
+    assert (
+        "judge m: 3 judgements, 21 prompt tokens, 9 completion tokens, median" in said
+        and "cost 0.039" in said
+    )
     (result,) = results(pytester)["results"]
     assert (result["counts"]["correct"], result["counts"]["wrong"]) == (2, 1)
     assert result["mean_score"] is None
@@ -174,7 +177,7 @@ def test_a_scale_and_a_pattern(pytester: pytest.Pytester, judge: Server) -> None
     judge.script(Reply(completion("Rating: [[7]]")), Reply(completion("Rating: [[3]]")))
     done = run(pytester)
     assert done.ret == 0, done.stdout.str()
-    done.stdout.fnmatch_lines(["mean score: 0.444 (judge; correct from 0.6 on)"])
+    done.stdout.fnmatch_lines(["mean score: 0.444 (judge; threshold 0.6)"])
     (result,) = results(pytester)["results"]
     assert (result["counts"]["correct"], result["counts"]["wrong"]) == (1, 1)
     assert sorted(row["score"] for row in questions(pytester)) == pytest.approx([2 / 9, 6 / 9])
@@ -310,12 +313,12 @@ def test_agreement_with_labels(pytester: pytest.Pytester, judge: Server, xdist: 
     assert result["agreement"]["judged_incorrect_labelled_correct"] == 0
     assert result["agreement"]["kappa"] == 0
     assert {"label": "I", "verdict": "C", "number": 1} in result["agreement"]["confusion"]
-    done.stdout.fnmatch_lines(["agreement with the labels: Cohen's kappa 0.000*", "*wrongly let pass: 1,*"])
+    done.stdout.fnmatch_lines(["agreement with the labels: Cohen's kappa 0.000*", "*wrongly accepted: 1,*"])
     assert any(
         row["error"] and "label 'perhaps' is none of C, I" in row["error"] for row in questions(pytester)
     )
     page = (pytester.path / "reports/latest/report.html").read_text("utf-8")
-    assert "wrongly let pass: 1" in page
+    assert "wrongly accepted: 1" in page
     # the answer is to be judged by its reference, and never by its label
     text = next(text for text in told(judge) if "Japan" in text)
     assert "Tokyo" in text and "Kyoto" in text

@@ -56,9 +56,9 @@ def test_a_run(moody: pytest.Pytester, xdist: str) -> None:
     # each item counts once in pytest's line, as the majority says
     done.stdout.fnmatch_lines(
         [
-            "3 answers a question: pass@1 25.0%, pass@2 41.7%, pass@3 50.0%,",
+            "3 answers per question: pass@1 25.0%, pass@2 41.7%, pass@3 50.0%,",
             "  majority vote 25.0%",
-            "4 flip between right and wrong: tiny/birds/0, tiny/birds/1, tiny/logic/0,*",
+            "4 flip between correct and wrong: tiny/birds/0, tiny/birds/1, tiny/logic/0,*",
             "*2 correct, 6 wrong*",
         ]
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.gate import GateVerdict, Verdict
-from pytest_llmeval.report.badge import badge, words
+from pytest_llmeval.report.badge import badge_svg, badge_texts
 from tests.support.made_results import make_info, result_of
 
 
@@ -18,17 +18,17 @@ def verdict(word: GateVerdict) -> Verdict:
 
 
 def test_one_result_needs_no_names() -> None:
-    assert words(True, [result_of({"maths": "ccw"})]) == ("b", "66.7%")
-    assert words(False, [result_of({"maths": "ccw"})]) == ("b", "66.7% (incomplete)")
-    assert words(True, []) == ("llmeval", "no result")
+    assert badge_texts(True, [result_of({"maths": "ccw"})]) == ("b", "66.7%")
+    assert badge_texts(False, [result_of({"maths": "ccw"})]) == ("b", "66.7% (incomplete)")
+    assert badge_texts(True, []) == ("llmeval", "no results")
 
 
 def test_several_results_are_named_as_far_as_they_differ() -> None:
     ours, theirs = result_of({"maths": "cw"}, model="ours"), result_of({"maths": "c"}, model="theirs")
-    assert words(True, [ours, theirs]) == ("b", "ours 50.0% · theirs 100.0%")
+    assert badge_texts(True, [ours, theirs]) == ("b", "ours 50.0% · theirs 100.0%")
     other = result_of({"maths": "w"}, make_info("other"))
-    assert words(True, [result_of({"maths": "cw"}), other]) == ("llmeval", "b 50.0% · other 0.0%")
-    assert words(True, [ours] * 5)[1].endswith("…")
+    assert badge_texts(True, [result_of({"maths": "cw"}), other]) == ("llmeval", "b 50.0% · other 0.0%")
+    assert badge_texts(True, [ours] * 5)[1].endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_several_results_are_named_as_far_as_they_differ() -> None:
 def test_its_colour_is_the_word_of_the_gates(
     complete: bool, verdicts: list[GateVerdict], colour: str
 ) -> None:
-    drawn = badge(complete, [result_of({"maths": "cw"})], [verdict(word) for word in verdicts])
+    drawn = badge_svg(complete, [result_of({"maths": "cw"})], [verdict(word) for word in verdicts])
     assert colour in drawn
     assert sum(one in drawn for one in ("#2f5fc4", "#2c8a57", "#c8372d", "#7a6a2e")) == 1
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_a_hostile_name_is_text(name: str) -> None:
-    drawn = badge(True, [result_of({"maths": "c"}, model=name), result_of({"maths": "c"}, model="b")])
+    drawn = badge_svg(True, [result_of({"maths": "c"}, model=name), result_of({"maths": "c"}, model="b")])
     tags = {one.tag.rpartition("}")[2] for one in ElementTree.fromstring(drawn).iter()}
     assert tags == {"svg", "title", "rect", "text"}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report import charts
-from pytest_llmeval.report.charts import Mark, Row
+from pytest_llmeval.report.charts import ForestRow, Mark
 from pytest_llmeval.report.figures import axis_seconds
 
 SHARES = st.floats(0, 1)
@@ -31,7 +31,7 @@ def words(drawn: str) -> list[str]:
 @given(st.lists(st.tuples(SHARES, SHARES, SHARES).map(sorted), min_size=1, max_size=6))
 def test_marks_lie_in_their_intervals_and_in_the_picture(shares: list[list[float]]) -> None:
     marks = [Mark(value, low, high, at) for at, (low, value, high) in enumerate(shares)]
-    drawn = charts.track(marks, 220)
+    drawn = charts.interval_track(marks, 220)
     spans = [one for one in tags(drawn, "line") if one.attrib["class"].startswith("m")]
     assert len(spans) == len(marks)
     for span, mark in zip(spans, marks, strict=True):
@@ -41,10 +41,10 @@ def test_marks_lie_in_their_intervals_and_in_the_picture(shares: list[list[float
 
 
 def test_the_first_model_is_a_disc_where_its_rate_is() -> None:
-    (disc,) = tags(charts.track([Mark(0.5, 0.4, 0.6)], 220), "circle")
+    (disc,) = tags(charts.interval_track([Mark(0.5, 0.4, 0.6)], 220), "circle")
     assert float(disc.attrib["cx"]) == 110
     assert Mark.of(None, None) is None
-    assert "nothing was scored" in charts.track([])
+    assert "no scored questions" in charts.interval_track([])
 
 
 def test_models_differ_in_shape_and_not_in_colour_alone() -> None:
@@ -53,26 +53,27 @@ def test_models_differ_in_shape_and_not_in_colour_alone() -> None:
 
 
 def test_a_forest_has_a_line_a_row() -> None:
-    rows = [Row("stem", (Mark(0.5, 0.3, 0.7),), 1200, True), Row("law", (), 3)]
-    said = words(charts.forest("ceval", rows, ["m"], note="5 shots"))
+    rows = [ForestRow("stem", (Mark(0.5, 0.3, 0.7),), 1200, True), ForestRow("law", (), 3)]
+    said = words(charts.forest_plot("ceval", rows, ["m"], note="5 shots"))
     assert {"ceval", "5 shots", "stem", "50.0% n 1,200", "law", "n 3"} <= {
         " ".join(one.split()) for one in said
     }
     assert "m" not in said
-    both = words(charts.forest("ceval", rows, ["m", "other"]))
+    both = words(charts.forest_plot("ceval", rows, ["m", "other"]))
     assert {"m", "other"} <= set(both)
 
 
 def test_a_long_name_does_not_run_into_the_chart() -> None:
-    rows = [Row("very long " * 30, (), 1)]
+    rows = [ForestRow("very long " * 30, (), 1)]
     assert any(
-        one.startswith("very long") and one.endswith("…") for one in words(charts.forest("t", rows, ["m"]))
+        one.startswith("very long") and one.endswith("…")
+        for one in words(charts.forest_plot("t", rows, ["m"]))
     )
 
 
 @given(st.builds(Counts, *[st.integers(0, 10**6)] * 5))
 def test_a_stack_holds_all_questions_and_hides_none(counts: Counts) -> None:
-    boxes = tags(charts.stack(counts, 320), "rect")
+    boxes = tags(charts.outcome_bar(counts, 320), "rect")
     assert len(boxes) == sum(number > 0 for number in list(counts.as_dict().values())[1:])
     widths = [float(box.attrib["width"]) for box in boxes]
     assert all(width >= 3 for width in widths)
@@ -100,7 +101,7 @@ def test_a_histogram_s_tallest_box_is_where_most_are() -> None:
 
 
 def test_answers_beside_the_right_ones() -> None:
-    drawn = charts.letters({"A": 1500, "B": 2}, {"A": 700, "B": 800, "C": 1})
+    drawn = charts.answer_bars({"A": 1500, "B": 2}, {"A": 700, "B": 800, "C": 1})
     assert words(drawn) == ["A", "1,500", "700", "B", "2", "800", "C", "0", "1"]
     widths = [float(box.attrib["width"]) for box in tags(drawn, "rect")]
     assert widths[0] == max(widths)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.report.comparison import lines, rows
+from pytest_llmeval.report.comparison import comparison_lines, comparison_rows
 from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.results.comparison_json import comparison_json
 from tests.support.made_comparisons import compared
@@ -19,7 +19,7 @@ AFTER = {"maths": "wccccccccc", "law": "wwww", "physics": "e"}
 
 
 def test_lines_by_hand() -> None:
-    assert lines(compared(BEFORE, AFTER)) == [
+    assert comparison_lines(compared(BEFORE, AFTER)) == [
         "b: m, against then",
         "                      n  before  after  change    95% interval  fixed  broken      p",
         "stem                 10   60.0%  90.0%   +30.0  -15.3 to +64.0      4       1  0.375",
@@ -39,8 +39,8 @@ def test_lines_by_hand() -> None:
         "  test_b[maths-7]",
         "  test_b[maths-8]",
         "  test_b[maths-9]",
-        "questions left out: 1 ended in an error in the later run",
-        "14 questions show a true change of 55.1 points with a chance of 80%",
+        "questions excluded: 1 ended in an error in the later run",
+        "14 questions detect a true change of 55.1 points with 80% probability",
     ]
 
 
@@ -48,20 +48,20 @@ def test_what_is_sure_is_coloured() -> None:
     def paint(text: str, **markup: bool) -> str:
         return f"<{' '.join(markup)}>{text}"
 
-    shown = lines(compared(BEFORE, AFTER), paint=paint)
+    shown = comparison_lines(compared(BEFORE, AFTER), paint=paint)
     assert [line.startswith("<bold red>other ") for line in shown].count(True) == 1
     assert any(line.startswith("<>  law") for line in shown)
     # of subjects only what is below 5% also when corrected for their number
-    shown = lines(
+    shown = comparison_lines(
         compared({"law": "c" * 6 + "w", "maths": "c" * 9}, {"law": "w" * 7, "maths": "w" * 9}), paint=paint
     )
     assert any(line.startswith("<red>  law") for line in shown)
-    shown = lines(compared({"law": "w" * 30}, {"law": "c" * 30}), paint=paint)
+    shown = comparison_lines(compared({"law": "w" * 30}, {"law": "c" * 30}), paint=paint)
     assert any(line.startswith("<green>  law") for line in shown)
 
 
 def test_few_questions_are_named_and_the_rest_counted() -> None:
-    shown = lines(compared({"maths": "c" * 30}, {"maths": "w" * 30}), most=2)
+    shown = comparison_lines(compared({"maths": "c" * 30}, {"maths": "w" * 30}), most=2)
     at = shown.index("broken: 30 questions")
     assert shown[at + 1 : at + 4] == ["  test_b[maths-0]", "  test_b[maths-1]", "  and 28 more"]
 
@@ -74,7 +74,9 @@ def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
     width: int, left_out: set[str]
 ) -> None:
     name = "environmental_impact_assessment_engineer"
-    shown = lines(compared({name: "cw" * 10, "maths": "c"}, {name: "wc" * 10, "maths": "c"}), width=width)
+    shown = comparison_lines(
+        compared({name: "cw" * 10, "maths": "c"}, {name: "wc" * 10, "maths": "c"}), width=width
+    )
     table = shown[1 : shown.index("broken: 10 questions")]
     assert max(map(len, table)) <= width
     assert {
@@ -85,9 +87,9 @@ def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
 
 
 def test_without_a_pair_there_is_no_table() -> None:
-    assert lines(compared({"maths": "c"}, {"law": "c"})) == [
+    assert comparison_lines(compared({"maths": "c"}, {"law": "c"})) == [
         "b: m, against then",
-        "questions left out: 1 only the earlier run asked, 1 only the later run asked",
+        "questions excluded: 1 only the earlier run asked, 1 only the later run asked",
         "no question was scored in both runs",
     ]
 
@@ -107,11 +109,13 @@ letters = st.text("cwuea-", max_size=12)
 @given(letters, letters, letters, letters)
 def test_any_comparison_can_be_shown_and_written(one: str, two: str, three: str, four: str) -> None:
     found = compared({"maths": one, "law": two}, {"maths": three, "law": four})
-    for line in lines(found, unicode=False):
+    for line in comparison_lines(found, unicode=False):
         assert line.isascii() and line.isprintable()
     content = json.loads(json.dumps(comparison_json(found), allow_nan=False))
     assert content["subjects"].keys() == found.subjects.keys()
-    assert len(list(rows(found))) == len(found.subjects) + len(found.groups) + 2 * (found.whole is not None)
+    assert len(list(comparison_rows(found))) == len(found.subjects) + len(found.groups) + 2 * (
+        found.whole is not None
+    )
     for part in (*content["subjects"].values(), *content["groups"].values()):
         assert part["change"] == pytest.approx(part["after"] - part["before"])
         assert part["interval"][0] <= part["change"] <= part["interval"][1]

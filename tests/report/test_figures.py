@@ -43,6 +43,6 @@ def test_rates_and_shares() -> None:
     assert figures.interval((0.601, 0.646)) == "60.1–64.6"
     assert figures.count(1234567) == "1,234,567"
     assert figures.rate(18.34) == "18.3 questions/s"
-    assert figures.rate(0.25) == "4.0 s a question"
+    assert figures.rate(0.25) == "4.0 s per question"
     assert [figures.axis_seconds(n) for n in (0.2, 5)] == ["200 ms", "5 s"]
     assert [figures.axis_count(n) for n in (500, 2000)] == ["500", "2k"]

@@ -464,7 +464,7 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
     flipping = next(id for id, of in sorted_out.items() if [o.answer for o in of[TWO[0]]] == list("BAAA"))
     page.open(path, fragment="#q=" + flipping.replace("/", "%2F"))
     page.until(lambda: page.text("#detail h3") == flipping)
-    assert "right 3 of 4 times: it flips" in page.text("#detail")
+    assert "correct 3 of 4 times (flips)" in page.text("#detail")
     assert "3/4" in page.text(".item[aria-selected=true] .badges")
     assert page.complaints() == []
 

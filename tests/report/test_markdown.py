@@ -65,8 +65,8 @@ def test_a_summary_by_hand() -> None:
 - mean over questions: 60.0% (95% interval 23.1–88.2)
 - mean over subjects: 75.0% (95% interval 20.0–97.3)
 - model: –
-- latency: median 0.250 s, 95% below 0.250 s, mean 0.250 s, 1.0 questions/s
-- tokens: 60 in prompts, 12 in answers; 0 answers from the store
+- latency: median 0.250 s, 95th percentile 0.250 s, mean 0.250 s, 1.0 questions/s
+- tokens: 60 in prompts, 12 in completions; 0 answers from the store
 
 The accuracy of a group, and of all, is the mean over its questions.
 
@@ -103,7 +103,7 @@ def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
     ]
     info = make_info(metric="rouge_l", threshold=0.5)
     text = summary_markdown("nightly", True, results_of(entries, info), [], [])
-    assert "- mean score: 0.583 (rouge_l; correct from 0.5 on)" in text
+    assert "- mean score: 0.583 (rouge_l; threshold 0.5)" in text
     (table,) = tables(text)
     place = table[0].index("mean score")
     assert {line[0]: line[place] for line in table[2:]} == {
@@ -125,7 +125,7 @@ def test_an_incomplete_run_says_so_on_top() -> None:
 
 
 def test_of_an_empty_run_there_is_not_much_to_say() -> None:
-    assert summary_markdown("r", True, [], [], []) == "# r\n\nNo question was asked.\n"
+    assert summary_markdown("r", True, [], [], []) == "# r\n\nNo questions were asked.\n"
 
 
 def test_without_gold_answers_there_is_no_accuracy() -> None:

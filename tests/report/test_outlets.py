@@ -53,7 +53,7 @@ def test_a_step_s_summary_is_appended_to_and_kept_within_what_github_takes(
     append_summary(summary, step)
     text = step.read_text("utf-8")
     assert text.startswith("before\na line\n")
-    assert text.endswith("a line\n\n\n(cut: the whole is in summary.md)\n")
+    assert text.endswith("a line\n\n\n(truncated; see summary.md)\n")
     assert len(text) <= 100
     append_summary(summary, step)
     assert len(step.read_text("utf-8")) <= 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pytest_llmeval.report.task_scores import rows, table
+from pytest_llmeval.report.task_scores import task_rows, task_table
 from pytest_llmeval.results.task_scores import Number, Scored, TaskScores, scores_json
 
 FOUND = TaskScores(
@@ -28,14 +28,14 @@ FOUND = TaskScores(
 
 
 def test_columns_stand_under_one_another() -> None:
-    title, head, *lines = table(FOUND, unicode=True)
+    title, head, *lines = task_table(FOUND, unicode=True)
     assert title == "as lm-eval 0.4.13 reports it:"
     assert [line.split()[-2:] for line in lines[:1]] == [["0.5000", "0.1250"]]
     assert lines[1].split() == ["-", "任务", "none", "3", "word_perplexity", "lower", "inf"]
     assert "ValueError: empty" in lines[2]
     assert lines[3].split() == ["g", "none", "acc", "higher", "0.2500"]
     assert head.index("metric") == lines[3].index("acc")
-    assert [row.is_group for row in rows(FOUND)] == [False, False, False, True]
+    assert [row.is_group for row in task_rows(FOUND)] == [False, False, False, True]
 
 
 def test_json_holds_what_the_library_s_own_results_hold() -> None:

@@ -1,17 +1,15 @@
-"""The tables and lines of the terminal: aligned, within its width, and harmless."""
+"""Tables of the terminal: aligned, within its width, without control characters."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.gate import Verdict
 from pytest_llmeval.report import terminal
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.summary import BenchmarkInfo, Result
@@ -40,13 +38,13 @@ NUMBERS = {
 
 
 def columns(text: str) -> int:
-    """The width of printable text with no marks: one column, Chinese two."""
+    """The width of printable text without combining marks: Chinese characters take two columns."""
     assert text.isprintable()
     return sum(1 + (unicodedata.east_asian_width(char) in ("W", "F")) for char in text)
 
 
 def tagged(text: str, **markup: bool) -> str:
-    """A paint that shows itself."""
+    """A ``paint`` that writes its markup as tags."""
     return f"<{'+'.join(name for name, on in markup.items() if on)}>{text}</>" if markup else text
 
 
@@ -55,7 +53,7 @@ def untagged(line: str) -> str:
 
 
 def row(lines: list[str], label: str) -> list[str]:
-    """The cells behind the first row with this label."""
+    """The cells of the first row with this label."""
     for line in lines:
         if line.strip().startswith(label):
             return line.strip().removeprefix(label).split()
@@ -63,7 +61,7 @@ def row(lines: list[str], label: str) -> list[str]:
 
 
 def assert_aligned(lines: list[str], width: int) -> None:
-    """Tables keep within the width, and all of their lines are as wide as each other."""
+    """All lines of a table have the same width, at most ``width``."""
     assert max(map(columns, lines)) <= width
     body = [line for line in lines if not line.startswith("groups, mean over subjects: ")]
     start = next(at for at, line in enumerate(body) if line.startswith("subject"))
@@ -79,11 +77,11 @@ def assert_aligned(lines: list[str], width: int) -> None:
 def test_a_table_fits_and_is_aligned(width: int, unicode: bool) -> None:
     model = "internlm2_5-1_8b-chat-with-a-long-name-and-a-quantisation-4bit"
     result = result_of(NUMBERS, CEVAL, model=model, latency_s=12.345)
-    lines = terminal.table(result, CEVAL, width, unicode)
+    lines = terminal.result_table(result, CEVAL, width, unicode)
     assert_aligned(lines, width)
     if not unicode:
         assert "".join(lines).isascii()
-    # whole, however many lines it takes
+    # long names are complete, on however many lines
     start = next(at for at, line in enumerate(lines) if line.startswith("subject"))
     assert model in "".join(line.strip() for line in lines[:start])
     label = re.escape("ideological_and_moral_cultivation") + ("思想道德修养与法律基础" if unicode else "")
@@ -93,7 +91,7 @@ def test_a_table_fits_and_is_aligned(width: int, unicode: bool) -> None:
 
 def test_a_table_by_hand() -> None:
     numbers = {"maths": "ccwwu", "physics": "cwcw", "law": "ce", "loner": "w"}
-    lines = terminal.table(result_of(numbers, latency_s=0.25), make_info(), 80)
+    lines = terminal.result_table(result_of(numbers, latency_s=0.25), make_info(), 80)
     assert lines == [
         "b · m · generate, 5 shots, val",
         "                                        95%               median",
@@ -116,7 +114,7 @@ GRADED = make_info(metric="rouge_l", threshold=0.5)
 
 
 def graded(numbers: dict[str, dict[str, float]], info: BenchmarkInfo = GRADED, model: str = "m") -> Result:
-    """Subject -> a letter a question -> its score."""
+    """A result from scores by subject and question; a question's key starts with its outcome's letter."""
     entries = [
         replace(entry, score=score)
         for subject, of in numbers.items()
@@ -130,9 +128,9 @@ def graded(numbers: dict[str, dict[str, float]], info: BenchmarkInfo = GRADED, m
     return result
 
 
-def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
+def test_mean_scores_of_a_graded_metric() -> None:
     result = graded({"maths": {"c": 0.75, "w": 0.25}, "law": {"c": 1.0, "u": 0.0, "c2": 0.8}})
-    assert terminal.table(result, GRADED, 80) == [
+    assert terminal.result_table(result, GRADED, 80) == [
         "b · m · generate, 5 shots, val",
         "                                     95%   mean               median",
         "subject              n   acc.   interval  score  unp.  err.  latency",
@@ -143,39 +141,39 @@ def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
         "hard                 2  50.0%   9.5–90.5  0.500     0     0   250 ms",
         "mean over questions  5  60.0%  23.1–88.2  0.560     1     0   250 ms",
         "mean over subjects      58.3%  17.3–90.4                            ",
-        "mean score: 0.560 (rouge_l; correct from 0.5 on)",
+        "mean score: 0.560 (rouge_l; threshold 0.5)",
         "groups, mean over subjects: stem 50.0%, other 66.7%, hard 50.0%",
         "speed: 1.0 questions/s",
     ]
-    assert_aligned(terminal.table(result, GRADED, 67)[:-3], 67)
+    assert_aligned(terminal.result_table(result, GRADED, 67)[:-3], 67)
     other = graded({"maths": {"c": 0.5, "w": 0.125}}, model="other")
-    lines = terminal.comparison([result, other], GRADED, 80)
+    lines = terminal.models_table([result, other], GRADED, 80)
     assert row(lines, "mean score") == ["0.560", "0.312"]
-    assert "score" not in "".join(terminal.comparison([result_of({"maths": "c"})] * 2, make_info(), 80))
+    assert "score" not in "".join(terminal.models_table([result_of({"maths": "c"})] * 2, make_info(), 80))
 
 
-def test_a_wide_terminal_gets_words_and_bars() -> None:
+def test_a_wide_terminal_has_full_headers_and_bars() -> None:
     result = result_of({"maths": "cccw", "law": "w"}, latency_s=3.0)
-    narrow, wide = (terminal.table(result, make_info(), width) for width in (99, 100))
+    narrow, wide = (terminal.result_table(result, make_info(), width) for width in (99, 100))
     assert not any("█" in line for line in narrow)
     assert "acc." in narrow[2] and "accuracy" in wide[2] and "unparsed" in wide[2] and "errors" in wide[2]
     bars = {line.split()[0]: line.count("█") for line in wide if "%" in line}
     full = max(
         len(line) - len(line.rstrip("█"))
-        for line in terminal.table(result_of({"maths": "c"}), make_info(), 100)
+        for line in terminal.result_table(result_of({"maths": "c"}), make_info(), 100)
     )
     assert full >= 10
     assert bars["maths"] == pytest.approx(full * 0.75, abs=1)
     assert bars["law"] == 0
 
 
-def test_a_bar_is_for_accuracy_alone() -> None:
-    lines = terminal.table(result_of({"maths": "aaa"}), make_info(), 200)
+def test_no_bars_without_an_accuracy() -> None:
+    lines = terminal.result_table(result_of({"maths": "aaa"}), make_info(), 200)
     assert not any("█" in line for line in lines)
 
 
-def test_answered_has_its_column_where_there_are_any() -> None:
-    with_answered = terminal.table(result_of({"maths": "aau"}), make_info(), 80)
+def test_the_answered_column_appears_only_if_needed() -> None:
+    with_answered = terminal.result_table(result_of({"maths": "aau"}), make_info(), 80)
     assert with_answered[2].split() == [
         "subject",
         "n",
@@ -187,27 +185,33 @@ def test_answered_has_its_column_where_there_are_any() -> None:
         "latency",
     ]
     assert row(with_answered, "mean over questions")[:3] == ["3", "2", "0.0%"]
-    without = terminal.table(result_of({"maths": "cc"}), make_info(), 80)
+    without = terminal.result_table(result_of({"maths": "cc"}), make_info(), 80)
     assert without[2].split() == ["subject", "n", "acc.", "interval", "unp.", "err.", "latency"]
 
 
-def test_what_there_is_not_is_a_dash_and_not_0() -> None:
+def test_missing_values_are_dashes() -> None:
     result = result_of({"maths": "aa", "law": "ee"})
-    lines = terminal.table(result, make_info(), 80)
+    lines = terminal.result_table(result, make_info(), 80)
     assert row(lines, "mean over questions") == ["4", "2", "–", "–", "0", "2", "–"]
     assert row(lines, "mean over subjects") == ["–"]
     assert lines[-2] == "groups, mean over subjects: stem –, other –, hard –"
-    assert row(terminal.table(result, make_info(), 80, False), "mean over questions")[2:4] == ["-", "-"]
+    assert row(terminal.result_table(result, make_info(), 80, False), "mean over questions")[2:4] == [
+        "-",
+        "-",
+    ]
 
 
-def test_the_speed_tells_what_was_shared() -> None:
+def test_the_speed_line_has_the_share_of_shared_tokens() -> None:
     def speed(seconds: float, **more: object) -> str:
         result = replace(result_of({"maths": "cw"}, **more), questions_per_s=2 / seconds)
-        return terminal.table(result, make_info(), 120)[-1]
+        return terminal.result_table(result, make_info(), 120)[-1]
 
     tokens = {"prompt_tokens": 1000, "completion_tokens": 3, "shared_tokens": 800}
-    assert speed(0.5, **tokens) == "speed: 4.0 questions/s, 2,000 prompt tokens (80% shared), 6 written"
-    assert speed(8) == "speed: 4.0 s a question"
+    assert (
+        speed(0.5, **tokens)
+        == "speed: 4.0 questions/s, 2,000 prompt tokens (80% shared), 6 completion tokens"
+    )
+    assert speed(8) == "speed: 4.0 s per question"
 
 
 @pytest.mark.parametrize(
@@ -223,54 +227,55 @@ def test_the_speed_tells_what_was_shared() -> None:
         (4000.0, "4000 s"),
     ],
 )
-def test_latencies_have_three_digits_or_so(seconds: float, shown: str) -> None:
-    lines = terminal.table(result_of({"maths": "c"}, latency_s=seconds), make_info(), 80)
+def test_latencies_have_about_three_digits(seconds: float, shown: str) -> None:
+    lines = terminal.result_table(result_of({"maths": "c"}, latency_s=seconds), make_info(), 80)
     assert next(line for line in lines if "maths" in line).endswith(f"  {shown}")
 
 
-def test_one_shot_is_no_shots() -> None:
+def test_shots_in_the_title() -> None:
     for shots, said in ((0, "0 shots"), (1, "1 shot"), (5, "5 shots")):
         info = make_info(shots=shots, mode="logprob", split="test")
         assert (
-            terminal.table(result_of({"maths": "c"}, info), info, 80)[0] == f"b · m · logprob, {said}, test"
+            terminal.result_table(result_of({"maths": "c"}, info), info, 80)[0]
+            == f"b · m · logprob, {said}, test"
         )
 
 
-def test_subjects_without_groups_need_no_line_of_groups() -> None:
+def test_no_line_of_groups_without_groups() -> None:
     info = make_info(groups={})
-    lines = terminal.table(result_of({"maths": "c", "law": "w"}, info), info, 80)
+    lines = terminal.result_table(result_of({"maths": "c", "law": "w"}, info), info, 80)
     assert not any("groups" in line for line in lines)
     assert any(line.startswith("maths 数学") for line in lines)
 
 
-def test_many_groups_take_more_than_one_line() -> None:
+def test_many_groups_take_several_lines() -> None:
     groups = {f"group-{number}": ("maths",) for number in range(9)}
     info = make_info(groups=groups | {"x" * 150: ("maths",)})
-    lines = terminal.table(result_of({"maths": "c"}, info), info, 60)
+    lines = terminal.result_table(result_of({"maths": "c"}, info), info, 60)
     start = next(at for at, line in enumerate(lines) if line.startswith("groups, mean over subjects:"))
     assert max(map(columns, lines)) <= 60
     text = " ".join(line.strip() for line in lines[start:])
     assert re.findall(r"(group-\d) 100\.0%", text) == list(groups)
 
 
-def test_colours_do_not_move_anything() -> None:
+def test_colours_do_not_change_the_layout() -> None:
     result = result_of(NUMBERS, CEVAL, latency_s=1.0)
     for width in WIDTHS:
-        plain = terminal.table(result, CEVAL, width)
-        assert [untagged(line) for line in terminal.table(result, CEVAL, width, True, tagged)] == plain
-        plain = terminal.comparison([result, result], CEVAL, width)
+        plain = terminal.result_table(result, CEVAL, width)
+        assert [untagged(line) for line in terminal.result_table(result, CEVAL, width, True, tagged)] == plain
+        plain = terminal.models_table([result, result], CEVAL, width)
         assert [
-            untagged(line) for line in terminal.comparison([result] * 2, CEVAL, width, True, tagged)
+            untagged(line) for line in terminal.models_table([result] * 2, CEVAL, width, True, tagged)
         ] == plain
 
 
-def test_colours_warn_of_unparsed_and_errors() -> None:
-    lines = terminal.table(result_of({"maths": "cu", "law": "ce"}), make_info(), 80, True, tagged)
+def test_unparsed_and_errors_are_coloured() -> None:
+    lines = terminal.result_table(result_of({"maths": "cu", "law": "ce"}), make_info(), 80, True, tagged)
     maths, law = (next(line for line in lines if key in line) for key in ("maths", "law"))
     assert re.search(r"<yellow> *1</>", maths) and "red" not in maths
     assert re.search(r"<red> *1</>", law) and "yellow" not in law
     assert lines[0].startswith("<bold>")
-    clean = terminal.table(result_of({"maths": "cw"}), make_info(), 80, True, tagged)
+    clean = terminal.result_table(result_of({"maths": "cw"}), make_info(), 80, True, tagged)
     assert not any("red" in line or "yellow" in line for line in clean)
 
 
@@ -285,7 +290,7 @@ def hostile_info() -> BenchmarkInfo:
 
 @pytest.mark.parametrize("unicode", [True, False])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_hostile_names_neither_steer_the_terminal_nor_bend_the_table(width: int, unicode: bool) -> None:
+def test_hostile_names_neither_control_the_terminal_nor_break_the_table(width: int, unicode: bool) -> None:
     info = hostile_info()
     results = results_of(
         counted_all({HOSTILE: "cwu", "maths": "c"}, model=HOSTILE, of=HOSTILE)
@@ -293,8 +298,8 @@ def test_hostile_names_neither_steer_the_terminal_nor_bend_the_table(width: int,
         info,
     )
     for lines in (
-        *(terminal.table(result, info, width, unicode) for result in results),
-        terminal.comparison(results, info, width, unicode),
+        *(terminal.result_table(result, info, width, unicode) for result in results),
+        terminal.models_table(results, info, width, unicode),
     ):
         assert all(line.isprintable() for line in lines)
         assert max(map(columns, lines)) <= width
@@ -305,15 +310,15 @@ def test_hostile_names_neither_steer_the_terminal_nor_bend_the_table(width: int,
 
 @settings(max_examples=60)
 @given(runs(), st.integers(60, 140), st.booleans())
-def test_any_run_makes_aligned_tables(entries: list[Record], width: int, unicode: bool) -> None:
+def test_tables_of_any_run_are_aligned(entries: list[Record], width: int, unicode: bool) -> None:
     infos = {name: make_info(name) for name in "bc"}
     results = results_of(entries, *infos.values())
     for result in results:
-        assert_aligned(terminal.table(result, infos[result.benchmark], width, unicode), width)
+        assert_aligned(terminal.result_table(result, infos[result.benchmark], width, unicode), width)
     for name, info in infos.items():
         of_one = [result for result in results if result.benchmark == name]
         if of_one:
-            assert_aligned(terminal.comparison(of_one, info, width, unicode), width)
+            assert_aligned(terminal.models_table(of_one, info, width, unicode), width)
 
 
 # --- models side by side ---------------------------------------------------------------------
@@ -330,7 +335,7 @@ def test_models_side_by_side_by_hand() -> None:
         ("one", {"maths": "cw", "law": "cu"}),
         ("another-model", {"maths": "ccc", "loner": "ew"}),
     )
-    assert terminal.comparison(results, make_info(), 80) == [
+    assert terminal.models_table(results, make_info(), 80) == [
         "b · 2 models · generate, 5 shots, val",
         "subject                n     one  another-model",
         "stem                 2/3   50.0%         100.0%",
@@ -348,10 +353,10 @@ def test_models_side_by_side_by_hand() -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_models_that_do_not_fit_go_into_a_further_table(width: int) -> None:
+def test_models_that_do_not_fit_go_into_another_table(width: int) -> None:
     names = [f"model-{number}" for number in range(12)]
     results = compared(*((name, {"maths": "c" * number + "w"}) for number, name in enumerate(names)))
-    lines = terminal.comparison(results, make_info(), width)
+    lines = terminal.models_table(results, make_info(), width)
     assert max(map(columns, lines)) <= width
     headers = [line.split()[2:] for line in lines if line.startswith("subject")]
     assert [name for header in headers for name in header] == names
@@ -362,119 +367,17 @@ def test_models_that_do_not_fit_go_into_a_further_table(width: int) -> None:
     assert accuracies == [f"{number / (number + 1):.1%}" for number in range(12)]
 
 
-def test_different_numbers_of_questions_are_shown() -> None:
+def test_different_numbers_of_questions_are_a_range() -> None:
     runs_ = [(f"m{number}", {"maths": "c" * number}) for number in (1, 2, 5)]
-    lines = terminal.comparison(compared(*runs_), make_info(), 100)
+    lines = terminal.models_table(compared(*runs_), make_info(), 100)
     assert row(lines, "maths 数学")[0] == "1-5"
-    lines = terminal.comparison(compared(*runs_[:2]), make_info(), 100)
+    lines = terminal.models_table(compared(*runs_[:2]), make_info(), 100)
     assert row(lines, "maths 数学")[0] == "1/2"
 
 
-def test_answered_has_its_row_where_there_are_any() -> None:
-    lines = terminal.comparison(compared(("m", {"maths": "aa"}), ("n", {"maths": "au"})), make_info(), 80)
+def test_the_answered_row_appears_only_if_needed() -> None:
+    lines = terminal.models_table(compared(("m", {"maths": "aa"}), ("n", {"maths": "au"})), make_info(), 80)
     assert row(lines, "answered") == ["2", "1"]
     assert row(lines, "unparsed") == ["0", "1"]
-    lines = terminal.comparison(compared(("m", {"maths": "c"}), ("n", {"maths": "c"})), make_info(), 80)
+    lines = terminal.models_table(compared(("m", {"maths": "c"}), ("n", {"maths": "c"})), make_info(), 80)
     assert not any("answered" in line for line in lines)
-
-
-# --- single lines ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("numbers", "line"),
-    [
-        (("ceval", 412, 1346, 128, 410, 22.5), "ceval 412/1346  acc 31.2%  18.3 q/s  ETA 51 s"),
-        (("ceval", 1346, 1346, 1346, 1346, 100.0), "ceval 1346/1346  acc 100.0%  13.5 q/s"),
-        (("ceval", 10, 1000, 0, 0, 5.0), "ceval 10/1000  2.0 q/s  ETA 8:15 min"),
-        (("ceval", 8, 1346, 1, 2, 80.0), "ceval 8/1346  acc 50.0%  10.0 s/q  ETA 3:43 h"),
-        (("ceval", 7, 1346, 1, 2, 80.0), "ceval 7/1346  acc 50.0%"),
-        (("ceval", 2, 100, 1, 2, 20.0, 38), "ceval 2/100  acc 50.0%  2.0 q/s  ETA 30 s"),
-        (("ceval", 2, 10, 1, 2, 20.0, 8), "ceval 2/10  acc 50.0%  2.0 s/q"),
-        (("ceval", 0, 10, 0, 0, 0.0), "ceval 0/10"),
-        (("ceval", 1, 10, 0, 1, 0.0), "ceval 1/10  acc 0.0%"),
-        (("a\x1b[2J\nb", 0, 1, 0, 0, 0.0), "a [2J b 0/1"),
-    ],
-)
-def test_the_running_line(numbers: tuple[Any, ...], line: str) -> None:
-    assert terminal.status_line(*numbers) == line
-
-
-def test_the_running_line_tells_the_interval_the_store_and_errors() -> None:
-    line = terminal.status_line("ceval", 412, 0, 128, 410, 22.5, interval=(0.269, 0.359), stored=12, errors=3)
-    assert line == "ceval 412/?  acc 31.2% (26.9-35.9)  18.3 q/s  12 from the store  3 errors"
-    assert terminal.status_line("b", 1, 9, 0, 0, 0.0, errors=1) == "b 1/9  1 error"
-
-
-def test_errors_are_grouped_by_cause() -> None:
-    errors = [
-        (f"b/maths/{number}", f"timeout after {number} s at 0x{number + 170:08x}") for number in range(5)
-    ]
-    errors += [("b/law/0", "connection refused"), ("b/law/1", "connection refused"), ("b/law/2", "")]
-    assert terminal.error_groups(errors) == [
-        "5 × timeout after 0 s at 0x000000aa (b/maths/0, b/maths/1, b/maths/2, ...)",
-        "2 × connection refused (b/law/0, b/law/1)",
-        "1 × no message (b/law/2)",
-    ]
-    assert terminal.error_groups([]) == []
-    assert terminal.error_groups(errors[5:6], False) == ["1 x connection refused (b/law/0)"]
-
-
-def test_a_great_many_causes_are_counted() -> None:
-    letters = "abcdefghijklmnopqrstuvwxy"
-    errors = [(f"b/maths/{at}", letter) for at, letter in enumerate(letters)]
-    lines = terminal.error_groups([*errors, errors[-1]])
-    assert len(lines) == 21
-    assert lines[0].startswith("2 × y ")
-    assert lines[-1] == "and 5 more errors of 5 other causes"
-    assert len(terminal.error_groups(errors[:20])) == 20
-
-
-def test_an_error_of_a_hostile_server_is_one_harmless_line() -> None:
-    (line,) = terminal.error_groups([(HOSTILE, f"<html>\n{HOSTILE}" * 50)])
-    assert line.isprintable()
-    assert len(line) < 1500
-    (painted,) = terminal.error_groups([("b/law/0", "refused")], True, tagged)
-    assert painted == "<red>1 × refused</> (b/law/0)"
-
-
-def verdict(word: str, expr: str = "ceval:stem=0.4", model: str | None = "m", **more: object) -> Verdict:
-    return Verdict(expr, word, 0.5, 0.4, "as it is", model=model, **more)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("word", "shown", "colour"),
-    [
-        ("pass", "PASS", "green"),
-        ("fail", "FAIL", "red"),
-        ("incomplete", "INCOMPLETE", "red"),
-        ("inconclusive", "INCONCLUSIVE", "yellow"),
-        ("not_run", "NOT RUN", "yellow"),
-    ],
-)
-def test_one_line_a_gate_red_where_it_fails(word: str, shown: str, colour: str) -> None:
-    assert terminal.gate_lines([verdict(word)]) == [f"gate ceval:stem=0.4: {shown} [m]: as it is"]
-    (painted,) = terminal.gate_lines([verdict(word)], True, tagged)
-    assert painted == f"<{colour}>gate ceval:stem=0.4: {shown} [m]: as it is</>"
-
-
-def test_a_gate_of_all_says_which_benchmark_it_judged() -> None:
-    lines = terminal.gate_lines(
-        [
-            verdict("pass", "0.55", benchmark="ceval"),
-            verdict("fail", "0.55", benchmark="cmmlu", model="n"),
-            verdict("incomplete", "0.55", model=None),
-        ]
-    )
-    assert lines == [
-        "gate 0.55: PASS [ceval, m]: as it is",
-        "gate 0.55: FAIL [cmmlu, n]: as it is",
-        "gate 0.55: INCOMPLETE: as it is",
-    ]
-
-
-@pytest.mark.parametrize("unicode", [True, False])
-def test_gate_lines_are_harmless(unicode: bool) -> None:
-    (line,) = terminal.gate_lines([verdict("fail", f"{HOSTILE}=0.5", HOSTILE)], unicode)
-    assert line.isprintable()
-    assert line.isascii() is not unicode

@@ -8,17 +8,17 @@ import pytest
 
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.report import views
-from pytest_llmeval.report.embed import Answer, Seen, Time, Unit
-from pytest_llmeval.report.views import Pair, benches, cards, lines, pairs
+from pytest_llmeval.report.questions import Answer, AnswerStats, ModelAnswers, Question
+from pytest_llmeval.report.views import ModelPair, benchmark_sections, model_pairs, part_rows, result_cards
 from tests.support.made_results import make_info, result_of
 
 LETTERS = {outcome.value[0]: outcome for outcome in Outcome}
 
 
-def unit(answers: Mapping[str, str], target: str | None = "A") -> Unit:
+def unit(answers: Mapping[str, str], target: str | None = "A") -> Question:
     """A question: model -> the letter of what it became."""
-    found = {model: Answer({0: Time(0, LETTERS[letter])}) for model, letter in answers.items()}
-    return Unit("b/maths/0", "b", "maths", target, found)
+    found = {model: ModelAnswers({0: Answer(0, LETTERS[letter])}) for model, letter in answers.items()}
+    return Question("b/maths/0", "b", "maths", target, found)
 
 
 def test_pairs_are_of_what_both_were_scored_on() -> None:
@@ -32,34 +32,36 @@ def test_pairs_are_of_what_both_were_scored_on() -> None:
         unit({"x": "a", "y": "a"}, None),
         unit({"x": "u", "y": "u"}, None),
     ]
-    assert pairs(units, ["x", "y"]) == [Pair("x", "y", both=4, only_first=3, only_second=1, neither=2)]
-    assert len(pairs([], ["x", "y", "z"])) == 3
-    assert pairs(units, ["x"]) == []
+    assert model_pairs(units, ["x", "y"]) == [
+        ModelPair("x", "y", both=4, only_first=3, only_second=1, neither=2)
+    ]
+    assert len(model_pairs([], ["x", "y", "z"])) == 3
+    assert model_pairs(units, ["x"]) == []
 
 
 def test_few_questions_make_no_extreme() -> None:
     numbers = {"maths": "w", "physics": "c" * 25 + "w" * 75, "law": "c" * 90 + "w" * 10, "loner": "c"}
-    (card,) = cards([result_of(numbers)], {})
+    (card,) = result_cards([result_of(numbers)], {})
     assert [line.key for line in card.weakest] == ["physics", "maths"]
     assert [line.key for line in card.strongest] == ["law", "loner"]
 
 
 def test_no_subject_is_both_weak_and_strong() -> None:
-    (card,) = cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), "cw"))], {})
+    (card,) = result_cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), "cw"))], {})
     assert [line.key for line in card.weakest] == ["maths", "physics"]
     assert [line.key for line in card.strongest] == ["law", "loner"]
 
 
 @pytest.mark.parametrize("numbers", [{"maths": "cw"}, {"maths": "a", "law": "a"}])
 def test_where_nothing_can_be_ranked_there_is_no_ranking(numbers: dict[str, str]) -> None:
-    (card,) = cards([result_of(numbers)], {})
+    (card,) = result_cards([result_of(numbers)], {})
     assert (card.weakest, card.strongest) == ((), ())
 
 
 def test_lines_are_in_the_benchmark_s_order_and_name_their_group() -> None:
     ours = result_of({"law": "cw", "maths": "ccuee"}, model="ours")
     theirs = result_of({"maths": "w", "loner": "c"}, model="theirs")
-    groups, subjects = lines([ours, theirs], {"ours": 0, "theirs": 1})
+    groups, subjects = part_rows([ours, theirs], {"ours": 0, "theirs": 1})
     assert [(line.key, line.group) for line in subjects] == [
         ("maths", "stem"),
         ("law", "other"),
@@ -76,21 +78,21 @@ def test_lines_are_in_the_benchmark_s_order_and_name_their_group() -> None:
 
 def test_a_name_that_says_what_the_key_says_is_left_out() -> None:
     info = make_info(subjects={"college_law": ("College Law", "大学法律"), "law": ("law", "law")}, groups={})
-    _, subjects = lines([result_of({"college_law": "c", "law": "c"}, info)], {"m": 0})
+    _, subjects = part_rows([result_of({"college_law": "c", "law": "c"}, info)], {"m": 0})
     assert [line.names for line in subjects] == [("大学法律",), ()]
 
 
 def test_a_benchmark_s_figures_are_those_that_there_is_something_to_draw_for() -> None:
     result = result_of({"maths": "cw"})
-    bare = benches([result], [], {})
-    assert bare[0].figures == () and bare[0].scored
-    seen = Seen(latencies=[0.5], prompt_tokens=[10.0], completion_tokens=[0.0])
-    seen.gold.update("AB")
-    seen.given.update("AA")
-    (bench,) = benches([result], [], {("b", "m"): seen})
+    bare = benchmark_sections([result], [], {})
+    assert bare[0].figures == ()
+    stats = AnswerStats(latencies=[0.5], prompt_tokens=[10.0], completion_tokens=[0.0])
+    stats.gold.update("AB")
+    stats.extracted.update("AA")
+    (bench,) = benchmark_sections([result], [], {("b", "m"): stats})
     assert [figure.title for figure in bench.figures] == ["Latency", "Prompt tokens", "Answers"]
-    seen.gold.update(map(str, range(30)))  # numbers, as in gsm8k
-    assert [figure.title for figure in benches([result], [], {("b", "m"): seen})[0].figures] == [
+    stats.gold.update(map(str, range(30)))  # numbers, as in gsm8k
+    assert [figure.title for figure in benchmark_sections([result], [], {("b", "m"): stats})[0].figures] == [
         "Latency",
         "Prompt tokens",
     ]

@@ -126,7 +126,7 @@ def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:
     assert result["mean_score"] == pytest.approx((1 + 1 / 3) / 2)
     assert (result["threshold"], result["counts"]["correct"], result["counts"]["wrong"]) == (0.6, 1, 1)
     assert [one["score"] for one in questions(pytester)] == pytest.approx([1, 1 / 3])
-    done.stdout.fnmatch_lines(["mean score: 0.667 (rouge_l; correct from 0.6 on)"])
+    done.stdout.fnmatch_lines(["mean score: 0.667 (rouge_l; threshold 0.6)"])
 
 
 BACKEND = """

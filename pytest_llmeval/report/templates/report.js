@@ -1,6 +1,6 @@
 "use strict";
-/* The page's own script: theme, sortable tables, and the browser of questions. What comes from models and
-   data files reaches the page through textContent alone. */
+/* Theme, sortable tables, and the question browser. Text from models and data files is untrusted: it is only ever
+   inserted as text (textContent, append). */
 (() => {
   const byId = (id) => document.getElementById(id);
 
@@ -11,48 +11,48 @@
     return node;
   }
 
-  /* Text as it is, but for what would be invisible or turn the text around it: that is shown by its number. */
-  const ODD = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-  const MOST_ODD = 400;
+  /* Append text; characters that are invisible or change the direction of text appear as their code points. */
+  const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const MAX_HIDDEN = 400;
   function put(node, text) {
     const whole = String(text);
     let from = 0, number = 0;
-    for (const hit of whole.matchAll(ODD)) {
-      if (++number > MOST_ODD) break;
-      const code = whole.charCodeAt(hit.index).toString(16).toUpperCase().padStart(4, "0");
-      node.append(whole.slice(from, hit.index), make("span", "odd", `U+${code}`));
-      from = hit.index + 1;
+    for (const match of whole.matchAll(HIDDEN)) {
+      if (++number > MAX_HIDDEN) break;
+      const code = whole.charCodeAt(match.index).toString(16).toUpperCase().padStart(4, "0");
+      node.append(whole.slice(from, match.index), make("span", "odd", `U+${code}`));
+      from = match.index + 1;
     }
     const rest = whole.slice(from);
-    node.append(number > MOST_ODD ? plain(rest) : rest);
+    node.append(number > MAX_HIDDEN ? plain(rest) : rest);
   }
 
-  const plain = (text) => text.replace(ODD, "\ufffd");
+  const plain = (text) => text.replace(HIDDEN, "\ufffd");
 
-  // ---- theme: as the system has it, dark, light
+  // ---- theme: the system's, dark, light
 
   const THEMES = ["", "dark", "light"];
   const button = byId("theme");
   let theme = "";
-  try { theme = localStorage.getItem("llmeval-theme") || ""; } catch { /* a page from disk may have none */ }
+  try { theme = localStorage.getItem("llmeval-theme") || ""; } catch { /* pages from disk may have no storage */ }
   function showTheme() {
     if (!THEMES.includes(theme)) theme = "";
     document.documentElement.dataset.theme = theme;
-    button.setAttribute("aria-label", `Colours: ${theme || "as the system has them"}`);
+    button.setAttribute("aria-label", `Theme: ${theme || "system"}`);
     button.title = button.getAttribute("aria-label");
   }
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    try { localStorage.setItem("llmeval-theme", theme); } catch { /* then for this visit only */ }
+    try { localStorage.setItem("llmeval-theme", theme); } catch { /* the theme is for this visit only */ }
     showTheme();
   });
   showTheme();
 
-  // ---- tables that sort by a click: down, up, as they were
+  // ---- sortable tables: descending, ascending, original order
 
   function sortable(table) {
     const body = table.tBodies[0];
-    const before = [...body.rows];
+    const original = [...body.rows];
     for (const head of table.querySelectorAll("th[data-sort]")) {
       const press = make("button");
       press.type = "button";
@@ -64,7 +64,7 @@
         const next = cycle[(cycle.indexOf(head.getAttribute("aria-sort") || "") + 1) % 3];
         for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
         if (next) head.setAttribute("aria-sort", next);
-        body.append(...(next ? sorted(before, head.cellIndex, number, next === "ascending" ? 1 : -1) : before));
+        body.append(...(next ? sorted(original, head.cellIndex, number, next === "ascending" ? 1 : -1) : original));
       });
     }
   }
@@ -75,7 +75,7 @@
       return number ? cell.dataset.value && Number(cell.dataset.value) : cell.textContent.trim();
     };
     return rows.map((row) => [value(row), row]).sort(([a], [b]) => {
-      if (a === "" || b === "") return (a === "") - (b === ""); // what has no number comes last, always
+      if (a === "" || b === "") return (a === "") - (b === ""); // rows without a number always come last
       return direction * (number ? a - b : a.localeCompare(b));
     }).map(([, row]) => row);
   }
@@ -88,7 +88,7 @@
     try {
       await navigator.clipboard.writeText(text);
       done = true;
-    } catch { // no permission, or a browser that has no clipboard for pages from disk
+    } catch { // no permission, or no clipboard for pages from disk
       const area = make("textarea");
       area.value = text;
       document.body.append(area);
@@ -96,15 +96,15 @@
       done = document.execCommand("copy");
       area.remove();
     }
-    const said = press.textContent;
-    press.textContent = done ? "Copied" : "Select it and copy";
-    setTimeout(() => { press.textContent = said; }, 1500);
+    const label = press.textContent;
+    press.textContent = done ? "Copied" : "Copying failed";
+    setTimeout(() => { press.textContent = label; }, 1500);
   }
   for (const press of document.querySelectorAll("button.copy")) {
     press.addEventListener("click", () => copy(press.dataset.copy, press));
   }
 
-  // ---- the questions: an index of all, texts in packed chunks that are opened when they are wanted
+  // ---- the questions: an index of all, and texts in chunks that are decompressed on demand
 
   const data = JSON.parse(byId("index").textContent);
   const total = data.key.length;
@@ -118,14 +118,14 @@
   const nameOf = (i) => `${subjectOf(i)[0]}-${data.key[i]}`;
   const idOf = (i) => `${benchmarkOf(i).name}/${subjectOf(i)[0]}/${data.key[i]}`;
   const outcomeOf = (i, model) => data.answers[model].outcome[i];
-  // where questions were asked several times: a letter a time; what was said above is then of the majority
-  const repeated = data.answers.some((one) => one.times);
-  const timesOf = (i, model) => data.answers[model].times?.[i] || outcomeOf(i, model);
-  const right = (times) => [...times].filter((letter) => letter === "c").length;
-  const scored = (times) => [...times].filter((letter) => "cwu".includes(letter)).length;
+  // with repeats: a letter for each answer; the functions above then return the majority's
+  const repeated = data.answers.some((column) => column.repeats);
+  const repeatsOf = (i, model) => data.answers[model].repeats?.[i] || outcomeOf(i, model);
+  const correct = (letters) => [...letters].filter((letter) => letter === "c").length;
+  const scored = (letters) => [...letters].filter((letter) => "cwu".includes(letter)).length;
   const flips = (i, model) => {
-    const times = timesOf(i, model);
-    return data.target[i] !== null && right(times) > 0 && right(times) < scored(times);
+    const letters = repeatsOf(i, model);
+    return data.target[i] !== null && correct(letters) > 0 && correct(letters) < scored(letters);
   };
 
   function chunkOf(i) {
@@ -137,9 +137,9 @@
     return low;
   }
 
-  const loaded = new Map(); // the number of a chunk -> a promise of its content
-  const ready = new Map(); // the number of a chunk -> its content
-  const KEPT = 400;
+  const loaded = new Map(); // chunk number -> promise of its content
+  const ready = new Map(); // chunk number -> content
+  const MAX_READY = 400;
   const parsed = new Promise((resolve) => {
     if (document.readyState !== "loading") resolve();
     else document.addEventListener("DOMContentLoaded", () => resolve(), { once: true });
@@ -154,12 +154,12 @@
     if (!byId(`chunk-${chunk}`)) await parsed;
     const holder = byId(`chunk-${chunk}`);
     if (!holder) return null; // on another page
-    if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack the texts");
+    if (typeof DecompressionStream === "undefined") throw new Error("this browser cannot decompress the texts");
     const bytes = Uint8Array.from(atob(holder.textContent), (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     const content = JSON.parse(await new Response(stream).text());
     ready.set(chunk, content);
-    if (ready.size > KEPT) { // memory is for what is looked at; a chunk is unpacked again in no time
+    if (ready.size > MAX_READY) { // limits memory; unpacking a chunk again is fast
       const oldest = ready.keys().next().value;
       ready.delete(oldest);
       loaded.delete(oldest);
@@ -184,48 +184,48 @@
     select.parentElement.hidden = pairs.length < 3 && select !== fields.order;
   }
 
-  options(fields.benchmark, [["", "all"], ...data.benchmarks.map((one, at) => [String(at), one.name])]);
+  options(fields.benchmark, [["", "all"], ...data.benchmarks.map((benchmark, at) => [String(at), benchmark.name])]);
   options(fields.model, [["", "any"], ...data.models.map((name, at) => [String(at), name])]);
   const differences = [];
   for (let a = 0; a < data.models.length; a++) {
     for (let b = a + 1; b < data.models.length; b++) differences.push([`d${a},${b}`, `${data.models[a]} ≠ ${data.models[b]}`]);
   }
-  const held = new Set(data.answers.map((one) => one.outcome).join(""));
-  const everHeld = new Set(data.answers.flatMap((one) => one.times || []).join(""));
+  const present = new Set(data.answers.map((column) => column.outcome).join(""));
+  const inRepeats = new Set(data.answers.flatMap((column) => column.repeats || []).join(""));
   options(fields.outcome, [
     ["", "all"],
-    ...Object.entries(OUTCOMES).filter(([letter]) => held.has(letter))
+    ...Object.entries(OUTCOMES).filter(([letter]) => present.has(letter))
       .map(([letter, [word]]) => [letter, repeated ? `${word} by majority` : word]),
     ...(repeated ? [["f", "flips"]] : []),
-    ...["u", "e"].filter((letter) => everHeld.has(letter)).map((letter) => [`s${letter}`, `${OUTCOMES[letter][0]} at least once`]),
+    ...["u", "e"].filter((letter) => inRepeats.has(letter)).map((letter) => [`s${letter}`, `${OUTCOMES[letter][0]} at least once`]),
     ...(several ? [["d", "models differ"], ...(differences.length > 1 ? differences : [])] : []),
   ]);
-  const graded = data.answers.some((one) => one.score);
+  const graded = data.answers.some((column) => column.score);
   options(fields.order, [
-    ["", "as asked"], ["slow", "slowest first"], ["fast", "fastest first"],
+    ["", "original"], ["slow", "slowest first"], ["fast", "fastest first"],
     ...(graded ? [["low", "lowest score first"], ["high", "highest score first"]] : []),
   ]);
 
   function offerSubjects() {
     const chosen = fields.subject.value;
-    const wanted = fields.benchmark.value;
-    const found = [["", "all"]];
+    const benchmarkChosen = fields.benchmark.value;
+    const offered = [["", "all"]];
     data.benchmarks.forEach((benchmark, b) => {
-      if (wanted !== "" && Number(wanted) !== b) return;
+      if (benchmarkChosen !== "" && Number(benchmarkChosen) !== b) return;
       benchmark.subjects.forEach(([key, , chinese], s) => {
         const words = chinese && chinese !== key ? `${key} ${chinese}` : key;
-        found.push([`${b}/${s}`, data.benchmarks.length > 1 && wanted === "" ? `${benchmark.name}: ${words}` : words]);
+        offered.push([`${b}/${s}`, data.benchmarks.length > 1 && benchmarkChosen === "" ? `${benchmark.name}: ${words}` : words]);
       });
     });
-    options(fields.subject, found);
-    fields.subject.value = found.some(([value]) => value === chosen) ? chosen : "";
+    options(fields.subject, offered);
+    fields.subject.value = offered.some(([value]) => value === chosen) ? chosen : "";
   }
   offerSubjects();
 
-  const isRight = (i, model) => outcomeOf(i, model) === "c";
+  const isCorrect = (i, model) => outcomeOf(i, model) === "c";
   function differs(i, models) {
-    const scored = models.filter((model) => "cwu".includes(outcomeOf(i, model)));
-    return scored.length > 1 && scored.some((model) => isRight(i, model) !== isRight(i, scored[0]));
+    const scoredModels = models.filter((model) => "cwu".includes(outcomeOf(i, model)));
+    return scoredModels.length > 1 && scoredModels.some((model) => isCorrect(i, model) !== isCorrect(i, scoredModels[0]));
   }
 
   function passes() {
@@ -241,21 +241,21 @@
       if (models.length === 1 && outcomeOf(i, models[0]) === "-") return false;
       if (outcome.startsWith("d")) return differs(i, pair);
       if (outcome === "f") return models.some((model) => flips(i, model));
-      if (outcome.startsWith("s")) return models.some((model) => timesOf(i, model).includes(outcome[1]));
+      if (outcome.startsWith("s")) return models.some((model) => repeatsOf(i, model).includes(outcome[1]));
       return outcome === "" || models.some((model) => outcomeOf(i, model) === outcome);
     };
   }
 
   const latency = (i, models) => Math.max(...models.map((model) => data.answers[model].ms[i] ?? -1));
 
-  /* The mean of a graded metric's scores; null where there is none. */
+  /* A graded metric's score, averaged over models; null without one. */
   function score(i, models) {
-    const known = models.map((model) => data.answers[model].score?.[i] ?? null).filter((one) => one !== null);
-    return known.length ? known.reduce((all, one) => all + one) / known.length : null;
+    const known = models.map((model) => data.answers[model].score?.[i] ?? null).filter((value) => value !== null);
+    return known.length ? known.reduce((sum, value) => sum + value) / known.length : null;
   }
 
-  let found = []; // the numbers of the questions in the list
-  let turn = 0; // of filters: a search that was overtaken stops
+  let listed = []; // the numbers of the questions in the list
+  let turn = 0; // counts filter changes, so that an outdated search stops
 
   async function filter() {
     const mine = ++turn;
@@ -273,7 +273,7 @@
           content = await load(chunk);
           last = chunk;
           if (mine !== turn) return;
-          if (performance.now() - slice > 60) { // let the page breathe
+          if (performance.now() - slice > 60) { // keep the page responsive
             byId("shown").textContent = `searching… ${Math.round((100 * i) / total)}%`;
             await new Promise((resolve) => setTimeout(resolve));
             if (mine !== turn) return;
@@ -292,11 +292,11 @@
       list = list.map((i) => [i, value(i, models)]);
       list = list.sort(([, a], [, b]) => (a === null) - (b === null) || direction * (a - b)).map(([i]) => i);
     }
-    found = list;
+    listed = list;
     const more = elsewhere ? `; ${elsewhere.toLocaleString()} more are on other pages and were not searched` : "";
     byId("shown").textContent =
       (list.length === total ? total.toLocaleString() : `${list.length.toLocaleString()} of ${total.toLocaleString()}`) + more;
-    place = found.indexOf(current);
+    place = listed.indexOf(current);
     view.scrollTop = place < 0 ? 0 : Math.max(0, place * ROW - view.clientHeight / 2);
     draw(true);
   }
@@ -304,8 +304,8 @@
   function haystack(question, i) {
     if (question.haystack === undefined) {
       const parts = [idOf(i), nameOf(i), question.prompt];
-      for (const own of Object.values(question.models)) {
-        for (const time of own.times) parts.push(time.text, time.reasoning, time.error, time.judge && time.judge.text, ...(time.notes || []));
+      for (const ofModel of Object.values(question.models)) {
+        for (const answer of ofModel.answers) parts.push(answer.text, answer.reasoning, answer.error, answer.judge && answer.judge.text, ...(answer.notes || []));
       }
       question.haystack = parts.filter(Boolean).join("\n").toLowerCase();
     }
@@ -328,13 +328,13 @@
   for (const link of document.querySelectorAll(".to-questions")) {
     link.addEventListener("click", () => {
       byId("filters").reset();
-      const wanted = data.benchmarks.findIndex((one) => one.name === link.dataset.benchmark);
-      const subject = wanted < 0 ? -1 : data.benchmarks[wanted].subjects.findIndex(([key]) => key === link.dataset.subject);
+      const benchmark = data.benchmarks.findIndex(({ name }) => name === link.dataset.benchmark);
+      const subject = benchmark < 0 ? -1 : data.benchmarks[benchmark].subjects.findIndex(([key]) => key === link.dataset.subject);
       setTimeout(() => {
-        if (wanted >= 0) fields.benchmark.value = String(wanted);
+        if (benchmark >= 0) fields.benchmark.value = String(benchmark);
         offerSubjects();
-        if (subject >= 0) fields.subject.value = `${wanted}/${subject}`;
-        const outcome = link.dataset.outcome; // errors and unparsed are counted by answers
+        if (subject >= 0) fields.subject.value = `${benchmark}/${subject}`;
+        const outcome = link.dataset.outcome; // alerts count answers, not questions
         if (outcome) fields.outcome.value = repeated && "ue".includes(outcome) ? `s${outcome}` : outcome;
         if (link.dataset.model) fields.model.value = several ? link.dataset.model : "";
         if (link.dataset.differ) fields.outcome.value = differences.length > 1 ? `d${link.dataset.differ}` : "d";
@@ -344,29 +344,29 @@
     });
   }
 
-  // ---- the list: only what is in sight is in the page
+  // ---- the list: only visible rows are in the page
 
   const ROW = 46;
   const view = byId("list"), spacer = byId("spacer");
   let current = -1; // the question that is open
-  let place = -1; // where it is in the list
-  const rows = new Map(); // place in the list -> its element
+  let place = -1; // its place in the list
+  const rows = new Map(); // place in the list -> element
 
-  function draw(anew) {
-    if (anew) {
+  function draw(fromScratch) {
+    if (fromScratch) {
       rows.clear();
       spacer.replaceChildren();
-      spacer.style.height = `${found.length * ROW}px`;
-      if (!found.length) spacer.append(make("p", "quiet", "No question matches."));
+      spacer.style.height = `${listed.length * ROW}px`;
+      if (!listed.length) spacer.append(make("p", "quiet", "No matching questions."));
     }
     const first = Math.max(0, Math.floor(view.scrollTop / ROW) - 6);
-    const last = Math.min(found.length, Math.ceil((view.scrollTop + view.clientHeight) / ROW) + 6);
+    const last = Math.min(listed.length, Math.ceil((view.scrollTop + view.clientHeight) / ROW) + 6);
     for (const [at, row] of rows) {
       if (at < first || at >= last) { row.remove(); rows.delete(at); }
     }
     for (let at = first; at < last; at++) {
       if (!rows.has(at)) {
-        const row = rowOf(found[at], at);
+        const row = rowOf(listed[at], at);
         rows.set(at, row);
         spacer.append(row);
       }
@@ -375,14 +375,14 @@
     peeking = setTimeout(peek, 60);
   }
 
-  function badge(letter, model, times) {
+  function badge(letter, model, repeats) {
     const node = make("span", "badge");
     const [word, sign] = OUTCOMES[letter] || ["not asked", "·"];
     node.classList.add(OUTCOMES[letter] ? `o-${word}` : "none");
     node.textContent = sign;
-    if (times) node.append(make("small", "", `${right(times)}/${scored(times)}`));
-    const said = times ? `${word} by majority, right ${right(times)} of ${scored(times)} times` : word;
-    node.title = several ? `${plain(data.models[model])}: ${said}` : said;
+    if (repeats) node.append(make("small", "", `${correct(repeats)}/${scored(repeats)}`));
+    const label = repeats ? `${word} by majority, correct ${correct(repeats)} of ${scored(repeats)} times` : word;
+    node.title = several ? `${plain(data.models[model])}: ${label}` : label;
     node.setAttribute("role", "img");
     node.setAttribute("aria-label", node.title);
     return node;
@@ -394,23 +394,23 @@
     row.setAttribute("role", "option");
     row.setAttribute("aria-selected", String(i === current));
     row.setAttribute("aria-posinset", String(at + 1));
-    row.setAttribute("aria-setsize", String(found.length));
+    row.setAttribute("aria-setsize", String(listed.length));
     row.style.top = `${at * ROW}px`;
     const badges = make("div", "badges");
     data.models.forEach((_, model) => {
-      badges.append(badge(outcomeOf(i, model), model, flips(i, model) ? timesOf(i, model) : ""));
+      badges.append(badge(outcomeOf(i, model), model, flips(i, model) ? repeatsOf(i, model) : ""));
     });
     const what = make("div", "what");
     const id = make("div", "id");
     put(id, data.benchmarks.length > 1 ? `${benchmarkOf(i).name} ${nameOf(i)}` : nameOf(i));
     what.append(id, make("div", "peek", "\u00a0"));
     const side = make("div", "side");
-    const answers = data.answers.filter((one) => one.outcome[i] !== "-").map((one) => one.answer[i] ?? "–");
-    const given = make("div");
-    put(given, data.target[i] === null ? answers.join(" ") : `${answers.join(" ")} / ${data.target[i]}`);
-    given.title = "answer read / right answer";
-    const late = latency(i, data.models.map((_, model) => model));
-    side.append(given, make("div", "late", late < 0 ? "\u00a0" : seconds(late)));
+    const answers = data.answers.filter((column) => column.outcome[i] !== "-").map((column) => column.answer[i] ?? "–");
+    const extracted = make("div");
+    put(extracted, data.target[i] === null ? answers.join(" ") : `${answers.join(" ")} / ${data.target[i]}`);
+    extracted.title = "extracted answer / gold answer";
+    const slowest = latency(i, data.models.map((_, model) => model));
+    side.append(extracted, make("div", "late", slowest < 0 ? "\u00a0" : seconds(slowest)));
     row.append(badges, what, side);
     return row;
   }
@@ -418,12 +418,12 @@
   let peeking = 0;
   async function peek() {
     for (const [at, row] of [...rows]) {
-      const i = found[at], chunk = chunkOf(i), line = row.querySelector(".peek");
-      if (line.dataset.told) continue;
+      const i = listed[at], chunk = chunkOf(i), line = row.querySelector(".peek");
+      if (line.dataset.filled) continue;
       try {
         const content = ready.get(chunk) || await load(chunk);
         if (!row.isConnected) continue;
-        line.dataset.told = "1";
+        line.dataset.filled = "1";
         if (!content) continue;
         line.textContent = "";
         put(line, gist(textOf(content, chunk, i).prompt));
@@ -433,23 +433,23 @@
 
   function gist(prompt) {
     const turn = prompt.lastIndexOf("[user]\n");
-    let own = prompt.slice(turn < 0 ? 0 : turn + 7);
-    const first = own.slice(0, own.indexOf("\n") + 1); // an instruction that each turn begins with tells nothing
-    if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) own = own.slice(first.length);
-    return own.slice(0, 160).replace(/\s+/g, " ").trim() || "\u00a0";
+    let text = prompt.slice(turn < 0 ? 0 : turn + 7);
+    const first = text.slice(0, text.indexOf("\n") + 1); // skip an instruction that starts every turn
+    if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) text = text.slice(first.length);
+    return text.slice(0, 160).replace(/\s+/g, " ").trim() || "\u00a0";
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });
   new ResizeObserver(() => draw(false)).observe(view);
   view.addEventListener("click", (event) => {
     const row = event.target.closest(".item");
-    if (row) choose([...rows].find(([, one]) => one === row)[0], true);
+    if (row) choose([...rows].find(([, element]) => element === row)[0], true);
   });
 
   function choose(at, opened) {
-    if (!found.length) return;
-    place = Math.max(0, Math.min(found.length - 1, at));
-    current = found[place];
+    if (!listed.length) return;
+    place = Math.max(0, Math.min(listed.length - 1, at));
+    current = listed[place];
     const top = place * ROW;
     if (top < view.scrollTop) view.scrollTop = top;
     else if (top + ROW > view.scrollTop + view.clientHeight) view.scrollTop = top + ROW - view.clientHeight;
@@ -478,7 +478,7 @@
     } else if (event.key in STEPS && (event.target === view || (!typing && "jk".includes(event.key)))) {
       event.preventDefault();
       const step = STEPS[event.key];
-      choose(Math.abs(step) === Infinity ? (step < 0 ? 0 : found.length - 1) : place + (place < 0 ? 1 : step), false);
+      choose(Math.abs(step) === Infinity ? (step < 0 ? 0 : listed.length - 1) : place + (place < 0 ? 1 : step), false);
     }
   });
 
@@ -497,7 +497,7 @@
     try {
       content = content || await load(chunk);
     } catch (error) {
-      detail.replaceChildren(make("p", "quiet", `The texts cannot be shown: ${error.message}. They are in questions.jsonl.`));
+      detail.replaceChildren(make("p", "quiet", `The texts cannot be shown: ${error.message}. See questions.jsonl.`));
       return;
     }
     if (i !== current) return;
@@ -523,23 +523,23 @@
     put(names, subjectOf(i).slice(1).filter((name, at, all) => name && all.indexOf(name) === at).join(" · "));
     const columns = make("div", "columns");
     data.models.forEach((_, model) => {
-      if (question.models[model]) columns.append(ofModel(i, model, question.models[model]));
+      if (question.models[model]) columns.append(modelSection(i, model, question.models[model]));
     });
     return [top, names, columns, make("h4", "", "Prompt"), promptOf(question.prompt, prefix)];
   }
 
-  function promptOf(own, prefix) {
+  function promptOf(text, prefix) {
     const box = make("pre");
     if (prefix) {
       const shared = make("span", "shared");
-      shared.title = "the same for other questions of this subject";
+      shared.title = "shared with other questions of this subject";
       put(shared, prefix);
       box.append(shared);
     }
     const rest = make("span");
-    put(rest, own);
+    put(rest, text);
     box.append(rest);
-    // what is the question's own is at the end
+    // the question itself is at the end
     requestAnimationFrame(() => { box.scrollTop = box.scrollHeight; });
     return box;
   }
@@ -550,8 +550,8 @@
     line.append(make("span", `chip o-${word}`, `${sign} ${word}`));
     if (note) line.append(make("span", "quiet", note));
     const pair = make("span", "pair");
-    for (const [label, value] of [["answer ", answer], ["right ", target]]) {
-      if (label === "right " && value === null) continue;
+    for (const [label, value] of [["answer ", answer], ["gold ", target]]) {
+      if (label === "gold " && value === null) continue;
       const bold = make("b");
       put(bold, value === null ? "none" : value);
       pair.append(make("span", "quiet", (pair.childNodes.length ? " · " : "") + label), bold);
@@ -561,70 +561,70 @@
     return line;
   }
 
-  function ofModel(i, model, own) {
+  function modelSection(i, model, { answers, selector }) {
     const part = make("section");
     const name = make("h4");
     put(name, data.models[model]);
     if (several) part.append(name);
-    const told = { outcome: outcomeOf(i, model), answer: data.answers[model].answer[i], ms: data.answers[model].ms[i] };
-    const many = own.times.length > 1;
-    part.append(verdictOf(told.outcome, told.answer, data.target[i], many && "by majority", score(i, [model])));
-    if (many) part.append(timesList(i, model, own.times));
-    else part.append(...ofTime(i, { ...told, ...own.times[0] }));
-    part.append(make("h4", "", "Ask just this question again"), rerun(benchmarkOf(i).commands[model], own.select));
+    const elected = { outcome: outcomeOf(i, model), answer: data.answers[model].answer[i], ms: data.answers[model].ms[i] };
+    const many = answers.length > 1;
+    part.append(verdictOf(elected.outcome, elected.answer, data.target[i], many && "by majority", score(i, [model])));
+    if (many) part.append(repeatList(i, model, answers));
+    else part.append(...answerBlocks(i, { ...elected, ...answers[0] }));
+    part.append(make("h4", "", "Rerun this question"), rerun(benchmarkOf(i).commands[model], selector));
     return part;
   }
 
-  /* All answers to a question that was asked several times, each to be opened. */
-  function timesList(i, model, times) {
+  /* All answers to a repeated question, each of which can be opened. */
+  function repeatList(i, model, answers) {
     const box = make("div", "times");
-    const letters = timesOf(i, model), of = scored(letters);
-    const said = data.target[i] === null || !of ? `${times.length} answers` : `right ${right(letters)} of ${of} times`;
-    box.append(make("div", "quiet", said + (flips(i, model) ? ": it flips" : "")));
-    for (const [at, time] of times.entries()) {
+    const letters = repeatsOf(i, model), number = scored(letters);
+    const summary = data.target[i] === null || !number ? `${answers.length} answers` : `correct ${correct(letters)} of ${number} times`;
+    box.append(make("div", "quiet", summary + (flips(i, model) ? " (flips)" : "")));
+    for (const [at, answer] of answers.entries()) {
       const fold = make("details", "time"), head = make("summary");
-      head.append(make("span", "quiet", `${at + 1} `), verdictOf(time.outcome, time.answer, null, "", time.score));
-      fold.append(head, ...ofTime(i, time));
+      head.append(make("span", "quiet", `${at + 1} `), verdictOf(answer.outcome, answer.answer, null, "", answer.score));
+      fold.append(head, ...answerBlocks(i, answer));
       box.append(fold);
     }
     return box;
   }
 
-  /* What came back one time. */
-  function ofTime(i, own) {
-    const part = [facts(own)];
-    if (own.error) part.push(make("h4", "", "Error"), block(own.error, "failed"));
-    if (own.orders) part.push(make("h4", "", "Orders of the choices"), ordersOf(own.orders));
-    if (own.scores) part.push(make("h4", "", "Choice scores"), scoresOf(own.scores, data.target[i], own.answer));
-    if (own.text || !own.scores) part.push(make("h4", "", "Raw text"), own.text ? block(own.text) : make("div", "quiet", "empty"));
-    if (own.judge) {
-      part.push(make("h4", "", `Judge ${plain(own.judge.judge)}: ${plain(own.judge.verdict || "no verdict")}`));
-      if (own.judge.text) part.push(block(own.judge.text));
+  /* The texts and facts of one answer. */
+  function answerBlocks(i, answer) {
+    const part = [facts(answer)];
+    if (answer.error) part.push(make("h4", "", "Error"), block(answer.error, "failed"));
+    if (answer.orders) part.push(make("h4", "", "Choice orders"), ordersOf(answer.orders));
+    if (answer.scores) part.push(make("h4", "", "Choice scores"), scoresOf(answer.scores, data.target[i], answer.answer));
+    if (answer.text || !answer.scores) part.push(make("h4", "", "Raw text"), answer.text ? block(answer.text) : make("div", "quiet", "empty"));
+    if (answer.judge) {
+      part.push(make("h4", "", `Judge ${plain(answer.judge.judge)}: ${plain(answer.judge.verdict || "no verdict")}`));
+      if (answer.judge.text) part.push(block(answer.judge.text));
     }
-    for (const [at, text] of (own.others || []).entries()) part.push(make("h4", "", `Raw text ${at + 2}`), block(text));
-    if (own.metrics) part.push(make("h4", "", "Metrics of the task"), block(own.metrics));
-    if (own.reasoning) {
+    for (const [at, text] of (answer.more_texts || []).entries()) part.push(make("h4", "", `Raw text ${at + 2}`), block(text));
+    if (answer.metrics) part.push(make("h4", "", "Metrics of the task"), block(answer.metrics));
+    if (answer.reasoning) {
       const fold = make("details");
-      fold.append(make("summary", "quiet", "Reasoning"), block(own.reasoning));
+      fold.append(make("summary", "quiet", "Reasoning"), block(answer.reasoning));
       part.push(fold);
     }
-    if (own.prompt) part.push(make("h4", "", "Prompt as this model got it"), promptOf(own.prompt));
+    if (answer.prompt) part.push(make("h4", "", "Prompt sent to this model"), promptOf(answer.prompt));
     return part;
   }
 
-  function facts(own) {
-    const said = [
-      own.ms !== null && seconds(own.ms),
-      own.first_token_s && `first token after ${seconds(own.first_token_s * 1000)}`,
-      own.prompt_tokens !== undefined && `${own.prompt_tokens.toLocaleString()} prompt tokens${own.shared_tokens ? ` (${own.shared_tokens.toLocaleString()} shared)` : ""}`,
-      own.completion_tokens !== undefined && `${own.completion_tokens.toLocaleString()} written`,
-      own.finish && `finish: ${own.finish}`,
-      own.attempts && `${own.attempts} attempts`,
-      own.cached && "from the store",
-      ...(own.notes || []),
+  function facts(answer) {
+    const pieces = [
+      answer.ms !== null && seconds(answer.ms),
+      answer.first_token_s && `first token after ${seconds(answer.first_token_s * 1000)}`,
+      answer.prompt_tokens !== undefined && `${answer.prompt_tokens.toLocaleString()} prompt tokens${answer.shared_tokens ? ` (${answer.shared_tokens.toLocaleString()} shared)` : ""}`,
+      answer.completion_tokens !== undefined && `${answer.completion_tokens.toLocaleString()} completion tokens`,
+      answer.finish && `finish: ${answer.finish}`,
+      answer.attempts && `${answer.attempts} attempts`,
+      answer.cached && "from the store",
+      ...(answer.notes || []),
     ];
     const line = make("div", "quiet");
-    put(line, said.filter(Boolean).join(" · "));
+    put(line, pieces.filter(Boolean).join(" · "));
     return line;
   }
 
@@ -686,11 +686,11 @@
     return ms < 99995 ? `${(ms / 1000).toFixed(2)} s` : `${Math.round(ms / 1000).toLocaleString()} s`;
   }
 
-  // ---- the address remembers which question is open
+  // ---- the address has the open question
 
   const fragment = () => `q=${encodeURIComponent(idOf(current))}`;
   function remember() {
-    try { history.replaceState(null, "", `#${fragment()}`); } catch { /* not from this place */ }
+    try { history.replaceState(null, "", `#${fragment()}`); } catch { /* not allowed for this address */ }
   }
   function recall() {
     if (!location.hash.startsWith("#q=")) return -1;
