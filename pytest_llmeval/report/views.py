@@ -330,7 +330,8 @@ def group_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup 
 def _forest(rows: Sequence[ForestRow], results: Sequence[Result], series: Mapping[str, int]) -> Markup:
     info = results[0].info
     title = " · ".join([info.name, *([results[0].model] if len(results) == 1 else [])])
-    note = f"{info.conditions.mode}, {figures.shots(info.conditions.shots)}, {info.conditions.split}; accuracy with 95% intervals"
+    how = info.conditions
+    note = f"{how.mode}, {figures.shots(how.shots)}, {how.split}; accuracy with 95% intervals"
     return charts.forest_plot(title, rows, list(series), note=note)
 
 
