@@ -16,7 +16,7 @@ from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.openai.backend import OpenAIModel, answering
-from pytest_llmeval.models.openai.transport import need_sdk
+from pytest_llmeval.models.openai.transport import require_sdk
 from pytest_llmeval.models.serving import presets
 from pytest_llmeval.models.serving.process import Running, Server, free_port
 
@@ -47,7 +47,7 @@ class ServedModel:
 
     def check(self) -> None:
         """Preset, command and path; starts nothing. Raises ``ModelUnusable``."""
-        need_sdk()
+        require_sdk()
         words = presets.command(self.config, 0)
         presets.executable(self.config, words[0])
         if self.config.target:
@@ -121,7 +121,7 @@ class ServedModel:
         def lost() -> ModelUnusable | None:
             return running.why_ended(self.config.name) if ended() else None
 
-        self._api = OpenAIModel(_as_api(self.config, running.url), lost=lost)
+        self._api = OpenAIModel(_as_api(self.config, running.url), server_exit=lost)
         self._api.run(jobs)
 
 

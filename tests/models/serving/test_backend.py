@@ -19,7 +19,7 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.models.serving.backend import ServedModel
 from tests.support.fault_server import write_benchmark
 from tests.support.paths import INFERENCE_SERVER as INFERENCE
-from tests.support.processes import gone, pids, soon
+from tests.support.processes import gone, pids, wait_until
 from tests.support.tiny_models import save_tiny
 
 COUNT = 12
@@ -136,7 +136,7 @@ def test_no_server_outlives_pytest(folder: Path, how: signal.Signals, xdist: str
     else:
         going.send_signal(how)
     going.wait(60)
-    assert soon(lambda: all(map(gone, of_server)))
+    assert wait_until(lambda: all(map(gone, of_server)))
 
 
 def test_no_server_outlives_a_failing_test(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.models.serving import supervisor
-from tests.support.processes import SERVER, gone, pids, soon
+from tests.support.processes import SERVER, gone, pids, wait_until
 
 
 def supervised(words: list[str]) -> subprocess.Popen[str]:
@@ -65,7 +65,7 @@ def test_it_ends_when_its_parent_is_killed_while_another_holds_its_input(tmp_pat
     try:
         parent.kill()
         parent.wait()
-        assert soon(lambda: all(map(gone, of_server)))
+        assert wait_until(lambda: all(map(gone, of_server)))
         assert not gone(forked)
     finally:
         os.kill(forked, signal.SIGKILL)
