@@ -120,7 +120,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """What ``-n auto`` means with a local model."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
-    from pytest_llmeval.models.sharing import auto_workers
+    from pytest_llmeval.models.worker_resources import auto_workers
 
     try:
         settings, earlier = _settings(config, _file(config))
@@ -222,10 +222,10 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Earlier | No
         earlier = replay.read(settings.replay, settings.report_dir, start)
         return earlier.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), earlier
     if is_worker(config):
-        from pytest_llmeval.models.sharing import askers
+        from pytest_llmeval.models.worker_resources import max_workers
 
         number, workers = worker_share(config)
-        models = [replace(one, share=(number, askers(one, workers))) for one in settings.models]
+        models = [replace(one, share=(number, max_workers(one, workers))) for one in settings.models]
         settings = replace(settings, models=tuple(models))
         if settings.judge is not None:
             judge = replace(settings.judge, model=replace(settings.judge.model, share=(number, workers)))

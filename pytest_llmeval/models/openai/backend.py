@@ -30,7 +30,7 @@ from pytest_llmeval.models.openai.rate_limit import RateLimit, Sleep
 from pytest_llmeval.models.openai.text_payloads import TextPayloads
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 from pytest_llmeval.models.openai.transport import connect, require_sdk
-from pytest_llmeval.models.sharing import part
+from pytest_llmeval.models.worker_resources import share_of
 
 RETRIES = 5
 TIMEOUT_S = 120.0
@@ -180,7 +180,7 @@ def _concurrency(config: ModelConfig) -> ConcurrencyControl:
     number, processes = config.share
     if config.concurrency is None:
         return ConcurrencyControl(max(INITIAL / processes, 1.0), maximum=max(MAXIMUM // processes, 1))
-    fixed = max(part(config.concurrency, number, processes), 1)
+    fixed = max(share_of(config.concurrency, number, processes), 1)
     return ConcurrencyControl(fixed, minimum=fixed, maximum=fixed)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from pytest_llmeval.core.errors import LLMEvalError, UserError
 from pytest_llmeval.core.types import Completion, Outcome, Record
-from pytest_llmeval.models import sharing
+from pytest_llmeval.models import worker_resources
 from pytest_llmeval.plugin.collect import find_benchmark, model_of, planned, question_of
 from pytest_llmeval.plugin.recorder import named, scalars
 from pytest_llmeval.plugin.state import STATE, WORKER_NUMBER, State
@@ -156,7 +156,7 @@ class FromWorkers:
         """Give each worker its GPUs, and start the servers of served models: one for all workers."""
         models = self._state.settings.models
         try:
-            sharing.check_askers(models, len(specs), self._config.option.dist)
+            worker_resources.check_dist(models, len(specs), self._config.option.dist)
             self._give_devices([spec for spec in specs if spec.popen])
             for config in (*models, *self._judge()):
                 if config.backend == "serve" and config.name not in self._servers:
@@ -171,11 +171,15 @@ class FromWorkers:
         models = self._state.settings.models
         if self._state.earlier is not None:
             return
-        found = sharing.gpus(os.environ) if sharing.on_gpus(models) and len(specs) > 1 else ()
-        sharing.check_devices(models, found, len(specs))
+        found = (
+            worker_resources.visible_gpus(os.environ)
+            if worker_resources.use_gpus(models) and len(specs) > 1
+            else ()
+        )
+        worker_resources.check_devices(models, found, len(specs))
         if found:
-            for spec, own in zip(specs, sharing.divided(found, len(specs)), strict=True):
-                spec.env[sharing.VISIBLE] = ",".join(own)
+            for spec, own in zip(specs, worker_resources.split_gpus(found, len(specs)), strict=True):
+                spec.env[worker_resources.VISIBLE_DEVICES] = ",".join(own)
 
     def _judge(self) -> list[ModelConfig]:
         """The judge, where a benchmark that was asked for by name wants it."""
@@ -222,7 +226,7 @@ class FromWorkers:
 
     def _may_ask(self, node: Any, model: str) -> bool:
         config = self._state.models.configs[model]
-        return self._number(node) < sharing.askers(config, len(node.nodemanager.specs))
+        return self._number(node) < worker_resources.max_workers(config, len(node.nodemanager.specs))
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Remember the order of the items, for the merged file, and what is planned."""
