@@ -1,4 +1,4 @@
-"""From a model's parameters to its backend, without importing what the backend needs."""
+"""Creates the backend of a model; imports a backend's module only when it is needed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def make_model(
     config: ModelConfig, cache_dir: Path, log_dir: Callable[[], Path], running: Running | None = None
 ) -> Model:
-    """The backend for ``config``. Raises ``UserError`` for a backend that does not exist.
+    """The backend for ``config``. Raises ``UserError`` for an unknown backend.
 
-    A server that is started leaves its log in ``log_dir``; ``running`` is one that another process started.
+    ``log_dir`` returns the folder for the log of a server that is started; ``running`` is a server that
+    another process has started.
     """
     if config.ray is not None:
         from pytest_llmeval.models.ray.backend import RayModel

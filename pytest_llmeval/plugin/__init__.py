@@ -121,7 +121,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """What ``-n auto`` means with a local model."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
-    from pytest_llmeval.models.sharing import auto_workers
+    from pytest_llmeval.models.worker_resources import auto_workers
 
     try:
         settings, replay = _settings(config, _file(config))
@@ -235,11 +235,11 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
         replay = read_replay(settings.replay, settings.report_dir, start)
         return replay.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), replay
     if is_worker(config):
-        from pytest_llmeval.models.sharing import askers
+        from pytest_llmeval.models.worker_resources import max_workers
         from pytest_llmeval.plugin.xdist.messages import WorkerInput
 
         number, workers = WorkerInput.of(config).share
-        models = [replace(one, share=(number, askers(one, workers))) for one in settings.models]
+        models = [replace(one, share=(number, max_workers(one, workers))) for one in settings.models]
         settings = replace(settings, models=tuple(models))
         if settings.judge is not None:
             judge = replace(settings.judge, model=replace(settings.judge.model, share=(number, workers)))

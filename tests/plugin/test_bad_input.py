@@ -187,7 +187,7 @@ MODELS = [
     ),
     Bad(
         "no key",
-        ["wants a key", "status 401", "set the environment variable OPENAI_API_KEY"],
+        ["requires an API key", "status 401", "set the environment variable OPENAI_API_KEY"],
         model=openai(),
         server=Server,
     ),
@@ -223,7 +223,7 @@ MODELS = [
     ),
     Bad(
         "no address",
-        ["base_url 'localhost:8000/v1' is no address", "write http://localhost:8000/v1"],
+        ["base_url 'localhost:8000/v1' is not a valid address", "write http://localhost:8000/v1"],
         model=["--llm-model=openai:m", "--llm-base-url=localhost:8000/v1"],
     ),
     Bad(

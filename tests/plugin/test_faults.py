@@ -1,6 +1,6 @@
-"""A bad network and a bad server: no question lost, none counted wrong because of them.
+"""Network and server faults: they lose no question, and none is scored wrong because of them.
 
-Each of these fails when its protection is taken out; what that is stands beside it.
+Each test fails without the protection that it names.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def outcomes(folder: Path) -> tuple[dict[str, int], list[dict]]:  # type: ignore
     return result["counts"], rows
 
 
-def test_a_rough_network_changes_no_score(folder: Path) -> None:
-    """Retrying (``Calls.complete``), reading replies (``wire.read``), the whole request's time-out."""
+def test_network_faults_do_not_change_scores(folder: Path) -> None:
+    """Retries (``Calls.complete``), strict parsing (``parse_response``), a time-out for the attempt."""
     with FaultServer(ROUGH, latency=0.005) as server:
         done = run(server, "--llm-timeout=1.5", "--llm-retries=8")
         assert done.returncode == 0, done.stdout[-2000:]
@@ -53,29 +53,29 @@ def test_a_rough_network_changes_no_score(folder: Path) -> None:
     counts, rows = outcomes(folder)
     assert counts["requested"] == COUNT and counts["error"] == counts["unparsed"] == 0
     assert counts["correct"] == expected_correct(COUNT)
-    # a reply that drips is late as a whole, although there is always a bit more of it
+    # a response that drips times out as a whole, although more of it keeps arriving
     assert sum(row["attempts"] for row in rows) == COUNT + sum(server.faults.values())
-    asked = {row["prompt"].removeprefix("[user]\n"): row["answer"] for row in rows}
-    wanted = [f"question {number}?" for number in range(COUNT)]
-    assert asked == {question: answer_to(question) for question in wanted}
+    answers = {row["prompt"].removeprefix("[user]\n"): row["answer"] for row in rows}
+    questions = [f"question {number}?" for number in range(COUNT)]
+    assert answers == {question: answer_to(question) for question in questions}
 
 
-def test_questions_that_never_work_are_errors_and_the_rest_is_scored(folder: Path) -> None:
+def test_questions_that_always_fail_are_errors_and_the_rest_is_scored(folder: Path) -> None:
     broken = frozenset(f"question {number}?" for number in (3, 250, 251, 700, 999))
     with FaultServer(always_fails=broken) as server:
         done = run(server, "--llm-retries=2")
         assert done.returncode == 1
-        assert all(server.asked[question] == 3 for question in broken)
+        assert all(server.requests[question] == 3 for question in broken)
     counts, rows = outcomes(folder)
     assert counts["error"] == 5
     assert counts["correct"] + counts["wrong"] == COUNT - 5
     errors = [row["error"] for row in rows if row["error"]]
-    assert len(errors) == 5 and all("this one never works" in error for error in errors)
+    assert len(errors) == 5 and all("this question always fails" in error for error in errors)
     assert "after 3 attempts" in done.stdout
 
 
-def test_a_server_that_comes_back_in_time_costs_nothing(folder: Path) -> None:
-    """Back-off: attempts that follow each other at once would all be over before it is back."""
+def test_a_server_that_restarts_in_time_loses_nothing(folder: Path) -> None:
+    """Back-off: without it, all attempts would fail before the server is back."""
     first = FaultServer(latency=0.02)
     second: list[FaultServer] = []
 
@@ -102,30 +102,30 @@ def test_a_server_that_comes_back_in_time_costs_nothing(folder: Path) -> None:
     assert counts["correct"] == expected_correct(COUNT) and counts["error"] == 0
 
 
-def test_a_server_that_stays_away_makes_errors_quickly_and_a_rerun_asks_only_those(folder: Path) -> None:
-    """``Calls.dead``: without it each question in turn would wait for all its attempts."""
+def test_a_stopped_server_makes_errors_quickly_and_a_rerun_resends_only_those(folder: Path) -> None:
+    """``Calls.unresponsive``: without it, each question would use up all its attempts."""
     server = FaultServer(latency=0.01)
     port = server.__enter__().port
 
-    def die() -> None:
+    def stop_after_300() -> None:
         while len(server.bodies) < 300:
             time.sleep(0.01)
         server.stop()
 
-    thread = threading.Thread(target=die)
+    thread = threading.Thread(target=stop_after_300)
     thread.start()
     done = run(server, "--llm-retries=2")
     thread.join()
     assert done.returncode == 1
     counts, rows = outcomes(folder)
-    # those in flight when it died wait for all their attempts, the rest for none
+    # those in flight when it stopped use up their attempts, the rest only one
     assert sum(row["attempts"] > 1 for row in rows if row["error"]) <= 2 * 32
     assert counts["requested"] == COUNT and counts["error"] >= COUNT - 300 - 32
     answered = COUNT - counts["error"]
     assert counts["correct"] + counts["wrong"] == answered
-    with FaultServer(port=port) as again:
+    with FaultServer(port=port) as restarted:
         (folder / "reports/run").rename(folder / "reports/before")
-        done = run(again)
-        assert done.returncode == 0 and len(again.bodies) == COUNT - answered
+        done = run(restarted)
+        assert done.returncode == 0 and len(restarted.bodies) == COUNT - answered
     counts, _ = outcomes(folder)
     assert counts["correct"] == expected_correct(COUNT)

@@ -10,7 +10,7 @@ import pytest
 from pytest_llmeval.analysis.majority import elected
 from pytest_llmeval.analysis.stats import effective, wilson
 from pytest_llmeval.core.types import Outcome
-from pytest_llmeval.models.openai.extra_fields import Extras
+from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from tests.support.tiny_benchmark import questions, results
 
 #: a model that gives the letters of its name one after another, - for no letter and ! for an error
@@ -199,11 +199,11 @@ def test_of_judgements_without_answers_the_most_frequent_stands_for_all() -> Non
 
 
 def test_each_repeat_has_a_seed_of_its_own() -> None:
-    extras = Extras(sampling={"seed": 7})
-    assert [extras.added({}, scoring=False, repeat=repeat) for repeat in range(3)] == [
+    extra_fields = ExtraFields(sampling={"seed": 7})
+    assert [extra_fields.add_to({}, scoring=False, repeat=repeat) for repeat in range(3)] == [
         {"seed": 7},
         {"seed": 8},
         {"seed": 9},
     ]
-    assert extras.added({}, scoring=True, repeat=2) == {}
-    assert json.dumps(Extras().added({"a": 1}, scoring=False, repeat=2)) == '{"a": 1}'
+    assert extra_fields.add_to({}, scoring=True, repeat=2) == {}
+    assert json.dumps(ExtraFields().add_to({"a": 1}, scoring=False, repeat=2)) == '{"a": 1}'

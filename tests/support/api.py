@@ -1,4 +1,4 @@
-"""Asking the API backend, in tests: requests, what comes of them, and a clock that need not be waited for."""
+"""Helpers for tests of the API backend: requests, their completions, and a fake clock."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ HTML = Reply("<html><title>gateway</title></html>", 200, {"content-type": "text/
 TORN = Reply('{"choices": [{"message": {"content": "答')
 
 
-class Waits(list[float]):
-    """Stands in for sleeping: notes how long, and is a clock on which that time has passed."""
+class FakeSleep(list[float]):
+    """Replaces ``asyncio.sleep``: records the seconds, and is a clock on which they have passed."""
 
     async def __call__(self, seconds: float) -> None:
         self.append(seconds)
@@ -35,13 +35,17 @@ class Waits(list[float]):
 
 
 def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
 
 
 def config(url: str, name: str = "m", **more: object) -> ModelConfig:
     return ModelConfig("m", "openai", name, base_url=url, **more)  # type: ignore[arg-type]
+
+
+def _as_request(request: Request | Prompt) -> Request:
+    return request if isinstance(request, Request) else Request(request)
 
 
 def chat(text: str = "问题", *shots: str) -> ChatPrompt:
@@ -53,35 +57,35 @@ def chat(text: str = "问题", *shots: str) -> ChatPrompt:
 def ask(
     url: str,
     requests: Sequence[Request | Prompt],
-    waits: Waits | None = None,
+    sleep: FakeSleep | None = None,
     name: str = "m",
     **more: object,
 ) -> list[Completion]:
-    """Completions in order; raises what ends the run."""
-    waits = Waits() if waits is None else waits
-    model = OpenAIModel(config(url, name, **more), sleep=waits, clock=waits.clock)
+    """The completions of requests, in order; raises the error that ends the run."""
+    sleep = FakeSleep() if sleep is None else sleep
+    model = OpenAIModel(config(url, name, **more), sleep=sleep, clock=sleep.clock)
     engine = Engine(model, "m")
     try:
-        jobs = engine.ask([one if isinstance(one, Request) else Request(one) for one in requests])
+        jobs = engine.ask([_as_request(request) for request in requests])
         return [engine.wait(job, 30) for job in jobs]
     finally:
         engine.close()
 
 
-def ended(url: str, requests: Sequence[Request | Prompt], name: str = "m", **more: object) -> str:
-    """Why the run ends before its questions do."""
+def run_error(url: str, requests: Sequence[Request | Prompt], name: str = "m", **more: object) -> str:
+    """The message of the error that ends the run; it is one line."""
     jobs = Jobs()
-    waiting = [Job(one if isinstance(one, Request) else Request(one)) for one in requests]
+    waiting = [Job(_as_request(request)) for request in requests]
     jobs.put(waiting)
     waiting[-1].future.add_done_callback(lambda _: jobs.close())
     with pytest.raises(ModelUnusable) as caught:
-        OpenAIModel(config(url, name, **more), sleep=Waits()).run(jobs)
+        OpenAIModel(config(url, name, **more), sleep=FakeSleep()).run(jobs)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def unusable(url: str, *, name: str = "m", **more: object) -> str:
-    """What ``check`` says is wrong; it is one line."""
+def check_error(url: str, *, name: str = "m", **more: object) -> str:
+    """The message of the error that ``check`` raises; it is one line."""
     with pytest.raises(ModelUnusable) as caught:
         OpenAIModel(config(url, name, **more)).check()
     assert "\n" not in str(caught.value)

@@ -1,11 +1,11 @@
-"""A chat-completions server on the loopback, for tests and for trying things out by hand.
+"""A fake OpenAI-compatible server on the loopback, for tests and manual experiments.
 
     with Server(latency=0.2) as server:
-        server.script(Reply(status=503), Reply(html), DROP)   # the next replies; then the usual ones
+        server.script(Reply(status=503), Reply(html), DROP)   # the next replies, before the default ones
         ...
         server.bodies, server.most_in_flight
 
-``python tests/server.py --port 8000 --latency 0.2`` answers every question with A until Ctrl-C.
+``python -m tests.support.api_server --port 8000 --latency 0.2`` answers every question with A until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """One scripted reply: ``body`` is sent as JSON unless it is text.
+    """A scripted reply: ``body`` is sent as JSON unless it is text.
 
-    Asked for a stream, a body with choices comes as one, of which only ``events`` are sent, if given.
-    Otherwise a body comes bit by bit within ``drip_s`` seconds.
+    If the request is for a stream, a body with choices is streamed; with ``events``, the connection is
+    closed after so many events. Other bodies are sent in pieces over ``drip_s`` seconds.
     """
 
     body: object = ""
@@ -48,12 +48,12 @@ DROP = Reply(drop=True)
 def error(
     status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """An error in OpenAI's form."""
+    """An error in OpenAI's format."""
     return Reply({"error": {"message": message, "code": code}}, status, headers or {})
 
 
 def completion(content: object = "答案：A", finish_reason: str = "stop", **message: object) -> Json:
-    """The body of a chat completion; ``message`` are more fields of its message."""
+    """The body of a chat completion; ``message`` adds fields to its message."""
     return {
         "id": "c-1",
         "object": "chat.completion",
@@ -72,7 +72,7 @@ def completion(content: object = "答案：A", finish_reason: str = "stop", **me
 
 
 def plain(text: str = "答案：A", finish_reason: str = "stop") -> Json:
-    """The body of a completion of plain text."""
+    """The body of a text completion."""
     return {
         "id": "c-1",
         "object": "text_completion",
@@ -81,22 +81,22 @@ def plain(text: str = "答案：A", finish_reason: str = "stop") -> Json:
     }
 
 
-def echoed(*tokens: tuple[str, float | None], made: int = 0) -> Json:
-    """The body of a plain completion that echoes its prompt as these tokens, the last ``made`` its own."""
+def echoed(*tokens: tuple[str, float | None], generated: int = 0) -> Json:
+    """The body of a text completion that echoes its prompt; the last ``generated`` tokens are new."""
     texts = [text for text, _ in tokens]
     body = plain("".join(texts), "length")
     body["choices"][0]["logprobs"] = {
         "tokens": texts,
         "token_logprobs": [value for _, value in tokens],
         "top_logprobs": None,
-        "text_offset": [len("".join(texts[:place])) for place in range(len(texts))],
+        "text_offset": [len("".join(texts[:index])) for index in range(len(texts))],
     }
-    body["usage"] = {"prompt_tokens": len(tokens) - made, "completion_tokens": made}
+    body["usage"] = {"prompt_tokens": len(tokens) - generated, "completion_tokens": generated}
     return body
 
 
 def events(body: Json, *, usage: bool) -> list[str]:
-    """A completion as the data of server-sent events, two letters in each, and its end."""
+    """A completion as the data of server-sent events, two characters each, and ``[DONE]``."""
     [choice] = body["choices"]
     chunks: list[Json] = []
     if "text" in choice:
@@ -113,7 +113,7 @@ def events(body: Json, *, usage: bool) -> list[str]:
     sent: list[Json] = [{"choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks]
     if usage:
         sent.append({"choices": [], "usage": body["usage"]})
-    return [*(json.dumps(one, ensure_ascii=False) for one in sent), "[DONE]"]
+    return [*(json.dumps(event, ensure_ascii=False) for event in sent), "[DONE]"]
 
 
 def _pieces(text: str) -> list[str]:
@@ -121,7 +121,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def scored(top: Mapping[str, float]) -> Json:
-    """The body of a completion of one token with its most likely alternatives."""
+    """The body of a chat completion of one token with ``top_logprobs``."""
     body = completion(next(iter(top), ""), "length")
     entries = [{"token": token, "logprob": value, "bytes": None} for token, value in top.items()]
     body["choices"][0]["logprobs"] = {"content": [{**entries[0], "top_logprobs": entries}] if entries else []}
@@ -134,7 +134,7 @@ def models(*names: str) -> Reply:
 
 
 class Server:
-    """Serves from its own thread between ``with`` and its end; port 0 takes a free one."""
+    """Serves from a thread of its own inside a ``with`` block; port 0 picks a free port."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Server:
         echo: Callable[[str], Json] | None = None,
         event_s: float = 0.0,
     ) -> None:
-        """``echo`` replies to a plain prompt to be echoed; events of streams are ``event_s`` apart."""
+        """``echo`` makes the body for a prompt to be echoed; ``event_s`` is the time between events."""
         self.port = port
         self.latency = latency
         self.key = key
@@ -170,11 +170,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end."""
+        """The base URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def script(self, *replies: Reply) -> None:
-        """The replies to the next chat completions."""
+        """Set the replies to the next completion requests."""
         self._script.extend(replies)
 
     def __enter__(self) -> Server:
@@ -209,7 +209,7 @@ class Server:
         assert task is not None
         self._connections.add(task)
         try:
-            while await self._one(reader, writer):
+            while await self._serve_request(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -217,8 +217,8 @@ class Server:
             self._connections.discard(task)
             writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Serve one request; whether the connection stays open."""
+    async def _serve_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request; returns whether the connection stays open."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.rstrip("\r\n").split("\r\n")
         method, path, _ = first.split(" ", 2)
@@ -238,9 +238,9 @@ class Server:
         if reply.drop:
             return False
         if isinstance(reply.body, dict) and "choices" in reply.body and reply.status == 200:
-            asked = json.loads(sent)
-            if asked.get("stream"):
-                usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+            body = json.loads(sent)
+            if body.get("stream"):
+                usage = bool((body.get("stream_options") or {}).get("include_usage"))
                 return await self._stream(writer, reply, events(reply.body, usage=usage))
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         data = text.encode()
@@ -262,8 +262,8 @@ class Server:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        for one in data[: reply.events]:
-            line = f": a comment\n\ndata: {one}\r\n\r\n".encode()
+        for event in data[: reply.events]:
+            line = f": a comment\n\ndata: {event}\r\n\r\n".encode()
             for half in (line[: len(line) // 2], line[len(line) // 2 :]):
                 writer.write(b"%x\r\n%s\r\n" % (len(half), half))
                 await writer.drain()
@@ -298,15 +298,15 @@ class Server:
 
 
 def main() -> None:
-    """Serve until Ctrl-C, then say how many requests there were."""
+    """Serve until Ctrl-C, then print the number of requests."""
     parser = argparse.ArgumentParser(description="a chat-completions server that answers A")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     parser.add_argument("--key", help="refuse requests without this key")
     parser.add_argument("--no-logprobs", action="store_true")
-    given = parser.parse_args()
-    top = None if given.no_logprobs else {"A": -0.1, "B": -2.5, "C": -4.0, "D": -5.0}
-    with Server(port=given.port, latency=given.latency, key=given.key, top=top) as server:
+    args = parser.parse_args()
+    top = None if args.no_logprobs else {"A": -0.1, "B": -2.5, "C": -4.0, "D": -5.0}
+    with Server(port=args.port, latency=args.latency, key=args.key, top=top) as server:
         print(server.url, flush=True)
         try:
             threading.Event().wait()

@@ -1,8 +1,8 @@
-"""A server whose answers hang on the question, and a network that goes wrong now and then; for tests.
+"""A server whose answers depend on the question, with injected faults, for tests.
 
     with FaultServer(Rates(too_many=0.05, error=0.02)) as server: ...
 
-Which requests go wrong hangs on a seed and on how often the question was asked before.
+Which requests fail depends on a seed and on how often the question was sent before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HTML = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></htm
 
 @dataclass(frozen=True)
 class Rates:
-    """The share of requests that end in each way."""
+    """The share of requests that suffer each fault."""
 
     too_many: float = 0.0
     error: float = 0.0
@@ -33,17 +33,17 @@ class Rates:
     drip: float = 0.0
 
 
-#: what the issue asks for
+#: a rough network: about one request in nine fails
 ROUGH = Rates(too_many=0.05, error=0.02, drop=0.005, hang=0.01, torn=0.01, html=0.005, drip=0.01)
 
 
 def answer_to(question: str) -> str:
-    """A to D by the question's text: never the same for all, always the same for one."""
+    """A to D by a hash of the question: the same for each request, different between questions."""
     return "ABCD"[hashlib.sha256(question.encode()).digest()[0] % 4]
 
 
 class FaultServer(Server):
-    """Answers what ``answer_to`` says. ``asked`` counts requests by question, ``answered`` good replies."""
+    """Answers with ``answer_to``. ``requests`` counts requests by question, ``answered`` good replies."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class FaultServer(Server):
         self.drip_s = drip_s
         self.always_fails = always_fails
         self.seed = seed
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
 
@@ -71,9 +71,9 @@ class FaultServer(Server):
             return super()._reply(method, path, headers, sent)
         question = json.loads(sent)["messages"][-1]["content"]
         self.bodies.append({})
-        self.asked[question] += 1
+        self.requests[question] += 1
         if question in self.always_fails:
-            return error(500, "this one never works")
+            return error(500, "this question always fails")
         fault = self._fault(question)
         if fault is not None:
             self.faults[fault] += 1
@@ -87,7 +87,7 @@ class FaultServer(Server):
                 return DROP
             case "hang":
                 return Reply(good, latency=self.hang_s)
-            case "drip":  # always a bit more, and never all in time
+            case "drip":  # keeps arriving, but is never complete in time
                 return Reply(good, drip_s=self.drip_s)
             case "torn":
                 return Reply(json.dumps(good)[:60])
@@ -98,7 +98,7 @@ class FaultServer(Server):
                 return Reply(good)
 
     def _fault(self, question: str) -> str | None:
-        draw = random.Random(f"{self.seed}/{question}/{self.asked[question]}").random()
+        draw = random.Random(f"{self.seed}/{question}/{self.requests[question]}").random()
         for rate in fields(Rates):
             draw -= getattr(self.rates, rate.name)
             if draw < 0:
@@ -107,12 +107,12 @@ class FaultServer(Server):
 
 
 def write_benchmark(folder: Path, count: int, *, subjects: int = 1) -> Path:
-    """``count`` questions in a folder called ``faulty``; the gold answer is A, which a quarter gets."""
+    """Write ``count`` questions to ``folder/faulty``. The gold answer is always A: a quarter are correct."""
     folder = folder / "faulty"
     (folder / "data").mkdir(parents=True)
     names = [f"s{number}" for number in range(subjects)]
-    for at, name in enumerate(names):
-        rows = range(count * at // subjects, count * (at + 1) // subjects)
+    for index, name in enumerate(names):
+        rows = range(count * index // subjects, count * (index + 1) // subjects)
         lines = ["id,question,A,B,C,D,answer", *(f"{row},question {row}?,w,x,y,z,A" for row in rows)]
         (folder / f"data/{name}_val.csv").write_text("\n".join(lines) + "\n")
     (folder / "benchmark.toml").write_text(

@@ -1,4 +1,4 @@
-"""A server as a process, and whether processes are gone."""
+"""Helpers for tests that start processes: a server's command line, and waiting for processes to end."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def gone(pid: int) -> bool:
         return True
 
 
-def soon(is_so: Callable[[], bool], seconds: float = 30.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     deadline = time.monotonic() + seconds
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -29,5 +29,5 @@ def soon(is_so: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 def pids(file: Path) -> list[int]:
-    assert soon(lambda: file.is_file() and file.read_text().endswith("\n"))
+    assert wait_until(lambda: file.is_file() and file.read_text().endswith("\n"))
     return [int(pid) for pid in file.read_text().split()]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
-from pytest_llmeval.models.sharing import part
+from pytest_llmeval.models.worker_resources import share_of
 
 if TYPE_CHECKING:
     import torch
@@ -275,7 +275,7 @@ def _share_cores(share: tuple[int, int]) -> None:
 
     number, workers = share
     if workers > 1:
-        torch.set_num_threads(max(1, part(_all_threads(), number, workers)))
+        torch.set_num_threads(max(1, share_of(_all_threads(), number, workers)))
 
 
 @contextlib.contextmanager

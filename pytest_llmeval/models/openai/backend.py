@@ -14,24 +14,31 @@ from pathlib import Path
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
-from pytest_llmeval.models.openai import chat_payloads
-from pytest_llmeval.models.openai.calls import Calls, Interface, Refused, bad_key, said, some_names
-from pytest_llmeval.models.openai.concurrency import MOST, START, Level
-from pytest_llmeval.models.openai.endpoint import SIGNING, Endpoint, find
-from pytest_llmeval.models.openai.extra_fields import Extras
-from pytest_llmeval.models.openai.rate_limit import Pace, Sleep
-from pytest_llmeval.models.openai.text_payloads import Completions
-from pytest_llmeval.models.openai.traffic_limits import Traffic
-from pytest_llmeval.models.openai.transport import connect, need_sdk
-from pytest_llmeval.models.sharing import part
+from pytest_llmeval.models.openai.calls import (
+    AttemptFailed,
+    Calls,
+    Payloads,
+    failure_reason,
+    format_names,
+    key_error,
+)
+from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, model_names
+from pytest_llmeval.models.openai.concurrency import INITIAL, MAXIMUM, ConcurrencyControl
+from pytest_llmeval.models.openai.endpoint import AUTH_HEADERS, Endpoint, find
+from pytest_llmeval.models.openai.extra_fields import ExtraFields
+from pytest_llmeval.models.openai.rate_limit import RateLimit, Sleep
+from pytest_llmeval.models.openai.text_payloads import TextPayloads
+from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
+from pytest_llmeval.models.openai.transport import connect, require_sdk
+from pytest_llmeval.models.worker_resources import share_of
 
 RETRIES = 5
 TIMEOUT_S = 120.0
-_LEAST_WINDOW = 64
+_MIN_WINDOW = 64
 _AUTO_WINDOW = 256
-_LOOK_TIMEOUT_S = 10.0
+_LIST_TIMEOUT_S = 10.0
 
-#: parameters that do not change an answer, and those that each request has of its own
+#: settings that do not change answers, and those that are part of each request
 _NO_MATTER = frozenset(
     [
         *("name", "api_key_env", "concurrency", "rate", "tokens_per_minute", "share", "retries", "timeout"),
@@ -41,12 +48,12 @@ _NO_MATTER = frozenset(
         *("preset", "command", "served_name", "start_timeout"),
     ]
 )
-#: which models each server said it has: every backend object of a session may want to know
-_listed: dict[str, tuple[str, ...]] = {}
+#: model names by server URL, cached for all backend objects of a session
+_models_by_url: dict[str, tuple[str, ...]] = {}
 
 
 class OpenAIModel:
-    """``--llm-model=openai:NAME``; an empty name is asked from the server."""
+    """``--llm-model=openai:NAME``; an empty name stands for the server's only model."""
 
     def __init__(
         self,
@@ -54,36 +61,36 @@ class OpenAIModel:
         *,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
-        lost: Callable[[], ModelUnusable | None] = lambda: None,
+        server_exit: Callable[[], ModelUnusable | None] = lambda: None,
     ) -> None:
         self.config = config
-        self.level = _level(config)
+        self.concurrency = _concurrency(config)
         self._sleep = sleep
         self._clock = clock
-        self._lost = lost
+        self._server_exit = server_exit
 
     @property
     def window(self) -> int:
-        """Grows with the level, so that pytest's own order of asking never holds it down."""
-        least = _LEAST_WINDOW if self.config.concurrency else _AUTO_WINDOW
-        return max(4 * self.level.limit, least)
+        """How many requests to look ahead; grows with the concurrency, so that it never limits it."""
+        minimum = _MIN_WINDOW if self.config.concurrency else _AUTO_WINDOW
+        return max(4 * self.concurrency.limit, minimum)
 
     def check(self) -> None:
-        """Look at address and key, and ask the server for its models. Raises ``ModelUnusable``."""
-        where = find(self.config, os.environ)
-        _listed.pop(where.url, None)
-        self._name(where, look=True)
+        """Check the address and the key, and list the server's models. Raises ``ModelUnusable``."""
+        endpoint = find(self.config, os.environ)
+        _models_by_url.pop(endpoint.url, None)
+        self._name(endpoint, check=True)
 
     def identity(self) -> str:
-        """Model name and server, and the context that prompts are cut to; no secrets."""
-        target, place = self.config.target, ""
+        """Model name, server and parameters; no secrets."""
+        target, address = self.config.target, ""
         try:
-            where = find(self.config, os.environ)
-            place = f" at {where.shown}"
-            target = self._name(where)
+            endpoint = find(self.config, os.environ)
+            address = f" at {endpoint.shown}"
+            target = self._name(endpoint)
         except ModelUnusable:
             pass
-        return f"openai:{target}{place}{self.parameters()}"
+        return f"openai:{target}{address}{self.parameters()}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str:
         """Server, model name and parameters. Raises ``ModelUnusable``."""
@@ -91,138 +98,136 @@ class OpenAIModel:
         return model_key(answering(replace(self.config, target=self._name(where), base_url=where.shown)))
 
     def parameters(self) -> str:
-        """What else the answers depend on and no request says by itself, for ``identity``."""
+        """The settings that answers depend on besides the request, for ``identity``."""
         config = self.config
         extra = json.dumps(config.extra_body, sort_keys=True, default=str) if config.extra_body else None
-        told: list[tuple[str, object]] = [
+        settings: list[tuple[str, object]] = [
             ("api", config.api if config.api != "chat" else None),
             ("context", config.context),
             ("top_p", config.top_p),
             ("seed", config.sampling_seed),
             ("extra_body", extra),
         ]
-        return "".join(f", {name} {value}" for name, value in told if value is not None)
+        return "".join(f", {name} {value}" for name, value in settings if value is not None)
 
     def run(self, jobs: Jobs) -> None:
-        """Answer jobs, as many at a time as ``level`` says. Raises ``ModelUnusable``."""
-        where = find(self.config, os.environ)
-        need_sdk()
-        asyncio.run(self._serve(jobs, where, self._name(where)))
+        """Answer jobs, up to ``concurrency`` at a time. Raises ``ModelUnusable``."""
+        endpoint = find(self.config, os.environ)
+        require_sdk()
+        asyncio.run(self._answer_jobs(jobs, endpoint, self._name(endpoint)))
 
-    async def _serve(self, jobs: Jobs, where: Endpoint, name: str) -> None:
-        interface: Interface = Completions() if self.config.api == "completions" else _chat(self.config)
-        async with connect(where, self.config.timeout or TIMEOUT_S) as server:
+    async def _answer_jobs(self, jobs: Jobs, endpoint: Endpoint, name: str) -> None:
+        payloads: Payloads = TextPayloads() if self.config.api == "completions" else _chat(self.config)
+        async with connect(endpoint, self.config.timeout or TIMEOUT_S) as server:
             calls = Calls(
-                post=partial(server.post, interface.path),
-                list_models=lambda: asyncio.to_thread(_models_if_told, where),
-                where=where,
+                post=partial(server.post, payloads.path),
+                list_models=lambda: asyncio.to_thread(_list_models_or_empty, endpoint),
+                endpoint=endpoint,
                 model=name,
-                traffic=self._traffic(),
+                limits=self._limits(),
                 sleep=self._sleep,
                 retries=RETRIES if self.config.retries is None else self.config.retries,
-                interface=interface,
-                extras=Extras.of(self.config),
+                payloads=payloads,
+                extra_fields=ExtraFields.from_config(self.config),
                 stream=self.config.stream,
                 context=self.config.context,
                 clock=self._clock,
-                lost=self._lost,
+                server_exit=self._server_exit,
             )
-            await run_concurrently(jobs, calls.complete, lambda: self.level.limit)
+            await run_concurrently(jobs, calls.complete, lambda: self.concurrency.limit)
 
-    def _traffic(self) -> Traffic:
+    def _limits(self) -> TrafficLimits:
         """This process's share of the session's limits."""
         number, processes = self.config.share
         rate, tokens = self.config.rate, self.config.tokens_per_minute
-        return Traffic(
-            self.level,
-            Pace(
+        return TrafficLimits(
+            self.concurrency,
+            RateLimit(
                 rate and rate / processes,
                 delay=number / rate if rate else 0.0,
                 clock=self._clock,
                 sleep=self._sleep,
             ),
-            Pace(tokens and tokens / 60 / processes, clock=self._clock, sleep=self._sleep),
+            RateLimit(tokens and tokens / 60 / processes, clock=self._clock, sleep=self._sleep),
             clock=self._clock,
             sleep=self._sleep,
         )
 
-    def _name(self, where: Endpoint, *, look: bool = False) -> str:
-        """The model's name; asks the server when there is none, or to ``look`` whether all is well."""
+    def _name(self, endpoint: Endpoint, *, check: bool = False) -> str:
+        """The model's name; queries the server if none is set, or to ``check`` the connection."""
         name = self.config.target
-        if name and not look:
+        if name and not check:
             return name
         try:
-            names = _models(where)
-        except Refused as refused:
-            error = _why_no_list(where, refused, named=bool(name))
+            names = _list_models(endpoint)
+        except AttemptFailed as failure:
+            error = _list_error(endpoint, failure, named=bool(name))
             if error is not None:
                 raise error from None
             return name
         if name:
             return name
         if not names:
-            raise ModelUnusable(f"{where.shown} lists no models; name one: --llm-model=openai:NAME")
+            raise ModelUnusable(f"{endpoint.shown} lists no models; name one: --llm-model=openai:NAME")
         if len(names) > 1:
             raise ModelUnusable(
-                f"{where.shown} has several models, name one: {some_names(where, names, 'openai:')}"
+                f"{endpoint.shown} has several models, name one: {format_names(endpoint, names, 'openai:')}"
             )
         return names[0]
 
 
-def _level(config: ModelConfig) -> Level:
+def _concurrency(config: ModelConfig) -> ConcurrencyControl:
     number, processes = config.share
     if config.concurrency is None:
-        return Level(max(START / processes, 1.0), most=max(MOST // processes, 1))
-    fixed = max(part(config.concurrency, number, processes), 1)
-    return Level(fixed, least=fixed, most=fixed)
+        return ConcurrencyControl(max(INITIAL / processes, 1.0), maximum=max(MAXIMUM // processes, 1))
+    fixed = max(share_of(config.concurrency, number, processes), 1)
+    return ConcurrencyControl(fixed, minimum=fixed, maximum=fixed)
 
 
-def _chat(config: ModelConfig) -> chat_payloads.Chat:
-    return (
-        chat_payloads.Chat("max_completion_tokens") if config.max_completion_tokens else chat_payloads.Chat()
-    )
+def _chat(config: ModelConfig) -> ChatPayloads:
+    return ChatPayloads("max_completion_tokens") if config.max_completion_tokens else ChatPayloads()
 
 
 def answering(config: ModelConfig) -> dict[str, object]:
-    """Of a model's parameters, those that may change its answers and are in no request; for a store's key."""
-    unsigned = {name: value for name, value in config.headers.items() if name.lower() not in SIGNING}
+    """The settings that may change answers and are not part of a request, for ``store_key``."""
+    unsigned = {name: value for name, value in config.headers.items() if name.lower() not in AUTH_HEADERS}
     ours = replace(config, headers=unsigned)
     kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
     return {name: value for name, value in kept.items() if name not in _NO_MATTER}
 
 
-def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnusable | None:
-    """What it means that a server does not list its models; None: nothing, many do not."""
-    reason = said(where, refused)
-    if refused.status == 0 and not refused.late:
+def _list_error(endpoint: Endpoint, failure: AttemptFailed, *, named: bool) -> ModelUnusable | None:
+    """The error for a failure to list models; None if the model is ``named`` and may still answer."""
+    reason = failure_reason(endpoint, failure)
+    if failure.status == 0 and not failure.timed_out:
         return ModelUnusable(
-            f"nothing answers at {where.shown} ({reason}); is the server running, is the port right?"
+            f"nothing answers at {endpoint.shown} ({reason}); is the server running, is the port right?"
         )
-    # a key may be allowed to ask models, but not to list them
-    if refused.status in (401, 403) and not (named and "missing scope" in refused.message.lower()):
-        return bad_key(where, refused)
+    # a key may permit completions, but not listing models
+    if failure.status in (401, 403) and not (named and "missing scope" in failure.message.lower()):
+        return key_error(endpoint, failure)
     if named:
         return None
     return ModelUnusable(
-        f"{where.shown} does not tell which models it has ({reason}); name one: --llm-model=openai:NAME"
+        f"{endpoint.shown} does not list its models ({reason}); name one: --llm-model=openai:NAME"
     )
 
 
-def _models(where: Endpoint) -> tuple[str, ...]:
-    """The models a server says it has; remembered. Raises ``Refused`` and ``ModelUnusable``."""
-    if where.url not in _listed:
-        need_sdk()
-        _listed[where.url] = chat_payloads.model_names(asyncio.run(_list(where)))
-    return _listed[where.url]
+def _list_models(endpoint: Endpoint) -> tuple[str, ...]:
+    """The server's model names, cached. Raises ``AttemptFailed`` and ``ModelUnusable``."""
+    if endpoint.url not in _models_by_url:
+        require_sdk()
+        _models_by_url[endpoint.url] = model_names(asyncio.run(_get_models(endpoint)))
+    return _models_by_url[endpoint.url]
 
 
-async def _list(where: Endpoint) -> bytes:
-    async with connect(where, _LOOK_TIMEOUT_S) as server:
+async def _get_models(endpoint: Endpoint) -> bytes:
+    async with connect(endpoint, _LIST_TIMEOUT_S) as server:
         return await server.get("/models")
 
 
-def _models_if_told(where: Endpoint) -> tuple[str, ...]:
+def _list_models_or_empty(endpoint: Endpoint) -> tuple[str, ...]:
     try:
-        return _models(where)
-    except (Refused, ModelUnusable):
+        return _list_models(endpoint)
+    except (AttemptFailed, ModelUnusable):
         return ()

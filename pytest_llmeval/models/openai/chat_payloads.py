@@ -1,6 +1,7 @@
-"""Chat completions on the wire: bodies to send, and what servers really send back.
+"""Chat payloads: request bodies for ``/v1/chat/completions``, and the parsing of responses.
 
-The form is OpenAI's (https://platform.openai.com/docs/api-reference/chat); replies are hostile text.
+The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat). Responses are untrusted:
+any text must end in a completion, ``NoCompletion`` or ``NoScores``.
 """
 
 from __future__ import annotations
@@ -20,86 +21,88 @@ _TOO_LONG = re.compile(
     r"context[ _-]?(length|window|size)|maximum context|maximum model length|too long|too many tokens",
     re.IGNORECASE,
 )
-
-
-_PROBLEMS_AT_MOST = 5
+_MAX_VALIDATION_ERRORS = 5
 
 
 class NoCompletion(Exception):
-    """A reply with status 200 that is no chat completion; ``str()`` says what it is."""
+    """A response with status 200 that is not a completion; ``str()`` says what it is."""
 
 
 class NoScores(Exception):
-    """A completion without the log-probabilities asked for."""
+    """A completion without the requested log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """Where servers differ, learnt from their refusals."""
+class PayloadOptions:
+    """Parameters in which servers differ; adjusted when a server rejects one."""
 
     limit_key: str = "max_tokens"
     top_logprobs: int = 20
-    #: tokens to ask for beside an echoed prompt; None where nothing is echoed
+    #: tokens to generate beside an echoed prompt; None if nothing is echoed
     echo_tokens: int | None = None
     stream_usage: bool = True
 
-    def after(self, complaint: str, *, scoring: bool) -> Dialect | None:
-        """What to try next when a server complains about a parameter; None: nothing left to try."""
-        if self.limit_key == "max_tokens" and "max_completion_tokens" in complaint:
+    def adjusted(self, error_message: str, *, scoring: bool) -> PayloadOptions | None:
+        """The options to try next after a server rejected a parameter; None if none are left."""
+        if self.limit_key == "max_tokens" and "max_completion_tokens" in error_message:
             return replace(self, limit_key="max_completion_tokens")
-        if scoring and self.top_logprobs > 5 and about_logprobs(complaint):
+        if scoring and self.top_logprobs > 5 and mentions_logprobs(error_message):
             return replace(self, top_logprobs=5)
-        if scoring and self.echo_tokens == 0 and "max_tokens" in complaint:
+        if scoring and self.echo_tokens == 0 and "max_tokens" in error_message:
             return replace(self, echo_tokens=1)
-        if self.stream_usage and "stream_options" in complaint:
+        if self.stream_usage and "stream_options" in error_message:
             return replace(self, stream_usage=False)
         return None
 
 
-def about_logprobs(complaint: str) -> bool:
-    """Whether a refusal is about log-probabilities."""
-    return "logprob" in complaint.lower()
+def mentions_logprobs(error_message: str) -> bool:
+    """Whether a server's error is about log-probabilities."""
+    return "logprob" in error_message.lower()
 
 
-def about_length(complaint: str) -> bool:
-    """Whether a refusal says that the prompt is too long for the model."""
-    return _TOO_LONG.search(complaint) is not None
+def mentions_length(error_message: str) -> bool:
+    """Whether a server's error says that the prompt is too long for the model."""
+    return _TOO_LONG.search(error_message) is not None
 
 
-class Chat:
-    """The interface ``api = "chat"``, as ``calling.Interface`` wants it."""
+class ChatPayloads:
+    """``api = "chat"``; implements ``calls.Payloads``."""
 
     path = "/chat/completions"
-    no_scores = "gives no log-probabilities; use --llm-mode=generate, or a server that supports top_logprobs"
+    no_scores = (
+        "returns no log-probabilities; use --llm-mode=generate, or a server that supports top_logprobs"
+    )
 
     def __init__(self, limit_key: str = "max_tokens") -> None:
-        self.dialect = Dialect(limit_key)
+        self.options = PayloadOptions(limit_key)
 
     def parts(self, request: Request) -> tuple[str, ...]:
-        """All choices are scored by one reply."""
+        """A single unnamed part: one response scores all choices."""
         return ("",)
 
-    def body(
-        self, request: Request, prompt: Prompt, part: str, model: str, dialect: Dialect
+    def build(
+        self, request: Request, prompt: Prompt, part: str, model: str, options: PayloadOptions
     ) -> dict[str, Any]:
-        """The JSON to send."""
-        return body(request, prompt, model, dialect)
+        """The JSON body to send. Raises ``ModelUnusable``."""
+        return build_body(request, prompt, model, options)
 
-    def read(self, reply: bytes, request: Request, prompt: Prompt, part: str, dialect: Dialect) -> Completion:
-        """The completion in a reply. Raises ``NoCompletion`` and ``NoScores``."""
-        return read(reply, request.choices)
+    def parse(
+        self, response: bytes, request: Request, prompt: Prompt, part: str, options: PayloadOptions
+    ) -> Completion:
+        """The completion in a response body. Raises ``NoCompletion`` and ``NoScores``."""
+        return parse_response(response, request.choices)
 
 
-def body(request: Request, prompt: Prompt, model: str, dialect: Dialect) -> dict[str, Any]:
-    """The JSON to send for ``request``, with ``prompt`` in the place of its own.
+def build_body(request: Request, prompt: Prompt, model: str, options: PayloadOptions) -> dict[str, Any]:
+    """The JSON body for ``request``, with ``prompt`` instead of the request's prompt.
 
     Plain text becomes one user turn. Choices are scored by the log-probabilities of one token. Raises
-    ``ModelUnusable`` where that is not enough.
+    ``ModelUnusable`` for a request that needs more than that.
     """
     if request.choices and request.lm_eval:
         raise ModelUnusable(
-            "tasks of lm-evaluation-harness score whole continuations, which chat cannot: "
-            'ask the model with api = "completions" (docs/models.md), or a local one'
+            "lm-evaluation-harness tasks score whole continuations, which chat APIs cannot do; "
+            'set api = "completions" (docs/models.md), or use a local model'
         )
     if isinstance(prompt, ChatPrompt):
         messages = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
@@ -110,81 +113,82 @@ def body(request: Request, prompt: Prompt, model: str, dialect: Dialect) -> dict
             "model": model,
             "messages": messages,
             "temperature": 0.0,
-            dialect.limit_key: 1,
+            options.limit_key: 1,
             "logprobs": True,
-            "top_logprobs": dialect.top_logprobs,
+            "top_logprobs": options.top_logprobs,
         }
-    sent = {
+    body = {
         "model": model,
         "messages": messages,
         "temperature": request.temperature,
-        dialect.limit_key: request.max_tokens,
+        options.limit_key: request.max_tokens,
     }
     if request.stop:
-        sent["stop"] = list(request.stop)
-    return sent
+        body["stop"] = list(request.stop)
+    return body
 
 
-def read(reply: bytes, choices: Mapping[str, str]) -> Completion:
-    """The completion in a reply's body; of ``choices``, their scores.
+def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
+    """The completion in a response body, with the scores of ``choices`` (label -> continuation).
 
-    Raises ``NoCompletion``, and ``NoScores`` where choices were to be scored.
+    Raises ``NoCompletion``, and ``NoScores`` if there are choices but no log-probabilities.
     """
-    data, first = first_choice(reply)
-    message = first.get("message")
+    data, choice = first_choice(response)
+    message = choice.get("message")
     if not isinstance(message, dict):
-        raise NoCompletion(f"the reply holds no completion: {server_message(reply)}")
-    prompt_tokens, completion_tokens = usage(data)
+        raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+    prompt_tokens, completion_tokens = token_usage(data)
     completion = Completion(
         text=text_of(message.get("content")),
         reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        finish_reason=text_of(first.get("finish_reason")),
+        finish_reason=text_of(choice.get("finish_reason")),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        notes=_calls(message),
+        notes=_function_call_notes(message),
     )
-    return _scored(completion, first.get("logprobs"), choices) if choices else completion
+    return _with_scores(completion, choice.get("logprobs"), choices) if choices else completion
 
 
-def first_choice(reply: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """A reply's body, and the first of its choices (empty when it has none). Raises ``NoCompletion``."""
-    data = parsed(reply)
+def first_choice(response: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """A response body, and the first of its ``choices`` (empty if none). Raises ``NoCompletion``."""
+    data = parse_json(response)
     if not isinstance(data, dict):
-        raise NoCompletion(f"the reply is no completion but {server_message(reply) or 'empty'}")
-    return data, _first(data.get("choices"))
+        raise NoCompletion(f"the response is not a completion: {server_message(response) or 'empty'}")
+    return data, _first_dict(data.get("choices"))
 
 
-def usage(data: Mapping[str, object]) -> tuple[int | None, int | None]:
-    """The tokens of prompt and answer that a reply's body tells."""
-    told = data.get("usage")
-    told = told if isinstance(told, dict) else {}
-    return _count(told.get("prompt_tokens")), _count(told.get("completion_tokens"))
+def token_usage(data: Mapping[str, object]) -> tuple[int | None, int | None]:
+    """The number of prompt and completion tokens that a response reports."""
+    usage = data.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
 
 
-def _calls(message: Mapping[str, object]) -> tuple[str, ...]:
-    """A note on what the model called instead of answering."""
+def _function_call_notes(message: Mapping[str, object]) -> tuple[str, ...]:
+    """A note if the model called functions instead of answering."""
     calls = message.get("tool_calls")
     entries = calls if isinstance(calls, list) else []
-    called = [call.get("function") for call in entries if isinstance(call, dict)]
-    called.append(message.get("function_call"))
-    names = [text_of(one.get("name")) for one in called if isinstance(one, dict)]
+    functions = [call.get("function") for call in entries if isinstance(call, dict)]
+    functions.append(message.get("function_call"))
+    names = [text_of(function.get("name")) for function in functions if isinstance(function, dict)]
     if not names:
         return ()
     return (f"the model called the function {one_line(', '.join(names), 80) or '?'}",)
 
 
-def _scored(completion: Completion, logprobs: object, choices: Mapping[str, str]) -> Completion:
+def _with_scores(completion: Completion, logprobs: object, choices: Mapping[str, str]) -> Completion:
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if completion.finish_reason == "content_filter":
         return replace(completion, notes=("the server's content filter held the answer back",))
     if not isinstance(content, list):
         raise NoScores
-    tokens = _tokens(_first(content)) if content else {}
+    tokens = _token_logprobs(_first_dict(content)) if content else {}
     if content and not tokens:
         raise NoScores
     scores = {}
     for label, continuation in choices.items():
         wanted = continuation.strip()
+        # tokens that differ in white space only, such as "A" and " A", count together
         same = [value for token, value in tokens.items() if wanted and token.strip() == wanted]
         if same:
             top = max(same)
@@ -193,20 +197,20 @@ def _scored(completion: Completion, logprobs: object, choices: Mapping[str, str]
     return replace(completion, scores=scores, finish_reason="scored", notes=notes)
 
 
-def _tokens(position: Mapping[str, object]) -> dict[str, float]:
-    """Log-probabilities by token at one position; empty when the server gave no alternatives."""
+def _token_logprobs(position: Mapping[str, object]) -> dict[str, float]:
+    """Log-probabilities by token at one position; empty if the server listed no alternatives."""
     top = position.get("top_logprobs")
-    found: dict[str, float] = {}
+    logprobs: dict[str, float] = {}
     for entry in [*top, position] if isinstance(top, list) and top else ():
         if not isinstance(entry, dict):
             continue
         token, value = entry.get("token"), entry.get("logprob")
         if isinstance(token, str) and isinstance(value, int | float) and math.isfinite(value):
-            found.setdefault(token, float(value))
-    return found
+            logprobs.setdefault(token, float(value))
+    return logprobs
 
 
-def _first(entries: object) -> Mapping[str, object]:
+def _first_dict(entries: object) -> Mapping[str, object]:
     first = entries[0] if isinstance(entries, list) and entries else None
     return first if isinstance(first, dict) else {}
 
@@ -230,62 +234,65 @@ def _count(number: object) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
 
 
-def parsed(reply: bytes) -> object:
+def parse_json(text: bytes) -> object:
+    """The value that JSON text stands for; None if it is not valid JSON."""
     try:
-        return json.loads(reply)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def server_message(reply: bytes) -> str:
-    """What a server's error body says, on one line: its message, an HTML page's title, or its text.
+def server_message(response: bytes) -> str:
+    """An error body on one line: its message, the title of an HTML page, or its text.
 
-    A field that the server names apart comes with it.
+    If the server names the rejected field separately, the message starts with it.
     """
-    found, field = parsed(reply), ""
+    value, field = parse_json(response), ""
     for _ in range(3):
-        if isinstance(found, list):  # pydantic's: what is wrong with which field
-            entries = [one for one in found[:_PROBLEMS_AT_MOST] if isinstance(one, dict) and one.get("msg")]
-            found = "; ".join(_named(_field(one), text_of(one["msg"])) for one in entries) or None
-        if not isinstance(found, dict):
+        if isinstance(value, list):  # pydantic's list of validation errors
+            problems = [
+                item for item in value[:_MAX_VALIDATION_ERRORS] if isinstance(item, dict) and item.get("msg")
+            ]
+            value = "; ".join(_prefixed(_field(item), text_of(item["msg"])) for item in problems) or None
+        if not isinstance(value, dict):
             break
-        field = _field(found) or field
-        inner = next((found[key] for key in ("error", "message", "detail", "msg") if found.get(key)), None)
+        field = _field(value) or field
+        inner = next((value[key] for key in ("error", "message", "detail", "msg") if value.get(key)), None)
         if inner is None:
             break
-        found = inner
-    if isinstance(found, str):
-        return one_line(_named(field, text_of(found)), 1000)
-    text = reply[:20_000].decode("utf-8", "replace")
+        value = inner
+    if isinstance(value, str):
+        return one_line(_prefixed(field, text_of(value)), 1000)
+    text = response[:20_000].decode("utf-8", "replace")
     if text.lstrip().startswith("<"):
         title = _TITLE.search(text)
         return "an HTML page" + (f" ({one_line(title[1], 80)})" if title else "")
     return one_line(text, 1000)
 
 
-def _named(field: str, message: str) -> str:
+def _prefixed(field: str, message: str) -> str:
     return message if not field or field in message else f"{field}: {message}"
 
 
 def _field(problem: Mapping[str, object]) -> str:
-    where = problem.get("param") or problem.get("loc")
-    if isinstance(where, list):
-        where = ".".join(str(part) for part in where if part != "body")
-    return one_line(text_of(where), 80)
+    location = problem.get("param") or problem.get("loc")
+    if isinstance(location, list):
+        location = ".".join(str(part) for part in location if part != "body")
+    return one_line(text_of(location), 80)
 
 
-def error_code(reply: bytes) -> str:
-    """The ``code`` or ``type`` of an error body, empty when it has none."""
-    data = parsed(reply)
+def error_code(response: bytes) -> str:
+    """The ``code`` and ``type`` of an error body, separated by a space; empty if it has neither."""
+    data = parse_json(response)
     error = data.get("error") if isinstance(data, dict) else None
     if not isinstance(error, dict):
         return ""
     return " ".join(str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str))
 
 
-def model_names(reply: bytes) -> tuple[str, ...]:
-    """The names in a list of models (``GET /models``); empty when it is none."""
-    data = parsed(reply)
+def model_names(response: bytes) -> tuple[str, ...]:
+    """The names in a list of models (``GET /models``); empty if the body is no such list."""
+    data = parse_json(response)
     entries = data.get("data") if isinstance(data, dict) else None
     if not isinstance(entries, list):
         return ()

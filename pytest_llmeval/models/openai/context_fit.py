@@ -1,20 +1,20 @@
-"""Making a prompt fit a context when no tokenizer is at hand: the earliest shots go first."""
+"""Fits a prompt into a context without a tokenizer: the earliest shots are dropped first."""
 
 from __future__ import annotations
 
 from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import ChatPrompt, Prompt
 
-_FIRST_WIDE = 0x2E80  # CJK radicals: from here on scripts where a character is about a token
+_FIRST_WIDE = 0x2E80  # CJK radicals: in scripts from here on, a character is about one token
 _FIRST_ASTRAL = 0x10000
 _TURN_TOKENS = 4
 
 
 def estimate_tokens(prompt: Prompt) -> int:
-    """About how many tokens ``prompt`` takes, rather too many than too few.
+    """A rough upper estimate of the number of tokens in ``prompt``.
 
-    A CJK character or a digit counts one, other letters a third (ASCII) or a half, and each turn
-    a few for the chat template.
+    A CJK character or a digit counts as one token, other characters as a third (ASCII) or a half, and
+    each turn adds a few for the chat template.
     """
     turns = [turn.content for turn in prompt.messages] if isinstance(prompt, ChatPrompt) else [prompt.text]
     sixths = sum(_sixths(char) for turn in turns for char in turn)
@@ -28,19 +28,19 @@ def _sixths(char: str) -> int:
     return 3 if code < _FIRST_WIDE else 6 if code < _FIRST_ASTRAL else 12
 
 
-def fit(prompt: Prompt, max_tokens: int, context: int | None) -> tuple[Prompt, int]:
-    """``prompt`` without as many of its earliest shots as it takes, and how many those are.
+def fit_context(prompt: Prompt, max_tokens: int, context: int | None) -> tuple[Prompt, int]:
+    """``prompt`` with as few of its earliest shots dropped as necessary, and how many were dropped.
 
-    Raises ``RequestFailed`` when the question alone and ``max_tokens`` of answer are more than
-    ``context``; without a context everything fits.
+    Without a ``context`` (in tokens) nothing is dropped. Raises ``RequestFailed`` when the question
+    without shots and ``max_tokens`` of answer exceed the context.
     """
     if context is None:
         return prompt, 0
     for dropped in range(len(prompt.shots) + 1):
-        shorter = prompt.without_shots(dropped)
-        tokens = estimate_tokens(shorter)
+        shortened = prompt.without_shots(dropped)
+        tokens = estimate_tokens(shortened)
         if tokens + max_tokens <= context:
-            return shorter, dropped
+            return shortened, dropped
     raise RequestFailed(
         f"a prompt of about {tokens} tokens and {max_tokens} of answer do not fit a context of {context}; "
         "lower --llm-max-tokens or raise --llm-context",
@@ -49,8 +49,8 @@ def fit(prompt: Prompt, max_tokens: int, context: int | None) -> tuple[Prompt, i
 
 
 def dropped_note(dropped: int, context: int | None) -> str:
-    """What the record says about shots left out."""
-    what = "1 earliest shot" if dropped == 1 else f"{dropped} earliest shots"
+    """The record's note about dropped shots; ``context`` is None if the server rejected the length."""
+    shots = "1 earliest shot" if dropped == 1 else f"{dropped} earliest shots"
     if context is None:
-        return f"{what} dropped: the server found the prompt too long"
-    return f"{what} dropped to fit {context} tokens"
+        return f"{shots} dropped: the server found the prompt too long"
+    return f"{shots} dropped to fit {context} tokens"

@@ -1,4 +1,4 @@
-"""Where an OpenAI-compatible server is, and the key for it; what of that may be shown."""
+"""The address of an OpenAI-compatible server, the key for it, and which parts of both may be shown."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pytest_llmeval.core.redact import redact
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY_ENV = "OPENAI_API_KEY"
-#: headers by which a request may be signed instead of by the key
-SIGNING = ("authorization", "api-key", "x-api-key")
-_SHORTEST_SECRET = 4
-_CERTAIN_SECRET = 8
-_PATHS = ("/chat/completions", "/completions")
+#: headers that may authenticate a request instead of the key
+AUTH_HEADERS = ("authorization", "api-key", "x-api-key")
+_MIN_SECRET_LENGTH = 4
+_MIN_UNMISTAKABLE_LENGTH = 8
+_API_PATHS = ("/chat/completions", "/completions")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server's address without ``/chat/completions``, and the key and headers to send.
+    """A server's base URL (without ``/chat/completions``), and the key and headers to send.
 
-    ``shown`` is the address without credentials and query. ``key`` is None where none is needed.
-    ``direct`` servers are not reached through a proxy of the environment.
+    ``shown`` is the URL without credentials and query. ``key`` is None if none is needed. ``direct``
+    servers are reached without the proxies that the environment sets.
     """
 
     url: str = field(repr=False)
@@ -40,62 +40,62 @@ class Endpoint:
     _secrets: tuple[str, ...] = field(repr=False)
 
     def clean(self, text: str) -> str:
-        """``text`` without the key, the values of headers and the credentials of URLs."""
+        """``text`` with the key, header values and credentials in URLs replaced by ``***``."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return redact(text)
 
     def clean_answer(self, text: str) -> str:
-        """What a model wrote, without secrets so long that they are nothing else."""
+        """A model's answer with secrets replaced, if they are too long to occur in it by chance."""
         for secret in self._secrets:
-            if len(secret) >= _CERTAIN_SECRET:
+            if len(secret) >= _MIN_UNMISTAKABLE_LENGTH:
                 text = text.replace(secret, "***")
         return text
 
 
 def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
-    """The endpoint of a model: its base_url, else ``OPENAI_BASE_URL``, else OpenAI's own.
+    """The endpoint of a model: its base_url, else ``OPENAI_BASE_URL``, else OpenAI's.
 
-    Raises ``ModelUnusable`` for an address that is none, and for a key that is missing.
+    Raises ``ModelUnusable`` if the URL is invalid or a key is missing.
     """
-    given = config.base_url or environ.get("OPENAI_BASE_URL") or DEFAULT_URL
-    if "://" not in given:
-        raise _bad(config, given, f"it has no scheme; write http://{redact(one_line(given, 80))}")
+    url = config.base_url or environ.get("OPENAI_BASE_URL") or DEFAULT_URL
+    if "://" not in url:
+        raise _invalid_url(config, url, f"it has no scheme; write http://{redact(one_line(url, 80))}")
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise _bad(config, given, f"{error}") from None
+        raise _invalid_url(config, url, f"{error}") from None
     if parts.scheme not in ("http", "https"):
-        raise _bad(config, given, f"scheme {one_line(parts.scheme, 20)!r} is not http or https")
+        raise _invalid_url(config, url, f"scheme {one_line(parts.scheme, 20)!r} is not http or https")
     if not host:
-        raise _bad(config, given, "it names no host")
-    if any(char.isspace() or not char.isprintable() for char in given):
-        raise _bad(config, given, "it contains a blank or a control character")
+        raise _invalid_url(config, url, "it has no host")
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise _invalid_url(config, url, "it contains a space or a control character")
     path = parts.path.rstrip("/")
-    for suffix in _PATHS:
+    for suffix in _API_PATHS:
         path = path.removesuffix(suffix).rstrip("/")
     bare_host = f"[{host}]" if ":" in host else host
-    place = bare_host if port is None else f"{bare_host}:{port}"
+    host_port = bare_host if port is None else f"{bare_host}:{port}"
     credentials, at, _ = parts.netloc.rpartition("@")
     key_env = config.api_key_env or DEFAULT_KEY_ENV
     local = is_local(host)
-    signed = any(name.lower() in SIGNING for name in config.headers)
-    key = _key(config, environ, key_env, needed=not (local or at or signed))
+    authenticated = any(name.lower() in AUTH_HEADERS for name in config.headers)
+    key = _key(config, environ, key_env, needed=not (local or at or authenticated))
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     user, _, password = credentials.partition(":")
     basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if at else ""
     headers = dict(config.headers)
-    if basic and not signed:  # in the URL they would be in what the transport logs
+    if basic and not authenticated:  # in the URL, the transport would log them
         headers["Authorization"] = f"Basic {basic}"
     secrets = {key, password or user, unquote(password or user), basic}
-    secrets |= {*query.values()} | _parts(headers)
+    secrets |= {*query.values()} | _header_secrets(headers)
     ordered = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
-    shown = urlunsplit((parts.scheme, ("***@" if at else "") + place, path, "", ""))
+    shown = urlunsplit((parts.scheme, ("***@" if at else "") + host_port, path, "", ""))
     if key:
         shown = shown.replace(key, "***")
     return Endpoint(
-        url=urlunsplit((parts.scheme, place, path, "", "")),
+        url=urlunsplit((parts.scheme, host_port, path, "", "")),
         shown=shown,
         query=query,
         direct=local and parts.scheme == "http",
@@ -106,17 +106,17 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
     )
 
 
-def _parts(headers: Mapping[str, str]) -> set[str]:
-    """Values of headers that a server may echo; those of a few letters tell nothing and are in any text."""
+def _header_secrets(headers: Mapping[str, str]) -> set[str]:
+    """Header values that a server may echo; very short ones are no secrets and occur in any text."""
     values = {part for value in headers.values() for part in (value, *value.split())}
-    return {value for value in values if len(value) >= _SHORTEST_SECRET} - {"Basic", "Bearer", "Token"}
+    return {value for value in values if len(value) >= _MIN_SECRET_LENGTH} - {"Basic", "Bearer", "Token"}
 
 
-def _bad(config: ModelConfig, given: str, why: str) -> ModelUnusable:
+def _invalid_url(config: ModelConfig, url: str, reason: str) -> ModelUnusable:
     source = "base_url" if config.base_url else "OPENAI_BASE_URL"
     return ModelUnusable(
-        f"model {config.name}: {source} {redact(one_line(given, 120))!r} is no address: {why} "
-        "(an example: http://127.0.0.1:8000/v1)"
+        f"model {config.name}: {source} {redact(one_line(url, 120))!r} is not a valid address: {reason} "
+        "(for example http://127.0.0.1:8000/v1)"
     )
 
 
@@ -136,14 +136,14 @@ def _key(config: ModelConfig, environ: Mapping[str, str], name: str, *, needed: 
         return None
     if not (key.isascii() and key.isprintable()):
         raise ModelUnusable(
-            f"model {config.name}: the key in {name} has characters that no key has "
-            "(line breaks, blanks or other than ASCII); set it again"
+            f"model {config.name}: the key in {name} has characters that keys never contain "
+            "(line breaks, spaces or non-ASCII characters); set it again"
         )
     return key
 
 
 def is_local(host: str) -> bool:
-    """Whether ``host`` is this machine or its own network: such servers usually want no key."""
+    """Whether ``host`` is this machine or in its local network: such servers usually need no key."""
     if host.endswith(_LOCAL_SUFFIXES) or ("." not in host and ":" not in host):
         return True
     try:

@@ -1,4 +1,4 @@
-"""What a user adds to the bodies sent to an API, and which setting to take back when it is refused."""
+"""Request fields that the user adds, and which setting to remove when a server rejects one."""
 
 from __future__ import annotations
 
@@ -9,41 +9,39 @@ from typing import Any
 
 from pytest_llmeval.config.models import ModelConfig
 
-_UNKNOWN = re.compile(
+_REJECTED = re.compile(
     r"un(known|recogni[sz]ed|supported|expected)|not (supported|permitted|allowed|recogni[sz]ed)|extra|"
     r"invalid|does not support|not a valid|parameter|argument|field",
     re.IGNORECASE,
 )
+_SETTINGS = {"top_p": "top_p (--llm-top-p)", "seed": "sampling_seed (--llm-sampling-seed)"}
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
-    """Fields that only some bodies have: ``sampling`` those of generated text, ``all`` every one."""
+class ExtraFields:
+    """Fields added to request bodies: ``sampling`` when text is generated, ``extra_body`` always."""
 
     sampling: Mapping[str, object] = field(default_factory=dict)
-    all: Mapping[str, object] = field(default_factory=dict)
+    extra_body: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, config: ModelConfig) -> Extras:
-        """Those of a model's settings."""
-        known = {"top_p": config.top_p, "seed": config.sampling_seed}
-        return cls({name: value for name, value in known.items() if value is not None}, config.extra_body)
+    def from_config(cls, config: ModelConfig) -> ExtraFields:
+        """The extra fields that a model's settings ask for."""
+        sampling = {"top_p": config.top_p, "seed": config.sampling_seed}
+        return cls({name: value for name, value in sampling.items() if value is not None}, config.extra_body)
 
-    def added(self, body: Mapping[str, Any], *, scoring: bool, repeat: int = 0) -> dict[str, Any]:
-        """``body`` with these fields; the user's come before our own. Each repeat has a seed of its own."""
+    def add_to(self, body: Mapping[str, Any], *, scoring: bool, repeat: int = 0) -> dict[str, Any]:
+        """A copy of ``body`` with these fields, which take precedence. Each repeat gets its own seed."""
         sampling = {} if scoring else dict(self.sampling)
         if repeat and isinstance(seed := sampling.get("seed"), int):
             sampling["seed"] = seed + repeat
-        return {**body, **sampling, **self.all}
+        return {**body, **sampling, **self.extra_body}
 
-    def to_blame(self, complaint: str) -> str | None:
-        """Which setting made a server complain of a field, in words for "take it out"; None if none."""
-        if not _UNKNOWN.search(complaint):
+    def rejected_setting(self, error_message: str) -> str | None:
+        """The setting whose field a server's error message rejects, as users write it; None if none."""
+        if not _REJECTED.search(error_message):
             return None
-        for name in (*self.all, *self.sampling):
-            if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", complaint):
-                return f"{name!r} of extra_body" if name in self.all else _SETTINGS[name]
+        for name in (*self.extra_body, *self.sampling):
+            if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error_message):
+                return f"extra_body.{name}" if name in self.extra_body else _SETTINGS[name]
         return None
-
-
-_SETTINGS = {"top_p": "top_p (--llm-top-p)", "seed": "sampling_seed (--llm-sampling-seed)"}

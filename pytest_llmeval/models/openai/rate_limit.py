@@ -1,4 +1,4 @@
-"""When to send a request, and when to send it again."""
+"""Rate limits, back-off and ``Retry-After``: when to send a request, and when to send it again."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from email.utils import parsedate_to_datetime
 
 Sleep = Callable[[float], Awaitable[None]]
 
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
-_LONGEST_HINT_S = 60.0
+_FIRST_BACKOFF_S = 0.5
+_MAX_BACKOFF_S = 30.0
+_MAX_RETRY_AFTER_S = 60.0
 
 
-class Pace:
-    """Lets callers through at most ``rate`` times a second: evenly, no bursts.
+class RateLimit:
+    """Admits callers at ``rate`` per second at most: evenly spaced, without bursts.
 
-    The first goes ``delay`` seconds after it asked. Without a rate everyone goes at once. For one
-    event loop.
+    The first caller waits ``delay`` seconds. Without a rate nobody waits. For use in one event loop.
     """
 
     def __init__(
@@ -31,37 +30,37 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._gap = 1 / rate if rate else 0.0
+        self._interval_s = 1 / rate if rate else 0.0
         self._delay = delay
         self._clock = clock
         self._sleep = sleep
         self._next = -math.inf
-        self._line = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
     def limited(self) -> bool:
         """Whether there is a rate."""
-        return self._gap > 0
+        return self._interval_s > 0
 
-    async def turn(self, cost: float = 1) -> None:
-        """Return when it is the caller's turn, which takes that of ``cost``; first come first served."""
-        if not self._gap:
+    async def acquire(self, cost: float = 1) -> None:
+        """Wait for the caller's turn, in order of arrival; it takes up ``cost`` units of the rate."""
+        if not self._interval_s:
             return
-        async with self._line:
+        async with self._lock:
             now = self._clock()
             slot = max(now + self._delay, self._next)
             self._delay = 0.0
-            self._next = slot + cost * self._gap
+            self._next = slot + cost * self._interval_s
             if slot > now:
                 await self._sleep(slot - now)
 
-    def correct(self, cost: float) -> None:
-        """An earlier turn was worth so much more; less, if negative."""
-        self._next += cost * self._gap
+    def adjust(self, cost: float) -> None:
+        """Correct the cost of an earlier turn by ``cost`` (negative: it cost less)."""
+        self._next += cost * self._interval_s
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """What a server asks to wait, in seconds, at most a minute; None when it does not say.
+    """The wait that a server requests, in seconds, at most a minute; None if it requests none.
 
     Reads ``retry-after-ms`` and ``retry-after`` (seconds or an HTTP date, RFC 9110 10.2.3);
     ``headers`` have lower-case names, ``now`` is the Unix time.
@@ -70,14 +69,14 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     if seconds is not None:
         seconds /= 1000
     else:
-        told = headers.get("retry-after")
-        seconds = _number(told)
-        if seconds is None and told:
+        value = headers.get("retry-after")
+        seconds = _number(value)
+        if seconds is None and value:
             try:
-                seconds = parsedate_to_datetime(told).timestamp() - now
+                seconds = parsedate_to_datetime(value).timestamp() - now
             except (ValueError, OverflowError):
                 return None
-    return None if seconds is None or seconds <= 0 else min(seconds, _LONGEST_HINT_S)
+    return None if seconds is None or seconds <= 0 else min(seconds, _MAX_RETRY_AFTER_S)
 
 
 def _number(text: str | None) -> float | None:
@@ -88,6 +87,6 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def backoff_s(failed: int, draw: Callable[[], float] = random.random) -> float:
-    """Seconds to wait after the ``failed``-th failure: doubling, and never the same for two callers."""
-    return min(_FIRST_WAIT_S * 2.0 ** min(failed - 1, 16), _LONGEST_WAIT_S) * (0.5 + draw() / 2)
+def backoff_s(failures: int, draw: Callable[[], float] = random.random) -> float:
+    """Seconds to wait after this many failures: exponential, with jitter from ``draw`` (0 to 1)."""
+    return min(_FIRST_BACKOFF_S * 2.0 ** min(failures - 1, 16), _MAX_BACKOFF_S) * (0.5 + draw() / 2)

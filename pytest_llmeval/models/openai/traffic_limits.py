@@ -1,4 +1,4 @@
-"""When a request may go: its place in flight, the tokens and requests a minute, the server's wish to wait."""
+"""When a request may be sent: concurrency, rates of requests and tokens, and the server's ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -9,111 +9,111 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from pytest_llmeval.models.openai.concurrency import Level
-from pytest_llmeval.models.openai.rate_limit import Pace, Sleep
+from pytest_llmeval.models.openai.concurrency import ConcurrencyControl
+from pytest_llmeval.models.openai.rate_limit import RateLimit, Sleep
 
 
-class Traffic:
-    """All that goes to one server; for one event loop.
+class TrafficLimits:
+    """All limits on the traffic to one server, for one event loop.
 
-    ``level`` is how many may be in flight, ``rate`` gives turns to requests, ``tokens`` to their
-    tokens. ``hold`` keeps everyone back.
+    ``concurrency`` limits the requests in flight, ``requests`` their rate, and ``tokens`` the rate of
+    their tokens. ``pause`` stops all traffic for a while.
     """
 
     def __init__(
         self,
-        level: Level,
-        rate: Pace,
-        tokens: Pace,
+        concurrency: ConcurrencyControl,
+        requests: RateLimit,
+        tokens: RateLimit,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        self.level = level
-        self._rate = rate
+        self.concurrency = concurrency
+        self._requests = requests
         self._tokens = tokens
         self._clock = clock
         self._sleep = sleep
         self._draw = draw
-        self._until = -math.inf
-        self._spread = 0.0
-        self._free = asyncio.Condition()
+        self._paused_until = -math.inf
+        self._jitter_s = 0.0
+        self._slot_freed = asyncio.Condition()
 
     @property
-    def counts_tokens(self) -> bool:
-        """Whether it matters how many tokens an attempt takes."""
+    def limits_tokens(self) -> bool:
+        """Whether the number of tokens of an attempt matters."""
         return self._tokens.limited
 
-    def passage(self, tokens: int) -> Passage:
-        """To be entered, with ``async with``, for the time of one attempt of about so many tokens."""
-        return Passage(self, tokens)
+    def attempt(self, tokens: int) -> Attempt:
+        """A context manager (``async with``) for one attempt of about ``tokens`` tokens."""
+        return Attempt(self, tokens)
 
-    def hold(self, seconds: float) -> None:
-        """Send nothing for so long; then not all at the same moment."""
+    def pause(self, seconds: float) -> None:
+        """Send nothing for this long; afterwards, resume at slightly different times."""
         until = self._clock() + seconds
-        if until > self._until:
-            self._until, self._spread = until, seconds / 10
+        if until > self._paused_until:
+            self._paused_until, self._jitter_s = until, seconds / 10
 
-    async def enter(self, tokens: int) -> int:
-        """Return when it is the caller's turn, with what ``Level.sent`` gave."""
-        async with self._free:
-            await self._free.wait_for(lambda: self.level.in_flight < self.level.limit)
-            sent = self.level.sent()
+    async def acquire(self, tokens: int) -> int:
+        """Wait until the caller may send; returns the round from ``ConcurrencyControl.start``."""
+        async with self._slot_freed:
+            await self._slot_freed.wait_for(lambda: self.concurrency.in_flight < self.concurrency.limit)
+            round_ = self.concurrency.start()
         try:
-            await self._tokens.turn(tokens)
-            waited = -math.inf
+            await self._tokens.acquire(tokens)
+            waited_until = -math.inf
             while True:
-                while self._until > waited:
-                    waited = self._until
-                    left = waited - self._clock()
-                    if left > 0:
-                        await self._sleep(left + self._draw() * self._spread)
-                await self._rate.turn()
-                if self._until <= waited:
-                    return sent
+                while self._paused_until > waited_until:
+                    waited_until = self._paused_until
+                    remaining_s = waited_until - self._clock()
+                    if remaining_s > 0:
+                        await self._sleep(remaining_s + self._draw() * self._jitter_s)
+                await self._requests.acquire()
+                if self._paused_until <= waited_until:
+                    return round_
         except BaseException:
-            await self.leave()
+            await self.release()
             raise
 
-    async def leave(self) -> None:
-        """Make room for others."""
-        self.level.ended()
-        async with self._free:
-            self._free.notify(max(self.level.limit - self.level.in_flight, 0))
+    async def release(self) -> None:
+        """Free the caller's slot for other requests."""
+        self.concurrency.finish()
+        async with self._slot_freed:
+            self._slot_freed.notify(max(self.concurrency.limit - self.concurrency.in_flight, 0))
 
-    def correct(self, tokens: int) -> None:
-        """So many tokens more (less, if negative) were used than announced."""
-        self._tokens.correct(tokens)
+    def adjust_tokens(self, tokens: int) -> None:
+        """Correct the announced number of tokens by ``tokens`` (negative: fewer were used)."""
+        self._tokens.adjust(tokens)
 
 
-class Passage:
-    """One attempt's time on its way; say once how it went, or nothing."""
+class Attempt:
+    """The time that one attempt holds a slot; call ``succeeded`` or ``failed`` at most once."""
 
-    def __init__(self, traffic: Traffic, tokens: int) -> None:
-        self._traffic = traffic
+    def __init__(self, limits: TrafficLimits, tokens: int) -> None:
+        self._limits = limits
         self._tokens = tokens
-        self._sent = 0
+        self._round = 0
 
-    async def __aenter__(self) -> Passage:
-        self._sent = await self._traffic.enter(self._tokens)
+    async def __aenter__(self) -> Attempt:
+        self._round = await self._limits.acquire(self._tokens)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await self._traffic.leave()
+        await self._limits.release()
 
-    def answered(self, seconds: float, tokens: int | None) -> None:
-        """A good reply, after so long; ``tokens`` were used for prompt and answer, if it is known."""
-        self._traffic.level.good(self._sent, seconds)
+    def succeeded(self, latency_s: float, tokens: int | None) -> None:
+        """Record a response after ``latency_s`` seconds; ``tokens`` of prompt and answer, if known."""
+        self._limits.concurrency.record_success(self._round, latency_s)
         if tokens is not None:
-            self._traffic.correct(tokens - self._tokens)
+            self._limits.adjust_tokens(tokens - self._tokens)
 
-    def refused(self, *, overload: bool, hint: float | None) -> None:
-        """No tokens were used; the server may have too much to do, and say how long to wait."""
-        self._traffic.correct(-self._tokens)
-        if overload:
-            self._traffic.level.refused(self._sent)
-        if hint is not None:
-            self._traffic.hold(hint)
+    def failed(self, *, overloaded: bool, retry_after_s: float | None) -> None:
+        """Record an attempt that used no tokens; the server may be overloaded and request a pause."""
+        self._limits.adjust_tokens(-self._tokens)
+        if overloaded:
+            self._limits.concurrency.record_overload(self._round)
+        if retry_after_s is not None:
+            self._limits.pause(retry_after_s)

@@ -1,7 +1,7 @@
-"""HTTP to an OpenAI-compatible server through the official SDK: an attempt, and its failure as ``Refused``.
+"""HTTP to an OpenAI-compatible server through the official SDK; failed attempts raise ``AttemptFailed``.
 
-Of the SDK's async client only the transport is used: retries and the reading of replies are our own,
-because every attempt must be counted and no odd reply may pass for an answer.
+Only the transport of the SDK's async client is used. Retries and parsing are not left to it, because every
+attempt must be counted and a malformed response must never pass for an answer.
 """
 
 from __future__ import annotations
@@ -16,188 +16,190 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models.openai import chat_payloads
-from pytest_llmeval.models.openai.calls import Refused, Reply
+from pytest_llmeval.models.openai.calls import AttemptFailed, Response
 from pytest_llmeval.models.openai.endpoint import Endpoint
 from pytest_llmeval.models.openai.rate_limit import retry_after_s
-from pytest_llmeval.models.openai.streaming import Assembly, Torn
-from pytest_llmeval.models.openai.text_payloads import Completions
+from pytest_llmeval.models.openai.streaming import StreamAssembler, StreamTruncated
+from pytest_llmeval.models.openai.text_payloads import TextPayloads
 
 if TYPE_CHECKING:
     import openai
 
 _CONNECT_TIMEOUT_S = 10.0
-_NO_KEY = "no-key-needed"  # the SDK wants one
+_NO_KEY = "no-key-needed"  # the SDK insists on a key
 _LOGGERS = ("httpx", "httpx2", "aiohttp")
 _NOT_CONNECTED = frozenset(["ConnectError", "ClientConnectorError", "ConnectionTimeoutError"])
 _TIMEOUTS = frozenset(["ReadTimeout", "WriteTimeout", "PoolTimeout", "ServerTimeoutError"])
 
 
-def need_sdk() -> None:
-    """Raises ``ModelUnusable`` where the SDK is not installed."""
+def require_sdk() -> None:
+    """Raises ``ModelUnusable`` if the SDK is not installed."""
     try:
-        import httpx2  # noqa: F401  # the SDK's own since its version 3
+        import httpx2  # noqa: F401  # what the SDK uses since version 3
         import openai  # noqa: F401
     except ImportError:
         raise ModelUnusable(
-            "openai:... needs the package openai, 3 or newer: pip install 'pytest-llmeval-harness[api]'"
+            "openai:... needs the package openai 3 or newer: pip install 'pytest-llmeval-harness[api]'"
         ) from None
 
 
 @asynccontextmanager
-async def connect(where: Endpoint, timeout: float) -> AsyncIterator[Transport]:
-    """Connections to a server; ``timeout`` (seconds) is that of a whole attempt. Raises ``ModelUnusable``."""
+async def connect(endpoint: Endpoint, timeout: float) -> AsyncIterator[Transport]:
+    """Open a transport; ``timeout`` (seconds) covers a whole attempt. Raises ``ModelUnusable``."""
     import openai
 
-    _hush(where)
-    # aiohttp takes half of the time that httpx takes for a request
+    _redact_logs(endpoint)
+    # a request takes half as long with aiohttp as with httpx
     http = openai.DefaultAioHttpClient if _has_aiohttp() else openai.DefaultAsyncHttpxClient
     try:
         client = openai.AsyncOpenAI(
-            api_key=where.key or _NO_KEY,
-            base_url=where.url,
-            default_query=dict(where.query),
-            default_headers=dict(where.headers),
+            api_key=endpoint.key or _NO_KEY,
+            base_url=endpoint.url,
+            default_query=dict(endpoint.query),
+            default_headers=dict(endpoint.headers),
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
-            # a proxy of the environment is for the world outside
-            http_client=http(trust_env=not where.direct),
+            # the environment's proxies are not for local servers
+            http_client=http(trust_env=not endpoint.direct),
         )
-    except Exception as error:  # what proxies, certificates and addresses in the environment lead to
-        reason = one_line(where.clean(f"{type(error).__name__}: {error}"), 200)
+    except Exception as error:  # bad proxies or certificates in the environment, bad addresses
+        reason = one_line(endpoint.clean(f"{type(error).__name__}: {error}"), 200)
         raise ModelUnusable(
-            f"no connection to {where.shown} can be set up ({reason}); check the base URL "
-            "and the proxies of the environment (https_proxy, http_proxy)"
+            f"no connection to {endpoint.shown} can be set up ({reason}); check the base URL "
+            "and the environment's proxies (https_proxy, http_proxy)"
         ) from None
     async with client:
         yield Transport(client, timeout)
 
 
 class Transport:
-    """What can be asked of a server. Its methods raise ``Refused`` for an attempt without an answer."""
+    """Requests to one server. Its methods raise ``AttemptFailed`` for an attempt without an answer."""
 
     def __init__(self, client: openai.AsyncOpenAI, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
 
-    async def post(self, path: str, body: dict[str, Any]) -> Reply:
-        """Send one body, as JSON; a reply that was asked for as a stream is put together."""
+    async def post(self, path: str, body: dict[str, Any]) -> Response:
+        """Send a body as JSON; a streamed response is assembled."""
         import httpx2
 
         async with self._attempt():
             if body.get("stream"):
                 return await self._read_stream(path, body)
-            # not through ``chat.completions``, which would walk through every message
-            reply = await self._client.post(path, body=body, cast_to=httpx2.Response)
-            return Reply(reply.content)
+            # not through ``chat.completions``, which would validate every message
+            response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+            return Response(response.content)
 
     async def get(self, path: str) -> bytes:
-        """The body of what is there."""
+        """The body of the response to a GET request."""
         import httpx2
 
         async with self._attempt():
-            reply = await self._client.get(path, cast_to=httpx2.Response)
-            return bytes(reply.content)
+            response = await self._client.get(path, cast_to=httpx2.Response)
+            return bytes(response.content)
 
     @asynccontextmanager
     async def _attempt(self) -> AsyncIterator[None]:
-        """All of one attempt, in its time; what the SDK raises becomes ``Refused``."""
+        """Enforce the timeout of an attempt, and turn the SDK's exceptions into ``AttemptFailed``."""
         import openai
 
-        late = Refused(f"no reply within {self._timeout:g} s; see --llm-timeout", late=True)
+        timeout = AttemptFailed(f"no response within {self._timeout:g} s; see --llm-timeout", timed_out=True)
         try:
             async with asyncio.timeout(self._timeout):
                 yield
         except TimeoutError:
-            raise late from None
+            raise timeout from None
         except openai.APIError as error:
-            refused = _refused(error)
-            raise late if refused.late else refused from None
-        except Refused:
+            failure = _failure(error)
+            raise timeout if failure.timed_out else failure from None
+        except AttemptFailed:
             raise
-        except Exception as error:  # what comes through the SDK as it was raised, such as no HTTP at all
-            raise Refused(_reason(error)) from None
+        except Exception as error:  # what the SDK does not wrap, such as a response that is not HTTP
+            raise AttemptFailed(_reason(error)) from None
 
-    async def _read_stream(self, path: str, body: dict[str, Any]) -> Reply:
+    async def _read_stream(self, path: str, body: dict[str, Any]) -> Response:
         import openai
 
-        asked: dict[str, Any] = {"model": body["model"], "extra_body": body}
-        ask: Any = self._client.chat.completions
-        if path == Completions.path:
-            ask, asked["prompt"] = self._client.completions, ""
+        arguments: dict[str, Any] = {"model": body["model"], "extra_body": body}
+        resource: Any = self._client.chat.completions
+        if path == TextPayloads.path:
+            resource, arguments["prompt"] = self._client.completions, ""
         else:
-            asked["messages"] = []
+            arguments["messages"] = []
         started = time.perf_counter()
-        first_token_s, assembly = None, Assembly()
-        async with ask.with_streaming_response.create(**asked) as reply:
+        first_token_s, assembler = None, StreamAssembler()
+        async with resource.with_streaming_response.create(**arguments) as response:
             try:
-                async for piece in reply.http_response.aiter_bytes():
-                    if assembly.feed(piece) and first_token_s is None:
+                async for chunk in response.http_response.aiter_bytes():
+                    if assembler.feed(chunk) and first_token_s is None:
                         first_token_s = time.perf_counter() - started
-                return Reply(assembly.body(), first_token_s)
-            except Torn as torn:
-                raise Refused(str(torn)) from None
+                return Response(assembler.body(), first_token_s)
+            except StreamTruncated as error:
+                raise AttemptFailed(str(error)) from None
             except (openai.APIError, asyncio.CancelledError):
                 raise
-            except Exception as error:  # of the transport, which has a name of its own in every version
-                raise Refused(f"the stream broke: {_reason(error)}") from None
+            except Exception as error:  # the transport's; its type differs between versions
+                raise AttemptFailed(f"the stream broke: {_reason(error)}") from None
 
 
-class _Hush(logging.Filter):
-    """Takes an endpoint's secrets (those in its query, above all) out of what the transport logs."""
+class _RedactSecrets(logging.Filter):
+    """Redacts an endpoint's secrets (above all those in its query) in the transport's log records."""
 
-    def __init__(self, where: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
-        self.where = where
+        self.endpoint = endpoint
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self.where.clean(record.getMessage()), ()
+        record.msg, record.args = self.endpoint.clean(record.getMessage()), ()
         return True
 
 
-def _hush(where: Endpoint) -> None:
+def _redact_logs(endpoint: Endpoint) -> None:
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        if not any(isinstance(one, _Hush) and one.where == where for one in logger.filters):
-            logger.addFilter(_Hush(where))
+        if not any(isinstance(f, _RedactSecrets) and f.endpoint == endpoint for f in logger.filters):
+            logger.addFilter(_RedactSecrets(endpoint))
 
 
 def _has_aiohttp() -> bool:
     return importlib.util.find_spec("aiohttp") is not None
 
 
-def _refused(error: openai.APIError) -> Refused:
+def _failure(error: openai.APIError) -> AttemptFailed:
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        reply = error.response.content
-        return Refused(
-            chat_payloads.server_message(reply) or error.response.reason_phrase,
+        body = error.response.content
+        return AttemptFailed(
+            chat_payloads.server_message(body) or error.response.reason_phrase,
             status=error.status_code,
-            code=chat_payloads.error_code(reply),
-            hint=retry_after_s(error.response.headers, time.time()),
+            code=chat_payloads.error_code(body),
+            retry_after_s=retry_after_s(error.response.headers, time.time()),
         )
-    # by name: which transport it is, and its package, is the SDK's affair
-    kinds = {kind.__name__ for one in _causes(error) for kind in type(one).__mro__}
-    unreachable = not kinds.isdisjoint(_NOT_CONNECTED) or (
-        "ConnectTimeout" in kinds and "ClientConnectionError" not in kinds  # which is aiohttp's for all
+    # by name, because the SDK chooses the transport and so the package of these exceptions
+    names = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
+    unreachable = not names.isdisjoint(_NOT_CONNECTED) or (
+        # the SDK reports aiohttp's ClientConnectionError, for any lost connection, as ConnectTimeout
+        "ConnectTimeout" in names and "ClientConnectionError" not in names
     )
-    late = not unreachable and not kinds.isdisjoint(_TIMEOUTS)
-    timed_out = late or ("ConnectTimeout" in kinds and unreachable and "OSError" not in kinds)
-    return Refused("timed out" if timed_out else _reason(error), unreachable=unreachable, late=late)
+    timed_out = not unreachable and not names.isdisjoint(_TIMEOUTS)
+    connect_timed_out = "ConnectTimeout" in names and unreachable and "OSError" not in names
+    message = "timed out" if timed_out or connect_timed_out else _reason(error)
+    return AttemptFailed(message, unreachable=unreachable, timed_out=timed_out)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    one: BaseException | None = error
-    while one is not None:
-        yield one
-        one = one.__cause__ or one.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost reason why there was no reply, in words."""
+    """The message of the innermost exception that has one."""
     text = ""
-    for reason in _causes(error):
-        if isinstance(reason, ConnectionRefusedError):
+    for cause in _causes(error):
+        if isinstance(cause, ConnectionRefusedError):
             return "connection refused"
-        text = getattr(reason, "strerror", None) or str(reason) or text
+        text = getattr(cause, "strerror", None) or str(cause) or text
     return text or "the connection broke"

@@ -1,4 +1,4 @@
-"""``--llm-ray=ADDRESS``: replicas of a local model on a Ray cluster, asked from here."""
+"""``--llm-ray=ADDRESS``: replicas of a local model on a Ray cluster, driven from this machine."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from pytest_llmeval.core.errors import ModelUnusable, UserError
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.load import Source
-from pytest_llmeval.models.ray.messages import Answer, Failed, Level, Note, Start, Status
+from pytest_llmeval.models.ray.messages import Answer, Capacity, Failed, Note, Start, Status
 from pytest_llmeval.models.ray.replica import local_model
 
-_PATIENCE_S = 60.0
-_END_S = 10.0
-_LEAST_WINDOW = 512
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 10.0
+_MIN_WINDOW = 512
 
 
 class RayModel:
-    """Speaks with ``cluster/driver.py``, a process of its own, whose log is in ``folder``."""
+    """Communicates with ``driver.py``, which runs as a separate process with its log in ``folder``."""
 
     def __init__(self, config: ModelConfig, cache_dir: Path, folder: Callable[[], Path]) -> None:
         if config.backend not in ("hf", "smollm2"):
             raise UserError(
-                f"--llm-ray={config.ray} is for local models (hf:PATH, smollm2), and {config.name} is none"
+                f"--llm-ray={config.ray} is for local models (hf:PATH, smollm2); {config.name} is not local"
             )
         if config.ray_cpus and config.ray_gpus:
-            raise UserError("--llm-ray-cpus is for replicas on CPUs and --llm-ray-gpus on GPUs: give one")
+            raise UserError(
+                "--llm-ray-cpus is for replicas on CPUs, --llm-ray-gpus for GPUs; set only one of them"
+            )
         if config.device not in ("auto", "cpu" if config.ray_cpus else "cuda"):
             raise UserError(
-                f"--llm-device={config.device}: Ray gives each replica its device; leave it out "
+                f"--llm-device={config.device}: Ray assigns each replica its device; omit the option "
                 "(--llm-ray-cpus=N for replicas on CPUs)"
             )
         self.config = replace(config, device="cpu" if config.ray_cpus else config.device)
@@ -52,27 +54,27 @@ class RayModel:
         self.notes: tuple[str, ...] = ()
         self._folder = folder
         self._local = local_model(self.config)
-        self._hold = 0
+        self._capacity = 0
         self._digest: Callable[[Path], str] | None = None
 
     @property
     def window(self) -> int:
-        """Twice what the replicas take at once."""
-        return max(_LEAST_WINDOW, 2 * self._hold)
+        """Twice the number of requests that the replicas take at once."""
+        return max(_MIN_WINDOW, 2 * self._capacity)
 
     def check(self) -> None:
-        """Packages and path; joins no cluster. Raises ``ModelUnusable``."""
+        """Check packages and path without joining a cluster. Raises ``ModelUnusable``."""
         if importlib.util.find_spec("ray") is None:
             raise ModelUnusable("--llm-ray needs Ray; pip install 'pytest-llmeval-harness[ray]'")
         if self._here is not None:
             self._local.check()
 
     def identity(self) -> str:
-        """That of the model without Ray."""
+        """As for the model without Ray."""
         return self._local.identity()
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """That of the model without Ray on such a device; None where the weights are only elsewhere."""
+        """As for the model without Ray on the same device; None if the weights are not on this machine."""
         source = self._here
         if source is None or not fingerprint.known(source):
             return None
@@ -90,7 +92,7 @@ class RayModel:
             raise
 
     def _weights(self, digest: Callable[[Path], str]) -> list[Any] | None:
-        """What every machine must have; None where that is not known, or comes with a package."""
+        """The weights that every machine must have; None if unknown, or if they come with a package."""
         source = self._here if self.config.backend == "hf" else None
         return (
             None if source is None or not fingerprint.known(source) else fingerprint.weights(source, digest)
@@ -106,7 +108,7 @@ class RayModel:
             digests=None if self._digest is None else self._weights(self._digest),
             cpus=config.ray_cpus or 0,
             gpus=0 if config.ray_cpus else config.ray_gpus or 1,
-            patience_s=config.start_timeout or _PATIENCE_S,
+            timeout_s=config.start_timeout or _START_TIMEOUT_S,
         )
         log = self._folder() / f"ray-{re.sub(r'[^A-Za-z0-9._-]+', '_', config.name)}.log"
         package = str(Path(__file__).parents[3])
@@ -116,7 +118,7 @@ class RayModel:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C is for pytest, which then ends it
+                start_new_session=True,  # so that Ctrl-C reaches only pytest, which then stops the driver
                 env=os.environ
                 | {
                     "RAY_USAGE_STATS_ENABLED": "0",
@@ -124,69 +126,71 @@ class RayModel:
                 },
             )
         try:
-            self._converse(jobs, process, start, log)
+            self._exchange_messages(jobs, process, start, log)
         finally:
             jobs.on_change(None)
             assert process.stdin is not None
             with suppress(OSError):
                 process.stdin.close()
             try:
-                process.wait(_END_S)
+                process.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def _converse(self, jobs: Jobs, process: subprocess.Popen[bytes], start: Start, log: Path) -> None:
+    def _exchange_messages(
+        self, jobs: Jobs, process: subprocess.Popen[bytes], start: Start, log: Path
+    ) -> None:
         assert process.stdin is not None and process.stdout is not None
         events: queue.Queue[Any] = queue.Queue()
-        jobs.on_change(lambda: events.put(_CHANGED))
-        threading.Thread(target=_listen, args=(process.stdout, events), daemon=True).start()
-        events.put(_CHANGED)
-        asked: dict[int, Job] = {}
+        jobs.on_change(lambda: events.put(_JOBS_CHANGED))
+        threading.Thread(target=_read_messages, args=(process.stdout, events), daemon=True).start()
+        events.put(_JOBS_CHANGED)
+        pending: dict[int, Job] = {}
         number = 0
         try:
             pickle.dump(start, process.stdin)
             while not jobs.closed:
                 event = events.get()
-                if event is _CHANGED:
+                if event is _JOBS_CHANGED:
                     taken = jobs.take(sys.maxsize, wait=False)
                     numbered = dict(enumerate(taken, number))
                     number += len(taken)
-                    asked |= numbered
+                    pending |= numbered
                     if numbered:
                         pickle.dump([(n, job.request) for n, job in numbered.items()], process.stdin)
                         process.stdin.flush()
                 elif event is None:
                     raise BrokenPipeError
                 elif isinstance(event, Failed):
-                    raise ModelUnusable(f"model {self.config.name}: {event.why}")
+                    raise ModelUnusable(f"model {self.config.name}: {event.reason}")
                 else:
-                    self._heard(event, asked)
+                    self._handle(event, pending)
         except BrokenPipeError:
             raise ModelUnusable(
                 f"model {self.config.name}: the connection to the Ray cluster at {start.address} ended; "
                 f"see {log}"
             ) from None
 
-    def _heard(self, event: Answer | Level | Note | Status, asked: dict[int, Job]) -> None:
+    def _handle(self, event: Answer | Capacity | Note | Status, pending: dict[int, Job]) -> None:
         if isinstance(event, Answer):
-            job, completion = asked.pop(event.number), event.completion
-            # the wait is all that was not computing, on the way and there
-            took = completion.latency_s if completion.batch_s is None else completion.batch_s
-            job.taken = max(job.created, time.perf_counter() - took)
+            job, completion = pending.pop(event.number), event.completion
+            # all time that was not spent computing counts as queueing, here and in the cluster
+            computing_s = completion.latency_s if completion.batch_s is None else completion.batch_s
+            job.taken = max(job.created, time.perf_counter() - computing_s)
             job.finish(completion)
-        elif isinstance(event, Level):
-            self._hold = event.hold
+        elif isinstance(event, Capacity):
+            self._capacity = event.requests
         elif isinstance(event, Note):
             self.notes = (*self.notes, event.text)
         else:
             self.status = event.text
 
 
-_CHANGED = object()
+_JOBS_CHANGED = object()
 
 
-def _listen(stream: Any, events: queue.Queue[Any]) -> None:
+def _read_messages(stream: Any, events: queue.Queue[Any]) -> None:
     with suppress(EOFError, OSError, pickle.UnpicklingError, ValueError):
         while True:
             events.put(pickle.load(stream))

@@ -1,7 +1,7 @@
-"""``python -m pytest_llmeval.models.ray.driver``: the one process that talks with Ray.
+"""``python -m pytest_llmeval.models.ray.driver``: the only process that uses Ray.
 
-Ray ends its driver's process when the cluster's head goes, writes to its standard streams, and takes
-over signals: none of it may happen to pytest.
+Ray terminates its driver process when the cluster's head node is lost, writes to the standard streams,
+and installs signal handlers. None of this may happen in pytest's process.
 """
 
 from __future__ import annotations
@@ -22,32 +22,34 @@ from typing import Any, BinaryIO
 import pytest_llmeval
 from pytest_llmeval.core.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.core.types import Completion
-from pytest_llmeval.models.ray.messages import Answer, Failed, Level, Note, Start, Status
-from pytest_llmeval.models.ray.plan import Ask, Planner
-from pytest_llmeval.models.ray.replica import Found, Ready, Replica, other_weights
+from pytest_llmeval.models.ray.messages import Answer, Capacity, Failed, Note, Start, Status
+from pytest_llmeval.models.ray.plan import NumberedRequest, Planner
+from pytest_llmeval.models.ray.replica import Collected, Ready, Replica, weights_mismatch
 
-_WAIT_S = 0.05
-_COUNT_EVERY_S = 2.0
-_AFTER_LOSS_S = 15.0
-_PROBE_S = 5.0
+_POLL_S = 0.05
+_SCALE_INTERVAL_S = 2.0
+_REPLACEMENT_TIMEOUT_S = 15.0
+_PROBE_TIMEOUT_S = 5.0
 
 
 @dataclass(slots=True)
-class _Running:
-    """A replica; ``doing`` is the call that is awaited: hello, load, collect or check."""
+class _ReplicaState:
+    """A replica as the driver sees it; ``call`` is the pending call: hello, load, collect or check."""
 
     number: int
     actor: Any
     ref: Any
-    doing: str = "hello"
+    call: str = "hello"
     host: str = "?"
-    hold: int = 0
+    capacity: int = 0
 
 
 class Driver:
-    """Keeps as many replicas as the cluster has room for, and the questions with them."""
+    """Runs as many replicas as the cluster has resources for, and distributes requests to them."""
 
-    def __init__(self, start: Start, out: BinaryIO, inbox: queue.Queue[Sequence[Ask] | None]) -> None:
+    def __init__(
+        self, start: Start, out: BinaryIO, inbox: queue.Queue[Sequence[NumberedRequest] | None]
+    ) -> None:
         import ray
 
         self._ray: Any = ray
@@ -55,20 +57,20 @@ class Driver:
         self._out = out
         self._inbox = inbox
         self._planner = Planner()
-        self._running: dict[int, _Running] = {}
-        self._numbers = 0
-        self._refused = 0
+        self._replicas: dict[int, _ReplicaState] = {}
+        self._last_number = 0
+        self._unusable = 0
         self._crashes = 0
-        self._why = ""
-        self._said: object = None
+        self._last_loss = ""
+        self._last_status: object = None
         self._notes: set[str] = set()
-        self._counted_at = 0.0
-        self._without_since: float | None = None
-        self._ever = False
-        #: the machine that came up first, and its weights
+        self._scaled_at = 0.0
+        self._no_replica_since: float | None = None
+        self._was_ready = False
+        #: the first machine that was ready, and its weights' fingerprint
         self._first: tuple[str, list[Any]] | None = None
 
-    def tell(self, message: object) -> None:
+    def send(self, message: object) -> None:
         """Send one message to pytest's process."""
         pickle.dump(message, self._out)
         self._out.flush()
@@ -86,179 +88,195 @@ class Driver:
         try:
             self._ray.init(address=address, namespace=f"llmeval-{os.getpid()}", **options)
         except Exception as error:
-            hint = "; the same versions of Ray and Python must be on all machines"
+            hint = "; all machines need the same versions of Ray and Python"
             raise ModelUnusable(
                 f"the Ray cluster at {address} cannot be joined: {type(error).__name__}: "
                 f"{one_line(error, 300)}{hint if 'ersion' in str(error) else ''}"
             ) from None
 
     def run(self) -> None:
-        """Until nothing more is asked. Raises ``ModelUnusable``."""
+        """Answer requests until standard input ends. Raises ``ModelUnusable``."""
         self.connect()
         while self._receive():
             self._scale()
-            self._look()
-            for one in list(self._running.values()):
-                if one.hold:
-                    self._feed(one)
+            self._poll()
+            for replica in list(self._replicas.values()):
+                if replica.capacity:
+                    self._send_requests(replica)
 
     def _receive(self) -> bool:
         with suppress(queue.Empty):
             while True:
-                asks = self._inbox.get_nowait()
-                if asks is None:
+                requests = self._inbox.get_nowait()
+                if requests is None:
                     return False
-                self._planner.add(asks)
+                self._planner.add(requests)
         return True
 
-    def _room(self) -> tuple[int, str]:
-        """How many replicas the cluster has room for, and what it has, in words."""
+    def _cluster_capacity(self) -> tuple[int, str]:
+        """How many replicas the cluster's resources suffice for, and a description of the resources."""
         needs = {"CPU": self._start.cpus} if self._start.cpus else {"GPU": self._start.gpus}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        room = sum(min(int(node.get(name, 0) // number) for name, number in needs.items()) for node in nodes)
-        has = {name: int(sum(node.get(name, 0) for node in nodes)) for name in ("CPU", "GPU")}
-        return room, ", ".join([_count(len(nodes), "machine"), *(_count(has[n], n) for n in has)])
+        replicas = sum(
+            min(int(node.get(name, 0) // number) for name, number in needs.items()) for node in nodes
+        )
+        totals = {name: int(sum(node.get(name, 0) for node in nodes)) for name in ("CPU", "GPU")}
+        counts = [_count(totals[name], name) for name in totals]
+        return replicas, ", ".join([_count(len(nodes), "machine"), *counts])
 
     @property
-    def _wanted(self) -> str:
+    def _replica_resources(self) -> str:
         start = self._start
         return _count(start.cpus, "CPU") if start.cpus else _count(start.gpus, "GPU")
 
     def _scale(self) -> None:
-        """Start replicas where there is room; give up where none has come up for too long."""
+        """Start replicas where resources are free; raise if there has been no replica for too long."""
         now = time.monotonic()
-        if now - self._counted_at < _COUNT_EVERY_S:
+        if now - self._scaled_at < _SCALE_INTERVAL_S:
             return
-        self._counted_at = now
-        room, has = self._room()
-        for _ in range(room - self._refused - len(self._running)):
+        self._scaled_at = now
+        replicas, resources = self._cluster_capacity()
+        for _ in range(replicas - self._unusable - len(self._replicas)):
             self._launch()
-        if any(one.doing != "hello" for one in self._running.values()):
-            self._without_since = None
+        if any(replica.call != "hello" for replica in self._replicas.values()):
+            self._no_replica_since = None
             return
-        if self._refused and not self._running:
-            raise ModelUnusable(self._why)
-        if self._without_since is None:
-            self._without_since = now
-        waited = now - self._without_since
-        place = f"the Ray cluster at {self._start.address} ({has})"
-        patience = _AFTER_LOSS_S if self._ever else self._start.patience_s
-        if waited > patience:
-            what = "has no replica left" if self._ever else f"had no {self._wanted} free for a replica"
-            lost = f": {self._why}" if self._why else ""
-            raise ModelUnusable(f"{place} {what} within {waited:.0f} s{lost}")
-        self._status(f"waiting for {self._wanted} free in {place}, up to {patience:.0f} s")
+        if self._unusable and not self._replicas:
+            raise ModelUnusable(self._last_loss)
+        if self._no_replica_since is None:
+            self._no_replica_since = now
+        waited = now - self._no_replica_since
+        cluster = f"the Ray cluster at {self._start.address} ({resources})"
+        timeout_s = _REPLACEMENT_TIMEOUT_S if self._was_ready else self._start.timeout_s
+        if waited > timeout_s:
+            problem = (
+                "has no replica left"
+                if self._was_ready
+                else f"had no {self._replica_resources} free for a replica"
+            )
+            reason = f": {self._last_loss}" if self._last_loss else ""
+            raise ModelUnusable(f"{cluster} {problem} within {waited:.0f} s{reason}")
+        self._status(f"waiting for {self._replica_resources} free in {cluster}, up to {timeout_s:.0f} s")
 
     def _launch(self) -> None:
         start = self._start
-        self._numbers += 1
-        make = self._ray.remote(Replica).options(
+        self._last_number += 1
+        actor_class = self._ray.remote(Replica).options(
             num_cpus=start.cpus, num_gpus=start.gpus, max_restarts=0, max_concurrency=4
         )
-        actor = make.remote(start.config, start.samples, start.digests, bool(start.gpus))
-        self._running[self._numbers] = _Running(self._numbers, actor, actor.hello.remote())
+        actor = actor_class.remote(start.config, start.samples, start.digests, bool(start.gpus))
+        self._replicas[self._last_number] = _ReplicaState(self._last_number, actor, actor.hello.remote())
 
-    def _look(self) -> None:
-        """See what the replicas have to say."""
-        by_ref = {one.ref: one for one in self._running.values()}
+    def _poll(self) -> None:
+        """Handle the calls that have returned."""
+        by_ref = {replica.ref: replica for replica in self._replicas.values()}
         if not by_ref:
-            time.sleep(_WAIT_S)
+            time.sleep(_POLL_S)
             return
-        ready, _ = self._ray.wait(list(by_ref), num_returns=len(by_ref), timeout=_WAIT_S)
+        ready, _ = self._ray.wait(list(by_ref), num_returns=len(by_ref), timeout=_POLL_S)
         for ref in ready:
-            one = by_ref[ref]
+            replica = by_ref[ref]
             try:
-                self._heard(one, self._ray.get(ref))
+                self._handle(replica, self._ray.get(ref))
             except self._ray.exceptions.ActorUnavailableError:
-                if one.doing == "check":
-                    self._lose(one, "its machine cannot be reached", blame=False)
+                if replica.call == "check":
+                    self._drop(replica, "its machine cannot be reached", blame=False)
                 else:
-                    one.doing, one.ref = "check", one.actor.hello.remote()
+                    replica.call, replica.ref = "check", replica.actor.hello.remote()
             except self._ray.exceptions.RayActorError as error:
-                self._died(one, error)
+                self._handle_death(replica, error)
             except self._ray.exceptions.RayError as error:
-                self._lose(one, one_line(getattr(error, "cause", None) or error), blame=False, refused=True)
+                self._drop(
+                    replica, one_line(getattr(error, "cause", None) or error), blame=False, unusable=True
+                )
 
-    def _heard(self, one: _Running, told: Any) -> None:
-        if one.doing == "hello":
-            one.doing, one.host, one.ref = "load", told, one.actor.load.remote()
+    def _handle(self, replica: _ReplicaState, result: Any) -> None:
+        if replica.call == "hello":
+            replica.call, replica.host, replica.ref = "load", result, replica.actor.load.remote()
             self._status("loading the weights on the Ray cluster")
-        elif one.doing == "load":
-            if not self._same_weights(one, told):
+        elif replica.call == "load":
+            if not self._same_weights(replica, result):
                 return
-            one.doing, one.hold, one.ref = "collect", told.hold, one.actor.collect.remote()
-            self._planner.join(one.number, one.hold)
-            self._ever, self._crashes = True, 0
+            replica.call, replica.capacity, replica.ref = (
+                "collect",
+                result.capacity,
+                replica.actor.collect.remote(),
+            )
+            self._planner.add_replica(replica.number, replica.capacity)
+            self._was_ready, self._crashes = True, 0
             self._status(None)
-            self.tell(Level(sum(each.hold for each in self._running.values())))
-        elif one.doing == "check":  # it lives, but answers may have got lost on the way
-            self._lose(one, "the connection to it broke", blame=False)
+            self.send(Capacity(sum(other.capacity for other in self._replicas.values())))
+        elif replica.call == "check":  # it is alive, but answers may have been lost on the way
+            self._drop(replica, "the connection to it broke", blame=False)
         else:
-            self._collected(one, told)
+            self._collect(replica, result)
 
-    def _same_weights(self, one: _Running, told: Ready) -> bool:
-        """Whether a replica has the others' weights, where pytest has none to compare with."""
-        if told.samples is None:
+    def _same_weights(self, replica: _ReplicaState, ready: Ready) -> bool:
+        """Whether a replica has the first replica's weights; matters where pytest has no weights."""
+        if ready.samples is None:
             return True
         if self._first is None:
-            self._first = one.host, told.samples
+            self._first = replica.host, ready.samples
         host, samples = self._first
-        if samples == told.samples:
+        if samples == ready.samples:
             return True
-        why = other_weights(self._start.config, one.host, samples, told.samples, f"on {host}")
-        self._lose(one, why, blame=False, refused=True)
+        reason = weights_mismatch(self._start.config, replica.host, samples, ready.samples, f"on {host}")
+        self._drop(replica, reason, blame=False, unusable=True)
         return False
 
-    def _collected(self, one: _Running, found: Found) -> None:
-        for number, completion in found.completions:
-            ask = self._planner.done(one.number, number)
-            if ask is not None:
-                attempts = max(ask.attempts, completion.attempts)
-                self.tell(Answer(number, replace(completion, attempts=attempts)))
+    def _collect(self, replica: _ReplicaState, collected: Collected) -> None:
+        for number, completion in collected.completions:
+            request = self._planner.complete(replica.number, number)
+            if request is not None:
+                attempts = max(request.attempts, completion.attempts)
+                self.send(Answer(number, replace(completion, attempts=attempts)))
                 self._crashes = 0
-        for note in set(found.notes) - self._notes:
+        for note in set(collected.notes) - self._notes:
             self._notes.add(note)
-            self.tell(Note(note))
-        if found.ended is not None:
-            self._lose(one, one_line(found.ended), blame=True)
+            self.send(Note(note))
+        if collected.ended is not None:
+            self._drop(replica, one_line(collected.ended), blame=True)
             return
-        one.ref = one.actor.collect.remote()
+        replica.ref = replica.actor.collect.remote()
 
-    def _feed(self, one: _Running) -> None:
-        asks = self._planner.next_slice(one.number)
-        if asks:
-            one.actor.put.remote([(ask.number, ask.request) for ask in asks])
+    def _send_requests(self, replica: _ReplicaState) -> None:
+        requests = self._planner.next_slice(replica.number)
+        if requests:
+            replica.actor.put.remote([(request.number, request.request) for request in requests])
 
-    def _died(self, one: _Running, error: Exception) -> None:
-        said = str(error)
-        if "node" in said and "died" in said and "worker process has died" not in said:
-            self._lose(one, "its machine died", blame=False)
+    def _handle_death(self, replica: _ReplicaState, error: Exception) -> None:
+        message = str(error)
+        if "node" in message and "died" in message and "worker process has died" not in message:
+            self._drop(replica, "its machine died", blame=False)
         else:
-            told = said.partition("Worker exit detail:")[2] or said
-            self._lose(one, f"its process died: {one_line(told, 160)}", blame=True)
+            detail = message.partition("Worker exit detail:")[2] or message
+            self._drop(replica, f"its process died: {one_line(detail, 160)}", blame=True)
 
-    def _lose(self, one: _Running, why: str, *, blame: bool, refused: bool = False) -> None:
-        """Go on without a replica; another takes its place where there is room."""
-        del self._running[one.number]
-        self._counted_at = 0.0
+    def _drop(self, replica: _ReplicaState, reason: str, *, blame: bool, unusable: bool = False) -> None:
+        """Continue without a replica; another one is started if resources are free.
+
+        ``blame`` says whether a request may have killed it; ``unusable`` that its machine cannot run any.
+        """
+        del self._replicas[replica.number]
+        self._scaled_at = 0.0
         with suppress(Exception):
-            self._ray.kill(one.actor)
-        self._why = why if refused else f"a replica on {one.host} was lost: {why}"
-        loading = one.doing in ("hello", "load")
-        self._refused += refused or (loading and blame)
+            self._ray.kill(replica.actor)
+        self._last_loss = reason if unusable else f"a replica on {replica.host} was lost: {reason}"
+        loading = replica.call in ("hello", "load")
+        self._unusable += unusable or (loading and blame)
         self._crashes += blame
-        for ask in self._planner.lost(one.number, blame=blame):
-            error = f"it ended two replicas of the model; the last on {one.host}: {why}"
-            self.tell(Answer(ask.number, Completion(error=one_line(error), attempts=ask.attempts)))
+        for request in self._planner.remove_replica(replica.number, blame=blame):
+            error = f"the request ended two replicas of the model, the last on {replica.host}: {reason}"
+            self.send(Answer(request.number, Completion(error=one_line(error), attempts=request.attempts)))
             self._crashes = 0
-        self.tell(Note(f"{self._start.config.name}: {self._why}"))
-        if self._crashes > 3 + 2 * len(self._running):
-            raise ModelUnusable(f"replicas on the Ray cluster keep dying; {self._why}")
+        self.send(Note(f"{self._start.config.name}: {self._last_loss}"))
+        if self._crashes > 3 + 2 * len(self._replicas):
+            raise ModelUnusable(f"replicas on the Ray cluster keep dying; {self._last_loss}")
 
     def _status(self, text: str | None) -> None:
-        if text != self._said:
-            self._said = text
-            self.tell(Status(text))
+        if text != self._last_status:
+            self._last_status = text
+            self.send(Status(text))
 
 
 def _count(number: int, what: str) -> str:
@@ -266,44 +284,44 @@ def _count(number: int, what: str) -> str:
 
 
 def _probe(address: str) -> None:
-    """Whether anything listens there: Ray itself would try for minutes. Raises ``ModelUnusable``."""
+    """Check that something listens at the address: Ray would retry for minutes. Raises ``ModelUnusable``."""
     if address in ("auto", "local"):
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ModelUnusable(
-            f"--llm-ray={one_line(address, 80)} is no address of a cluster; "
+            f"--llm-ray={one_line(address, 80)} is not a cluster address; "
             "write HOST:PORT, ray://HOST:PORT, auto or local"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _PROBE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), _PROBE_TIMEOUT_S).close()
     except OSError as error:
         raise ModelUnusable(
-            f"--llm-ray={address}: nobody answers there ({error.strerror or error}); "
+            f"--llm-ray={address}: nothing answers there ({error.strerror or error}); "
             "is the cluster running (ray status)?"
         ) from None
 
 
-def _read(into: queue.Queue[Sequence[Ask] | None]) -> None:
+def _read_requests(inbox: queue.Queue[Sequence[NumberedRequest] | None]) -> None:
     with suppress(EOFError, OSError, pickle.UnpicklingError):
         while True:
-            asked = pickle.load(sys.stdin.buffer)
-            into.put([Ask(number, request) for number, request in asked])
-    into.put(None)
+            requests = pickle.load(sys.stdin.buffer)
+            inbox.put([NumberedRequest(number, request) for number, request in requests])
+    inbox.put(None)
 
 
 def main() -> None:
-    """Answer what comes through standard input; what others print goes to standard error, the log."""
+    """Answer requests from standard input; redirect everything printed to standard error, the log."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     start: Start = pickle.load(sys.stdin.buffer)
-    inbox: queue.Queue[Sequence[Ask] | None] = queue.Queue()
-    threading.Thread(target=_read, args=(inbox,), daemon=True).start()
+    inbox: queue.Queue[Sequence[NumberedRequest] | None] = queue.Queue()
+    threading.Thread(target=_read_requests, args=(inbox,), daemon=True).start()
     driver = Driver(start, out, inbox)
     try:
         driver.run()
     except UserError as error:
-        driver.tell(Failed(str(error)))
+        driver.send(Failed(str(error)))
     except BrokenPipeError:  # pytest is gone
         pass
     finally:

@@ -1,7 +1,7 @@
-"""What pytest's process and the one that talks with Ray tell each other, pickled, over pipes.
+"""The messages between pytest's process and the Ray driver process, pickled, over pipes.
 
-To Ray's side: a ``Start``, then lists of numbered requests until its standard input ends. Back:
-``Answer``, ``Status``, ``Note``, ``Level`` and, as the last, ``Failed``.
+To the driver: a ``Start``, then lists of numbered requests until its standard input ends. From the
+driver: ``Answer``, ``Status``, ``Note`` and ``Capacity``; ``Failed`` is the last message.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pytest_llmeval.core.types import Completion
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """``config`` is the replicas'.
+    """The cluster's address, and the configuration and resources of each replica.
 
-    ``samples`` and ``digests`` are what ``fingerprint.weights`` gives for the weights where pytest runs, by
-    samples and by all of each file: None where they are not there, and ``digests`` where nothing is stored.
+    ``samples`` and ``digests`` are the ``fingerprint.weights`` of the weights where pytest runs, from
+    samples and from the whole of each file. They are None if there are no weights; ``digests`` also if
+    nothing is stored. ``timeout_s`` is the time to wait for the first replica.
     """
 
     address: str
@@ -27,7 +28,7 @@ class Start:
     digests: list[Any] | None
     cpus: int
     gpus: int
-    patience_s: float
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is being waited for; None when nothing is."""
+    """What the run is waiting for; None if it is not waiting."""
 
     text: str | None
 
@@ -53,14 +54,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """How many requests all replicas take at once."""
+class Capacity:
+    """How many requests all replicas together take at once."""
 
-    hold: int
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No further question can be answered."""
+    """No further request can be answered."""
 
-    why: str
+    reason: str

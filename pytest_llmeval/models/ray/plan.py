@@ -1,4 +1,4 @@
-"""Which replica gets which questions: contiguous slices, and what becomes of those of a lost replica."""
+"""Distributes requests to replicas in contiguous slices, and reassigns those of a lost replica."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from pytest_llmeval.core.types import ChatPrompt, Request
 
-_SMALLEST = 8
-_MOST_STRIKES = 2
+_MIN_SLICE = 8
+_MAX_STRIKES = 2
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
-    """One request by its number; ``strikes`` are the replicas that died while they had it."""
+class NumberedRequest:
+    """A request and its number; ``strikes`` counts the replicas that died while they had it."""
 
     number: int
     request: Request
@@ -22,8 +22,8 @@ class Ask:
     attempts: int = 0
 
     @property
-    def shared(self) -> object:
-        """What it has in common with its neighbours: a slice had better end where this changes."""
+    def shared_prompt(self) -> object:
+        """The prompt text shared with neighbouring requests; slices preferably end where it changes."""
         prompt = self.request.prompt
         if isinstance(prompt, ChatPrompt):
             return prompt.system, prompt.shots
@@ -32,80 +32,80 @@ class Ask:
 
 @dataclass(slots=True)
 class _Replica:
-    hold: int
-    asks: dict[int, Ask] = field(default_factory=dict)
+    capacity: int
+    requests: dict[int, NumberedRequest] = field(default_factory=dict)
 
 
 class Planner:
-    """Slices get smaller towards the end, so that all replicas end at about the same time.
+    """Assigns slices, smaller ones towards the end so that all replicas finish at about the same time.
 
-    After a replica's process died, the questions it had are suspects: each is asked with nothing
-    beside it, so that only one that ends a second replica is lost.
+    When a replica's process dies, its requests become suspects. Each suspect is sent to a replica that
+    has no other requests, so that only a request that kills a second replica is given up.
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Ask] = deque()
-        self._suspects: deque[Ask] = deque()
+        self._waiting: deque[NumberedRequest] = deque()
+        self._suspects: deque[NumberedRequest] = deque()
         self._replicas: dict[int, _Replica] = {}
 
     @property
-    def open(self) -> int:
+    def unanswered(self) -> int:
         """How many requests have no answer yet."""
-        held = sum(len(replica.asks) for replica in self._replicas.values())
-        return len(self._waiting) + len(self._suspects) + held
+        assigned = sum(len(replica.requests) for replica in self._replicas.values())
+        return len(self._waiting) + len(self._suspects) + assigned
 
-    def add(self, asks: Iterable[Ask]) -> None:
-        """Let requests wait, in the order in which somebody waits for them."""
-        self._waiting.extend(asks)
+    def add(self, requests: Iterable[NumberedRequest]) -> None:
+        """Queue requests, in the order in which their answers are needed."""
+        self._waiting.extend(requests)
 
-    def join(self, replica: int, hold: int) -> None:
-        """A replica that takes up to ``hold`` requests at once."""
-        self._replicas[replica] = _Replica(hold)
+    def add_replica(self, replica: int, capacity: int) -> None:
+        """Add a replica that takes up to ``capacity`` requests at once."""
+        self._replicas[replica] = _Replica(capacity)
 
-    def next_slice(self, replica: int) -> Sequence[Ask]:
-        """What to send a replica now; empty while it has enough."""
-        own = self._replicas[replica]
-        if any(ask.strikes for ask in own.asks.values()):
+    def next_slice(self, replica: int) -> Sequence[NumberedRequest]:
+        """The requests to send to a replica now; empty while it has enough."""
+        target = self._replicas[replica]
+        if any(request.strikes for request in target.requests.values()):
             return ()
         if self._suspects:
-            taken = [] if own.asks else [self._suspects.popleft()]
+            taken = [] if target.requests else [self._suspects.popleft()]
         else:
-            size = min(own.hold, max(_SMALLEST, -(-self.open // (2 * len(self._replicas)))))
-            taken = self._take(size - len(own.asks)) if len(own.asks) <= size // 2 else []
-        for ask in taken:
-            ask.attempts += 1
-            own.asks[ask.number] = ask
+            size = min(target.capacity, max(_MIN_SLICE, -(-self.unanswered // (2 * len(self._replicas)))))
+            taken = self._take(size - len(target.requests)) if len(target.requests) <= size // 2 else []
+        for request in taken:
+            request.attempts += 1
+            target.requests[request.number] = request
         return taken
 
-    def _take(self, size: int) -> list[Ask]:
+    def _take(self, size: int) -> list[NumberedRequest]:
         taken = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
         if not self._waiting or not taken:
             return taken
-        following = self._waiting[0].shared
-        for place in range(len(taken) - 1, len(taken) // 2, -1):
-            if taken[place].shared != following:
+        following = self._waiting[0].shared_prompt
+        for index in range(len(taken) - 1, len(taken) // 2, -1):
+            if taken[index].shared_prompt != following:
                 break
         else:
             return taken
-        self._waiting.extendleft(reversed(taken[place + 1 :]))
-        return taken[: place + 1]
+        self._waiting.extendleft(reversed(taken[index + 1 :]))
+        return taken[: index + 1]
 
-    def done(self, replica: int, number: int) -> Ask | None:
-        """A replica answered; None when that is no longer wanted of it."""
-        return self._replicas[replica].asks.pop(number, None)
+    def complete(self, replica: int, number: int) -> NumberedRequest | None:
+        """Remove a request that a replica answered; None if it was reassigned meanwhile."""
+        return self._replicas[replica].requests.pop(number, None)
 
-    def lost(self, replica: int, *, blame: bool) -> list[Ask]:
-        """A replica is gone: its requests go to others; returns those that are given up.
+    def remove_replica(self, replica: int, *, blame: bool) -> list[NumberedRequest]:
+        """Reassign the requests of a lost replica; returns those that are given up.
 
-        ``blame`` is whether one of its questions may have ended it (its machine did not go).
+        ``blame`` says whether one of its requests may have killed it; if its machine died, none did.
         """
-        gone = self._replicas.pop(replica, None)
-        if gone is None:
+        lost = self._replicas.pop(replica, None)
+        if lost is None:
             return []
-        asks = list(gone.asks.values())
+        requests = list(lost.requests.values())
         if blame:
-            for ask in asks:
-                ask.strikes += 1
-        self._suspects.extend(ask for ask in asks if 0 < ask.strikes < _MOST_STRIKES)
-        self._waiting.extendleft(ask for ask in reversed(asks) if not ask.strikes)
-        return [ask for ask in asks if ask.strikes >= _MOST_STRIKES]
+            for request in requests:
+                request.strikes += 1
+        self._suspects.extend(request for request in requests if 0 < request.strikes < _MAX_STRIKES)
+        self._waiting.extendleft(request for request in reversed(requests) if not request.strikes)
+        return [request for request in requests if request.strikes >= _MAX_STRIKES]

@@ -1,4 +1,4 @@
-"""What runs on a worker's machine: the local backend, fed and emptied from afar."""
+"""The Ray actor: the local backend on a machine of the cluster, fed with requests over Ray."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.backend import HuggingFaceModel
 
-_HOLD = {"cpu": 64}
-_HOLD_GPU = 512
-_COLLECT_S = 1.0
+_CAPACITY = {"cpu": 64}
+_GPU_CAPACITY = 512
+_COLLECT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What came back since the last time; ``ended`` says why no more will."""
+class Collected:
+    """The completions since the last call; ``ended`` is the reason why no more will come."""
 
     completions: tuple[tuple[int, Completion], ...]
     notes: tuple[str, ...] = ()
@@ -36,23 +36,25 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """How many requests a replica wants at once, and its weights by samples, where they can be told."""
+    """How many requests a replica takes at once, and its weights' fingerprint from samples, if known."""
 
-    hold: int
+    capacity: int
     samples: list[Any] | None
 
 
-def other_weights(config: ModelConfig, host: str, wanted: list[Any], found: list[Any], than: str) -> str:
-    """That a machine has other weights, as one line."""
-    files = one_line(fingerprint.difference(wanted, found), 120)
+def weights_mismatch(
+    config: ModelConfig, host: str, expected: list[Any], actual: list[Any], other: str
+) -> str:
+    """The one-line message that a machine's weights differ from those on ``other``."""
+    files = one_line(fingerprint.difference(expected, actual), 120)
     return (
-        f"{config.target} holds other contents on {host} than {than} ({files}); "
+        f"{config.target} has different contents on {host} than {other} ({files}); "
         "the model must be the same, at the same path, on every machine"
     )
 
 
 def local_model(config: ModelConfig) -> HuggingFaceModel:
-    """The backend that a run without Ray would have."""
+    """The backend for the model without Ray."""
     if config.backend == "smollm2":
         from pytest_llmeval.models.smollm2 import SmolLM2Model
 
@@ -61,7 +63,7 @@ def local_model(config: ModelConfig) -> HuggingFaceModel:
 
 
 class Replica:
-    """An actor; Ray calls its methods from several threads."""
+    """The actor. Ray calls its methods from several threads."""
 
     def __init__(
         self, config: ModelConfig, samples: list[Any] | None, digests: list[Any] | None, gpu: bool
@@ -75,11 +77,11 @@ class Replica:
         self._ended: str | None = None
 
     def hello(self) -> str:
-        """The name of the machine it came to."""
+        """The name of the machine on which Ray placed the actor."""
         return socket.gethostname()
 
     def load(self) -> Ready:
-        """Load the weights. Raises ``ModelUnusable``, also for others than pytest has."""
+        """Load the weights. Raises ``ModelUnusable``, also if they differ from those where pytest runs."""
         self._model = local_model(self._config)
         self._model.check()
         source = self._model.source if self._config.backend == "hf" else None
@@ -87,22 +89,24 @@ class Replica:
         if source is not None and fingerprint.known(source):
             samples = fingerprint.weights(source, fingerprint.sampled)
             self._compare(self._samples, samples)
-        # all is read while it is loaded, which reads it too
+        # hash whole files while they are loaded, which reads them as well
         with ThreadPoolExecutor(1) as pool:
-            reading = None
+            hashing = None
             if source is not None and self._digests is not None:
-                reading = pool.submit(fingerprint.weights, source, fingerprint.sha256)
+                hashing = pool.submit(fingerprint.weights, source, fingerprint.sha256)
             device = self._model.prepare()
-        if reading is not None:
-            self._compare(self._digests, reading.result())
+        if hashing is not None:
+            self._compare(self._digests, hashing.result())
         if self._gpu and device == "cpu":
-            raise ModelUnusable(f"Ray gave a GPU of {self.hello()}, but torch finds none there")
+            raise ModelUnusable(f"Ray assigned a GPU on {self.hello()}, but torch finds none there")
         threading.Thread(target=self._run, name="llmeval-replica", daemon=True).start()
-        return Ready(_HOLD.get(device, _HOLD_GPU), samples)
+        return Ready(_CAPACITY.get(device, _GPU_CAPACITY), samples)
 
-    def _compare(self, wanted: list[Any] | None, found: list[Any]) -> None:
-        if wanted is not None and wanted != found:
-            raise ModelUnusable(other_weights(self._config, self.hello(), wanted, found, "where pytest runs"))
+    def _compare(self, expected: list[Any] | None, actual: list[Any]) -> None:
+        if expected is not None and expected != actual:
+            raise ModelUnusable(
+                weights_mismatch(self._config, self.hello(), expected, actual, "where pytest runs")
+            )
 
     def _run(self) -> None:
         try:
@@ -111,26 +115,26 @@ class Replica:
             self._ended = f"{type(error).__name__}: {error}"
         self._answers.put(None)
 
-    def put(self, asked: Sequence[tuple[int, Request]]) -> None:
-        """Let requests wait here."""
+    def put(self, requests: Sequence[tuple[int, Request]]) -> None:
+        """Queue numbered requests."""
         jobs = []
-        for number, request in asked:
+        for number, request in requests:
             job = Job(request)
-            job.future.add_done_callback(partial(self._answered, number))
+            job.future.add_done_callback(partial(self._put_answer, number))
             jobs.append(job)
         self._jobs.put(jobs)
 
-    def _answered(self, number: int, future: Future[Completion]) -> None:
+    def _put_answer(self, number: int, future: Future[Completion]) -> None:
         self._answers.put((number, future.result()))
 
-    def collect(self) -> Found:
-        """What was answered, as soon as there is something (or nothing, after a second)."""
+    def collect(self) -> Collected:
+        """The answers since the last call; waits up to a second for the first."""
         answers = []
         try:
-            answers.append(self._answers.get(timeout=_COLLECT_S))
+            answers.append(self._answers.get(timeout=_COLLECT_TIMEOUT_S))
             while True:
                 answers.append(self._answers.get_nowait())
         except queue.Empty:
             pass
         ended = self._ended or "it stopped" if None in answers else None
-        return Found(tuple(one for one in answers if one is not None), self._model.notes, ended)
+        return Collected(tuple(answer for answer in answers if answer is not None), self._model.notes, ended)

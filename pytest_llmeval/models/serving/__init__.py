@@ -1,1 +1,1 @@
-"""Inference servers that are started for a run: behind the door that is ``served.py``."""
+"""Inference servers that a run starts and stops."""

@@ -1,4 +1,4 @@
-"""``--llm-model=serve:PRESET:PATH``: start an inference server, ask it, and stop it."""
+"""``--llm-model=serve:PRESET:PATH``: start an inference server, send requests to it, and stop it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.openai.backend import OpenAIModel, answering
-from pytest_llmeval.models.openai.transport import need_sdk
+from pytest_llmeval.models.openai.transport import require_sdk
 from pytest_llmeval.models.serving import presets
 from pytest_llmeval.models.serving.process import Running, Server, free_port
 
 START_TIMEOUT_S = 1800.0
-#: a server on this machine is slow where another's would be lost
+#: longer than for remote APIs: a local server may be slow, but its requests are not lost
 _TIMEOUT_S = 600.0
 
 
 class ServedModel:
-    """Asks the server that is ``running``, or else one that it starts itself, with the log in ``folder``.
+    """Uses the ``running`` server, or starts one whose log goes to ``folder``.
 
-    ``status`` says, in words, what it is doing before it can answer.
+    ``status`` describes the start-up until the server can answer, and is None otherwise.
     """
 
     def __init__(
@@ -42,24 +42,24 @@ class ServedModel:
 
     @property
     def window(self) -> int:
-        """That of the API."""
+        """As for the API backend."""
         return self._api.window
 
     def check(self) -> None:
-        """Preset, command and path; starts nothing. Raises ``ModelUnusable``."""
-        need_sdk()
-        words = presets.command(self.config, 0)
-        presets.executable(self.config, words[0])
+        """Check preset, command and path without starting anything. Raises ``ModelUnusable``."""
+        require_sdk()
+        command = presets.command(self.config, 0)
+        presets.executable(self.config, command[0])
         if self.config.target:
             self._source()
 
     def identity(self) -> str:
-        """The preset or command, what is served, and the parameters of the requests."""
-        how = self.config.preset if self.config.command is None else one_line(self.config.command, 200)
-        return f"serve:{how}:{self.config.target}{self._api.parameters()}"
+        """The preset or command, the model served, and the settings of requests."""
+        server = self.config.preset if self.config.command is None else one_line(self.config.command, 200)
+        return f"serve:{server}:{self.config.target}{self._api.parameters()}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """The weights' contents, the command and the parameters; None where the weights are not known."""
+        """Contents of the weights, command and settings; None if the weights are unknown."""
         if not self.config.target:
             return None
         source = load.pinned(self._source())
@@ -77,15 +77,15 @@ class ServedModel:
         )
 
     def run(self, jobs: Jobs) -> None:
-        """Start the server unless it runs, answer jobs, and stop what was started."""
+        """Start the server unless it is running, answer jobs, and stop the server that was started."""
         if self._running is not None:
-            self._ask(jobs, self._running, lambda: self._running is not None and self._running.ended)
+            self._answer_jobs(jobs, self._running, lambda: self._running is not None and self._running.ended)
             return
         server = self.launch()
         try:
-            if self.await_ready(server, self._tell, lambda: jobs.closed):
+            if self.await_ready(server, self._set_status, lambda: jobs.closed):
                 self.status = None
-                self._ask(jobs, server.running, lambda: server.ended)
+                self._answer_jobs(jobs, server.running, lambda: server.ended)
         finally:
             server.stop()
 
@@ -93,35 +93,35 @@ class ServedModel:
         return load.find(self.config.target, f"serve:{self.config.preset or 'command'}")
 
     def launch(self) -> Server:
-        """Start the server. Raises ``UserError``."""
+        """Start the server, without waiting for it. Raises ``UserError``."""
         port = free_port()
-        words = presets.command(self.config, port)
-        words[0] = presets.executable(self.config, words[0])
+        command = presets.command(self.config, port)
+        command[0] = presets.executable(self.config, command[0])
         log = self._folder() / f"server-{re.sub(r'[^A-Za-z0-9._-]+', '_', self.config.name)}.log"
         try:
-            server = Server(words, port, log)
+            server = Server(command, port, log)
         except OSError as error:
             raise ModelUnusable(
                 f"the server of model {self.config.name} cannot be started: {error}"
             ) from None
-        self.status = f"starting {one_line(shlex.join(words), 160)} (its log: {log})"
+        self.status = f"starting {one_line(shlex.join(command), 160)} (its log: {log})"
         return server
 
     def await_ready(
-        self, server: Server, tell: Callable[[str], None], given_up: Callable[[], bool] = lambda: False
+        self, server: Server, report: Callable[[str], None], cancelled: Callable[[], bool] = lambda: False
     ) -> bool:
-        """``Server.wait_until_ready`` for as long as this model may take."""
-        patience = self.config.start_timeout or START_TIMEOUT_S
-        return server.wait_until_ready(self.config.name, patience, tell, given_up)
+        """``Server.wait_until_ready`` with this model's ``start_timeout``."""
+        timeout = self.config.start_timeout or START_TIMEOUT_S
+        return server.wait_until_ready(self.config.name, timeout, report, cancelled)
 
-    def _tell(self, line: str) -> None:
+    def _set_status(self, line: str) -> None:
         self.status = line
 
-    def _ask(self, jobs: Jobs, running: Running, ended: Callable[[], bool]) -> None:
-        def lost() -> ModelUnusable | None:
+    def _answer_jobs(self, jobs: Jobs, running: Running, ended: Callable[[], bool]) -> None:
+        def server_exit() -> ModelUnusable | None:
             return running.why_ended(self.config.name) if ended() else None
 
-        self._api = OpenAIModel(_as_api(self.config, running.url), lost=lost)
+        self._api = OpenAIModel(_as_api(self.config, running.url), server_exit=server_exit)
         self._api.run(jobs)
 
 

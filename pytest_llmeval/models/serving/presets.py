@@ -1,4 +1,4 @@
-"""How each inference server is started: data, from the tools' own documentation."""
+"""The command lines of inference servers, from their documentation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ HOST = "127.0.0.1"
 class Preset:
     """A server's command line, with ``{path}``, ``{name}``, ``{port}``, ``{dtype}`` and ``{device}``.
 
-    ``model`` is how requests name the model there, ``package`` what brings the command (as pip calls
-    it), ``trust`` what lets it run a model's own code (empty: there is no such switch).
+    ``model`` is the model's name in requests, ``package`` the pip package that provides the command,
+    and ``trust_flag`` the option that allows a model's own code to run (empty: there is none).
     """
 
     command: str
     model: str
     package: str
-    trust: str = ""
+    trust_flag: str = ""
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -42,7 +42,7 @@ PRESETS: Mapping[str, Preset] = {
         f"vllm serve {{path}} --host {HOST} --port {{port}} --served-model-name {{name}} --dtype {{dtype}}",
         model="{name}",
         package="vllm",
-        trust="--trust-remote-code",
+        trust_flag="--trust-remote-code",
     ),
     # https://docs.sglang.io/docs/advanced_features/server_arguments
     "sglang": Preset(
@@ -50,66 +50,66 @@ PRESETS: Mapping[str, Preset] = {
         "--served-model-name {name} --dtype {dtype}",
         model="{name}",
         package="sglang",
-        trust="--trust-remote-code",
+        trust_flag="--trust-remote-code",
     ),
     # https://huggingface.co/docs/transformers/main/en/serving
     "transformers": Preset(
         f"transformers serve {{path}} --host {HOST} --port {{port}} --device {{device}} --dtype {{dtype}}",
         model="{path}",
         package="transformers[serving]",
-        trust="--trust-remote-code",
+        trust_flag="--trust-remote-code",
     ),
 }
 
 
 def template(config: ModelConfig) -> str:
-    """The command line of a model's server, unfilled: its own or the preset's. Raises ``ModelUnusable``."""
+    """The command line of a model's server with its placeholders. Raises ``ModelUnusable``."""
     if config.command is not None:
         return config.command
     preset = _preset(config)
     if not config.trust_remote_code:
         return preset.command
-    if not preset.trust:
+    if not preset.trust_flag:
         raise ModelUnusable(
-            f"model {config.name}: preset {config.preset} has no switch for trust_remote_code; "
+            f"model {config.name}: preset {config.preset} has no option for trust_remote_code; "
             "write the server's command in [models.NAME]: command = ..."
         )
-    return f"{preset.command} {preset.trust}"
+    return f"{preset.command} {preset.trust_flag}"
 
 
 def command(config: ModelConfig, port: int) -> list[str]:
-    """The words of the command line that starts the server. Raises ``ModelUnusable``."""
-    line = template(config)
+    """The command line that starts the server, split into arguments. Raises ``ModelUnusable``."""
+    text = template(config)
     try:
-        words = shlex.split(line)
+        arguments = shlex.split(text)
     except ValueError as error:
-        raise _bad(config, f"{error}") from None
-    if not words:
-        raise _bad(config, "it is empty")
-    if "{port}" not in line:
-        raise _bad(config, "it has no {port}; write that where the server's port goes")
-    if "{path}" in line and not config.target:
-        raise _bad(config, "it has {path}, and there is no path")
-    if words[0] == "python":
-        words[0] = sys.executable
-    return [_filled(word, config, port) for word in words]
+        raise _bad_command(config, f"{error}") from None
+    if not arguments:
+        raise _bad_command(config, "it is empty")
+    if "{port}" not in text:
+        raise _bad_command(config, "it has no {port}; write {port} where the server's port goes")
+    if "{path}" in text and not config.target:
+        raise _bad_command(config, "it contains {path}, but there is no path; set path in [models.NAME]")
+    if arguments[0] == "python":
+        arguments[0] = sys.executable
+    return [_fill(argument, config, port) for argument in arguments]
 
 
 def model_name(config: ModelConfig) -> str:
-    """How requests name the model; empty: the server is asked."""
+    """The model's name in requests; empty: the server is queried for its only model."""
     if config.served_name or config.command is not None:
         return config.served_name
-    return _filled(_preset(config).model, config, 0)
+    return _fill(_preset(config).model, config, 0)
 
 
-def executable(config: ModelConfig, word: str) -> str:
-    """Where the command is: beside this Python, or on the PATH. Raises ``ModelUnusable``."""
-    here = Path(sys.executable).parent
-    found = shutil.which(word, path=here) or shutil.which(word)
-    if found is None:
+def executable(config: ModelConfig, program: str) -> str:
+    """The path of a program next to this Python or on the PATH. Raises ``ModelUnusable``."""
+    python_folder = Path(sys.executable).parent
+    path = shutil.which(program, path=python_folder) or shutil.which(program)
+    if path is None:
         hint = f"pip install '{_preset(config).package}'" if config.command is None else "is it installed?"
-        raise ModelUnusable(f"model {config.name}: there is no command {one_line(word, 80)!r}; {hint}")
-    return found
+        raise ModelUnusable(f"model {config.name}: there is no command {one_line(program, 80)!r}; {hint}")
+    return path
 
 
 def _preset(config: ModelConfig) -> Preset:
@@ -119,18 +119,18 @@ def _preset(config: ModelConfig) -> Preset:
     return PRESETS[name]
 
 
-def _filled(word: str, config: ModelConfig, port: int) -> str:
-    told = {
+def _fill(argument: str, config: ModelConfig, port: int) -> str:
+    values = {
         "path": str(Path(config.target).expanduser()) if config.target.startswith("~") else config.target,
         "name": config.served_name or config.name,
         "port": str(port),
         "dtype": config.dtype,
         "device": config.device,
     }
-    for name, value in told.items():
-        word = word.replace(f"{{{name}}}", value)
-    return word
+    for name, value in values.items():
+        argument = argument.replace(f"{{{name}}}", value)
+    return argument
 
 
-def _bad(config: ModelConfig, why: str) -> ModelUnusable:
-    return ModelUnusable(f"model {config.name}: command {one_line(config.command or '', 80)!r}: {why}")
+def _bad_command(config: ModelConfig, reason: str) -> ModelUnusable:
+    return ModelUnusable(f"model {config.name}: command {one_line(config.command or '', 80)!r}: {reason}")

@@ -1,4 +1,4 @@
-"""A server's process and its log."""
+"""The process of an inference server, and its log."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from pytest_llmeval.models.serving import supervisor
 from pytest_llmeval.models.serving.presets import HOST
 
 _TAIL_BYTES = 64 * 1024
-_LINES = 4
-_LOOK_EVERY_S = 0.25
-_TELL_EVERY_S = 10.0
+_TAIL_LINES = 4
+_POLL_INTERVAL_S = 0.25
+_REPORT_INTERVAL_S = 10.0
 _LOADING = 503
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that this or another process started: its address and its log."""
+    """A server started by this or another process: its base URL and its log file."""
 
     url: str
     log: Path
 
-    def last_lines(self, number: int = _LINES) -> list[str]:
-        """The last lines of the log, without blank ones and what progress bars wrote over."""
+    def last_lines(self, number: int = _TAIL_LINES) -> list[str]:
+        """The last lines of the log, without blank lines; a progress bar's updates count as lines."""
         try:
             with self.log.open("rb") as file:
                 file.seek(0, 2)
@@ -45,44 +45,47 @@ class Running:
 
     @property
     def ended(self) -> bool:
-        """Whether its log says that it ended."""
+        """Whether the log says that the server has ended."""
         return any(line.startswith(supervisor.ENDED) for line in self.last_lines(1))
 
     def why_ended(self, name: str) -> ModelUnusable:
-        """What to say of it then."""
-        said = " | ".join(line for line in self.last_lines(_LINES + 1) if not line.startswith("llmeval: "))
-        return ModelUnusable(f"the server of model {name} ended; {self.log}: {said or 'it is empty'}")
+        """The error for a server that has ended, with the last lines of its log."""
+        tail = " | ".join(
+            line for line in self.last_lines(_TAIL_LINES + 1) if not line.startswith("llmeval: ")
+        )
+        return ModelUnusable(f"the server of model {name} ended; {self.log}: {tail or 'it is empty'}")
 
 
 class Server:
-    """One that this process started, under ``supervisor``; must be stopped."""
+    """A server started by this process under ``supervisor``; it must be stopped."""
 
-    def __init__(self, words: Sequence[str], port: int, log: Path) -> None:
+    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
         self.running = Running(f"http://{HOST}:{port}/v1", log)
         self._port = port
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", supervisor.__file__, *words],
+                [sys.executable, "-I", supervisor.__file__, *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for pytest, which then stops it
+                start_new_session=True,  # so that Ctrl-C reaches only pytest, which then stops the server
             )
 
     @property
     def ended(self) -> bool:
-        """Whether it ended by itself."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def wait_until_ready(
-        self, name: str, timeout: float, tell: Callable[[str], None], given_up: Callable[[], bool]
+        self, name: str, timeout: float, report: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> bool:
-        """Return when it answers, and ``tell`` of it meanwhile; False when ``given_up`` came first.
+        """Wait until the server answers and return True, or False if ``cancelled`` first.
 
-        ``timeout`` is in seconds. Raises ``ModelUnusable`` when it ends, or takes longer.
+        ``report`` is called with progress messages. Raises ``ModelUnusable`` if the server ends or
+        takes longer than ``timeout`` seconds.
         """
-        started = told = time.monotonic()
-        while not given_up():
+        started = reported = time.monotonic()
+        while not cancelled():
             ready = self._answers()
             if self.ended:
                 raise self.running.why_ended(name)
@@ -94,11 +97,11 @@ class Server:
                     f"the server of model {name} did not answer within {timeout:g} s (start_timeout); "
                     f"see {self.running.log}"
                 )
-            if now - told >= _TELL_EVERY_S:
-                told = now
+            if now - reported >= _REPORT_INTERVAL_S:
+                reported = now
                 last = self.running.last_lines(1)
-                tell(f"loading for {now - started:.0f} s" + (f": {one_line(last[0], 100)}" if last else ""))
-            time.sleep(_LOOK_EVERY_S)
+                report(f"loading for {now - started:.0f} s" + (f": {one_line(last[0], 100)}" if last else ""))
+            time.sleep(_POLL_INTERVAL_S)
         return False
 
     def _answers(self) -> bool:
@@ -112,7 +115,7 @@ class Server:
             connection.close()
 
     def stop(self) -> None:
-        """End it and its children, and wait until they are gone."""
+        """Stop the server and its children, and wait until they have ended."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -124,7 +127,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens at now."""
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
+    """A port of this machine that is not in use now."""
+    with socket.socket() as unused:
+        unused.bind((HOST, 0))
+        return int(unused.getsockname()[1])

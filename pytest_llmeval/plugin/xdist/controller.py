@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Completion, Outcome
-from pytest_llmeval.models import sharing
+from pytest_llmeval.models import worker_resources
 from pytest_llmeval.plugin.pytest_internals import apply_maxfail, worker_count, worker_index
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.session_suites import find_place
@@ -49,7 +49,7 @@ class ControllerSide:
         """Give each worker its GPUs, and start the servers of served models: one for all workers."""
         models = self._session.settings.models
         try:
-            sharing.check_askers(models, len(specs), self._config.option.dist)
+            worker_resources.check_dist(models, len(specs), self._config.option.dist)
             self._assign_devices([spec for spec in specs if spec.popen])
             for config in (*models, *self._served_judge()):
                 if config.backend == "serve" and config.name not in self._servers:
@@ -64,11 +64,15 @@ class ControllerSide:
         models = self._session.settings.models
         if self._session.replay is not None:
             return
-        gpus = sharing.gpus(os.environ) if sharing.on_gpus(models) and len(specs) > 1 else ()
-        sharing.check_devices(models, gpus, len(specs))
+        gpus = (
+            worker_resources.visible_gpus(os.environ)
+            if worker_resources.use_gpus(models) and len(specs) > 1
+            else ()
+        )
+        worker_resources.check_devices(models, gpus, len(specs))
         if gpus:
-            for spec, assigned in zip(specs, sharing.divided(gpus, len(specs)), strict=True):
-                spec.env[sharing.VISIBLE] = ",".join(assigned)
+            for spec, assigned in zip(specs, worker_resources.split_gpus(gpus, len(specs)), strict=True):
+                spec.env[worker_resources.VISIBLE_DEVICES] = ",".join(assigned)
 
     def _served_judge(self) -> list[ModelConfig]:
         """The judge's model, where it needs a server and a benchmark that was asked for wants the judge."""
@@ -136,7 +140,7 @@ class ControllerSide:
 
     def _may_ask(self, node: Any, model: str) -> bool:
         config = self._session.models.configs[model]
-        return worker_index(node) < sharing.askers(config, worker_count(node))
+        return worker_index(node) < worker_resources.max_workers(config, worker_count(node))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -1,4 +1,4 @@
-"""An API server for each test that asks for one, and none of this machine's keys."""
+"""An API server for tests that request it, and an environment without API keys."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support.api_server import Server
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ADMIN_KEY"):
         monkeypatch.delenv(name, raising=False)
-    backend._listed.clear()
+    backend._models_by_url.clear()
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as one:
-        yield one
+    with Server() as running:
+        yield running

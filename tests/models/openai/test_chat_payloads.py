@@ -1,4 +1,4 @@
-"""What servers send back, also when it is no completion at all."""
+"""Bodies of chat requests, and the parsing of responses, however malformed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
 from pytest_llmeval.models.openai.chat_payloads import (
-    Dialect,
     NoCompletion,
     NoScores,
-    about_length,
-    body,
+    PayloadOptions,
+    build_body,
     error_code,
+    mentions_length,
     model_names,
-    read,
+    parse_response,
     server_message,
 )
 from tests.support.api_server import completion, scored
@@ -27,13 +27,13 @@ CHOICES = {"A": " A", "B": " B", "C": " C"}
 
 
 def parse(data: object, **choices: str) -> Completion:
-    return read(json.dumps(data).encode(), choices)
+    return parse_response(json.dumps(data).encode(), choices)
 
 
 def test_bodies() -> None:
     chat = ChatPrompt((Message("user", "q"),), ((Message("user", "s"), Message("assistant", "A")),))
     request = Request(chat, max_tokens=9, temperature=0.0, stop=("\n",))
-    assert body(request, chat, "m", Dialect()) == {
+    assert build_body(request, chat, "m", PayloadOptions()) == {
         "model": "m",
         "messages": [
             {"role": "user", "content": "s"},
@@ -45,9 +45,11 @@ def test_bodies() -> None:
         "stop": ["\n"],
     }
     text = TextPrompt("q", ("s",), "d\n")
-    assert body(Request(text), text, "m", Dialect())["messages"] == [{"role": "user", "content": "d\ns\n\nq"}]
-    asked = body(Request(text, choices=CHOICES, temperature=1.0), text, "m", Dialect())
-    assert {key: asked[key] for key in ("temperature", "max_tokens", "logprobs", "top_logprobs")} == {
+    assert build_body(Request(text), text, "m", PayloadOptions())["messages"] == [
+        {"role": "user", "content": "d\ns\n\nq"}
+    ]
+    scoring_body = build_body(Request(text, choices=CHOICES, temperature=1.0), text, "m", PayloadOptions())
+    assert {key: scoring_body[key] for key in ("temperature", "max_tokens", "logprobs", "top_logprobs")} == {
         "temperature": 0.0,
         "max_tokens": 1,
         "logprobs": True,
@@ -56,8 +58,8 @@ def test_bodies() -> None:
 
 
 def test_a_completion() -> None:
-    got = parse(completion("答案：C", "length", reasoning_content="想"))
-    assert got == Completion("答案：C", "想", finish_reason="length", prompt_tokens=7, completion_tokens=3)
+    result = parse(completion("答案：C", "length", reasoning_content="想"))
+    assert result == Completion("答案：C", "想", finish_reason="length", prompt_tokens=7, completion_tokens=3)
     assert parse(completion("x", reasoning="why")).reasoning == "why"
 
 
@@ -77,7 +79,7 @@ def test_contents(content: object, text: str) -> None:
     assert parse(completion(content)).text == text
 
 
-def test_tool_calls_and_filters_are_empty_answers() -> None:
+def test_tool_calls_and_filtered_answers_have_empty_text() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert parse(completion(None, "tool_calls", tool_calls=[call])).text == ""
     filtered = parse(completion(None, "content_filter"))
@@ -89,12 +91,12 @@ def test_tool_calls_and_filters_are_empty_answers() -> None:
     "usage", [None, [], {}, {"prompt_tokens": "7"}, {"prompt_tokens": True}, {"prompt_tokens": -1}]
 )
 def test_token_counts_may_be_absent(usage: object) -> None:
-    got = parse({**completion("x"), "usage": usage})
-    assert (got.prompt_tokens, got.completion_tokens) == (None, None)
+    result = parse({**completion("x"), "usage": usage})
+    assert (result.prompt_tokens, result.completion_tokens) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("reply", "says"),
+    ("reply", "expected"),
     [
         (b"", "empty"),
         (b"<html><head><title>Bad\n gateway</title>", "an HTML page (Bad gateway)"),
@@ -102,7 +104,7 @@ def test_token_counts_may_be_absent(usage: object) -> None:
         (b"[]", "[]"),
         (b"null", "null"),
         (b'"hello"', "hello"),
-        (b"\xff\xfe\x00", "no completion"),
+        (b"\xff\xfe\x00", "not a completion"),
         (b'{"choices": []}', "choices"),
         (b'{"choices": null}', "choices"),
         (b'{"choices": [1]}', "choices"),
@@ -110,13 +112,13 @@ def test_token_counts_may_be_absent(usage: object) -> None:
         (b'{"choices": [{"message": null}]}', "message"),
         (b'{"choices": [{"message": "A"}]}', "A"),
         (b'{"error": {"message": "overloaded"}}', "overloaded"),
-        (b"[" * 100_000, "no completion"),
+        (b"[" * 100_000, "not a completion"),
     ],
 )
-def test_what_is_no_completion(reply: bytes, says: str) -> None:
+def test_responses_that_are_not_completions(reply: bytes, expected: str) -> None:
     with pytest.raises(NoCompletion) as caught:
-        read(reply, {})
-    assert says in str(caught.value)
+        parse_response(reply, {})
+    assert expected in str(caught.value)
 
 
 anything = st.recursive(
@@ -148,38 +150,38 @@ anything = st.recursive(
 
 
 @given(anything | st.binary(), st.sampled_from([{}, CHOICES]))
-def test_no_reply_is_too_odd(data: object, choices: dict[str, str]) -> None:
+def test_any_response_is_parsed_or_rejected(data: object, choices: dict[str, str]) -> None:
     reply = data if isinstance(data, bytes) else json.dumps(data).encode()
     try:
-        got = read(reply, choices)
+        result = parse_response(reply, choices)
     except (NoCompletion, NoScores):
         pass
     else:
-        got.text.encode()
-        assert all(math.isfinite(score) for score in got.scores.values())
+        result.text.encode()
+        assert all(math.isfinite(score) for score in result.scores.values())
     assert "\n" not in server_message(reply)
     assert isinstance(error_code(reply), str)
     assert all(model_names(reply))
 
 
 @given(st.lists(anything, max_size=4), anything)
-def test_no_logprobs_are_too_odd(top: list[object], rest: object) -> None:
+def test_any_logprobs_are_parsed_or_rejected(top: list[object], rest: object) -> None:
     data = completion("A")
     data["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": rest, "top_logprobs": top}]}
     try:
-        got = parse(data, **CHOICES)
+        result = parse(data, **CHOICES)
     except NoScores:
         return
-    assert all(math.isfinite(score) for score in got.scores.values())
+    assert all(math.isfinite(score) for score in result.scores.values())
 
 
 def test_scores() -> None:
-    got = parse(scored({"A": -1.0, " A": -1.0, " B": -3.0, "Because": -0.5, "b": -2.0}), **CHOICES)
-    assert got.finish_reason == "scored" and not got.notes
-    assert got.scores == {"A": pytest.approx(math.log(2 * math.exp(-1))), "B": -3.0}
+    result = parse(scored({"A": -1.0, " A": -1.0, " B": -3.0, "Because": -0.5, "b": -2.0}), **CHOICES)
+    assert result.finish_reason == "scored" and not result.notes
+    assert result.scores == {"A": pytest.approx(math.log(2 * math.exp(-1))), "B": -3.0}
 
 
-def test_scores_are_of_continuations_not_labels() -> None:
+def test_scores_belong_to_continuations_not_labels() -> None:
     assert parse(scored({"A": -0.1, "yes": -1.0}), A=" yes", B=" no").scores == {"A": -1.0}
     assert parse(scored({" ": -0.1}), A=" ").scores == {}
 
@@ -190,16 +192,16 @@ def test_very_unlikely_tokens_do_not_overflow() -> None:
     )
 
 
-def test_the_chosen_token_counts_also_when_it_is_not_listed() -> None:
+def test_the_sampled_token_counts_even_if_not_listed() -> None:
     data = scored({"B": -2.0})
     data["choices"][0]["logprobs"]["content"][0].update(token="A", logprob=-0.2)
     assert parse(data, **CHOICES).scores == {"A": -0.2, "B": -2.0}
 
 
 @pytest.mark.parametrize("top", [{}, {"The": -0.1}])
-def test_no_choice_among_the_likely_tokens(top: dict[str, float]) -> None:
-    got = parse(scored(top), **CHOICES)
-    assert got.scores == {} and "none of the choices" in got.notes[0]
+def test_no_choice_among_the_top_logprobs(top: dict[str, float]) -> None:
+    result = parse(scored(top), **CHOICES)
+    assert result.scores == {} and "none of the choices" in result.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_no_log_probabilities(logprobs: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "says"),
+    ("reply", "expected"),
     [
         (b'{"error": {"message": "no\\nway", "code": "x"}}', "no way"),
         (b'{"error": "no way"}', "no way"),
@@ -244,8 +246,8 @@ def test_no_log_probabilities(logprobs: object) -> None:
         (b"", ""),
     ],
 )
-def test_server_messages(reply: bytes, says: str) -> None:
-    assert server_message(reply) == says
+def test_server_messages(reply: bytes, expected: str) -> None:
+    assert server_message(reply) == expected
 
 
 @pytest.mark.parametrize(
@@ -259,28 +261,28 @@ def test_server_messages(reply: bytes, says: str) -> None:
         "context_length_exceeded",
     ],
 )
-def test_complaints_about_length(text: str) -> None:
-    assert about_length(text)
+def test_errors_about_length(text: str) -> None:
+    assert mentions_length(text)
 
 
 @pytest.mark.parametrize(
     "text", ["temperature must be below 2", "invalid role", "", "max_tokens must be positive"]
 )
-def test_other_complaints(text: str) -> None:
-    assert not about_length(text)
+def test_errors_about_something_else(text: str) -> None:
+    assert not mentions_length(text)
 
 
-def test_dialects() -> None:
-    plain = Dialect()
-    newer = plain.after("Unsupported parameter: use 'max_completion_tokens' instead.", scoring=False)
-    assert newer == Dialect("max_completion_tokens")
-    assert newer.after("max_completion_tokens is too large", scoring=False) is None
-    fewer = plain.after("top_logprobs must be at most 5", scoring=True)
-    assert fewer == Dialect(top_logprobs=5)
-    assert fewer.after("top_logprobs must be 0", scoring=True) is None
-    assert plain.after("top_logprobs must be at most 5", scoring=False) is None
+def test_payload_options_are_adjusted() -> None:
+    default = PayloadOptions()
+    newer = default.adjusted("Unsupported parameter: use 'max_completion_tokens' instead.", scoring=False)
+    assert newer == PayloadOptions("max_completion_tokens")
+    assert newer.adjusted("max_completion_tokens is too large", scoring=False) is None
+    fewer = default.adjusted("top_logprobs must be at most 5", scoring=True)
+    assert fewer == PayloadOptions(top_logprobs=5)
+    assert fewer.adjusted("top_logprobs must be 0", scoring=True) is None
+    assert default.adjusted("top_logprobs must be at most 5", scoring=False) is None
     request = Request(TextPrompt("q"), choices=CHOICES)
-    sent = body(request, request.prompt, "m", Dialect("max_completion_tokens", 5))
+    sent = build_body(request, request.prompt, "m", PayloadOptions("max_completion_tokens", 5))
     assert sent["max_completion_tokens"] == 1 and sent["top_logprobs"] == 5 and "max_tokens" not in sent
 
 

@@ -1,4 +1,4 @@
-"""The level of requests in flight: its invariants, and how it finds what servers of all kinds can take."""
+"""Adaptive concurrency: its invariants, and how it finds the capacity of different kinds of servers."""
 
 from __future__ import annotations
 
@@ -8,120 +8,127 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.openai.concurrency import MOST, START, Level
+from pytest_llmeval.models.openai.concurrency import INITIAL, MAXIMUM, ConcurrencyControl
 
-#: for each reply: sent how many rounds ago (0: this one), seconds, and None for a refusal
-REPLIES = st.lists(st.tuples(st.booleans(), st.none() | st.floats(0, 100)), max_size=2000)
+#: for each response: whether its request was sent in the first round, and its latency (None: overload)
+Responses = list[tuple[bool, float | None]]
+RESPONSES = st.lists(st.tuples(st.booleans(), st.none() | st.floats(0, 100)), max_size=2000)
 
 
-def play(level: Level, replies: list[tuple[bool, float | None]]) -> list[float]:
-    """The level after each of the replies; those marked late were sent in an earlier round."""
-    levels, first = [], level.sent()
-    for late, seconds in replies:
-        sent = level.sent()
-        if seconds is None:
-            level.refused(first if late else sent)
+def targets(control: ConcurrencyControl, responses: Responses) -> list[float]:
+    """The target after each of the responses."""
+    targets, first_round = [], control.start()
+    for late, latency_s in responses:
+        round_ = control.start()
+        if latency_s is None:
+            control.record_overload(first_round if late else round_)
         else:
-            level.good(first if late else sent, seconds)
-        level.ended()
-        levels.append(level.level)
-    return levels
+            control.record_success(first_round if late else round_, latency_s)
+        control.finish()
+        targets.append(control.target)
+    return targets
 
 
-@given(REPLIES, st.integers(1, 20), st.integers(0, 300))
-def test_always_within_its_bounds(replies: list[tuple[bool, float | None]], least: int, more: int) -> None:
-    level = Level(least + more / 2, least=least, most=least + more)
-    for one in play(level, replies):
-        assert 1 <= least <= one <= least + more
+@given(RESPONSES, st.integers(1, 20), st.integers(0, 300))
+def test_the_target_stays_within_its_bounds(responses: Responses, minimum: int, more: int) -> None:
+    control = ConcurrencyControl(minimum + more / 2, minimum=minimum, maximum=minimum + more)
+    for target in targets(control, responses):
+        assert 1 <= minimum <= target <= minimum + more
 
 
-@given(REPLIES, st.integers(1, 100))
-def test_a_fixed_one_never_changes(replies: list[tuple[bool, float | None]], number: int) -> None:
-    assert set(play(Level(number, least=number, most=number), replies)) <= {number}
+@given(RESPONSES, st.integers(1, 100))
+def test_a_fixed_target_never_changes(responses: Responses, number: int) -> None:
+    assert set(targets(ConcurrencyControl(number, minimum=number, maximum=number), responses)) <= {number}
 
 
-@given(REPLIES)
-def test_never_more_than_halved_nor_doubled_by_one_reply(replies: list[tuple[bool, float | None]]) -> None:
-    before = float(START)
-    for now in play(Level(), replies):
-        assert before / 2 <= now <= before * 2 or now == 1
-        before = now
+@given(RESPONSES)
+def test_one_response_at_most_halves_or_doubles_the_target(responses: Responses) -> None:
+    before = float(INITIAL)
+    for target in targets(ConcurrencyControl(), responses):
+        assert before / 2 <= target <= before * 2 or target == 1
+        before = target
 
 
-@given(st.integers(1, MOST), st.integers(1, 300))
-def test_many_refusals_of_one_round_count_once(start: int, refused: int) -> None:
-    level = Level(start)
-    sent = [level.sent() for _ in range(refused)]
-    for one in sent:
-        level.refused(one)
-        level.ended()
-    assert level.level == (start if refused < start else max(start / 2, 1))
-    assert level.in_flight == 0
+@given(st.integers(1, MAXIMUM), st.integers(1, 300))
+def test_many_overloads_in_one_round_count_once(initial: int, overloads: int) -> None:
+    control = ConcurrencyControl(initial)
+    rounds = [control.start() for _ in range(overloads)]
+    for round_ in rounds:
+        control.record_overload(round_)
+        control.finish()
+    assert control.target == (initial if overloads < initial else max(initial / 2, 1))
+    assert control.in_flight == 0
 
 
-def test_what_is_not_used_does_not_grow() -> None:
-    level = Level()
+def test_an_unused_limit_does_not_grow() -> None:
+    control = ConcurrencyControl()
     for _ in range(1000):
-        level.good(level.sent(), 0.1)
-        level.ended()
-    assert level.limit == START
+        control.record_success(control.start(), 0.1)
+        control.finish()
+    assert control.limit == INITIAL
 
 
-def simulate(level: Level, serve: Callable[[int, int], tuple[float, bool]], requests: int) -> list[int]:
-    """The limit after each of so many requests.
+def simulate(
+    control: ConcurrencyControl, serve: Callable[[int, int], tuple[float, bool]], requests: int
+) -> list[int]:
+    """The limit after each request to a simulated server.
 
-    A server gets how many are in flight and the number of the request, and says after how many
-    seconds it replies, and whether well.
+    ``serve`` gets the number of requests in flight and the number of the request; it returns the
+    latency in seconds and whether the request succeeds.
     """
-    now, flying, limits = 0.0, [(0.0, 0, 0, True, 0.0)][:0], []
+    now, in_flight, limits = 0.0, [(0.0, 0, 0, True, 0.0)][:0], []
     for number in range(requests):
-        while level.in_flight >= level.limit:
-            now, _, sent, good, seconds = heapq.heappop(flying)
-            level.ended()
-            if good:
-                level.good(sent, seconds)
+        while control.in_flight >= control.limit:
+            now, _, round_, success, latency_s = heapq.heappop(in_flight)
+            control.finish()
+            if success:
+                control.record_success(round_, latency_s)
             else:
-                level.refused(sent)
-        sent = level.sent()
-        seconds, good = serve(level.in_flight, number)
-        heapq.heappush(flying, (now + seconds, number, sent, good, seconds))
-        limits.append(level.limit)
+                control.record_overload(round_)
+        round_ = control.start()
+        latency_s, success = serve(control.in_flight, number)
+        heapq.heappush(in_flight, (now + latency_s, number, round_, success, latency_s))
+        limits.append(control.limit)
     return limits
 
 
 def wobble(number: int) -> float:
-    """Between 0.8 and 1.2, for answers are not of one length."""
+    """A factor between 0.8 and 1.2, because answers differ in length."""
     return 0.8 + (number * 7919 % 101) / 250
 
 
 @given(st.floats(0.001, 10))
-def test_a_server_with_room_is_filled_soon(seconds: float) -> None:
-    limits = simulate(Level(), lambda _, n: (seconds * wobble(n), True), 2000)
-    assert limits[200] >= 32 and limits[-1] == MOST
+def test_the_limit_grows_fast_while_a_server_keeps_up(seconds: float) -> None:
+    limits = simulate(ConcurrencyControl(), lambda _, n: (seconds * wobble(n), True), 2000)
+    assert limits[200] >= 32 and limits[-1] == MAXIMUM
 
 
 @given(st.integers(2, 200))
-def test_a_server_that_refuses_what_is_too_much(capacity: int) -> None:
-    def serve(flying: int, number: int) -> tuple[float, bool]:
-        return (wobble(number), True) if flying <= capacity else (0.01, False)
+def test_the_limit_settles_near_a_server_s_capacity(capacity: int) -> None:
+    def serve(in_flight: int, number: int) -> tuple[float, bool]:
+        return (wobble(number), True) if in_flight <= capacity else (0.01, False)
 
-    settled = simulate(Level(), serve, 9000)[3000:]
+    settled = simulate(ConcurrencyControl(), serve, 9000)[3000:]
     assert capacity / 3 <= sum(settled) / len(settled) <= capacity * 1.5 + 8
 
 
 @given(st.integers(1, 16))
-def test_a_server_that_only_queues_is_not_flooded(workers: int) -> None:
-    """Its latency grows as much as what is in flight: more of it gains nothing."""
-    limits = simulate(Level(), lambda flying, n: (flying / workers * wobble(n), True), 6000)
-    assert max(limits) <= 3 * START
-    assert sum(limits) / len(limits) <= 2 * START
+def test_the_limit_stays_low_for_a_server_that_only_queues(workers: int) -> None:
+    """Its latency grows in proportion to the requests in flight: more of them gain nothing."""
+
+    def serve(in_flight: int, number: int) -> tuple[float, bool]:
+        return in_flight / workers * wobble(number), True
+
+    limits = simulate(ConcurrencyControl(), serve, 6000)
+    assert max(limits) <= 3 * INITIAL
+    assert sum(limits) / len(limits) <= 2 * INITIAL
 
 
-def test_a_stray_refusal_of_many_is_hardly_felt() -> None:
-    limits = simulate(Level(), lambda _, n: (wobble(n), n % 20 != 7), 6000)
-    assert min(limits) >= START - 4 and sum(limits) / len(limits) >= START
+def test_rare_overloads_barely_lower_the_limit() -> None:
+    limits = simulate(ConcurrencyControl(), lambda _, n: (wobble(n), n % 20 != 7), 6000)
+    assert min(limits) >= INITIAL - 4 and sum(limits) / len(limits) >= INITIAL
 
 
-def test_refused_altogether_it_sinks_to_one_and_comes_back() -> None:
-    limits = simulate(Level(), lambda _, n: (0.1, n > 300), 2000)
-    assert min(limits) == 1 and limits[300] <= 2 and limits[-1] >= START
+def test_the_limit_drops_to_one_under_overload_and_recovers() -> None:
+    limits = simulate(ConcurrencyControl(), lambda _, n: (0.1, n > 300), 2000)
+    assert min(limits) == 1 and limits[300] <= 2 and limits[-1] >= INITIAL

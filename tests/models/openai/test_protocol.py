@@ -1,4 +1,4 @@
-"""The official SDK as the measure: of the bodies that are sent, and of the server that tests ask."""
+"""The official SDK as reference for the bodies sent, and for the responses of the test server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCORE = Request(PROMPT, choices={"A": " A", "B": " B"})
 
 
 def sent(server: Server, request: Request, **more: Any) -> dict[str, Any]:
-    """The body that a request becomes."""
+    """The body sent for a request."""
     config = ModelConfig("m", "openai", "m", base_url=server.url, retries=0, **more)
     jobs = Jobs()
     job = Job(request)
@@ -36,7 +36,7 @@ def sent(server: Server, request: Request, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("more", [{}, {"max_completion_tokens": True}, {"stream": True}])
 @pytest.mark.parametrize("request_", [GENERATE, SCORE], ids=["generate", "score"])
-def test_a_chat_body_is_one_of_the_sdk(request_: Request, more: dict[str, Any]) -> None:
+def test_chat_bodies_match_the_sdk_types(request_: Request, more: dict[str, Any]) -> None:
     with Server(usual=Reply(scored({"A": -0.5})) if request_.choices else None) as server:
         body = sent(server, request_, **more)
     kind = (
@@ -48,7 +48,7 @@ def test_a_chat_body_is_one_of_the_sdk(request_: Request, more: dict[str, Any]) 
     TypeAdapter(kind).validate_python(body)
 
 
-def test_a_plain_body_is_one_of_the_sdk() -> None:
+def test_text_bodies_match_the_sdk_types() -> None:
     with Server(usual=Reply(plain("A"))) as server:
         body = sent(server, GENERATE, api="completions")
     kind = plain_params.CompletionCreateParamsNonStreaming
@@ -56,12 +56,12 @@ def test_a_plain_body_is_one_of_the_sdk() -> None:
     TypeAdapter(kind).validate_python(body)
 
 
-def test_the_sdk_reads_what_the_tests_server_sends() -> None:
+def test_the_sdk_parses_the_test_server_s_responses() -> None:
     with (
         Server(models=models("m")) as server,
         openai.OpenAI(base_url=server.url, api_key="none", max_retries=0) as client,
     ):
-        assert [one.id for one in client.models.list()] == ["m"]
+        assert [model.id for model in client.models.list()] == ["m"]
         server.script(Reply(completion("答案：C")), Reply(completion("B"), events=9), Reply(plain("A")))
         turns: Any = [{"role": "user", "content": "问"}]
         assert (

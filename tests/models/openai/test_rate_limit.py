@@ -1,4 +1,4 @@
-"""Pace, back-off and Retry-After, without a clock to wait for."""
+"""Rate limits, back-off and Retry-After, with a fake clock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.openai.rate_limit import Pace, backoff_s, retry_after_s
+from pytest_llmeval.models.openai.rate_limit import RateLimit, backoff_s, retry_after_s
 
 
 class Clock:
-    """Time that only passes while someone sleeps; sleepers wake in order."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -27,50 +27,50 @@ class Clock:
         self.now += seconds
 
 
-def turns(rate: float | None, spent: list[float]) -> list[float]:
-    """When each of several callers, one after another, got its turn; each then spends some time."""
+def admission_times(rate: float | None, spent: list[float]) -> list[float]:
+    """When each of several consecutive callers was admitted; each then spends some seconds."""
     clock = Clock()
-    pace = Pace(rate, clock=clock, sleep=clock.sleep)
-    seen = []
+    limit = RateLimit(rate, clock=clock, sleep=clock.sleep)
+    times = []
 
     async def go() -> None:
         for seconds in spent:
-            await pace.turn()
-            seen.append(clock.now - 100)
+            await limit.acquire()
+            times.append(clock.now - 100)
             clock.now += seconds
 
     asyncio.run(go())
-    return seen
+    return times
 
 
-def test_the_first_goes_at_once_and_the_others_evenly() -> None:
-    assert turns(0.16, [0, 0, 0]) == pytest.approx([0, 6.25, 12.5])
+def test_the_first_caller_does_not_wait_and_others_are_evenly_spaced() -> None:
+    assert admission_times(0.16, [0, 0, 0]) == pytest.approx([0, 6.25, 12.5])
 
 
-def test_time_not_used_is_no_credit() -> None:
-    assert turns(2, [10, 0, 0, 0]) == pytest.approx([0, 10, 10.5, 11])
+def test_unused_time_allows_no_burst() -> None:
+    assert admission_times(2, [10, 0, 0, 0]) == pytest.approx([0, 10, 10.5, 11])
 
 
-def test_no_rate_no_wait() -> None:
-    assert turns(None, [0, 1, 0]) == [0, 0, 1]
+def test_without_a_rate_nobody_waits() -> None:
+    assert admission_times(None, [0, 1, 0]) == [0, 0, 1]
 
 
 @given(st.floats(0.01, 1000), st.lists(st.floats(0, 20), min_size=2, max_size=20))
 def test_never_closer_than_the_rate_allows(rate: float, spent: list[float]) -> None:
-    seen = turns(rate, spent)
-    assert seen[0] == 0
-    assert all(later - earlier >= (1 / rate) * 0.999999 - 1e-9 for earlier, later in pairwise(seen))
+    times = admission_times(rate, spent)
+    assert times[0] == 0
+    assert all(later - earlier >= (1 / rate) * 0.999999 - 1e-9 for earlier, later in pairwise(times))
 
 
-def test_callers_at_the_same_time_get_slots_in_order() -> None:
+def test_concurrent_callers_get_consecutive_slots() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
     async def go() -> None:
-        pace = Pace(4, clock=lambda: 5.0, sleep=sleep)
-        await asyncio.gather(*(pace.turn() for _ in range(4)))
+        limit = RateLimit(4, clock=lambda: 5.0, sleep=sleep)
+        await asyncio.gather(*(limit.acquire() for _ in range(4)))
 
     asyncio.run(go())
     assert waits == pytest.approx([0.25, 0.5, 0.75])
@@ -101,17 +101,17 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_wait_or_none(text: str) -> None:
+def test_any_text_gives_a_bounded_wait_or_none(text: str) -> None:
     seconds = retry_after_s({"retry-after": text}, now=1e9)
     assert seconds is None or 0 < seconds <= 60
 
 
-def test_back_off_doubles_up_to_a_limit() -> None:
+def test_backoff_doubles_up_to_a_limit() -> None:
     assert [backoff_s(n, lambda: 1.0) for n in (1, 2, 3, 4)] == [0.5, 1, 2, 4]
     assert backoff_s(1000, lambda: 1.0) == 30
     assert backoff_s(1, lambda: 0.0) == 0.25
 
 
 @given(st.integers(1, 5000), st.floats(0, 1))
-def test_back_off_stays_within_its_limits(failed: int, draw: float) -> None:
-    assert 0.25 <= backoff_s(failed, lambda: draw) <= 30
+def test_backoff_stays_within_its_limits(failures: int, draw: float) -> None:
+    assert 0.25 <= backoff_s(failures, lambda: draw) <= 30

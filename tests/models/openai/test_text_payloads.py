@@ -1,4 +1,4 @@
-"""Plain completions: bodies, and scores by echoed prompts."""
+"""Text completions: request bodies, and scores from echoed prompts."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
-from pytest_llmeval.models.openai.chat_payloads import Dialect, NoCompletion, NoScores
-from pytest_llmeval.models.openai.text_payloads import Completions, echoed_score
+from pytest_llmeval.models.openai.chat_payloads import NoCompletion, NoScores, PayloadOptions
+from pytest_llmeval.models.openai.text_payloads import TextPayloads, echoed_score
 from tests.support.api_server import echoed, plain
 
 CHOICES = {"A": " A", "B": " B"}
 TEXT = TextPrompt("q", ("s",), "d\n")
 CHAT = ChatPrompt((Message("user", "q"),), ((Message("user", "s"), Message("assistant", "A")),))
-PLAIN = Dialect(echo_tokens=0)
+OPTIONS = PayloadOptions(echo_tokens=0)
 
 
 def logprobs(body: dict[str, Any]) -> object:
     return body["choices"][0]["logprobs"]
 
 
-def parse(body: object, request: Request, part: str = "", dialect: Dialect = PLAIN) -> Completion:
-    return Completions().read(json.dumps(body).encode(), request, request.prompt, part, dialect)
+def parse(body: object, request: Request, part: str = "", options: PayloadOptions = OPTIONS) -> Completion:
+    return TextPayloads().parse(json.dumps(body).encode(), request, request.prompt, part, options)
 
 
 def test_bodies() -> None:
-    api = Completions()
+    payloads = TextPayloads()
     request = Request(CHAT, max_tokens=9, temperature=0.5, stop=("\n",))
-    assert api.parts(request) == ("",) and api.dialect.echo_tokens == 0
-    assert api.body(request, CHAT, "", "m", api.dialect) == {
+    assert payloads.parts(request) == ("",) and payloads.options.echo_tokens == 0
+    assert payloads.build(request, CHAT, "", "m", payloads.options) == {
         "model": "m",
         "prompt": "s\nA\nq",
         "temperature": 0.5,
@@ -41,8 +41,8 @@ def test_bodies() -> None:
         "stop": ["\n"],
     }
     scoring = Request(TEXT, choices=CHOICES)
-    assert api.parts(scoring) == ("A", "B")
-    assert api.body(scoring, TEXT, "B", "m", Dialect(echo_tokens=1)) == {
+    assert payloads.parts(scoring) == ("A", "B")
+    assert payloads.build(scoring, TEXT, "B", "m", PayloadOptions(echo_tokens=1)) == {
         "model": "m",
         "prompt": "d\ns\n\nq B",
         "temperature": 0.0,
@@ -53,29 +53,29 @@ def test_bodies() -> None:
 
 
 def test_a_completion() -> None:
-    got = parse(plain("x", "length"), Request(TEXT))
-    assert got == Completion("x", finish_reason="length", prompt_tokens=7, completion_tokens=3)
+    result = parse(plain("x", "length"), Request(TEXT))
+    assert result == Completion("x", finish_reason="length", prompt_tokens=7, completion_tokens=3)
     joined = parse(plain("x"), Request(CHAT))
     assert joined.prompt == "s\nA\nq" and "turns joined as text" in joined.notes[0]
 
 
 @pytest.mark.parametrize("body", [{}, [], {"choices": [{"text": None}]}, {"choices": [{"message": {}}]}, "x"])
-def test_what_is_no_completion(body: object) -> None:
+def test_responses_that_are_not_completions(body: object) -> None:
     with pytest.raises(NoCompletion):
         parse(body, Request(TEXT))
 
 
-def test_a_score_is_of_the_continuation_alone() -> None:
+def test_only_the_continuation_is_scored() -> None:
     body = echoed(("q", None), (":", -9.0), (" A", -0.5), (" long", -0.25))
     assert echoed_score(logprobs(body), " A long", 0) == -0.75
 
 
-def test_what_the_server_adds_before_and_after_does_not_count() -> None:
-    body = echoed(("<s>", None), ("q", -3.0), (" A", -0.5), ("\n", -4.0), made=1)
+def test_tokens_added_by_the_server_do_not_count() -> None:
+    body = echoed(("<s>", None), ("q", -3.0), (" A", -0.5), ("\n", -4.0), generated=1)
     assert echoed_score(logprobs(body), " A", 1) == -0.5
 
 
-def test_a_token_over_the_border_belongs_to_the_continuation() -> None:
+def test_a_token_across_the_border_belongs_to_the_continuation() -> None:
     body = echoed(("q", None), (": A", -0.5))
     assert echoed_score(logprobs(body), " A", 0) == -0.5
 
@@ -84,10 +84,15 @@ def test_minus_infinity_is_a_score() -> None:
     assert echoed_score(logprobs(echoed(("q", None), ("A", float("-inf")))), "A", 0) == float("-inf")
 
 
-def test_a_part_s_completion() -> None:
+def test_the_completion_of_a_part() -> None:
     request = Request(TEXT, choices=CHOICES)
-    got = parse(echoed(("d\ns\n\nq", None), (" B", -2.0)), request, "B")
-    assert (got.scores, got.text, got.finish_reason, got.prompt_tokens) == ({"B": -2.0}, "", "scored", 2)
+    result = parse(echoed(("d\ns\n\nq", None), (" B", -2.0)), request, "B")
+    assert (result.scores, result.text, result.finish_reason, result.prompt_tokens) == (
+        {"B": -2.0},
+        "",
+        "scored",
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,7 @@ def test_a_part_s_completion() -> None:
     [
         plain("d\ns\n\nq A"),
         plain("A"),
-        echoed((" A", -1.0)),  # only what it made, no echo
+        echoed((" A", -1.0)),  # generated text without the echo
         echoed(("d\ns\n\nq A", None)),
         {"choices": [{"text": "d\ns\n\nq A", "logprobs": {"tokens": ["x"], "token_logprobs": [-1.0]}}]},
         {
@@ -114,20 +119,22 @@ ODD = st.recursive(st.none() | st.integers(-3, 9) | st.text(max_size=3) | st.flo
 
 
 @given(ODD, ODD, ODD, st.text(max_size=4), st.integers(0, 3))
-def test_no_echo_is_too_odd(tokens: object, values: object, offsets: object, text: str, made: int) -> None:
-    told = {"tokens": tokens, "token_logprobs": values, "text_offset": offsets}
+def test_any_echo_is_scored_or_rejected(
+    tokens: object, values: object, offsets: object, text: str, generated: int
+) -> None:
+    logprobs_ = {"tokens": tokens, "token_logprobs": values, "text_offset": offsets}
     with contextlib.suppress(NoScores):
-        assert isinstance(echoed_score(told, text, made), float)
+        assert isinstance(echoed_score(logprobs_, text, generated), float)
 
 
 @given(
     st.lists(st.tuples(st.text(min_size=1, max_size=3), st.floats(-50, 0)), min_size=2, max_size=12),
     st.data(),
 )
-def test_any_cut_between_tokens(tokens: list[tuple[str, float]], data: st.DataObject) -> None:
+def test_the_border_may_be_between_any_tokens(tokens: list[tuple[str, float]], data: st.DataObject) -> None:
     border = data.draw(st.integers(1, len(tokens) - 1))
-    made = data.draw(st.integers(0, 1))
-    body = echoed(("<s>", None), *tokens, *[("x", -1.0)] * made, made=made)
+    generated = data.draw(st.integers(0, 1))
+    body = echoed(("<s>", None), *tokens, *[("x", -1.0)] * generated, generated=generated)
     continuation = "".join(text for text, _ in tokens[border:])
     wanted = sum(value for _, value in tokens[border:])
-    assert echoed_score(logprobs(body), continuation, made) == pytest.approx(wanted)
+    assert echoed_score(logprobs(body), continuation, generated) == pytest.approx(wanted)

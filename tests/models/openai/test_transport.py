@@ -1,4 +1,4 @@
-"""Connections to a real server on the loopback: how an attempt fails, streams, and what stays secret."""
+"""HTTP to a real server on the loopback: failures, streams, and secrets that must not appear."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tests.support.api import (
     HTML,
     KEY,
     TORN,
-    Waits,
+    FakeSleep,
     ask,
     chat,
+    check_error,
     closed_port,
     config,
-    ended,
-    unusable,
+    run_error,
 )
 from tests.support.api_server import DROP, Reply, Server, completion, error, models, scored
 
 
-def test_a_proxy_does_not_stand_before_the_loopback(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_are_not_used_for_the_loopback(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
     OpenAIModel(config(server.url)).check()
@@ -36,19 +36,19 @@ def test_a_proxy_does_not_stand_before_the_loopback(server: Server, monkeypatch:
 
 def test_a_missing_package(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
-    assert "pip install 'pytest-llmeval-harness[api]'" in unusable(server.url)
-    assert "pip install" in ended(server.url, [chat()])
+    assert "pip install 'pytest-llmeval-harness[api]'" in check_error(server.url)
+    assert "pip install" in run_error(server.url, [chat()])
     assert OpenAIModel(config(server.url, "")).identity() == f"openai: at {server.url}"
 
 
-def test_a_client_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("https_proxy", "nonsense://proxy")
-    said = unusable("https://models.example.com/v1", api_key_env="MY_KEY")
-    assert "no connection to https://models.example.com/v1 can be set up" in said
+    message = check_error("https://models.example.com/v1", api_key_env="MY_KEY")
+    assert "no connection to https://models.example.com/v1 can be set up" in message
 
 
-# the key
+# secrets
 
 
 def test_the_key_is_in_no_message(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -71,7 +71,7 @@ def test_the_key_is_in_no_message(monkeypatch: pytest.MonkeyPatch, caplog: pytes
                     except ModelUnusable as caught:
                         seen.append(caught)
     with Server(models=models(KEY, "other"), usual=Reply(f"not json {KEY}")) as server:
-        seen += [unusable(server.url, name=""), *ask(server.url, [chat()], retries=0)]
+        seen += [check_error(server.url, name=""), *ask(server.url, [chat()], retries=0)]
         model = OpenAIModel(config(server.url))
         model.check()
         seen += [repr(model), model.identity(), model.__dict__]
@@ -80,28 +80,25 @@ def test_the_key_is_in_no_message(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     assert KEY not in caplog.text
 
 
-def test_a_truncated_key_is_no_key_either(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+def test_a_key_cut_off_by_truncation_is_redacted(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for before in range(150, 330, 3):
         server.script(error(400, "x" * before + KEY))
-    got = ask(server.url, [chat()] * 60, concurrency=1)
-    assert all(one.error is not None and "sk-ver" not in one.error for one in got)
+    answers = ask(server.url, [chat()] * 60, concurrency=1)
+    assert all(answer.error is not None and "sk-ver" not in answer.error for answer in answers)
 
 
-def test_no_key_is_sent_where_there_is_none(server: Server) -> None:
+def test_without_a_key_a_placeholder_is_sent(server: Server) -> None:
     ask(server.url, [chat()])
     assert server.headers[0]["authorization"] == "Bearer no-key-needed"
 
 
-def test_scripted_scores_are_what_the_server_sends(server: Server) -> None:
+def test_scripted_scores(server: Server) -> None:
     server.script(Reply(scored({"D": -0.5})))
     assert ask(server.url, [Request(chat(), choices=CHOICES)])[0].scores == {"D": -0.5}
 
 
-# headers are secret too
-
-
-def test_the_values_of_headers_are_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_header_values_are_in_no_message(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     secret = "hush-hush-4711"
     more = {"headers": {"X-Pass": secret, "Authorization": f"Bearer {secret}"}}
@@ -122,39 +119,39 @@ def test_the_values_of_headers_are_in_no_message(server: Server, caplog: pytest.
         assert hidden not in text
 
 
-def test_credentials_of_the_address_are_sent(server: Server) -> None:
+def test_credentials_in_the_url_are_sent(server: Server) -> None:
     url = server.url.replace("http://", "http://me:p%40ss@")
     assert ask(url, [chat()])[0].error is None
     assert server.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
 
 
 @pytest.mark.parametrize("http", ["aiohttp", "httpx"])
-def test_either_transport_tells_failures_apart(
+def test_both_transports_report_the_same_failures(
     server: Server, monkeypatch: pytest.MonkeyPatch, http: str
 ) -> None:
     monkeypatch.setattr(transport, "_has_aiohttp", lambda: http == "aiohttp")
     server.script(DROP, TORN, HTML, error(503, "busy"), Reply(completion("B")))
-    [got] = ask(server.url, [chat()], Waits())
-    assert got.text == "B" and got.attempts == 5
+    [answer] = ask(server.url, [chat()], FakeSleep())
+    assert answer.text == "B" and answer.attempts == 5
     server.script(Reply(completion("C"), events=2), Reply(completion("C")))
-    [got] = ask(server.url, [chat()], Waits(), stream=True)
-    assert got.text == "C" and got.attempts == 2 and got.first_token_s is not None
+    [answer] = ask(server.url, [chat()], FakeSleep(), stream=True)
+    assert answer.text == "C" and answer.attempts == 2 and answer.first_token_s is not None
     elsewhere = Reply("", 307, {"location": "ftp://nowhere"})
     server.script(elsewhere, Reply(completion("D")))
-    [got] = ask(server.url, [chat()], Waits())
-    assert got.text == "D" and got.attempts == 2
+    [answer] = ask(server.url, [chat()], FakeSleep())
+    assert answer.text == "D" and answer.attempts == 2
     server.script(*[DROP] * 2)
-    [got] = ask(server.url, [chat()], Waits(), retries=1)
-    assert got.error is not None and "timed out" not in got.error and "after 2 attempts" in got.error
+    [answer] = ask(server.url, [chat()], FakeSleep(), retries=1)
+    assert answer.error is not None and "timed out" not in answer.error and "after 2 attempts" in answer.error
     server.script(*[Reply(completion(), latency=5)] * 2)
-    [got] = ask(server.url, [chat()], Waits(), retries=1, timeout=0.2)
-    assert got.error is not None and got.error.endswith("no reply within 0.2 s; see --llm-timeout")
-    [got] = ask(f"http://127.0.0.1:{closed_port()}/v1", [chat()], Waits(), retries=1)
-    assert got.error is not None and got.error.endswith("after 2 attempts: connection refused")
+    [answer] = ask(server.url, [chat()], FakeSleep(), retries=1, timeout=0.2)
+    assert answer.error is not None and answer.error.endswith("no response within 0.2 s; see --llm-timeout")
+    [answer] = ask(f"http://127.0.0.1:{closed_port()}/v1", [chat()], FakeSleep(), retries=1)
+    assert answer.error is not None and answer.error.endswith("after 2 attempts: connection refused")
 
 
 @pytest.mark.parametrize(
-    ("raised", "unreachable", "late"),
+    ("raised", "unreachable", "timed_out"),
     [
         (["ConnectTimeout", "ConnectionTimeoutError"], True, False),
         (["ConnectTimeout", "ClientConnectorDNSError"], True, False),
@@ -164,10 +161,10 @@ def test_either_transport_tells_failures_apart(
         (["ReadError", "ClientPayloadError"], False, False),
     ],
 )
-def test_what_aiohttp_raises_is_not_what_the_sdk_calls_it(
-    raised: list[str], unreachable: bool, late: bool
+def test_aiohttp_errors_that_the_sdk_misreports(
+    raised: list[str], unreachable: bool, timed_out: bool
 ) -> None:
-    """The SDK's transport for it takes any lost connection for a time-out while connecting."""
+    """The SDK's aiohttp transport reports every lost connection as a time-out while connecting."""
     import aiohttp
     import httpx2
     import openai
@@ -181,8 +178,8 @@ def test_what_aiohttp_raises_is_not_what_the_sdk_calls_it(
     request = httpx2.Request("POST", "http://h/v1")
     error = sdk(request=request) if sdk else openai.APIConnectionError(request=request)
     error.__cause__ = cause
-    refused = transport._refused(error)
-    assert (refused.unreachable, refused.late) == (unreachable, late)
+    failure = transport._failure(error)
+    assert (failure.unreachable, failure.timed_out) == (unreachable, timed_out)
 
 
 # streams
@@ -191,10 +188,10 @@ def test_what_aiohttp_raises_is_not_what_the_sdk_calls_it(
 @pytest.mark.parametrize("api", ["chat", "completions"])
 def test_a_streamed_answer(server: Server, api: str) -> None:
     server.event_s = 0.01
-    [got] = ask(server.url, [chat()], api=api, stream=True)
-    assert (got.text, got.finish_reason, got.error) == ("答案：A", "stop", None)
-    assert (got.prompt_tokens, got.completion_tokens) == (7, 3)
-    assert got.first_token_s is not None and 0 < got.first_token_s < got.latency_s
+    [answer] = ask(server.url, [chat()], api=api, stream=True)
+    assert (answer.text, answer.finish_reason, answer.error) == ("答案：A", "stop", None)
+    assert (answer.prompt_tokens, answer.completion_tokens) == (7, 3)
+    assert answer.first_token_s is not None and 0 < answer.first_token_s < answer.latency_s
     assert server.bodies[0]["stream"] is True
 
 
@@ -210,27 +207,27 @@ def test_streamed_reasoning_and_tool_calls(server: Server) -> None:
 
 
 @pytest.mark.parametrize("events", range(5))
-def test_a_stream_that_breaks_is_sent_again(server: Server, events: int) -> None:
+def test_a_truncated_stream_is_retried(server: Server, events: int) -> None:
     server.script(Reply(completion("答案：完整的C"), events=events))
-    [got] = ask(server.url, [chat()], stream=True)
-    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+    [answer] = ask(server.url, [chat()], stream=True)
+    assert (answer.text, answer.attempts, answer.error) == ("答案：A", 2, None)
 
 
-def test_a_stream_that_stalls_is_late(server: Server) -> None:
+def test_a_stalled_stream_times_out(server: Server) -> None:
     server.event_s = 30
-    [got] = ask(server.url, [chat()], stream=True, timeout=0.3, retries=0)
-    assert got.error is not None and "no reply within 0.3 s" in got.error
+    [answer] = ask(server.url, [chat()], stream=True, timeout=0.3, retries=0)
+    assert answer.error is not None and "no response within 0.3 s" in answer.error
 
 
-@pytest.mark.parametrize("trouble", [error(503, "busy"), DROP, HTML, TORN, Reply("")])
-def test_streams_meet_the_same_trouble(server: Server, trouble: Reply) -> None:
-    server.script(trouble)
-    [got] = ask(server.url, [chat()], stream=True)
-    assert (got.text, got.attempts, got.error) == ("答案：A", 2, None)
+@pytest.mark.parametrize("reply", [error(503, "busy"), DROP, HTML, TORN, Reply("")])
+def test_failures_of_streamed_requests_are_retried(server: Server, reply: Reply) -> None:
+    server.script(reply)
+    [answer] = ask(server.url, [chat()], stream=True)
+    assert (answer.text, answer.attempts, answer.error) == ("答案：A", 2, None)
 
 
 def test_a_server_that_does_not_stream(server: Server) -> None:
     server.script(error(400, "Unknown parameter: stream_options"), Reply(json.dumps(completion("答案：B"))))
-    [got] = ask(server.url, [chat()], stream=True)
-    assert (got.text, got.first_token_s, got.attempts) == ("答案：B", None, 2)
+    [answer] = ask(server.url, [chat()], stream=True)
+    assert (answer.text, answer.first_token_s, answer.attempts) == ("答案：B", None, 2)
     assert ["stream_options" in body for body in server.bodies] == [True, False]

@@ -1,4 +1,4 @@
-"""Replicas on a real Ray cluster: two nodes on this machine, one of which goes in the middle."""
+"""Replicas on a real Ray cluster with two nodes on this machine, one of which is killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytest.importorskip("ray", reason="needs Ray: tox -e ray")
 
 COUNT = 160
 DEADLY = "\u2620"
-#: an architecture that ends its process at bytes that no other question has
+#: an architecture that kills its process when the input contains certain tokens
 MODELING = """
 import os
 from transformers import LlamaForCausalLM
@@ -36,7 +36,7 @@ class DyingForCausalLM(LlamaForCausalLM):
 
 
 class TwoNodes:
-    """A cluster of one CPU a node; ``kill`` ends a node without a farewell."""
+    """A cluster with one CPU per node; ``kill`` stops a node abruptly."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
@@ -98,32 +98,32 @@ def answers(name: str) -> dict[str, tuple[str, str]]:
     return {id: (line["outcome"], line["text"]) for id, line in questions(name).items()}
 
 
-def lines_so_far(name: str) -> int:
+def line_count(name: str) -> int:
     path = Path("reports", name, "questions.jsonl")
     return path.read_text("utf-8").count("\n") if path.exists() else 0
 
 
-def test_a_node_killed_in_the_middle_costs_no_question(folder: Path, cluster: TwoNodes) -> None:
+def test_a_killed_node_loses_no_question(folder: Path, cluster: TwoNodes) -> None:
     assert run("local", "--llm-no-cache").returncode == 0
     ray = (f"--llm-ray={cluster.address}", "--llm-ray-cpus=1")
-    going = subprocess.Popen(command("ray", *ray), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command("ray", *ray), stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
-    while lines_so_far("ray") < COUNT // 8 and going.poll() is None and time.monotonic() < deadline:
+    while line_count("ray") < COUNT // 8 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert going.poll() is None, "it was over before a node could be killed"
+    assert process.poll() is None, "the run ended before a node could be killed"
     cluster.kill(cluster.second)
-    out, _ = going.communicate(timeout=200)
-    assert going.returncode == 0, out
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, out
     assert answers("ray") == answers("local")
-    asked = questions("ray").values()
-    assert any(line["attempts"] > 1 for line in asked), "the node had none of the questions"
-    assert all(line["queue_s"] >= 0 and line["latency_s"] > 0 for line in asked)
+    records = questions("ray").values()
+    assert any(record["attempts"] > 1 for record in records), "the killed node had no questions"
+    assert all(record["queue_s"] >= 0 and record["latency_s"] > 0 for record in records)
     assert "was lost" in out
-    again = run("again")
-    assert f"{COUNT} of {COUNT} answers from the store" in again.stdout, "a local run knows them"
+    local_rerun = run("again")
+    assert f"{COUNT} of {COUNT} answers from the store" in local_rerun.stdout, "a local run reuses them"
 
 
-def test_only_the_question_that_kills_replicas_is_lost(folder: Path, cluster: TwoNodes) -> None:
+def test_only_a_question_that_kills_replicas_is_given_up(folder: Path, cluster: TwoNodes) -> None:
     from transformers import AutoTokenizer
 
     tokens = AutoTokenizer.from_pretrained("tiny")(DEADLY, add_special_tokens=False).input_ids
@@ -145,26 +145,24 @@ def test_only_the_question_that_kills_replicas_is_lost(folder: Path, cluster: Tw
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "expected"),
     [
-        (("--llm-ray=127.0.0.1:1", "--llm-ray-cpus=1"), "nobody answers there"),
-        (("--llm-ray=nonsense", "--llm-ray-cpus=1"), "is no address of a cluster"),
+        (("--llm-ray=127.0.0.1:1", "--llm-ray-cpus=1"), "nothing answers there"),
+        (("--llm-ray=nonsense", "--llm-ray-cpus=1"), "is not a cluster address"),
         (("--llm-ray=auto", "-n2"), "leave out xdist's -n"),
-        (("--llm-ray=auto", "--llm-ray-cpus=1", "--llm-ray-gpus=1"), "give one"),
-        (("--llm-ray=auto", "--llm-device=cuda:1"), "Ray gives each replica its device"),
-        (("--llm-ray=auto", "--llm-model=echo"), "echo is none"),
+        (("--llm-ray=auto", "--llm-ray-cpus=1", "--llm-ray-gpus=1"), "set only one of them"),
+        (("--llm-ray=auto", "--llm-device=cuda:1"), "Ray assigns each replica its device"),
+        (("--llm-ray=auto", "--llm-model=echo"), "echo is not local"),
     ],
 )
-def test_what_cannot_work_is_said_in_a_line(folder: Path, more: tuple[str, ...], said: str) -> None:
+def test_invalid_options_give_one_line(folder: Path, more: tuple[str, ...], expected: str) -> None:
     done = run("wrong", *more)
     assert done.returncode == 4
-    assert said in done.stdout + done.stderr
+    assert expected in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_cluster_without_what_is_needed_is_waited_for_and_then_given_up(
-    folder: Path, cluster: TwoNodes
-) -> None:
+def test_a_cluster_without_enough_resources_times_out(folder: Path, cluster: TwoNodes) -> None:
     Path("llmeval.toml").write_text(
         '[models."hf:tiny"]\nbackend = "hf"\npath = "tiny"\nstart_timeout = 6\n', "utf-8"
     )
@@ -173,7 +171,7 @@ def test_a_cluster_without_what_is_needed_is_waited_for_and_then_given_up(
     assert "had no 2 GPUs free for a replica" in done.stdout
 
 
-def test_the_store_knows_a_model_by_its_contents_with_and_without_ray(folder: Path) -> None:
+def test_the_store_key_is_the_same_with_and_without_ray(folder: Path) -> None:
     from pytest_llmeval.models.fingerprint import fingerprint
     from pytest_llmeval.models.hf.backend import HuggingFaceModel
 

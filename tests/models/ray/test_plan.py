@@ -1,4 +1,4 @@
-"""Slices for replicas, and what becomes of the questions of one that is lost."""
+"""Slices for replicas, and the reassignment of a lost replica's requests."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Message, Request
-from pytest_llmeval.models.ray.plan import Ask, Planner
+from pytest_llmeval.models.ray.plan import NumberedRequest, Planner
 
 
-def asks(count: int, subject: int = 10) -> list[Ask]:
+def numbered_requests(count: int, subject: int = 10) -> list[NumberedRequest]:
     def prompt(number: int) -> ChatPrompt:
         shot = (Message("user", f"subject {number // subject}"),)
         return ChatPrompt((Message("user", str(number)),), (shot,))
 
-    return [Ask(number, Request(prompt(number))) for number in range(count)]
+    return [NumberedRequest(number, Request(prompt(number))) for number in range(count)]
 
 
 @given(
@@ -25,74 +25,74 @@ def asks(count: int, subject: int = 10) -> list[Ask]:
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=6),
     st.randoms(use_true_random=False),
 )
-def test_each_question_is_answered_once_whatever_dies(
-    count: int, replicas: int, hold: int, deadly: set[int], deaths: list[tuple[int, bool]], random: object
+def test_each_request_is_answered_once_whatever_dies(
+    count: int, replicas: int, capacity: int, deadly: set[int], deaths: list[tuple[int, bool]], random: object
 ) -> None:
     planner = Planner()
-    planner.add(asks(count))
+    planner.add(numbered_requests(count))
     names = list(range(replicas))
-    held: dict[int, list[int]] = {name: [] for name in names}
+    assigned: dict[int, list[int]] = {name: [] for name in names}
     for name in names:
-        planner.join(name, hold)
-    ended: list[int] = []
+        planner.add_replica(name, capacity)
+    finished: list[int] = []
     killed: dict[int, int] = {}
     steps = 0
-    while planner.open:
+    while planner.unanswered:
         steps += 1
         assert steps < 5000
         for name in names:
-            held[name] += [ask.number for ask in planner.next_slice(name)]
-            assert len(held[name]) <= hold
-        name = random.choice([n for n in names if held[n]])  # type: ignore[attr-defined]
-        machine_goes = bool(deaths) and deaths[-1][1]
+            assigned[name] += [request.number for request in planner.next_slice(name)]
+            assert len(assigned[name]) <= capacity
+        name = random.choice([n for n in names if assigned[n]])  # type: ignore[attr-defined]
+        machine_dies = bool(deaths) and deaths[-1][1]
         if deaths and steps % 7 == 0:
             deaths.pop()
         else:
-            machine_goes = False
-        first = held[name][0]
-        if first in deadly or machine_goes:
-            if not machine_goes:
+            machine_dies = False
+        first = assigned[name][0]
+        if first in deadly or machine_dies:
+            if not machine_dies:
                 killed[first] = killed.get(first, 0) + 1
-            given_up = planner.lost(name, blame=not machine_goes)
-            assert {ask.number for ask in given_up} <= deadly
-            ended += [ask.number for ask in given_up]
-            names[names.index(name)] = new = max(held) + 1
-            held[new] = []
-            held[name] = []
-            planner.join(new, hold)
+            given_up = planner.remove_replica(name, blame=not machine_dies)
+            assert {request.number for request in given_up} <= deadly
+            finished += [request.number for request in given_up]
+            names[names.index(name)] = new = max(assigned) + 1
+            assigned[new] = []
+            assigned[name] = []
+            planner.add_replica(new, capacity)
         else:
-            assert planner.done(name, held[name].pop(0)) is not None
-            ended.append(first)
-    assert sorted(ended) == list(range(count))
+            assert planner.complete(name, assigned[name].pop(0)) is not None
+            finished.append(first)
+    assert sorted(finished) == list(range(count))
     assert all(times <= 2 for times in killed.values())
 
 
-def test_slices_are_contiguous_end_with_a_subject_and_get_smaller() -> None:
+def test_slices_are_contiguous_end_at_a_subject_and_get_smaller() -> None:
     planner = Planner()
-    planner.add(asks(100))
-    planner.join(0, 64)
-    planner.join(1, 64)
+    planner.add(numbered_requests(100))
+    planner.add_replica(0, 64)
+    planner.add_replica(1, 64)
     sizes, following = [], 0
-    while planner.open:
+    while planner.unanswered:
         for replica in (0, 1):
-            numbers = [ask.number for ask in planner.next_slice(replica)]
+            numbers = [request.number for request in planner.next_slice(replica)]
             assert numbers == list(range(following, following + len(numbers)))
             following += len(numbers)
             sizes.append(len(numbers))
             for number in numbers:
-                planner.done(replica, number)
-    assert sizes[:2] == [20, 20], "25 at most, and ten questions share their shots"
+                planner.complete(replica, number)
+    assert sizes[:2] == [20, 20], "at most 25, and ten requests share their shots"
     assert sizes[-1] < sizes[0]
 
 
-def test_an_answer_of_a_replica_that_was_given_up_counts_once() -> None:
+def test_a_late_answer_from_a_lost_replica_does_not_count_twice() -> None:
     planner = Planner()
-    planner.add(asks(1))
-    planner.join(0, 8)
-    planner.join(1, 8)
-    (ask,) = planner.next_slice(0)
-    planner.lost(0, blame=False)
-    (again,) = planner.next_slice(1)
-    assert again is ask and ask.attempts == 2
-    assert planner.done(1, 0) is ask
-    assert planner.done(1, 0) is None
+    planner.add(numbered_requests(1))
+    planner.add_replica(0, 8)
+    planner.add_replica(1, 8)
+    (first,) = planner.next_slice(0)
+    planner.remove_replica(0, blame=False)
+    (second,) = planner.next_slice(1)
+    assert second is first and first.attempts == 2
+    assert planner.complete(1, 0) is first
+    assert planner.complete(1, 0) is None

@@ -1,4 +1,4 @@
-"""A replica of a model, as Ray runs it, without Ray."""
+"""The replica actor and its driver, tested without Ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.core.types import ChatPrompt, Message, Request
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.hf.load import Source
-from pytest_llmeval.models.ray.driver import Driver, _Running
+from pytest_llmeval.models.ray.driver import Driver, _ReplicaState
 from pytest_llmeval.models.ray.messages import Note, Start
 from pytest_llmeval.models.ray.replica import Ready, Replica
 from tests.support.tiny_models import save_tiny
@@ -33,14 +33,14 @@ def config(folder: Path) -> ModelConfig:
     return ModelConfig("tiny", "hf", str(folder), device="cpu")
 
 
-def told(folder: Path) -> tuple[Any, Any]:
-    """What pytest's process tells of its weights."""
+def fingerprints(folder: Path) -> tuple[Any, Any]:
+    """The fingerprints that pytest's process sends of its weights: from samples, and from whole files."""
     source = Source(str(folder))
     return fingerprint.weights(source, fingerprint.sampled), fingerprint.weights(source, fingerprint.sha256)
 
 
 def train(folder: Path) -> None:
-    """Other numbers in the weights, which keep their names and sizes."""
+    """Change the numbers in the weights, but not the names and sizes of the files."""
     path = folder / "model.safetensors"
     content = bytearray(path.read_bytes())
     header = 8 + int.from_bytes(content[:8], "little")
@@ -48,29 +48,29 @@ def train(folder: Path) -> None:
     path.write_bytes(content)
 
 
-def test_the_same_weights_answer(tiny: Path) -> None:
-    samples, digests = told(tiny)
+def test_a_replica_with_the_same_weights_answers(tiny: Path) -> None:
+    samples, digests = fingerprints(tiny)
     replica = Replica(config(tiny), samples, digests, gpu=False)
     ready = replica.load()
-    assert ready.samples == samples and ready.hold > 0
+    assert ready.samples == samples and ready.capacity > 0
     replica.put([(7, Request(ChatPrompt((Message("user", "hello"),)), max_tokens=2))])
-    found = replica.collect()
-    while not found.completions:
-        found = replica.collect()
-    ((number, completion),) = found.completions
+    collected = replica.collect()
+    while not collected.completions:
+        collected = replica.collect()
+    ((number, completion),) = collected.completions
     assert number == 7 and completion.error is None and completion.completion_tokens
     replica._jobs.close()
 
 
-def test_other_weights_of_the_same_size_are_refused(tiny: Path) -> None:
-    samples, digests = told(tiny)
+def test_different_weights_of_the_same_size_are_refused(tiny: Path) -> None:
+    samples, digests = fingerprints(tiny)
     train(tiny)
-    said = r"tiny holds other contents on .* than where pytest runs \(model.safetensors\)"
-    with pytest.raises(ModelUnusable, match=said):
+    message = r"tiny has different contents on .* than where pytest runs \(model.safetensors\)"
+    with pytest.raises(ModelUnusable, match=message):
         Replica(config(tiny), samples, None, gpu=False).load()
-    # what samples do not show, all of the file does
-    with pytest.raises(ModelUnusable, match=said):
-        Replica(config(tiny), told(tiny)[0], digests, gpu=False).load()
+    # a difference that samples miss is caught by the whole file
+    with pytest.raises(ModelUnusable, match=message):
+        Replica(config(tiny), fingerprints(tiny)[0], digests, gpu=False).load()
 
 
 def test_replicas_are_compared_with_each_other_where_pytest_has_no_weights(
@@ -81,17 +81,19 @@ def test_replicas_are_compared_with_each_other_where_pytest_has_no_weights(
     driver = Driver(Start("local", config(tiny), None, None, 1, 0, 1.0), out, queue.Queue())
     driver._ray.kill = lambda actor: None
     driver._ray.wait = lambda refs, **_: (refs, [])
-    ready = Ready(4, told(tiny)[0])
+    ready = Ready(4, fingerprints(tiny)[0])
     train(tiny)
-    for number, found in enumerate((ready, ready, Ready(4, told(tiny)[0]), Ready(4, None))):
+    for number, replica_ready in enumerate((ready, ready, Ready(4, fingerprints(tiny)[0]), Ready(4, None))):
         collect = SimpleNamespace(remote=lambda: "collecting")
-        one = _Running(number, SimpleNamespace(collect=collect), "loading", "load", host=f"host{number}")
-        driver._running[number] = one
-        driver._heard(one, found)
-    assert list(driver._running) == [0, 1, 3]
+        replica = _ReplicaState(
+            number, SimpleNamespace(collect=collect), "loading", "load", host=f"host{number}"
+        )
+        driver._replicas[number] = replica
+        driver._handle(replica, replica_ready)
+    assert list(driver._replicas) == [0, 1, 3]
     messages = []
     out.seek(0)
     while out.tell() < len(out.getvalue()):
         messages.append(pickle.load(out))
-    (note,) = (one.text for one in messages if isinstance(one, Note))
-    assert "holds other contents on host2 than on host0 (model.safetensors)" in note
+    (note,) = (message.text for message in messages if isinstance(message, Note))
+    assert "has different contents on host2 than on host0 (model.safetensors)" in note

@@ -1,4 +1,4 @@
-"""Whole runs against a server that the run starts and stops."""
+"""Whole runs against an inference server that the run starts and stops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.models.serving.backend import ServedModel
 from tests.support.fault_server import write_benchmark
 from tests.support.paths import INFERENCE_SERVER as INFERENCE
-from tests.support.processes import gone, pids, soon
+from tests.support.processes import gone, pids, wait_until
 from tests.support.tiny_models import save_tiny
 
 COUNT = 12
@@ -65,30 +65,30 @@ def counts(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_a_server_is_started_asked_and_stopped(folder: Path, xdist: str) -> None:
+def test_a_server_is_started_used_and_stopped(folder: Path, xdist: str) -> None:
     configure(folder, "--load=1")
     done = run(xdist)
     assert done.returncode == 0, done.stdout
     assert counts(folder)["correct"] == COUNT
-    of_server = pids(folder / "pids")
-    assert len(of_server) == 2, "one server, whatever the number of workers"
-    assert all(map(gone, of_server))
+    server_pids = pids(folder / "pids")
+    assert len(server_pids) == 2, "one server, whatever the number of workers"
+    assert all(map(gone, server_pids))
     assert "loading the weights" in (folder / "reports/run/server-mine.log").read_text()
 
 
-def test_a_rerun_comes_from_the_store_and_starts_nothing_until_the_weights_change(folder: Path) -> None:
+def test_a_rerun_uses_the_store_and_starts_no_server_until_the_weights_change(folder: Path) -> None:
     configure(folder)
     assert run().returncode == 0
-    again = run()
-    assert again.returncode == 0 and f"{COUNT} of {COUNT} answers from the store" in again.stdout
+    rerun = run()
+    assert rerun.returncode == 0 and f"{COUNT} of {COUNT} answers from the store" in rerun.stdout
     assert len(pids(folder / "pids")) == 2
     (folder / "weights/model.safetensors").write_bytes(b"trained")
-    other = run()
-    assert other.returncode == 0 and "from the store" not in other.stdout
+    retrained = run()
+    assert retrained.returncode == 0 and "from the store" not in retrained.stdout
     assert len(pids(folder / "pids")) == 4
 
 
-def test_loading_is_said_while_it_lasts(folder: Path) -> None:
+def test_start_up_progress_is_reported(folder: Path) -> None:
     configure(folder, "--load=5")
     done = run()
     assert f"llmeval: mine: starting {sys.executable} {INFERENCE} --port " in done.stdout
@@ -96,56 +96,56 @@ def test_loading_is_said_while_it_lasts(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_a_server_that_cannot_load_ends_the_run_with_its_last_words(folder: Path, xdist: str) -> None:
+def test_a_server_that_fails_to_load_ends_the_run_with_its_last_log_lines(folder: Path, xdist: str) -> None:
     configure(folder, "--fails=no_room")
     done = run(xdist)
     assert done.returncode == 4
-    said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR: ")]
-    assert len(said) == 1 and said[0].startswith("ERROR: the server of model mine ended; ")
-    assert "server-mine.log: " in said[0] and said[0].endswith("RuntimeError: no_room")
+    errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR: ")]
+    assert len(errors) == 1 and errors[0].startswith("ERROR: the server of model mine ended; ")
+    assert "server-mine.log: " in errors[0] and errors[0].endswith("RuntimeError: no_room")
     assert all(map(gone, pids(folder / "pids")))
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_a_server_that_dies_in_the_middle_ends_the_run_and_loses_nothing(folder: Path, xdist: str) -> None:
+def test_a_server_that_crashes_ends_the_run_but_loses_no_answers(folder: Path, xdist: str) -> None:
     configure(folder, "--latency=0.05", "--dies-after=4")
     done = run(xdist, "--llm-concurrency=2")
     assert done.returncode == 4, done.stdout
     assert "CUDA error: an illegal memory access" in done.stdout
     assert all(map(gone, pids(folder / "pids")))
     configure(folder, "--latency=0.05")
-    again = run("--llm-concurrency=2")
-    assert again.returncode == 0 and counts(folder)["correct"] == COUNT
+    rerun = run("--llm-concurrency=2")
+    assert rerun.returncode == 0 and counts(folder)["correct"] == COUNT
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_no_server_outlives_pytest(folder: Path, how: signal.Signals, xdist: str) -> None:
+def test_no_server_outlives_pytest(folder: Path, number: signal.Signals, xdist: str) -> None:
     configure(folder, "--latency=0.4", "--stubborn")
-    going = subprocess.Popen(
+    process = subprocess.Popen(
         command(xdist, "--llm-concurrency=1"),
         stdout=subprocess.DEVNULL,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    of_server = pids(folder / "pids")
+    server_pids = pids(folder / "pids")
     time.sleep(1)
-    assert not any(map(gone, of_server))
-    if how == signal.SIGINT:  # as Ctrl-C: to all of the terminal's processes
-        os.killpg(going.pid, how)
+    assert not any(map(gone, server_pids))
+    if number == signal.SIGINT:  # like Ctrl-C: to all processes of the terminal
+        os.killpg(process.pid, number)
     else:
-        going.send_signal(how)
-    going.wait(60)
-    assert soon(lambda: all(map(gone, of_server)))
+        process.send_signal(number)
+    process.wait(60)
+    assert wait_until(lambda: all(map(gone, server_pids)))
 
 
 def test_no_server_outlives_a_failing_test(folder: Path) -> None:
     configure(folder, "--stubborn")
-    (folder / "test_own.py").write_text(
-        "def test_own(llm):\n    assert llm.generate('hello').text == 'something else'\n"
+    (folder / "test_generate.py").write_text(
+        "def test_generate(llm):\n    assert llm.generate('hello').text == 'something else'\n"
     )
     done = subprocess.run(
-        [*(sys.executable, "-m", "pytest", "test_own.py", "--llm-model=mine", "-p", "no:cacheprovider")],
+        [*(sys.executable, "-m", "pytest", "test_generate.py", "--llm-model=mine", "-p", "no:cacheprovider")],
         capture_output=True,
         text=True,
     )
@@ -162,7 +162,7 @@ def digest(path: Path) -> str:
     return path.read_text()
 
 
-def test_the_stores_key_is_weights_command_and_parameters(folder: Path) -> None:
+def test_the_store_key_depends_on_weights_command_and_settings(folder: Path) -> None:
     command = f"python {INFERENCE} --port {{port}}"
     key = served(command=command).store_key(digest)
     assert key == served(command=command, name="other", served_name="x", timeout=3).store_key(digest)
@@ -173,7 +173,7 @@ def test_the_stores_key_is_weights_command_and_parameters(folder: Path) -> None:
         served(command=command, dtype="float16"),
         served(command=command, context=100),
     ]
-    keys = {key, *(one.store_key(digest) for one in others)}
+    keys = {key, *(other.store_key(digest) for other in others)}
     (folder / "weights/config.json").write_text("{ }")
     keys.add(served(command=command).store_key(digest))
     assert len(keys) == 7 and None not in keys
@@ -181,7 +181,7 @@ def test_the_stores_key_is_weights_command_and_parameters(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "expected"),
     [
         ({"preset": "vllm", "target": "./nowhere"}, "serve:vllm:./nowhere: no such folder"),
         ({"preset": "lmdeploy"}, "no command 'lmdeploy'; pip install 'lmdeploy'"),
@@ -189,18 +189,18 @@ def test_the_stores_key_is_weights_command_and_parameters(folder: Path) -> None:
         ({"command": "python"}, r"it has no \{port\}"),
     ],
 )
-def test_check_starts_nothing_and_says_what_is_wrong(
-    folder: Path, values: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+def test_check_reports_errors_without_starting_a_server(
+    folder: Path, values: dict[str, Any], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if values.get("preset") == "vllm":
         (folder / "vllm").touch(0o755)
         monkeypatch.setenv("PATH", str(folder))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=expected):
         served(**values).check()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs transformers[serving]")
-def test_transformers_serve_answers_as_the_local_engine_does(folder: Path) -> None:
+def test_transformers_serve_gives_the_local_engine_s_answers(folder: Path) -> None:
     save_tiny(folder / "tiny")
     done = subprocess.run(
         [
@@ -210,7 +210,7 @@ def test_transformers_serve_answers_as_the_local_engine_does(folder: Path) -> No
         ],
         capture_output=True,
         text=True,
-        cwd=_with_local(folder),
+        cwd=_with_local_model(folder),
     )
     assert done.returncode == 0, done.stdout + (folder / "reports/run/server-tiny.log").read_text()[-2000:]
     rows = [json.loads(line) for line in (folder / "reports/run/questions.jsonl").read_text().splitlines()]
@@ -220,6 +220,6 @@ def test_transformers_serve_answers_as_the_local_engine_does(folder: Path) -> No
         assert texts[model, id] == texts["mine", id]
 
 
-def _with_local(folder: Path) -> Path:
+def _with_local_model(folder: Path) -> Path:
     (folder / "llmeval.toml").write_text('[models.mine]\nbackend = "hf"\npath = "tiny"\n')
     return folder

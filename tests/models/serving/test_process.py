@@ -1,4 +1,4 @@
-"""A server's log, and waiting for it."""
+"""The log of an inference server, and waiting until it is ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def start(log: Path, *more: str) -> Server:
     return Server([*SERVER[:2], "--port", str(port), *more], port, log)
 
 
-def test_last_lines_are_those_a_person_would_see(tmp_path: Path) -> None:
+def test_last_lines_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = Running("http://x/v1", log)
     assert running.last_lines() == [] and not running.ended
@@ -30,21 +30,21 @@ def test_last_lines_are_those_a_person_would_see(tmp_path: Path) -> None:
     assert str(running.why_ended("m")).endswith("| last") and len(str(running.why_ended("m"))) < 1000
 
 
-def test_it_waits_until_the_server_answers_and_tells_meanwhile(
+def test_progress_is_reported_until_the_server_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_TELL_EVERY_S", 0.5)
-    told: list[str] = []
+    monkeypatch.setattr(process, "_REPORT_INTERVAL_S", 0.5)
+    reports: list[str] = []
     server = start(tmp_path / "log", "--load", "2")
     try:
-        assert server.wait_until_ready("m", 60, told.append, lambda: False)
+        assert server.wait_until_ready("m", 60, reports.append, lambda: False)
     finally:
         server.stop()
-    assert any(line.endswith("s: loading the weights") for line in told)
+    assert any(line.endswith("s: loading the weights") for line in reports)
     assert server.ended and server.running.ended
 
 
-def test_a_server_that_ends_while_it_loads_says_why(tmp_path: Path) -> None:
+def test_a_server_that_ends_while_loading(tmp_path: Path) -> None:
     server = start(tmp_path / "log", "--fails", "no room on the device")
     try:
         with pytest.raises(ModelUnusable, match=r"ended; .*log: .*RuntimeError: no room on the device"):
@@ -53,7 +53,7 @@ def test_a_server_that_ends_while_it_loads_says_why(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_server_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+def test_a_server_that_takes_too_long(tmp_path: Path) -> None:
     server = start(tmp_path / "log", "--load", "600")
     try:
         with pytest.raises(ModelUnusable, match=r"did not answer within 0.5 s \(start_timeout\)"):
@@ -64,7 +64,7 @@ def test_a_server_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     assert server.ended
 
 
-def test_one_that_answers_503_is_still_loading(tmp_path: Path) -> None:
+def test_status_503_means_still_loading(tmp_path: Path) -> None:
     code = (
         "import http.server as h, sys, time\n"
         "started = time.monotonic()\n"

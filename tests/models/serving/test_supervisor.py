@@ -1,4 +1,4 @@
-"""What becomes of a command and its children when whoever wanted it is gone."""
+"""The supervisor stops a command and its children when the process that started it is gone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.models.serving import supervisor
-from tests.support.processes import SERVER, gone, pids, soon
+from tests.support.processes import SERVER, gone, pids, wait_until
 
 
-def supervised(words: list[str]) -> subprocess.Popen[str]:
+def supervised(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-I", supervisor.__file__, *words],
+        [sys.executable, "-I", supervisor.__file__, *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -26,60 +26,60 @@ def supervised(words: list[str]) -> subprocess.Popen[str]:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
 @pytest.mark.parametrize("stubborn", [False, True])
-@pytest.mark.parametrize("how", ["input", "term"])
-def test_a_command_and_its_children_end(
-    how: str, stubborn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("trigger", ["input", "term"])
+def test_a_command_and_its_children_are_stopped(
+    trigger: str, stubborn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "pids"
-    going = supervised([*SERVER, "--pids", str(file), *(["--stubborn"] if stubborn else [])])
-    of_server = pids(file)
-    assert len(of_server) == 2 and not any(map(gone, of_server))
-    if how == "input":
-        assert going.stdin is not None
-        going.stdin.close()
+    process = supervised([*SERVER, "--pids", str(file), *(["--stubborn"] if stubborn else [])])
+    server_pids = pids(file)
+    assert len(server_pids) == 2 and not any(map(gone, server_pids))
+    if trigger == "input":
+        assert process.stdin is not None
+        process.stdin.close()
     else:
-        going.send_signal(signal.SIGTERM)
-    assert going.stdout is not None
-    said = going.stdout.read()
-    code = going.wait(30)
-    assert all(map(gone, of_server))
-    if how == "input":
+        process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    code = process.wait(30)
+    assert all(map(gone, server_pids))
+    if trigger == "input":
         assert code == 128 + (signal.SIGKILL if stubborn else signal.SIGTERM)
-        assert said.endswith(f"{supervisor.ENDED}{code}\n")
+        assert output.endswith(f"{supervisor.ENDED}{code}\n")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks into /proc")
-def test_it_ends_when_its_parent_is_killed_while_another_holds_its_input(tmp_path: Path) -> None:
+def test_it_stops_when_its_parent_is_killed_while_stdin_stays_open(tmp_path: Path) -> None:
     file, fork = tmp_path / "pids", tmp_path / "fork"
     code = (
         "import os, subprocess, sys, time\n"
-        "going = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, start_new_session=True)\n"
+        "process = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, start_new_session=True)\n"
         "child = os.fork()\n"
         "if child: open(sys.argv[1], 'w').write(f'{child}\\n')\n"
         "time.sleep(600)\n"
     )
-    words = [sys.executable, "-I", supervisor.__file__, *SERVER, "--pids", str(file)]
-    parent = subprocess.Popen([sys.executable, "-c", code, str(fork), *words])
-    of_server = pids(file)
+    command = [sys.executable, "-I", supervisor.__file__, *SERVER, "--pids", str(file)]
+    parent = subprocess.Popen([sys.executable, "-c", code, str(fork), *command])
+    server_pids = pids(file)
     [forked] = pids(fork)
     try:
         parent.kill()
         parent.wait()
-        assert soon(lambda: all(map(gone, of_server)))
+        assert wait_until(lambda: all(map(gone, server_pids)))
         assert not gone(forked)
     finally:
         os.kill(forked, signal.SIGKILL)
 
 
-def test_the_commands_own_exit_code_is_its_own() -> None:
-    going = supervised([sys.executable, "-c", "print('hello'); exit(7)"])
-    assert going.stdout is not None
-    assert going.stdout.read() == f"hello\n\n{supervisor.ENDED}7\n"
-    assert going.wait(30) == 7
+def test_the_exit_code_is_the_command_s() -> None:
+    process = supervised([sys.executable, "-c", "print('hello'); exit(7)"])
+    assert process.stdout is not None
+    assert process.stdout.read() == f"hello\n\n{supervisor.ENDED}7\n"
+    assert process.wait(30) == 7
 
 
 def test_a_command_that_cannot_be_started() -> None:
-    going = supervised(["/no/such/program"])
-    assert going.stdout is not None
-    assert going.stdout.read().startswith("/no/such/program cannot be started: No such file")
-    assert going.wait(30) == 127
+    process = supervised(["/no/such/program"])
+    assert process.stdout is not None
+    assert process.stdout.read().startswith("/no/such/program cannot be started: No such file")
+    assert process.wait(30) == 127
