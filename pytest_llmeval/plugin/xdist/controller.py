@@ -64,11 +64,8 @@ class ControllerSide:
         models = self._session.settings.models
         if self._session.replay is not None:
             return
-        gpus = (
-            worker_resources.visible_gpus(os.environ)
-            if worker_resources.use_gpus(models) and len(specs) > 1
-            else ()
-        )
+        several = worker_resources.use_gpus(models) and len(specs) > 1
+        gpus = worker_resources.visible_gpus(os.environ) if several else ()
         worker_resources.check_devices(models, gpus, len(specs))
         if gpus:
             for spec, assigned in zip(specs, worker_resources.split_gpus(gpus, len(specs)), strict=True):
