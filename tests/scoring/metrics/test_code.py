@@ -118,7 +118,7 @@ user = "{{ question }}"
 """
 CONFTEST = """
 from pytest_llmeval.models.base import run_batches
-from pytest_llmeval.types import Completion
+from pytest_llmeval.core.types import Completion
 
 TEXTS = {
     "good": "Sure:\\n```python\\ndef add(xs):\\n    return sum(xs)\\n```",
@@ -184,7 +184,9 @@ def test_without_leave_nothing_is_run(tasks: pytest.Pytester, xdist: str) -> Non
 
 def test_without_a_sandbox_nothing_is_run(tasks: pytest.Pytester) -> None:
     with (tasks.path / "conftest.py").open("a") as file:
-        file.write("\nfrom pytest_llmeval import sandbox\nsandbox.why_not = lambda: 'no namespaces'\n")
+        file.write(
+            "\nfrom pytest_llmeval.scoring.sandbox import runner\nrunner.why_not = lambda: 'no namespaces'\n"
+        )
     done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", "--llm-allow-code")
     assert done.ret == 4
     (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]

@@ -17,6 +17,7 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.scoring.sandbox.runner import Limits, SandboxFailed, Verdict, run
+from tests.support.paths import PACKAGE, ROOT
 
 TALK = """
 import os
@@ -211,7 +212,7 @@ def test_it_ends_with_pytest_however_that_ends() -> None:
     marker = f"llmeval-{os.getpid()}-orphan"
     code = f"import os; os.execv('/bin/sleep', ['{marker}', '60'])"
     parent = subprocess.Popen(
-        [sys.executable, "-c", f"from pytest_llmeval import sandbox; sandbox.run({code!r}, '')"]
+        [sys.executable, "-c", f"from pytest_llmeval.scoring.sandbox import runner; runner.run({code!r}, '')"]
     )
     try:
         assert waited_for(lambda: runs(marker))
@@ -365,16 +366,16 @@ def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
 @shut_in
 def test_python_may_lie_among_the_temporary_files() -> None:
     code = (
-        "from pytest_llmeval import sandbox\n"
-        "print(sandbox.why_not())\n"
-        'print(sandbox.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
+        "from pytest_llmeval.scoring.sandbox import runner\n"
+        "print(runner.why_not())\n"
+        'print(runner.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
     )
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder + "/venv"], check=True)
         done = subprocess.run(
             [folder + "/venv/bin/python", "-c", code],
-            env={"PYTHONPATH": str(Path(runner.__file__).parents[1])},
+            env={"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             cwd="/",
@@ -404,13 +405,13 @@ def test_a_jail_that_cannot_be_made_is_no_verdict(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
 def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The same as an ordinary user, in a namespace of its own."""
-    package = Path(runner.__file__).parent
+    package = PACKAGE
     code = (
         "import os, sys\n"
         "os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
-        "from pytest_llmeval import sandbox\n"
-        "print(sandbox.why_not(), sandbox.run('x = 1', 'assert x == 1'))\n"
-        "print(sandbox.run('import os; os._exit(0)', ''))\n"
+        "from pytest_llmeval.scoring.sandbox import runner\n"
+        "print(runner.why_not(), runner.run('x = 1', 'assert x == 1'))\n"
+        "print(runner.run('import os; os._exit(0)', ''))\n"
     )
     python = "/usr/bin/python3"
     seen = subprocess.run(
