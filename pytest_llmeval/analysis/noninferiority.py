@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_llmeval.analysis.stats import POWER, Z95, pairs_needed
+from pytest_llmeval.analysis.paired import pairs_needed
+from pytest_llmeval.analysis.stats import POWER, Z95
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Change

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.compare import Change
 from pytest_llmeval.analysis.noninferiority import judge, points, questions_needed
-from pytest_llmeval.analysis.stats import paired_interval
+from pytest_llmeval.analysis.paired import paired_interval
 
 
 def change(fixed: float, broken: float, pairs: int, size: float | None = None) -> Change:

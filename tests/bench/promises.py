@@ -11,7 +11,8 @@ import numpy as np
 
 from pytest_llmeval.analysis.compare import Change
 from pytest_llmeval.analysis.noninferiority import judge
-from pytest_llmeval.analysis.stats import macro_interval, paired_interval, wilson
+from pytest_llmeval.analysis.paired import paired_interval
+from pytest_llmeval.analysis.stats import macro_interval, wilson
 
 SIZES = (10, 26, 100, 1000)
 RATES = (0.25, 0.5, 0.9, 0.99)
