@@ -13,7 +13,7 @@ import pytest
 from _pytest.assertion import util
 from _pytest.outcomes import Failed
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Outcome, Question, Record, Rotation
 from pytest_llmeval.plugin.collect import model_of, question_of
@@ -229,7 +229,7 @@ class Recorder:
         finally:
             util._reprcompare = compare
             llm.repeat = llm.rotation = 0
-        told = records[elected([(record.outcome, record.answer) for record in records])]
+        told = records[majority_index([(record.outcome, record.answer) for record in records])]
         pyfuncitem.user_properties += scalars(told, records)
         if broke is not None:
             raise broke

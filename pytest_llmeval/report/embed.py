@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.question_log import parse_line, placed_questions
@@ -82,7 +82,9 @@ class Answer:
     def told(self) -> Time:
         """The one that stands for all: the first with the most frequent answer."""
         times = self.times
-        return times[elected([(time.outcome, time.answer) for time in times])] if len(times) > 1 else times[0]
+        if len(times) == 1:
+            return times[0]
+        return times[majority_index([(time.outcome, time.answer) for time in times])]
 
     @property
     def latency_s(self) -> float | None:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pytest_llmeval.analysis.gate import Verdict
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Outcome, Record
 from pytest_llmeval.report.html import write_html
 from pytest_llmeval.results.rerun import Rerun
@@ -410,7 +410,7 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
     sorted_out = by_question(found)
 
     def told(times: list[Record]) -> Outcome:
-        return times[elected([(one.outcome, one.answer) for one in times])].outcome
+        return times[majority_index([(one.outcome, one.answer) for one in times])].outcome
 
     def number(holds: Callable[[list[Record]], object], models: tuple[str, ...] = TWO) -> int:
         return sum(any(holds(of[model]) for model in models) for of in sorted_out.values())

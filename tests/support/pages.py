@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.core.types import Completion, Outcome, Record
@@ -123,7 +123,7 @@ def _record(
 
 def entry(*times: Record) -> Entry:
     """A question's records, one a repeat, as the session counts them."""
-    told = times[elected([(one.outcome, one.answer) for one in times])]
+    told = times[majority_index([(one.outcome, one.answer) for one in times])]
     completion = told.completion
     several = len(times) > 1
     asked = [
