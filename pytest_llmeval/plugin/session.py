@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmeval.analysis import gate
+from pytest_llmeval.analysis import gate, gate_expressions
 from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
 from pytest_llmeval.core.run_info import RunInfo, machine, versions
 from pytest_llmeval.core.types import Outcome
@@ -80,14 +80,14 @@ class Controller:
         name = "+".join(model.name for model in settings.models)
         return new_run_folder(settings.report_dir, settings.run_name, model=name)
 
-    def _parse_gates(self) -> tuple[gate.Gate, ...]:
+    def _parse_gates(self) -> tuple[gate_expressions.Gate, ...]:
         from pytest_llmeval.suites import catalog
 
         settings = self._state.settings
-        gates = tuple(gate.parse(expression) for expression in settings.fail_under)
-        gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
+        gates = tuple(gate_expressions.parse(expression) for expression in settings.fail_under)
+        gates += gate_expressions.from_table(settings.file_gates, f"{settings.config_file} [gates]")
         gates += tuple(
-            gate.parse_drop(expression, from_config=settings.max_drop_from_file)
+            gate_expressions.parse_drop(expression, from_config=settings.max_drop_from_file)
             for expression in settings.max_drop
         )
         if any(one.benchmark for one in gates):
@@ -101,7 +101,7 @@ class Controller:
                 from pytest_llmeval.lm_eval.suite import outline
 
                 names |= {name: outline(name, settings) for name in tasks}
-            gate.check_names(gates, names)
+            gate_expressions.check_names(gates, names)
         return gates
 
     def _read_baseline(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
