@@ -143,11 +143,11 @@ def test_the_hash_changes_with_all_that_matters() -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"scale": [1]}, "no lowest and highest number"),
-        ({"scale": [1, math.nan]}, "no lowest and highest number"),
-        ({"scale": [1, 2], "grades": {"C": 1, "I": 0}}, "either grades or scale"),
-        ({"grades": {"C": 1}}, "all are worth the same"),
-        ({"grades": {"": 1, "I": 0}}, "is no label"),
+        ({"scale": [1]}, "not a lowest and a highest number"),
+        ({"scale": [1, math.nan]}, "not a lowest and a highest number"),
+        ({"scale": [1, 2], "grades": {"C": 1, "I": 0}}, "either grades or scale, not both"),
+        ({"grades": {"C": 1}}, "all have the same score"),
+        ({"grades": {"": 1, "I": 0}}, "is not a label"),
         ({"grades": {"C": True, "I": 0}}, "is not a number"),
         ({"pattern": "("}, "not a regular expression"),
         ({"prompt": "{{ response"}, "not a valid template"),
