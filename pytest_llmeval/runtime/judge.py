@@ -20,7 +20,7 @@ from pytest_llmeval.core.types import Completion, Judgement, Question, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
-from pytest_llmeval.scoring.metrics.judge import Grading
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Case:
 
     question: Question
     asked: str
-    grading: Grading
+    grading: JudgePrompt
 
 
 class Judge:
@@ -110,13 +110,15 @@ class Judge:
             return
         self._ask(pending, case.grading, request, None)
 
-    def _ask(self, pending: Pending, grading: Grading, request: Request, unread: Completion | None) -> None:
+    def _ask(
+        self, pending: Pending, grading: JudgePrompt, request: Request, unread: Completion | None
+    ) -> None:
         with self._lock:
             [job] = self._engine.ask([request])
         job.future.add_done_callback(lambda _: self._said(pending, grading, request, unread, job))
 
     def _said(
-        self, pending: Pending, grading: Grading, request: Request, unread: Completion | None, job: Job
+        self, pending: Pending, grading: JudgePrompt, request: Request, unread: Completion | None, job: Job
     ) -> None:
         try:
             reply = self._engine.wait(job)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.judge import Case
     from pytest_llmeval.scoring.metrics import Score
     from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
-    from pytest_llmeval.scoring.metrics.judge import Grading
+    from pytest_llmeval.scoring.metrics.judge import JudgePrompt
     from pytest_llmeval.suites.choice_order import Ordering
     from pytest_llmeval.suites.prompts import PromptBuilder
     from pytest_llmeval.suites.spec import Benchmark
@@ -59,7 +59,7 @@ class Suite:
     graded: bool
     threshold: float
     ordering: Ordering
-    grading: Grading | None = None
+    grading: JudgePrompt | None = None
     judged_before: bool = False
 
     def case(self, question: Question) -> Case | None:
@@ -183,7 +183,7 @@ def load_suite(
     ), notes
 
 
-def _judged(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPrompts | None:
+def _judged(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
     """How a judge is asked, for a metric that asks one; [judge] says what the benchmark leaves open.
 
     Raises ``UserError``.
@@ -201,7 +201,9 @@ def _judged(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPromp
             judge.check_prompt(settings.judge.prompt, f"{settings.config_file} [judge]: prompt")
         common = {key: text for key in ("prompt", "rubric") if (text := getattr(settings.judge, key))}
     options = {**common, **benchmark.metric.options}
-    return judge.make_judge(options, where) if name == judge.NAME else agreement.grading_of(options, where)
+    return (
+        judge.make_judge(options, where) if name == judge.NAME else agreement.labelled_prompts(options, where)
+    )
 
 
 def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:

@@ -16,7 +16,7 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question, Request
 from pytest_llmeval.scoring.metrics.base import Score
-from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt, make_judge
 
 NAME = "agreement"
 #: the fields of a row and the usual names of their columns
@@ -33,11 +33,11 @@ def make_agreement(options: Mapping[str, object], where: str) -> Score:
     The options are those of ``judge``, and ``columns``: the names of the columns ``response`` and
     ``reference``.
     """
-    grading_of(options, where)
+    labelled_prompts(options, where)
     return lambda answer, question: float(answer == question.answer)
 
 
-def grading_of(options: Mapping[str, object], where: str) -> LabelledPrompts:
+def labelled_prompts(options: Mapping[str, object], where: str) -> LabelledPrompts:
     """The judge's prompts from the options of the metric. Raises ``UserError``."""
     columns = options.get("columns", {})
     if (
@@ -57,13 +57,13 @@ def grading_of(options: Mapping[str, object], where: str) -> LabelledPrompts:
 class LabelledPrompts:
     """Asks a judge about labelled answers; ``columns`` names the columns of response and reference."""
 
-    grading: Grading
+    prompt: JudgePrompt
     columns: Mapping[str, str]
 
     @property
     def sha256(self) -> str:
         """A hash of everything but the rows that determines what the judge is sent."""
-        parts = [self.grading.sha256, dict(self.columns)]
+        parts = [self.prompt.sha256, dict(self.columns)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def request(
@@ -79,19 +79,19 @@ class LabelledPrompts:
         graded = replace(question, answer=reference)
         response = question.fields[self.columns["response"]].strip()
         judge = ModelConfig("judge", "", max_tokens=max_tokens, temperature=temperature, stop=tuple(stop))
-        return self.grading.request(graded, graded.fields["question"], response, judge)
+        return self.prompt.request(graded, graded.fields["question"], response, judge)
 
     def extract(self, reply: str, choices: Mapping[str, str]) -> str | None:
         """The label of the grade in a judge's reply: an extractor."""
         del choices
-        grade = self.grading.read(reply)
+        grade = self.prompt.read(reply)
         return None if grade is None else self._label(grade.label, grade.score)
 
     def _label(self, label: str, score: float) -> str:
         # with numbers, people and judge agree if they are on the same side of the threshold
-        if self.grading.scale is None:
+        if self.prompt.scale is None:
             return label
-        return "C" if score >= self.grading.threshold else "I"
+        return "C" if score >= self.prompt.threshold else "I"
 
     def labelled(self, questions: Iterable[Question]) -> tuple[Question, ...]:
         """The questions with their labels spelled as the judge spells grades.
@@ -114,15 +114,15 @@ class LabelledPrompts:
             return replace(question, problem=f"{column} is empty")
         label = self._gold(question.answer or "")
         if label is None:
-            labels = ", ".join(self.grading.grades) or "a number of the scale, C or I"
+            labels = ", ".join(self.prompt.grades) or "a number of the scale, C or I"
             shown = one_line(repr(question.answer or ""), 40)
             return replace(question, answer=None, problem=f"label {shown} is none of {labels}")
         return replace(question, answer=label)
 
     def _gold(self, label: str) -> str | None:
-        grade = self.grading.grade(label)
+        grade = self.prompt.grade(label)
         if grade is not None:
             return self._label(grade.label, grade.score)
-        if self.grading.scale is not None:
-            grade = replace(self.grading, scale=None, grades={"C": 1.0, "I": 0.0}).grade(label)
+        if self.prompt.scale is not None:
+            grade = replace(self.prompt, scale=None, grades={"C": 1.0, "I": 0.0}).grade(label)
         return None if grade is None else grade.label

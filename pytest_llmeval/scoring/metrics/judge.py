@@ -75,7 +75,7 @@ reference answer as true, and do not answer the question yourself.
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JudgeGrade:
     """The label or number that a judge gave, and its score from 0 (wrong) to 1 (right)."""
 
     label: str
@@ -83,7 +83,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
+class JudgePrompt:
     """The prompt that asks a judge about an answer, and the rules for reading its reply.
 
     It is a metric's ``Score`` when called with the judge's reply instead of an answer. ``grades`` maps
@@ -199,7 +199,7 @@ class Grading:
             stop=request.stop,
         )
 
-    def read(self, reply: str) -> Verdict | None:
+    def read(self, reply: str) -> JudgeGrade | None:
         """The grade in the last line of a judge's reply; None if there is none. Never a guess."""
         lines = reply.split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -221,7 +221,7 @@ class Grading:
         label = re.fullmatch(r"[\W_]*(.*?)[\W_]*", text, re.S)
         return self.grade(label[1]) if label is not None else None
 
-    def grade(self, text: str) -> Verdict | None:
+    def grade(self, text: str) -> JudgeGrade | None:
         """The grade for a label or number as a judge or a person wrote it; None if it is neither."""
         word = " ".join(text.split()).casefold()
         if self.scale is not None:
@@ -229,17 +229,17 @@ class Grading:
                 return None
             low, high = self.scale
             number = float(word)
-            return Verdict(f"{number:g}", (number - low) / (high - low)) if low <= number <= high else None
+            return JudgeGrade(f"{number:g}", (number - low) / (high - low)) if low <= number <= high else None
         for label, score in self.grades.items():
             if word == label.casefold():
-                return Verdict(label, score)
+                return JudgeGrade(label, score)
         for label, score in self.grades.items():
             if label in _SYNONYMS and word in _SYNONYMS[label]:
-                return Verdict(label, score)
+                return JudgeGrade(label, score)
         return None
 
 
-def make_judge(options: Mapping[str, object], where: str) -> Grading:
+def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
     """The judge's prompt from the options of the metric. Raises ``UserError``.
 
     ``prompt`` is a template, ``rubric`` the criteria (a row's column ``rubric`` takes precedence). With
@@ -258,7 +258,7 @@ def make_judge(options: Mapping[str, object], where: str) -> Grading:
             )
     if settings["prompt"]:
         check_prompt(settings["prompt"], f"{where}: prompt")
-    return Grading(
+    return JudgePrompt(
         prompt=settings["prompt"] or PROMPT,
         rubric=settings["rubric"].strip(),
         reference=settings["reference"],
