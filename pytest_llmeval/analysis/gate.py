@@ -23,7 +23,7 @@ GateVerdict: TypeAlias = Literal["pass", "fail", "inconclusive", "incomplete", "
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateResult:
     """The result of a gate for one model and benchmark; ``reason`` gives it in words.
 
     ``value`` is the accuracy, the lower end of its interval, or the change from the baseline, as a
@@ -101,7 +101,7 @@ def evaluate(
     comparisons: Mapping[tuple[str, str], Comparison] | None = None,
     strict: bool = False,
     repeats: int = 1,
-) -> tuple[Verdict, ...]:
+) -> tuple[GateResult, ...]:
     """Evaluate gates: one result for each gate, model and benchmark.
 
     ``infos`` are the benchmarks that the run collected, with ``planned`` > 0 for those of which it selected
@@ -138,39 +138,39 @@ class _Evaluation:
     comparisons: Mapping[tuple[str, str], Comparison] | None
     repeats: int
 
-    def evaluate(self, gate: Gate) -> list[Verdict]:
+    def evaluate(self, gate: Gate) -> list[GateResult]:
         if gate.drop and gate.from_config and self.comparisons is None:
-            return [_verdict(gate, "not_run", "no baseline was given")]
+            return [_result(gate, "not_run", "no baseline was given")]
         selected = [name for name, info in self.infos.items() if info.planned > 0]
         selected += [name for _, name in self.results if name not in selected]
         if gate.benchmark is None:
             names = list(dict.fromkeys(selected))
         elif gate.from_config and gate.benchmark not in selected:
-            return [_verdict(gate, "not_run", f"{gate.benchmark} was not selected")]
+            return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
         else:
             names = [gate.benchmark]
         if not names or not self.models:
-            return [_verdict(gate, "incomplete", "no question was asked")]
+            return [_result(gate, "incomplete", "no question was asked")]
         results = [self._evaluate(gate, model, name) for model in self.models for name in names]
         return [result for result in results if result is not None]
 
-    def _evaluate(self, gate: Gate, model: str, name: str) -> Verdict | None:
+    def _evaluate(self, gate: Gate, model: str, name: str) -> GateResult | None:
         result = self.results.get((model, name))
         if result is None:
             # a selection by -k may leave a model without this benchmark but with others
             has_others = gate.benchmark is None and any(key[0] == model for key in self.results)
             if self.partial and has_others:
                 return None
-            return _verdict(gate, "incomplete", f"no question of {name} was asked", name, model)
+            return _result(gate, "incomplete", f"no question of {name} was asked", name, model)
         counts, members = self._named(gate, result, self.infos[name])
         what = name if gate.part is None else f"{name}:{gate.part}"
         if counts.requested == 0:
             if self.partial and gate.from_config:
-                return _verdict(gate, "not_run", f"{what} was not selected", name, model)
-            return _verdict(gate, "incomplete", f"no question of {what} was asked", name, model)
+                return _result(gate, "not_run", f"{what} was not selected", name, model)
+            return _result(gate, "incomplete", f"no question of {what} was asked", name, model)
         problems = self._problems(counts, members, result, self.infos[name])
         if problems:
-            return _verdict(
+            return _result(
                 gate, "incomplete", "; ".join(problems), name, model, None if gate.drop else counts
             )
         if gate.drop:
@@ -180,10 +180,10 @@ class _Evaluation:
             return _by_interval(gate, gate.level, name, model, counts, part.effective)
         return _by_accuracy(gate, name, model, counts)
 
-    def _against_baseline(self, gate: Gate, name: str, model: str, members: Sequence[str]) -> Verdict:
+    def _against_baseline(self, gate: Gate, name: str, model: str, members: Sequence[str]) -> GateResult:
         comparison = (self.comparisons or {}).get((model, name))
         if comparison is None:
-            return _verdict(gate, "incomplete", f"the baseline has no question of {name}", name, model)
+            return _result(gate, "incomplete", f"the baseline has no question of {name}", name, model)
         change = comparison.part(gate.part)
         problems = []
         failed = _total(comparison.failed_before, members, gate)
@@ -197,10 +197,10 @@ class _Evaluation:
         if change is None:
             problems = problems or ["no question has an answer in the baseline"]
         if change is None or problems:
-            return _verdict(gate, "incomplete", "; ".join(problems), name, model)
+            return _result(gate, "incomplete", "; ".join(problems), name, model)
         assessment = assess(change, float(gate.threshold))
         return replace(
-            _verdict(gate, assessment.verdict, assessment.reason, name, model),
+            _result(gate, assessment.verdict, assessment.reason, name, model),
             value=change.change,
             interval=change.interval,
             needed=assessment.needed,
@@ -257,7 +257,7 @@ def _total(numbers: Mapping[str, int], members: Sequence[str], gate: Gate) -> in
 
 def _by_interval(
     gate: Gate, level: Fraction, benchmark: str, model: str, counts: Counts, effective: tuple[float, float]
-) -> Verdict:
+) -> GateResult:
     low, high = wilson(*effective, z_of(float(level)))
     passed = low >= gate.threshold
     value = _distinct_percentage(Fraction(low), gate.threshold)
@@ -266,29 +266,29 @@ def _by_interval(
         f"{value}, the lower end of the {percent_text(level)} interval of {counts.accuracy:.1%} "
         f"({counts.correct} of {counts.scored}), is {relation} {percent_text(gate.threshold)}"
     )
-    result = _verdict(gate, "pass" if passed else "fail", reason, benchmark, model)
+    result = _result(gate, "pass" if passed else "fail", reason, benchmark, model)
     return replace(result, value=low, interval=(low, high))
 
 
-def _by_accuracy(gate: Gate, benchmark: str, model: str, counts: Counts) -> Verdict:
+def _by_accuracy(gate: Gate, benchmark: str, model: str, counts: Counts) -> GateResult:
     rate = counts.rate
     assert rate is not None
     passed = rate >= gate.threshold
     value = _distinct_percentage(rate, gate.threshold)
     relation = "at least" if passed else "below"
     reason = f"{value} ({counts.correct} of {counts.scored}) is {relation} {percent_text(gate.threshold)}"
-    return _verdict(gate, "pass" if passed else "fail", reason, benchmark, model, counts)
+    return _result(gate, "pass" if passed else "fail", reason, benchmark, model, counts)
 
 
-def _verdict(
+def _result(
     gate: Gate,
     verdict: GateVerdict,
     reason: str,
     benchmark: str | None = None,
     model: str | None = None,
     counts: Counts | None = None,
-) -> Verdict:
-    return Verdict(
+) -> GateResult:
+    return GateResult(
         expr=gate.shown,
         verdict=verdict,
         value=counts.accuracy if counts is not None else None,

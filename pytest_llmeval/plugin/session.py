@@ -62,7 +62,7 @@ class Controller:
         self._tally = Tally()
         self._errors: list[tuple[str, str]] = []
         self._results: tuple[Result, ...] = ()
-        self._verdicts: tuple[gate.Verdict, ...] = ()
+        self._verdicts: tuple[gate.GateResult, ...] = ()
         self._started = time.time()
         self._progress = Progress(config, self._state, self._tally)
         self._written: str | None = None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.text import bar, can_draw, clean, left, right, width_of, wrap
@@ -180,7 +180,7 @@ def error_groups(
     return lines
 
 
-def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint = plain) -> list[str]:
+def gate_lines(verdicts: Iterable[GateResult], unicode: bool = True, paint: Paint = plain) -> list[str]:
     """One line a verdict: red where it makes the run fail, green where it passed."""
     lines = []
     for verdict in verdicts:

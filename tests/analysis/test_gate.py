@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.compare import compare
-from pytest_llmeval.analysis.gate import Verdict, evaluate
+from pytest_llmeval.analysis.gate import GateResult, evaluate
 from pytest_llmeval.analysis.gate_expressions import Gate, check_names, from_table, parse, parse_drop
 from pytest_llmeval.analysis.stats import Counts, wilson
 from pytest_llmeval.core.errors import UserError
@@ -305,12 +305,12 @@ def whole(correct: int, **names: str) -> OfModel:
     return result(right(correct), right(correct), right(correct), **names)
 
 
-def judged(expr: str, *results: OfModel, **settings: object) -> list[Verdict]:
+def judged(expr: str, *results: OfModel, **settings: object) -> list[GateResult]:
     infos = settings.pop("infos", {"b": about()})
     return list(evaluate([parse(expr)], results, infos, **settings))  # type: ignore[arg-type]
 
 
-def only(expr: str, *results: OfModel, **settings: object) -> Verdict:
+def only(expr: str, *results: OfModel, **settings: object) -> GateResult:
     (verdict,) = judged(expr, *results, **settings)
     return verdict
 
@@ -560,7 +560,7 @@ def test_every_gate_gets_its_verdict_in_order() -> None:
     [("pass", False), ("fail", True), ("inconclusive", False), ("incomplete", True), ("not_run", False)],
 )
 def test_which_verdicts_fail_a_run(verdict: str, failed: bool) -> None:
-    assert Verdict("0.5", verdict, None, 0.5, "").failed is failed  # type: ignore[arg-type]
+    assert GateResult("0.5", verdict, None, 0.5, "").failed is failed  # type: ignore[arg-type]
 
 
 def test_a_gate_does_not_know_how_it_was_spelt() -> None:
@@ -655,7 +655,7 @@ def test_a_malformed_drop_is_one_line_that_says_where(expr: str, says: str) -> N
     assert str(caught.value).startswith("--llm-max-drop=") and says in str(caught.value)
 
 
-def lost(expr: str, before: dict[str, str], after: dict[str, str], **settings: object) -> Verdict:
+def lost(expr: str, before: dict[str, str], after: dict[str, str], **settings: object) -> GateResult:
     """The verdict on a run of ``after``, with a baseline of ``before``; a letter a question."""
     comparison = compare("b", side(before), side(after), GROUPS)
     counts = {

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report import terminal
 from pytest_llmeval.results.summary import BenchmarkInfo, Entry, Result
 from tests.support.made_results import make_entries, make_info, result_of, results_of, runs
@@ -437,8 +437,8 @@ def test_an_error_of_a_hostile_server_is_one_harmless_line() -> None:
     assert painted == "<red>1 × refused</> (b/law/0)"
 
 
-def verdict(word: str, expr: str = "ceval:stem=0.4", model: str | None = "m", **more: object) -> Verdict:
-    return Verdict(expr, word, 0.5, 0.4, "as it is", model=model, **more)  # type: ignore[arg-type]
+def verdict(word: str, expr: str = "ceval:stem=0.4", model: str | None = "m", **more: object) -> GateResult:
+    return GateResult(expr, word, 0.5, 0.4, "as it is", model=model, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
