@@ -10,7 +10,7 @@ import shlex
 
 import pytest
 
-from pytest_llmeval.analysis.gate import parse
+from pytest_llmeval.analysis.gate_expressions import parse
 from pytest_llmeval.config.options import OPTIONS
 from tests.support import ci_recipes as ci_recipes
 

@@ -1,7 +1,7 @@
-"""Two runs of the same questions: what changed, and how sure that is.
+"""Compare two runs of the same questions: what changed, and with what certainty.
 
-Questions are joined by id. Those that ended in an error in either run, that only one run asked, or
-that have no gold answer are left out of the pairs, and counted.
+Questions are joined by id. Those that ended in an error in either run, that only one run asked, or that have
+no gold answer are excluded from the pairs and counted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 from pytest_llmeval.analysis.conditions import EvalConditions
-from pytest_llmeval.analysis.stats import (
+from pytest_llmeval.analysis.paired import (
     detectable_change,
     effective_pairs,
     holm,
@@ -26,10 +26,10 @@ from pytest_llmeval.core.types import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One question of one run. ``right`` is the share of its ``times`` answers that were correct.
+    """One question of one run.
 
-    None where it ended in an error (``error``) or has no gold answer. ``cluster`` names the questions
-    that it belongs with.
+    ``right`` is the fraction of its ``times`` scored answers that were correct; None if it ended in an error
+    (``error``) or has no gold answer. Questions with the same ``cluster`` depend on each other.
     """
 
     id: str
@@ -44,17 +44,17 @@ class Answer:
     def of(
         cls, id: str, subject: str, nodeid: str, outcomes: Iterable[tuple[Outcome, bool]], cluster: str | None
     ) -> Answer:
-        """A question's answer, given each time's outcome and whether there is a gold answer.
+        """A question's answer from the outcome of each repeat and whether there is a gold answer.
 
-        A time that ended in an error is left out of ``right``; the question is an error when all did.
+        Repeats that ended in an error do not count in ``right``; the question is an error if all did.
         """
-        known = list(outcomes)
+        repeats = list(outcomes)
         scored = [
             outcome is Outcome.CORRECT
-            for outcome, gold in known
+            for outcome, gold in repeats
             if gold and outcome not in (Outcome.ERROR, Outcome.ANSWERED)
         ]
-        failed = bool(known) and all(outcome is Outcome.ERROR for outcome, _ in known)
+        failed = bool(repeats) and all(outcome is Outcome.ERROR for outcome, _ in repeats)
         right = sum(scored) / len(scored) if scored else None
         return cls(id, subject, nodeid, right, failed, cluster, max(1, len(scored)))
 
@@ -74,10 +74,10 @@ class Side:
 class Change:
     """What changed between two runs over ``pairs`` questions.
 
-    ``before`` and ``after`` are shares correct, over these questions. ``fixed`` and ``broken`` are
-    numbers of questions (fractions where each was asked several times). ``interval`` holds the true
-    change in 95% of all comparisons (Tango's); ``p`` is the exact p-value of no change (McNemar's), or
-    the score test's where questions depend on each other.
+    ``before`` and ``after`` are accuracies over these questions. ``fixed`` and ``broken`` are numbers of
+    questions (fractional if each was asked several times). ``interval`` is Tango's 95% interval for the
+    change; ``p`` is the exact p-value of no change (McNemar's test), or that of the score test if questions
+    depend on each other.
     """
 
     pairs: int
@@ -87,18 +87,18 @@ class Change:
     broken: float
     interval: tuple[float, float]
     p: float
-    #: as many independent questions as tell the same: fixed, broken, pairs
+    #: fixed, broken and pairs in effective (independent) questions
     effective: tuple[float, float, float]
 
     @property
     def change(self) -> float:
-        """after - before: below 0 is worse."""
+        """after - before; negative values are worse."""
         return (self.fixed - self.broken) / self.pairs
 
 
 @dataclass(frozen=True, slots=True)
 class MacroChange:
-    """The change of the mean over subjects."""
+    """The change of the mean of the subjects' accuracies."""
 
     before: float
     after: float
@@ -106,27 +106,27 @@ class MacroChange:
 
     @property
     def change(self) -> float:
-        """after - before: below 0 is worse."""
+        """after - before; negative values are worse."""
         return self.after - self.before
 
 
 @dataclass(frozen=True, slots=True)
 class GroupChange(Change):
-    """The change of several subjects together: over their questions, and (``macro``) over subjects."""
+    """The change of several subjects together: over their questions and, as ``macro``, over subjects."""
 
     macro: MacroChange
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectChange(Change):
-    """The change of one subject; ``adjusted_p`` is corrected (Holm's) for how many were looked at."""
+    """The change of one subject; ``adjusted_p`` is corrected for the number of subjects (Holm's method)."""
 
     adjusted_p: float
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A question that is right in only one of the runs, with its node id in the later one."""
+    """A question answered correctly in only one of the runs, with its node id in the later run."""
 
     id: str
     subject: str
@@ -135,7 +135,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Questions that are in no pair, and why; each is counted once, in this order."""
+    """Numbers of questions excluded from the pairs, by reason; each counts for the first that applies."""
 
     errors_before: int = 0
     errors_after: int = 0
@@ -144,24 +144,24 @@ class LeftOut:
     unscored: int = 0
 
     def words(self) -> list[str]:
-        """What there is to say of them."""
-        said = (
+        """A phrase for each reason that applies."""
+        reasons = (
             (self.errors_before, "ended in an error in the earlier run"),
             (self.errors_after, "ended in an error in the later run"),
             (self.only_before, "only the earlier run asked"),
             (self.only_after, "only the later run asked"),
             (self.unscored, "have no gold answer"),
         )
-        return [f"{number} {why}" for number, why in said if number]
+        return [f"{number} {why}" for number, why in reasons if number]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One model on one benchmark, in a run (``after``) and in an earlier one (``before``).
 
-    ``whole`` is None where no question is in both. ``differences`` say what is not comparable, where
-    it was compared all the same. ``detectable`` is the smallest true change that so many pairs, of
-    which as many change as did, show with a chance of 80%; None where none would be seen.
+    ``whole`` is None if the runs share no question. ``differences`` say in which conditions the runs differ.
+    ``detectable`` is the smallest true change that this number of pairs detects with a chance of 80%, given
+    the fraction of questions that changed; None if none would be detected.
     """
 
     benchmark: str
@@ -170,19 +170,20 @@ class Comparison:
     whole: GroupChange | None
     groups: Mapping[str, GroupChange]
     subjects: Mapping[str, SubjectChange]
-    #: all groups, with all their subjects
+    #: all groups with all their subjects
     members: Mapping[str, tuple[str, ...]]
     fixed: tuple[Moved, ...]
     broken: tuple[Moved, ...]
     left_out: LeftOut
-    #: questions by subject that were asked now and are in no pair for want of an answer before
+    #: by subject: the number of questions that only the later run asked
     unmatched: Mapping[str, int]
+    #: by subject: the number of questions that ended in an error in the earlier run
     failed_before: Mapping[str, int]
     differences: tuple[str, ...]
     detectable: float | None
 
     def part(self, name: str | None) -> Change | None:
-        """The change of a group or subject (as gates name them), or of the whole for None."""
+        """The change of a group or subject; that of the whole benchmark for None."""
         if name is None:
             return self.whole
         return self.groups.get(name) or self.subjects.get(name)
@@ -206,9 +207,9 @@ class _Pair:
 
 
 def counterpart(model: str, models: Sequence[str]) -> str | None:
-    """The one of an earlier run's models that ``model`` is to be compared with.
+    """The model of an earlier run to compare ``model`` with.
 
-    The one of the same name, else the only one there is; None where that is not clear.
+    It is the model of the same name, else the only model; None if there are several others.
     """
     if model in models:
         return model
@@ -222,14 +223,14 @@ def compare(
     groups: Mapping[str, Sequence[str]],
     subjects: Sequence[str] = (),
 ) -> Comparison:
-    """What changed from ``before`` to ``after``.
+    """Compare ``before`` with ``after``.
 
-    ``groups`` maps names to subjects; ``subjects`` gives the order, those not in it come after.
+    ``groups`` maps names to subjects; ``subjects`` is their order, in which other subjects come last.
     """
     pairs, left_out = _pairs(before.answers, after.answers)
     order = dict.fromkeys([*subjects, *(pair.subject for pair in pairs)])
-    by_subject = {key: found for key in order if (found := [p for p in pairs if p.subject == key])}
-    plain = {key: _change(of) for key, of in by_subject.items()}
+    by_subject = {key: members for key in order if (members := [p for p in pairs if p.subject == key])}
+    plain = {key: _change(members) for key, members in by_subject.items()}
     adjusted = holm([change.p for change in plain.values()])
     moved = [
         (Moved(id, answer.subject, answer.nodeid), answer.right >= 0.5)
@@ -260,8 +261,8 @@ def compare(
             for (key, change), p in zip(plain.items(), adjusted, strict=True)
         },
         members={name: tuple(keys) for name, keys in groups.items()},
-        fixed=tuple(one for one, better in moved if better),
-        broken=tuple(one for one, better in moved if not better),
+        fixed=tuple(question for question, better in moved if better),
+        broken=tuple(question for question, better in moved if not better),
         left_out=left_out,
         unmatched=_numbers(missing),
         failed_before=_numbers(failed),
@@ -271,10 +272,10 @@ def compare(
 
 
 def _numbers(answers: Iterable[Answer]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for answer in answers:
-        found[answer.subject] = found.get(answer.subject, 0) + 1
-    return found
+        numbers[answer.subject] = numbers.get(answer.subject, 0) + 1
+    return numbers
 
 
 def _pairs(before: Mapping[str, Answer], after: Mapping[str, Answer]) -> tuple[list[_Pair], LeftOut]:
@@ -304,13 +305,14 @@ def _change(pairs: Sequence[_Pair]) -> Change:
     clusters: dict[str, list[float]] = {}
     for pair in pairs:
         sums = clusters.setdefault(pair.cluster, [0.0, 0.0, 0.0])
-        for at, one in enumerate((pair.fixed * pair.times, pair.broken * pair.times, float(pair.times))):
-            sums[at] += one
+        sums[0] += pair.fixed * pair.times
+        sums[1] += pair.broken * pair.times
+        sums[2] += pair.times
     if len(clusters) == number and all(pair.times == 1 for pair in pairs):
         effective = (fixed, broken, float(number))
         p = mcnemar(round(fixed), round(broken))
     else:
-        effective = effective_pairs((one, two, three) for one, two, three in clusters.values())
+        effective = effective_pairs((fixes, breaks, size) for fixes, breaks, size in clusters.values())
         p = 2 * NormalDist().cdf(-abs(paired_score(*effective, 0.0)))
     return Change(
         pairs=number,
@@ -327,7 +329,7 @@ def _change(pairs: Sequence[_Pair]) -> Change:
 def _group(subjects: Mapping[str, Change], pairs: Sequence[_Pair]) -> GroupChange:
     number = len(subjects)
     interval = macro_change_interval(change.effective for change in subjects.values())
-    assert interval is not None  # a subject is here only with pairs
+    assert interval is not None  # each subject has pairs
     macro = MacroChange(
         before=sum(change.before for change in subjects.values()) / number,
         after=sum(change.after for change in subjects.values()) / number,

@@ -1,4 +1,4 @@
-"""Which of several answers to one question stands for all of them."""
+"""Majority vote: which of several answers to one question stands for all of them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from pytest_llmeval.core.types import Outcome
 
 
-def elected(times: Sequence[tuple[Outcome, str | None]]) -> int:
-    """The number of the first time with the most frequent answer, given each time's outcome and answer.
+def majority_index(repeats: Sequence[tuple[Outcome, str | None]]) -> int:
+    """The index of the first repeat with the most frequent answer, given the outcome and answer of each.
 
-    Errors have no vote, and what could not be read has one only where nothing could be. A test that
-    reads the text itself leaves no answer: its outcomes vote then.
+    Errors do not vote, and unparsed answers vote only if no answer could be parsed. A test that reads the
+    text itself leaves no answer; then the outcomes vote.
     """
-    read = (Outcome.CORRECT, Outcome.WRONG, Outcome.ANSWERED)
-    for voting in (read, (*read, Outcome.UNPARSED), tuple(Outcome)):
-        if voters := [place for place, (outcome, _) in enumerate(times) if outcome in voting]:
+    parsed = (Outcome.CORRECT, Outcome.WRONG, Outcome.ANSWERED)
+    for voting in (parsed, (*parsed, Outcome.UNPARSED), tuple(Outcome)):
+        if voters := [index for index, (outcome, _) in enumerate(repeats) if outcome in voting]:
             break
-    votes = Counter(_ballot(*times[place]) for place in voters)
+    votes = Counter(_vote(*repeats[index]) for index in voters)
     most = max(votes.values())
-    return next(place for place in voters if votes[_ballot(*times[place])] == most)
+    return next(index for index in voters if votes[_vote(*repeats[index])] == most)
 
 
-def _ballot(outcome: Outcome, answer: str | None) -> str:
+def _vote(outcome: Outcome, answer: str | None) -> str:
     return outcome.value if answer is None else f"answer {answer}"

@@ -1,17 +1,16 @@
-"""The statistics: counts, rates, intervals, comparisons of two runs, and what they can tell.
+"""Statistics of one run: counts, rates and their intervals; and the drop that two separate runs can detect.
 
-Pure, of the standard library alone. An interval is a pair (low, high) and holds the true value in
-95% of all runs, unless another ``z`` (of ``z_of``) is given. Rates, and changes of rates, are shares
-of 1. ``fixed`` are questions that only the later of two runs answered right, ``broken`` those that
-only the earlier did, ``pairs`` all that both were scored on; the change is (fixed - broken) / pairs.
+``paired.py`` compares two runs of the same questions. Both need the standard library only. An interval is a
+pair (low, high) that covers the true value in 95% of all runs, unless another ``z`` (see ``z_of``) is given.
+Rates and changes of rates are fractions of 1.
 
-Numbers of questions may be fractions: where questions depend on each other (they share a passage,
-or are one question asked again), they tell as much as some smaller number of independent ones. That
-*effective* number is what the intervals are then made of, as E. L. Korn and B. I. Graubard do for
-surveys (Survey Methodology 24 (1998) 193-201); C. Franco, R. J. A. Little, T. A. Louis and E. V.
-Slud, J. Survey Statistics and Methodology 7 (2019) 334-364, find Wilson's interval on it among the best.
+Numbers of questions need not be whole: questions that depend on each other (they share a passage, or are one
+question asked repeatedly) carry as much information as some smaller number of independent ones. Intervals are
+computed from that *effective* number, as E. L. Korn and B. I. Graubard do for surveys (Survey Methodology 24
+(1998) 193-201); C. Franco, R. J. A. Little, T. A. Louis and E. V. Slud, J. Survey Statistics and Methodology
+7 (2019) 334-364, find Wilson's interval on it among the best.
 
-``docs/statistics.md`` says what all this is for, and how well it holds.
+``docs/statistics.md`` explains what these methods are for and how well they keep their level.
 """
 
 from __future__ import annotations
@@ -27,27 +26,27 @@ from pytest_llmeval.core.types import Outcome
 
 #: the 97.5% point of the standard normal distribution: a two-sided interval at 95%
 Z95 = 1.959963984540054
-#: how sure a change is to be seen that is called detectable
+#: the chance of seeing a change of the size that is called detectable
 POWER = 0.8
-_NORMAL = NormalDist()
-_STEPS = 60  # of a bisection: more than a float has digits
+NORMAL = NormalDist()
+BISECTION_STEPS = 60  # more than a float has binary digits
 
 
 def z_of(level: float) -> float:
-    """How many standard errors an interval of this level (0.95, say) reaches to each side.
+    """The number of standard errors on each side of an interval of this level (such as 0.95).
 
     Raises ValueError unless 0 < level < 1.
     """
     if not 0 < level < 1:
-        raise ValueError(f"a level of {level} is not between 0 and 1")
-    return _NORMAL.inv_cdf((1 + level) / 2)
+        raise ValueError(f"level {level} is not between 0 and 1")
+    return NORMAL.inv_cdf((1 + level) / 2)
 
 
 def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
-    """The score interval (low, high) for a rate; (0, 1) where nothing was tried.
+    """The score interval (low, high) for a rate; (0, 1) for no trials.
 
     E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22
-    (1927) 209-212; it keeps its level at few trials and at rates near 0 or 1, where the usual
+    (1927) 209-212. It keeps its level for few trials and for rates near 0 or 1, where the usual
     normal interval does not (Brown, Cai and DasGupta, Statistical Science 16 (2001) 101-133).
     Raises ValueError unless 0 <= successes <= trials.
     """
@@ -59,22 +58,22 @@ def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, floa
     spread = z * z / trials
     centre = rate + spread / 2
     half = math.sqrt(spread * (rate * (1 - rate) + spread / 4))
-    # the two ends are exact in theory, but not in floating point
+    # in theory both ends lie within the bounds; in floating point they may not
     low = 0.0 if successes == 0 else (centre - half) / (1 + spread)
     high = 1.0 if successes == trials else (centre + half) / (1 + spread)
     return max(0.0, min(low, rate)), min(1.0, max(high, rate))
 
 
 def student(z: float, freedom: int) -> float:
-    """The point of Student's t distribution that a standard normal's ``z`` > 0 corresponds to.
+    """The quantile of Student's t distribution at the same level as the normal quantile ``z`` > 0.
 
-    Exact for 1 and 2 degrees of freedom, else the expansion of E. A. Cornish and R. A. Fisher
-    (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5), within 0.2% for a z up to 2.
-    Raises ValueError for ``freedom`` below 1.
+    Exact for 1 and 2 degrees of freedom; otherwise the expansion of E. A. Cornish and R. A. Fisher
+    (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5), within 0.2% for z up to 2.
+    Raises ValueError if ``freedom`` is below 1.
     """
     if freedom < 1:
         raise ValueError(f"{freedom} degrees of freedom")
-    share = _NORMAL.cdf(z)
+    share = NORMAL.cdf(z)
     if freedom == 1:
         return math.tan(math.pi * (share - 0.5))
     if freedom == 2:
@@ -89,11 +88,11 @@ def student(z: float, freedom: int) -> float:
 
 
 def clustered_error(clusters: Iterable[tuple[float, float]]) -> float | None:
-    """The standard error of a rate whose questions come in clusters; None of fewer than two.
+    """The standard error of a rate over clustered questions; None for fewer than two clusters.
 
-    Each cluster is (successes, trials). The robust ("sandwich") estimate with the correction
+    Each cluster is (successes, trials). This is the robust ("sandwich") estimate with the correction
     G / (G - 1) for G clusters: K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986) 13-22; for
-    benchmarks E. Miller, Adding error bars to evals, arXiv:2411.00640 (2024).
+    benchmarks see E. Miller, Adding error bars to evals, arXiv:2411.00640 (2024).
     """
     known = [(successes, trials) for successes, trials in clusters if trials]
     if len(known) < 2:
@@ -105,15 +104,15 @@ def clustered_error(clusters: Iterable[tuple[float, float]]) -> float | None:
 
 
 def effective(clusters: Iterable[tuple[float, float]], z: float = Z95) -> tuple[float, float]:
-    """(successes, trials) of independent questions that tell as much about a rate as these clusters.
+    """(successes, trials) of independent questions that carry as much information as these clusters.
 
-    Each cluster is (successes, trials). As Korn and Graubard have it: rate (1 - rate) / error^2, times
-    (z / t)^2 for the clusters being few; never more than all questions, and the number of
-    clusters where they show no spread to judge by.
+    Each cluster is (successes, trials). After Korn and Graubard: rate (1 - rate) / error^2, times
+    (z / t)^2 to correct for a small number of clusters; at most the number of questions, and the
+    number of clusters if they show no spread from which to estimate an error.
     """
     known = [(successes, trials) for successes, trials in clusters if trials]
     total = math.fsum(trials for _, trials in known)
-    if not known or len(known) == total:  # a cluster for each question
+    if not known or len(known) == total:  # each question is a cluster of its own
         return math.fsum(successes for successes, _ in known), total
     rate = math.fsum(successes for successes, _ in known) / total
     size = float(len(known))
@@ -125,15 +124,15 @@ def effective(clusters: Iterable[tuple[float, float]], z: float = Z95) -> tuple[
 
 
 def macro_interval(parts: Iterable[tuple[float, float]], z: float = Z95) -> tuple[float, float] | None:
-    """The interval for the mean over subjects of their rates; None where no subject was tried.
+    """The interval for the mean of the subjects' rates; None if no subject has trials.
 
-    Each part is one subject's (successes, trials); all count alike, however many their trials, and
-    are meant themselves, not as a sample of subjects. The standard error is that of a stratified
-    sample (W. G. Cochran, Sampling Techniques, 3rd ed. 1977, chapter 5), from which comes the
-    effective number of questions, and Wilson's interval of that. Each subject's own variance is
-    taken with one question added at the mean of all, after A. Agresti and B. A. Coull, The American
-    Statistician 52 (1998) 119-126, and scaled so that it is unbiased where subjects are alike: by
-    itself it says 0 of a subject with one question.
+    Each part is one subject's (successes, trials). All subjects have the same weight, whatever their
+    number of trials, and they are the whole population, not a sample of subjects. The standard error
+    is that of a stratified sample (W. G. Cochran, Sampling Techniques, 3rd ed. 1977, chapter 5); it
+    gives the effective number of questions, on which Wilson's interval is computed. The variance
+    within each subject is estimated with one question added at the mean of all subjects, after
+    A. Agresti and B. A. Coull, The American Statistician 52 (1998) 119-126, and scaled to be unbiased
+    if all subjects have the same rate: without that it would be 0 for a subject with one question.
     """
     known = [(successes, trials) for successes, trials in parts if trials]
     if not known:
@@ -145,238 +144,67 @@ def macro_interval(parts: Iterable[tuple[float, float]], z: float = Z95) -> tupl
     variance = 0.0
     for successes, trials in known:
         shrunk = (successes + rate) / (trials + 1)
-        variance += shrunk * (1 - shrunk) / trials / _kept(trials, number)
-    size = _size(rate * (1 - rate), variance / number**2, known)
+        variance += shrunk * (1 - shrunk) / trials / shrinkage(trials, number)
+    size = effective_size(rate * (1 - rate), variance / number**2, known)
     return wilson(min(rate * size, size), size, z)
 
 
-def _kept(trials: float, subjects: int) -> float:
-    """The share of the variance that is left when a subject's rate is drawn towards the mean of
-    ``subjects`` alike, itself among them.
+def shrinkage(trials: float, subjects: int) -> float:
+    """The fraction of the variance that remains after shrinking one subject's rate towards the mean of
+    ``subjects`` equal subjects, itself included.
     """
     own, others = trials + 1 / subjects, (subjects - 1) / subjects**2
     return 1 - (own**2 / trials + others / trials) / (trials + 1) ** 2
 
 
-def _size(of_one: float, variance: float, parts: Sequence[tuple[float, ...]]) -> float:
-    """The effective number of questions of a mean over parts, whose last number is their size."""
-    if variance > 0 and of_one > 0:
-        return of_one / variance
+def effective_size(variance_of_one: float, variance: float, parts: Sequence[tuple[float, ...]]) -> float:
+    """The effective number of questions of a mean over parts; the last number of each part is its size.
+
+    ``variance_of_one`` is the variance of a single question, ``variance`` that of the mean.
+    """
+    if variance > 0 and variance_of_one > 0:
+        return variance_of_one / variance
     return len(parts) ** 2 / math.fsum(1 / part[-1] for part in parts)
-
-
-def paired_score(fixed: float, broken: float, pairs: float, change: float) -> float:
-    """How many standard errors the change that was seen lies above ``change`` (-1 to 1).
-
-    The score test for paired rates: J. Nam, Biometrics 53 (1997) 1422-1430; T. Tango, Equivalence
-    test and confidence interval for the difference in proportions for the paired-sample design,
-    Statistics in Medicine 17 (1998) 891-908. The standard error is what it would be if ``change``
-    were true, with the likeliest rate of broken ones.
-    Raises ValueError unless fixed and broken are not negative and together at most ``pairs``.
-    """
-    _check_pairs(fixed, broken, pairs)
-    seen = fixed - broken - pairs * change
-    b = (2 * pairs - fixed + broken) * change - fixed - broken
-    c = -broken * change * (1 - change)
-    root = math.sqrt(max(0.0, b * b - 8 * pairs * c))
-    # of the two ways to write the root, the one without a difference of near numbers
-    likeliest = (root - b) / (4 * pairs) if b <= 0 else -2 * c / (root + b)
-    likeliest = max(likeliest, -change, 0.0)
-    variance = pairs * (2 * likeliest + change * (1 - change))
-    if variance <= 0:
-        return math.copysign(math.inf, seen) if seen else 0.0
-    return seen / math.sqrt(variance)
-
-
-def _check_pairs(fixed: float, broken: float, pairs: float) -> None:
-    # effective numbers are products, which round
-    if not (fixed >= 0 and broken >= 0 and pairs > 0 and fixed + broken <= pairs * (1 + 1e-9)):
-        raise ValueError(f"{fixed} fixed and {broken} broken of {pairs} pairs")
-
-
-def paired_interval(fixed: float, broken: float, pairs: float, z: float = Z95) -> tuple[float, float]:
-    """The interval for a change between two runs of the same questions; (-1, 1) of no pairs.
-
-    Tango's score interval (1998, see ``paired_score``): all changes that the score test does not
-    refute. It keeps its level where few questions changed, is never of no width, and cannot
-    contradict a gate's verdict, which is that very test (of R. G. Newcombe's hybrid interval,
-    Statistics in Medicine 17 (1998) 2635-2650, that cannot be said).
-    Raises ValueError unless fixed and broken are not negative and together at most ``pairs``.
-    """
-    if pairs == 0 == fixed == broken:
-        return -1.0, 1.0
-    _check_pairs(fixed, broken, pairs)
-    seen = (fixed - broken) / pairs
-
-    def reach(end: float, sign: float) -> float:
-        """The change furthest from what was seen, towards ``end``, that is not refuted."""
-        inside, outside = seen, end
-        for _ in range(_STEPS):
-            middle = (inside + outside) / 2
-            if sign * paired_score(fixed, broken, pairs, middle) <= z:
-                inside = middle
-            else:
-                outside = middle
-        return inside
-
-    return reach(-1.0, 1.0), reach(1.0, -1.0)
-
-
-def effective_pairs(
-    clusters: Iterable[tuple[float, float, float]], z: float = Z95
-) -> tuple[float, float, float]:
-    """(fixed, broken, pairs) of independent questions that tell as much of a change as these clusters.
-
-    Each cluster is (fixed, broken, pairs); as ``effective``.
-    """
-    known = [cluster for cluster in clusters if cluster[2]]
-    fixed, broken, pairs = (math.fsum(cluster[at] for cluster in known) for at in range(3))
-    if not known:
-        return fixed, broken, pairs
-    change = (fixed - broken) / pairs
-    of_one = (fixed + broken) / pairs - change**2
-    size = float(len(known))
-    error = clustered_error((one - other, number) for one, other, number in known)
-    if all(number == 1 and one in (0, 1) and other in (0, 1) for one, other, number in known):
-        size = pairs
-    elif error and of_one > 0:
-        size = of_one / error**2 * (z / student(z, len(known) - 1)) ** 2
-    size = min(size, pairs)
-    return fixed / pairs * size, broken / pairs * size, size
-
-
-def macro_change_interval(
-    parts: Iterable[tuple[float, float, float]], z: float = Z95
-) -> tuple[float, float] | None:
-    """The interval for the mean over subjects of their changes; None where no subject has pairs.
-
-    Each part is one subject's (fixed, broken, pairs). As ``macro_interval``, with Tango's interval
-    instead of Wilson's.
-    """
-    known = [part for part in parts if part[2]]
-    if not known:
-        return None
-    if len(known) == 1:
-        return paired_interval(*known[0], z)
-    number = len(known)
-    fixed, broken = (math.fsum(part[at] / part[2] for part in known) / number for at in range(2))
-    variance = 0.0
-    for own_fixed, own_broken, pairs in known:
-        up, down = (own_fixed + fixed) / (pairs + 1), (own_broken + broken) / (pairs + 1)
-        variance += (up + down - (up - down) ** 2) / pairs / _kept(pairs, number)
-    size = _size(fixed + broken - (fixed - broken) ** 2, variance / number**2, known)
-    return paired_interval(fixed * size, broken * size, size, z)
-
-
-def mcnemar(fixed: int, broken: int) -> float:
-    """The exact p-value (two-sided) of no change: of McNemar's test, without an approximation.
-
-    Q. McNemar, Psychometrika 12 (1947) 153-157; exact as the sign test of the questions that changed.
-    Raises ValueError for negative numbers.
-    """
-    if fixed < 0 or broken < 0:
-        raise ValueError(f"{fixed} fixed and {broken} broken")
-    changed = fixed + broken
-    term = total = 1
-    for number in range(min(fixed, broken)):
-        term = term * (changed - number) // (number + 1)
-        total += term
-    # whole numbers, since 2^-n is 0 in floating point from n = 1075 on
-    return float(min(Fraction(1), Fraction(2 * total, 1 << changed)))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """The p-values, adjusted for being several, in the order given.
-
-    Below 5% are then, with a chance of 95%, only changes that there really are, however many
-    subjects were looked at: S. Holm, A simple sequentially rejective multiple test procedure,
-    Scandinavian J. Statistics 6 (1979) 65-70. Raises ValueError for what is no probability.
-    """
-    for p in p_values:
-        if not 0 <= p <= 1:
-            raise ValueError(f"a p-value of {p}")
-    number = len(p_values)
-    adjusted = [0.0] * number
-    highest = 0.0
-    for rank, at in enumerate(sorted(range(number), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (number - rank) * p_values[at]))
-        adjusted[at] = highest
-    return tuple(adjusted)
-
-
-def detectable_change(pairs: float, changing: float, *, power: float = POWER, z: float = Z95) -> float | None:
-    """The smallest true change that two runs of ``pairs`` questions show with this chance.
-
-    ``changing`` is the share of questions whose outcome differs between the runs, which is the most
-    that the change can be. None where not even that would be seen. R. J. Connor, Sample size for
-    testing differences in proportions for the paired-sample design, Biometrics 43 (1987) 207-211.
-    Raises ValueError unless 0 <= changing <= 1 and 0 < power < 1.
-    """
-    if not (0 <= changing <= 1 and 0 < power < 1):
-        raise ValueError(f"{changing} of the questions changing, and a power of {power}")
-    more = _NORMAL.inv_cdf(power)
-
-    def seen(change: float) -> bool:
-        spread = z * math.sqrt(changing) + more * math.sqrt(max(0.0, changing - change**2))
-        return change * math.sqrt(pairs) >= spread
-
-    return _smallest(changing, seen) if changing and pairs else None
 
 
 def detectable_difference(
     rate: float, trials: float, other_trials: float | None = None, *, power: float = POWER, z: float = Z95
 ) -> float | None:
-    """The smallest drop from ``rate`` that runs of different questions show with this chance.
+    """The smallest drop from ``rate`` that two runs of different questions detect with this ``power``.
 
-    Of ``trials`` and ``other_trials`` (else as many) independent questions; None where not even a
-    drop to 0 would be seen. J. L. Fleiss, B. Levin and M. C. Paik, Statistical Methods for Rates and
-    Proportions, 3rd ed. 2003, section 4.2. Two runs of the same questions see smaller ones:
-    ``detectable_change``. Raises ValueError unless 0 <= rate <= 1 and 0 < power < 1.
+    The runs have ``trials`` and ``other_trials`` (by default as many) independent questions. None if not
+    even a drop to 0 would be detected. J. L. Fleiss, B. Levin and M. C. Paik, Statistical Methods for Rates
+    and Proportions, 3rd ed. 2003, section 4.2. Two runs of the same questions detect smaller ones:
+    ``paired.detectable_change``. Raises ValueError unless 0 <= rate <= 1 and 0 < power < 1.
     """
     if not (0 <= rate <= 1 and 0 < power < 1):
-        raise ValueError(f"a rate of {rate}, and a power of {power}")
-    more = _NORMAL.inv_cdf(power)
-    one, two = trials, trials if other_trials is None else other_trials
+        raise ValueError(f"rate {rate}, power {power}")
+    z_power = NORMAL.inv_cdf(power)
+    others = trials if other_trials is None else other_trials
 
-    def seen(drop: float) -> bool:
+    def detected(drop: float) -> bool:
         low = rate - drop
-        pooled = (one * rate + two * low) / (one + two)
-        spread = z * math.sqrt(pooled * (1 - pooled) * (1 / one + 1 / two))
-        return drop >= spread + more * math.sqrt(rate * (1 - rate) / one + max(0.0, low * (1 - low)) / two)
+        pooled = (trials * rate + others * low) / (trials + others)
+        spread = z * math.sqrt(pooled * (1 - pooled) * (1 / trials + 1 / others))
+        variance = rate * (1 - rate) / trials + max(0.0, low * (1 - low)) / others
+        return drop >= spread + z_power * math.sqrt(variance)
 
-    return _smallest(rate, seen) if rate and one and two else None
+    return smallest_detected(rate, detected) if rate and trials and others else None
 
 
-def _smallest(most: float, seen: Callable[[float], bool]) -> float | None:
-    if not seen(most):
+def smallest_detected(largest: float, detected: Callable[[float], bool]) -> float | None:
+    """The smallest change up to ``largest`` for which ``detected``, found by bisection; None if none is."""
+    if not detected(largest):
         return None
-    low, high = 0.0, most
-    for _ in range(_STEPS):
+    low, high = 0.0, largest
+    for _ in range(BISECTION_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if seen(middle) else (middle, high)
+        low, high = (low, middle) if detected(middle) else (middle, high)
     return high
 
 
-def pairs_needed(
-    margin: float, changing: float, change: float = 0.0, *, power: float = POWER, z: float = Z95
-) -> int | None:
-    """How many questions it takes to tell a true ``change`` from a drop of ``margin``; None if all do not.
-
-    With ``changing`` the share of questions whose outcome differs. That of the usual normal
-    approximation: (z + z of the power)^2 (changing - change^2) / (change + margin)^2, as in Nam (1997).
-    Raises ValueError unless 0 <= changing <= 1 and 0 < power < 1.
-    """
-    if not (0 <= changing <= 1 and 0 < power < 1):
-        raise ValueError(f"{changing} of the questions changing, and a power of {power}")
-    apart = change + margin
-    if abs(apart) < 1e-9:
-        return None
-    spread = (z + _NORMAL.inv_cdf(power)) ** 2 * max(0.0, changing - change**2)
-    return max(1, math.ceil(spread / apart**2))
-
-
 def pass_at(k: int, correct: int, repeats: int) -> float:
-    """The chance that one of ``k`` answers is correct, where ``correct`` of ``repeats`` were; unbiased.
+    """The chance that one of ``k`` answers is correct, given ``correct`` of ``repeats``; unbiased.
 
     M. Chen et al., Evaluating large language models trained on code, arXiv:2107.03374 (2021),
     section 2.1. Raises ValueError unless 0 <= correct <= repeats and 1 <= k <= repeats.
@@ -387,12 +215,12 @@ def pass_at(k: int, correct: int, repeats: int) -> float:
 
 
 def kappa(table: Sequence[Sequence[float]], z: float = Z95) -> tuple[float, tuple[float, float]] | None:
-    """Cohen's kappa (1960) of two raters, and its interval; None where chance alone agrees always.
+    """Cohen's kappa (1960) of two raters and its interval; None if chance alone always agrees.
 
-    ``table[i][j]`` counts what one called i and the other j. The interval is Wilson's of the share that
-    agrees, seen beyond the agreement by chance, which is taken as known: of 30 ratings it covers 94 to 97%,
-    where that of the asymptotic error (Fleiss, Cohen and Everitt 1969) covers 65 to 93% and has no width
-    where all agree.
+    ``table[i][j]`` counts the items that one rater labelled i and the other j. The interval is Wilson's
+    for the rate of agreement, rescaled by the agreement expected by chance, which is taken as known. For 30
+    ratings it covers 94 to 97%; that of the asymptotic error (Fleiss, Cohen and Everitt 1969) covers 65 to
+    93% and collapses to zero width if all ratings agree.
     """
     trials = math.fsum(map(math.fsum, table))
     if not trials:
@@ -412,13 +240,13 @@ def kappa(table: Sequence[Sequence[float]], z: float = Z95) -> tuple[float, tupl
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
-    """The value that ``percent`` of all lie below, interpolated linearly; None of no values.
+    """The value below which ``percent`` of all values lie, interpolated linearly; None for no values.
 
-    Definition 7 of Hyndman and Fan, The American Statistician 50 (1996) 361-365, numpy's default.
+    Definition 7 of Hyndman and Fan, The American Statistician 50 (1996) 361-365, the default of numpy.
     Raises ValueError unless 0 <= percent <= 100.
     """
     if not 0 <= percent <= 100:
-        raise ValueError(f"percentile {percent} is not within 0 and 100")
+        raise ValueError(f"percentile {percent} is not between 0 and 100")
     ordered = sorted(values)
     if not ordered:
         return None
@@ -430,22 +258,21 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
 
 
 def median(values: Iterable[float]) -> float | None:
-    """The middle value, or the mean of the two middle ones; None of no values."""
+    """The middle value, or the mean of the two middle ones; None for no values."""
     return percentile(values, 50)
 
 
 def mean(values: Iterable[float]) -> float | None:
-    """The arithmetic mean; None of no values."""
+    """The arithmetic mean; None for no values."""
     known = tuple(values)
     return math.fsum(known) / len(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many questions became what; ``requested`` is their sum by construction.
+    """Numbers of questions by outcome; ``requested`` is their sum by construction.
 
-    ``unscored`` is how many of the unparsed have no gold answer, so that no reading could have
-    been correct.
+    ``unscored`` is the number of unparsed questions without a gold answer, which cannot be correct.
     """
 
     correct: int = 0
@@ -456,13 +283,13 @@ class Counts:
     unscored: int = 0
 
     @classmethod
-    def of(cls, found: Iterable[tuple[Outcome, bool]]) -> Counts:
+    def of(cls, outcomes: Iterable[tuple[Outcome, bool]]) -> Counts:
         """Count questions, each given as its outcome and whether it has a gold answer."""
-        return cls.summed(Counter(found))
+        return cls.summed(Counter(outcomes))
 
     @classmethod
     def summed(cls, numbers: Mapping[tuple[Outcome, bool], int]) -> Counts:
-        """The counts of questions that were counted by outcome and gold answer."""
+        """The counts from numbers of questions by outcome and whether they have a gold answer."""
         totals = {
             outcome.value: numbers.get((outcome, True), 0) + numbers.get((outcome, False), 0)
             for outcome in Outcome
@@ -486,26 +313,26 @@ class Counts:
 
     @property
     def scored(self) -> int:
-        """The questions that accuracy is a share of: neither errors nor without a gold answer."""
+        """The denominator of accuracy: all questions but errors and those without a gold answer."""
         return self.correct + self.wrong + self.unparsed - self.unscored
 
     @property
     def rate(self) -> Fraction | None:
-        """The accuracy, exact; None where nothing was scored."""
+        """The exact accuracy; None if nothing was scored."""
         return Fraction(self.correct, self.scored) if self.scored else None
 
     @property
     def accuracy(self) -> float | None:
-        """correct / (correct + wrong + unparsed); None where no question has a gold answer."""
+        """correct / (correct + wrong + unparsed); None if no question has a gold answer."""
         return self.correct / self.scored if self.scored else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95% interval of the accuracy; None where nothing was scored."""
+        """Wilson's 95% interval of the accuracy; None if nothing was scored."""
         return wilson(self.correct, self.scored) if self.scored else None
 
     def as_dict(self) -> dict[str, int]:
-        """As in results.json."""
+        """The counts as in results.json."""
         return {
             "requested": self.requested,
             "correct": self.correct,

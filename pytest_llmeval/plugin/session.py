@@ -58,7 +58,7 @@ class Controller:
         self.counted: list[tuple[int, tuple[str, str]]] = []
         self.errors: list[tuple[str, str]] = []
         self.results: tuple[Result, ...] = ()
-        self.verdicts: tuple[gate.Verdict, ...] = ()
+        self.verdicts: tuple[gate.GateResult, ...] = ()
         self.comparisons: tuple[Comparison, ...] = ()
         self.started = time.time()
         self.written: str | None = None

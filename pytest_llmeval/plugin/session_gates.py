@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmeval.analysis import gate
+from pytest_llmeval.analysis import gate_expressions
+from pytest_llmeval.analysis.gate_expressions import Gate
 from pytest_llmeval.core.sources import prefix_of
 from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import SESSION
@@ -12,22 +13,22 @@ from pytest_llmeval.suites import catalog
 from pytest_llmeval.suites.source import source_of
 
 
-def session_gates(config: pytest.Config) -> tuple[gate.Gate, ...]:
+def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
     """All gates. Raises ``UserError`` for one that is not valid, or names what does not exist."""
     settings = config.stash[SESSION].settings
-    gates = tuple(gate.parse(expression) for expression in settings.fail_under)
-    gates += gate.from_table(settings.file_gates, f"{settings.config_file} [gates]")
+    gates = tuple(gate_expressions.parse(expression) for expression in settings.fail_under)
+    gates += gate_expressions.from_table(settings.file_gates, f"{settings.config_file} [gates]")
     gates += tuple(
-        gate.parse_drop(expression, from_config=settings.max_drop_from_file)
+        gate_expressions.parse_drop(expression, from_config=settings.max_drop_from_file)
         for expression in settings.max_drop
     )
     if any(one.benchmark for one in gates):
-        gate.check_names(gates, _known_names(config, gates))
+        gate_expressions.check_names(gates, _known_names(config, gates))
     return gates
 
 
 def _known_names(
-    config: pytest.Config, gates: tuple[gate.Gate, ...]
+    config: pytest.Config, gates: tuple[Gate, ...]
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """All benchmarks that a gate may name: name -> groups and subjects."""
     settings, start = config.stash[SESSION].settings, config.invocation_params.dir

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report import svg
 from pytest_llmeval.report.figures import percent
 from pytest_llmeval.report.text import clean
@@ -17,7 +17,7 @@ _PASSED, _FAILED, _PLAIN, _INCOMPLETE, _NAME = "#2c8a57", "#c8372d", "#2f5fc4", 
 _FONT = "Verdana,Geneva,DejaVu Sans,sans-serif"
 
 
-def badge_svg(complete: bool, results: Sequence[Result], verdicts: Sequence[Verdict] = ()) -> str:
+def badge_svg(complete: bool, results: Sequence[Result], verdicts: Sequence[GateResult] = ()) -> str:
     """The badge as SVG: green if gates passed, red if one failed, blue without gates.
 
     Only gates decide which accuracy is good.

@@ -21,7 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from pytest_llmeval.analysis.compare import Comparison
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
@@ -55,7 +55,7 @@ def write_html(
     folder: Path,
     run: RunInfo,
     results: Sequence[Result],
-    verdicts: Sequence[Verdict] = (),
+    verdicts: Sequence[GateResult] = (),
     errors: Iterable[tuple[str, str]] = (),
     rerun: Rerun | None = None,
     comparisons: Sequence[Comparison] = (),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.report import figures, task_scores
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
@@ -28,7 +28,7 @@ def summary_markdown(
     name: str,
     complete: bool,
     results: Sequence[Result],
-    gates: Iterable[Verdict],
+    gates: Iterable[GateResult],
     errors: Iterable[tuple[str, str]],
     comparisons: Iterable[Comparison] = (),
 ) -> str:
@@ -197,7 +197,7 @@ def _row(label: str, part: Part, graded: bool) -> list[str]:
     ]
 
 
-def _verdict_cells(verdict: Verdict) -> list[str]:
+def _verdict_cells(verdict: GateResult) -> list[str]:
     word = verdict.verdict.replace("_", " ")
     shown = f"**{word}**" if verdict.failed else word
     names = ", ".join(name for name in (verdict.benchmark, verdict.model) if name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_llmeval.analysis.compare import Comparison
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
@@ -31,7 +31,7 @@ class Report:
     folder: Path
     run: RunInfo
     results: tuple[Result, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[GateResult, ...]
     errors: tuple[tuple[str, str], ...]
     rerun: Rerun
     comparisons: tuple[Comparison, ...] = ()

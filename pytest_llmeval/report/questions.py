@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.analysis.stats import mean
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.question_log import placed_rows
@@ -103,7 +103,7 @@ class ModelAnswers:
         answers = self.in_order
         if len(answers) == 1:
             return answers[0]
-        return answers[elected([(answer.outcome, answer.extracted) for answer in answers])]
+        return answers[majority_index([(answer.outcome, answer.extracted) for answer in answers])]
 
     @property
     def latency_s(self) -> float | None:

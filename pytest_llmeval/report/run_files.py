@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.results.results_json import results_json
@@ -30,7 +30,7 @@ def write_run(
     folder: Path,
     run: RunInfo,
     results: Sequence[Result],
-    gates: Sequence[Verdict] = (),
+    gates: Sequence[GateResult] = (),
     errors: Iterable[tuple[str, str]] = (),
     comparisons: Sequence[Comparison] = (),
 ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report.table import GAP, Paint, plain
 from pytest_llmeval.report.text import clean
 
@@ -80,7 +80,7 @@ def error_groups(
     return lines
 
 
-def gate_lines(verdicts: Iterable[Verdict], unicode: bool = True, paint: Paint = plain) -> list[str]:
+def gate_lines(verdicts: Iterable[GateResult], unicode: bool = True, paint: Paint = plain) -> list[str]:
     """A line for each verdict: red if it fails the run, green if the gate passed, yellow otherwise."""
     lines = []
     for verdict in verdicts:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Judgement, Order, Outcome
 
 _PREFIX = "llm_"
@@ -78,7 +78,7 @@ class Record:
     @classmethod
     def majority(cls, records: Sequence[Record]) -> Record:
         """The record that stands for all repeats: the first with the most frequent answer."""
-        return records[elected([(record.outcome, record.answer) for record in records])]
+        return records[majority_index([(record.outcome, record.answer) for record in records])]
 
     @classmethod
     def of_repeats(cls, records: Sequence[Record]) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.results.comparison_json import comparison_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
@@ -22,7 +22,7 @@ REPORT = "report.html"
 def results_json(
     run: RunInfo,
     results: Iterable[Result],
-    gates: Iterable[Verdict],
+    gates: Iterable[GateResult],
     comparisons: Iterable[Comparison] = (),
 ) -> dict[str, Any]:
     """The content of results.json, schema 1."""

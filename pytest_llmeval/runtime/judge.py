@@ -18,7 +18,7 @@ from pytest_llmeval.core.types import Completion, Judgement, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
-from pytest_llmeval.scoring.metrics.judge import Grading
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.suites.suite import JudgeCase
 
 
@@ -101,13 +101,15 @@ class Judge:
             return
         self._ask(pending, case.prompt, request, None)
 
-    def _ask(self, pending: Pending, grading: Grading, request: Request, unread: Completion | None) -> None:
+    def _ask(
+        self, pending: Pending, prompt: JudgePrompt, request: Request, unread: Completion | None
+    ) -> None:
         with self._lock:
             [job] = self._engine.ask([request])
-        job.future.add_done_callback(lambda _: self._replied(pending, grading, request, unread, job))
+        job.future.add_done_callback(lambda _: self._replied(pending, prompt, request, unread, job))
 
     def _replied(
-        self, pending: Pending, grading: Grading, request: Request, unread: Completion | None, job: Job
+        self, pending: Pending, prompt: JudgePrompt, request: Request, unread: Completion | None, job: Job
     ) -> None:
         try:
             reply = self._engine.wait(job)
@@ -116,9 +118,9 @@ class Judge:
             return
         text, reasoning = split_reasoning(reply.text)
         cut = reply.finish_reason == "length"
-        verdict = None if cut or reply.error is not None else grading.read(text)
+        verdict = None if cut or reply.error is not None else prompt.read(text)
         if verdict is None and reply.error is None and unread is None:
-            self._ask(pending, grading, grading.again(request, text), reply)
+            self._ask(pending, prompt, prompt.again(request, text), reply)
             return
         replies = [reply] if unread is None else [unread, reply]
         pending.set_result(

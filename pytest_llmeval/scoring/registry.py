@@ -1,4 +1,4 @@
-"""The metrics and extractors that benchmarks may name: those of this package, and of plugins."""
+"""The metrics and extractors that benchmarks can name: those of this package and those of plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tables = Callable[[], Iterable[Mapping[str, _T]]]
 
 
 class _Sources:
-    """Where names are looked up; a session of pytest puts its hooks here and takes them away again."""
+    """Where names are looked up; a pytest session installs its hooks here and removes them at its end."""
 
     metrics: Tables[Metric] | None = None
     extractors: Tables[Extractor] | None = None
@@ -25,13 +25,13 @@ class _Sources:
 
 
 def use(metrics: Tables[Metric] | None, extractors: Tables[Extractor] | None) -> None:
-    """Look names up in these tables from now on; None for this package's own."""
+    """Look names up in these tables from now on; None stands for those of this package."""
     _Sources.metrics, _Sources.extractors = metrics, extractors
     _Sources.joined_metrics = _Sources.joined_extractors = None
 
 
 def metrics() -> Mapping[str, Metric]:
-    """All metrics by name. Raises ``UserError`` where two have the same."""
+    """All metrics by name. Raises ``UserError`` if two have the same name."""
     from pytest_llmeval.scoring.metrics import METRICS
 
     if _Sources.joined_metrics is None:
@@ -40,7 +40,7 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def extractors() -> Mapping[str, Extractor]:
-    """All extractors by name. Raises ``UserError`` where two have the same."""
+    """All extractors by name. Raises ``UserError`` if two have the same name."""
     from pytest_llmeval.scoring.extract import EXTRACTORS
 
     if _Sources.joined_extractors is None:
@@ -50,15 +50,15 @@ def extractors() -> Mapping[str, Extractor]:
 
 
 def gold_problem(metric: str, answer: str) -> str | None:
-    """What is wrong with a gold answer for the metric of this name."""
+    """Why the metric of this name cannot compare with a gold answer; None if it can."""
     return metrics()[metric].gold_problem(answer)
 
 
-def _joined(what: str, tables: Iterable[Mapping[str, _T]]) -> dict[str, _T]:
-    found: dict[str, _T] = {}
+def _joined(kind: str, tables: Iterable[Mapping[str, _T]]) -> dict[str, _T]:
+    joined: dict[str, _T] = {}
     for table in tables:
-        for name, one in table.items():
-            if name in found:
-                raise UserError(f"two {what} are called {name!r}; a plugin must rename its own")
-            found[name] = one
-    return found
+        for name, entry in table.items():
+            if name in joined:
+                raise UserError(f"two {kind} are called {name!r}; a plugin must rename its own")
+            joined[name] = entry
+    return joined

@@ -1,4 +1,4 @@
-"""Jinja2 templates of prompts: compiled once, sandboxed, and checked before anything is sent."""
+"""Jinja2 prompt templates: compiled once, sandboxed, and checked before any request is sent."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 
-# templates come with benchmarks that anybody may have written
+# benchmarks, and with them their templates, may come from anyone
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
 )
-_ENVIRONMENT.globals.clear()  # no template may name them, and each render would copy them
+_ENVIRONMENT.globals.clear()  # templates must not use them, and every render would copy them
 
 
 def check_template(source: str, fields: Iterable[str], where: str) -> None:
-    """Look whether ``source`` is a template of ``fields``. Raises ``UserError``."""
+    """Check that ``source`` is a valid template over ``fields``. Raises ``UserError``."""
     known = set(fields)
     try:
-        named = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+        used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
     except jinja2.TemplateError as error:
         raise UserError(f"{where}: not a valid template: {one_line(error)}") from None
-    for name in sorted(named - known):
+    for name in sorted(used - known):
         raise unknown("field", name, known, where=where)
 
 
 def template_names(source: str) -> set[str]:
-    """The fields that a template names, which is known to be one."""
+    """The fields that a valid template uses."""
     return jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
 
 
 def rendered(source: str, fields: Mapping[str, object]) -> str:
-    """A template filled with ``fields``. Raises whatever its expressions may."""
+    """Fill a template with ``fields``. Raises whatever its expressions raise."""
     return compiled(source).render(fields)
 
 
 @lru_cache(maxsize=256)
 def compiled(source: str) -> jinja2.Template:
+    """Compile a template."""
     return _ENVIRONMENT.from_string(source)

@@ -15,7 +15,7 @@ from pytest_llmeval.results.summary import BenchmarkInfo
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
-from pytest_llmeval.scoring.metrics.judge import Grading
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
@@ -61,7 +61,7 @@ class Grader:
     score: Score
     graded: bool
     threshold: float
-    judge_prompt: Grading | None = None
+    judge_prompt: JudgePrompt | None = None
 
     def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
         """The answer's grade. Raises ``RequestFailed`` where the metric fails."""
@@ -274,7 +274,7 @@ def _check_code(benchmark: Benchmark, settings: Settings) -> None:
     runner.check(benchmark.name)
 
 
-def _judging(benchmark: Benchmark, settings: Settings) -> Grading | LabelledPrompts | None:
+def _judging(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
     """How a judge is asked, for a metric that asks one; [judge] fills in what the benchmark leaves open.
 
     Raises ``UserError``.
@@ -290,10 +290,12 @@ def _judging(benchmark: Benchmark, settings: Settings) -> Grading | LabelledProm
             judge.check_prompt(settings.judge.prompt, f"{settings.config_file} [judge]: prompt")
         common = {key: text for key in ("prompt", "rubric") if (text := getattr(settings.judge, key))}
     options = {**common, **benchmark.metric.options}
-    return judge.make_judge(options, where) if name == judge.NAME else agreement.grading_of(options, where)
+    if name == judge.NAME:
+        return judge.make_judge(options, where)
+    return agreement.labelled_prompts(options, where)
 
 
-def _grader(benchmark: Benchmark, judging: Grading | LabelledPrompts | None) -> Grader:
+def _grader(benchmark: Benchmark, judging: JudgePrompt | LabelledPrompts | None) -> Grader:
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
     extract: Callable[[str, Mapping[str, str]], str | None] = registry.extractors()[benchmark.extractor]

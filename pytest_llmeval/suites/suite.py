@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.config.settings import Settings
     from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
     from pytest_llmeval.results.summary import BenchmarkInfo
-    from pytest_llmeval.scoring.metrics.judge import Grading
+    from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class JudgeCase:
 
     question: Question
     text: str
-    prompt: Grading
+    prompt: JudgePrompt
 
 
 class Suite(ABC):
@@ -38,7 +38,7 @@ class Suite(ABC):
 
     self_graded = False
     has_labels = False
-    judge_prompt: Grading | None = None
+    judge_prompt: JudgePrompt | None = None
     judged_before = False
 
     def __init__(self, info: BenchmarkInfo, questions: Sequence[Question], places: Sequence[Path]) -> None:

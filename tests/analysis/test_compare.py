@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.compare import LeftOut, counterpart
-from pytest_llmeval.analysis.stats import (
+from pytest_llmeval.analysis.paired import (
     effective_pairs,
     holm,
     macro_change_interval,

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.compare import compare
-from pytest_llmeval.analysis.gate import Gate, Verdict, check_names, evaluate, from_table, parse, parse_drop
+from pytest_llmeval.analysis.gate import GateResult, evaluate
+from pytest_llmeval.analysis.gate_expressions import Gate, check_names, from_table, parse, parse_drop
 from pytest_llmeval.analysis.stats import Counts, wilson
 from pytest_llmeval.core.errors import UserError
 from tests.support.made_comparisons import side
@@ -82,32 +83,32 @@ def test_expressions_by_hand(
 @pytest.mark.parametrize(
     ("expr", "says"),
     [
-        ("", "is no accuracy"),
-        ("   ", "is no accuracy"),
-        ("ceval", "a threshold is missing; write ceval=0.55"),
-        ("nan", "a threshold is missing"),
-        ("ceval=", "is no accuracy"),
-        ("ceval=high", "'high' is no accuracy"),
-        ("=0.5", "a name is missing"),
-        (":stem=0.5", "a name is missing"),
-        ("ceval:=0.5", "a name is missing"),
-        ("ceval=0.5.5", "is no accuracy"),
-        ("ceval=-0.1", "is no accuracy"),
-        ("ceval=1e-1", "is no accuracy"),
-        ("ceval=0,55", "is no accuracy"),
-        ("ceval=０.５", "is no accuracy"),
-        ("ceval=%", "is no accuracy"),
-        ("ceval=5%%", "is no accuracy"),
-        ("ceval=0.5=0.6", "this is no gate"),
-        ("ceval<0.5", "this is no gate"),
-        ("ceval=>0.5", "this is no gate"),
-        ("ceval>0.5", "this is no gate"),
+        ("", "is not an accuracy"),
+        ("   ", "is not an accuracy"),
+        ("ceval", "the threshold is missing; write ceval=0.55"),
+        ("nan", "the threshold is missing"),
+        ("ceval=", "is not an accuracy"),
+        ("ceval=high", "'high' is not an accuracy"),
+        ("=0.5", "the name is missing"),
+        (":stem=0.5", "the name is missing"),
+        ("ceval:=0.5", "the name is missing"),
+        ("ceval=0.5.5", "is not an accuracy"),
+        ("ceval=-0.1", "is not an accuracy"),
+        ("ceval=1e-1", "is not an accuracy"),
+        ("ceval=0,55", "is not an accuracy"),
+        ("ceval=０.５", "is not an accuracy"),
+        ("ceval=%", "is not an accuracy"),
+        ("ceval=5%%", "is not an accuracy"),
+        ("ceval=0.5=0.6", "not a gate"),
+        ("ceval<0.5", "not a gate"),
+        ("ceval=>0.5", "not a gate"),
+        ("ceval>0.5", "not a gate"),
         ("55", "an accuracy is at most 1 (100%); for percent write 55%"),
         ("ceval=1.01", "an accuracy is at most 1 (100%); for percent write 1.01%"),
         ("ceval=101%", "an accuracy is at most 1 (100%)"),
         ("ceval=5500", "an accuracy is at most 1 (100%)"),
-        ("ceval=0." + "5" * 40, "is no accuracy"),
-        ("ceval\n\x1b[31m=x", "is no accuracy"),
+        ("ceval=0." + "5" * 40, "is not an accuracy"),
+        ("ceval\n\x1b[31m=x", "is not an accuracy"),
     ],
 )
 def test_a_malformed_expression_is_one_line_that_says_where(expr: str, says: str) -> None:
@@ -161,14 +162,14 @@ def test_gates_of_an_empty_table() -> None:
         ("ceval", True, "must be a number from 0 to 1 or a percentage, not True"),
         ("ceval", [0.5], "must be a number from 0 to 1 or a percentage, not [0.5]"),
         ("ceval", None, "must be a number"),
-        ("ceval", float("nan"), "'NaN' is no accuracy"),
-        ("ceval", float("inf"), "is no accuracy"),
-        ("ceval", -0.5, "'-0.5' is no accuracy"),
+        ("ceval", float("nan"), "'NaN' is not an accuracy"),
+        ("ceval", float("inf"), "is not an accuracy"),
+        ("ceval", -0.5, "'-0.5' is not an accuracy"),
         ("ceval", 55, "for percent write 55%"),
-        ("ceval", "high", "'high' is no accuracy"),
-        ("", 0.5, "a name is missing"),
-        ("ceval:", 0.5, "a name is missing"),
-        (":stem", 0.5, "a name is missing"),
+        ("ceval", "high", "'high' is not an accuracy"),
+        ("", 0.5, "the name is missing"),
+        ("ceval:", 0.5, "the name is missing"),
+        (":stem", 0.5, "the name is missing"),
     ],
 )
 def test_a_bad_config_gate_is_one_line_that_names_file_and_key(key: str, value: object, says: str) -> None:
@@ -304,12 +305,12 @@ def whole(correct: int, **names: str) -> OfModel:
     return result(right(correct), right(correct), right(correct), **names)
 
 
-def judged(expr: str, *results: OfModel, **settings: object) -> list[Verdict]:
+def judged(expr: str, *results: OfModel, **settings: object) -> list[GateResult]:
     infos = settings.pop("infos", {"b": about()})
     return list(evaluate([parse(expr)], results, infos, **settings))  # type: ignore[arg-type]
 
 
-def only(expr: str, *results: OfModel, **settings: object) -> Verdict:
+def only(expr: str, *results: OfModel, **settings: object) -> GateResult:
     (verdict,) = judged(expr, *results, **settings)
     return verdict
 
@@ -559,7 +560,7 @@ def test_every_gate_gets_its_verdict_in_order() -> None:
     [("pass", False), ("fail", True), ("inconclusive", False), ("incomplete", True), ("not_run", False)],
 )
 def test_which_verdicts_fail_a_run(verdict: str, failed: bool) -> None:
-    assert Verdict("0.5", verdict, None, 0.5, "").failed is failed  # type: ignore[arg-type]
+    assert GateResult("0.5", verdict, None, 0.5, "").failed is failed  # type: ignore[arg-type]
 
 
 def test_a_gate_does_not_know_how_it_was_spelt() -> None:
@@ -609,7 +610,7 @@ def test_the_lower_end_must_reach_the_threshold() -> None:
     low, high = wilson(90, 100)
     found = only("b>=0.82@95%", run, infos=info)
     assert (found.verdict, found.value, found.interval) == ("pass", low, (low, high))
-    assert found.reason == "82.6%, where the 95% interval of 90.0% (180 of 200) begins, is at least 82%"
+    assert found.reason == "82.6%, the lower end of the 95% interval of 90.0% (180 of 200), is at least 82%"
     assert only("b>=0.83@95%", run, infos=info).verdict == "fail"
     assert only("b>=0.83@95%", run, infos=info).failed
     # the bare value does not know of clusters, and a lower level is easier to reach
@@ -640,12 +641,12 @@ def test_drops_by_hand(expr: str, of: str | None, part: str | None, margin: Frac
 @pytest.mark.parametrize(
     ("expr", "says"),
     [
-        ("", "is no drop; write 0.02"),
-        ("-0.02", "is no drop"),
-        ("ceval", "a threshold is missing; write ceval=0.02"),
+        ("", "is not a drop; write 0.02"),
+        ("-0.02", "is not a drop"),
+        ("ceval", "the threshold is missing; write ceval=0.02"),
         ("2", "a drop is at most 1 (100%); for percent write 2%"),
-        ("0.02@95%", "is no drop"),
-        ("=0.02", "a name is missing; write 0.02"),
+        ("0.02@95%", "is not a drop"),
+        ("=0.02", "the name is missing; write 0.02"),
     ],
 )
 def test_a_malformed_drop_is_one_line_that_says_where(expr: str, says: str) -> None:
@@ -654,7 +655,7 @@ def test_a_malformed_drop_is_one_line_that_says_where(expr: str, says: str) -> N
     assert str(caught.value).startswith("--llm-max-drop=") and says in str(caught.value)
 
 
-def lost(expr: str, before: dict[str, str], after: dict[str, str], **settings: object) -> Verdict:
+def lost(expr: str, before: dict[str, str], after: dict[str, str], **settings: object) -> GateResult:
     """The verdict on a run of ``after``, with a baseline of ``before``; a letter a question."""
     comparison = compare("b", side(before), side(after), GROUPS)
     counts = {
@@ -701,7 +702,7 @@ def test_a_run_that_is_no_whole_one_has_lost_nothing_that_can_be_told() -> None:
     assert lost("0.04", broken, ALL, allow_errors=1).verdict == "pass"
     few = {**ALL, "law": "c" * 50}
     assert lost("0.03", few, ALL).reason == (
-        "10 questions are not in the baseline (--llm-gate-partial judges the others)"
+        "10 questions are not in the baseline (--llm-gate-partial evaluates the others)"
     )
     assert lost("0.03", few, ALL, partial=True).verdict == "pass"
     none = {"maths": "", "physics": "", "law": ""}

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmeval.analysis.compare import Change
-from pytest_llmeval.analysis.noninferiority import judge, points, questions_needed
-from pytest_llmeval.analysis.stats import paired_interval
+from pytest_llmeval.analysis.noninferiority import assess, points, questions_needed
+from pytest_llmeval.analysis.paired import paired_interval
 
 
 def change(fixed: float, broken: float, pairs: int, size: float | None = None) -> Change:
@@ -41,23 +41,23 @@ def change(fixed: float, broken: float, pairs: int, size: float | None = None) -
     ],
 )
 def test_by_hand(fixed: int, broken: int, pairs: int, margin: float, verdict: str) -> None:
-    assert judge(change(fixed, broken, pairs), margin).verdict == verdict
+    assert assess(change(fixed, broken, pairs), margin).verdict == verdict
 
 
 def test_reasons_say_what_was_seen_and_what_it_would_take() -> None:
-    assert judge(change(60, 60, 1346), 0.02).reason == (
+    assert assess(change(60, 60, 1346), 0.02).reason == (
         "0.00 points over 1346 questions (95% interval -1.62 to +1.62): "
         "a drop of more than 2 points is excluded"
     )
-    failed = judge(change(10, 100, 1346), 0.02).reason
+    failed = assess(change(10, 100, 1346), 0.02).reason
     assert failed.startswith("-6.69 points over 1346 questions (95% interval -8.")
     assert failed.endswith("a drop of more than 2 points is shown")
-    unsure = judge(change(100, 100, 1346), 0.02)
+    unsure = assess(change(100, 100, 1346), 0.02)
     assert unsure.reason.endswith(
         "a drop of more than 2 points is neither excluded nor shown; about 2,916 questions would tell"
     )
     assert unsure.needed == 2916
-    none = judge(change(0, 0, 1346), 0.0)
+    none = assess(change(0, 0, 1346), 0.0)
     assert none.needed is None and none.reason.endswith("no number of questions would tell")
     assert "more than 0 is" in none.reason
 
@@ -82,7 +82,7 @@ changes = st.tuples(st.integers(0, 80), st.integers(0, 80), st.integers(0, 3000)
 def test_the_verdict_is_what_the_interval_says(of: tuple[int, int, int], margin: float) -> None:
     fixed, broken, rest = of
     found = change(fixed, broken, fixed + broken + rest)
-    judged = judge(found, margin)
+    judged = assess(found, margin)
     low, high = found.interval
     expected = "pass" if low >= -margin else "fail" if high < -margin else "inconclusive"
     assert judged.verdict == expected
@@ -99,7 +99,7 @@ def test_a_larger_tolerance_never_makes_it_worse(
     fixed, broken, rest = of
     found = change(fixed, broken, fixed + broken + rest)
     order = ["fail", "inconclusive", "pass"]
-    assert order.index(judge(found, margin).verdict) <= order.index(judge(found, margin + more).verdict)
+    assert order.index(assess(found, margin).verdict) <= order.index(assess(found, margin + more).verdict)
 
 
 def rates(pairs: int, changing: float, drop: float, margin: float, runs: int = 1500) -> Counter[str]:
@@ -109,7 +109,7 @@ def rates(pairs: int, changing: float, drop: float, margin: float, runs: int = 1
     seen, numbers = np.unique(dice.multinomial(pairs, of, runs)[:, :2], axis=0, return_counts=True)
     found: Counter[str] = Counter()
     for (fixed, broken), number in zip(seen.tolist(), numbers, strict=True):
-        found[judge(change(fixed, broken, pairs), margin).verdict] += int(number) / runs
+        found[assess(change(fixed, broken, pairs), margin).verdict] += int(number) / runs
     return found
 
 

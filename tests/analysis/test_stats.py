@@ -19,24 +19,26 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import power_proportions_2indep, proportion_confint
 
+from pytest_llmeval.analysis.paired import (
+    detectable_change,
+    effective_pairs,
+    holm,
+    macro_change_interval,
+    mcnemar,
+    paired_interval,
+    paired_score,
+    pairs_needed,
+)
 from pytest_llmeval.analysis.stats import (
     Z95,
     Counts,
     clustered_error,
-    detectable_change,
     detectable_difference,
     effective,
-    effective_pairs,
-    holm,
     kappa,
-    macro_change_interval,
     macro_interval,
-    mcnemar,
     mean,
     median,
-    paired_interval,
-    paired_score,
-    pairs_needed,
     pass_at,
     percentile,
     student,

@@ -10,18 +10,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from pytest_llmeval.analysis.stats import (
+from pytest_llmeval.analysis.paired import (
     detectable_change,
-    effective,
     effective_pairs,
-    kappa,
     macro_change_interval,
-    macro_interval,
     mcnemar,
     paired_interval,
     pairs_needed,
-    wilson,
 )
+from pytest_llmeval.analysis.stats import effective, kappa, macro_interval, wilson
 
 SIZES = (10, 26, 100, 1000)
 RATES = (0.25, 0.5, 0.9, 0.99)

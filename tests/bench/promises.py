@@ -10,8 +10,9 @@ from collections import Counter
 import numpy as np
 
 from pytest_llmeval.analysis.compare import Change
-from pytest_llmeval.analysis.noninferiority import judge
-from pytest_llmeval.analysis.stats import macro_interval, paired_interval, wilson
+from pytest_llmeval.analysis.noninferiority import assess
+from pytest_llmeval.analysis.paired import paired_interval
+from pytest_llmeval.analysis.stats import macro_interval, wilson
 
 SIZES = (10, 26, 100, 1000)
 RATES = (0.25, 0.5, 0.9, 0.99)
@@ -37,7 +38,7 @@ def verdicts(pairs: int, changing: float, drop: float, margin: float) -> Counter
     for (fixed, broken), number in zip(rows.tolist(), numbers, strict=True):
         effective = (float(fixed), float(broken), float(pairs))
         change = Change(pairs, 0, 0, fixed, broken, paired_interval(*effective), 1.0, effective)
-        found[judge(change, margin).verdict] += int(number)
+        found[assess(change, margin).verdict] += int(number)
     return found
 
 

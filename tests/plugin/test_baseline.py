@@ -116,7 +116,7 @@ def test_settings_of_the_file(pytester: pytest.Pytester, base: Path) -> None:
     assert done.ret == 1
     done.stdout.fnmatch_lines(
         [
-            "gate tiny=0.05@80%: PASS*where the 80% interval of 25.0% (2 of 8) begins, is at least 5%",
+            "gate tiny=0.05@80%: PASS*the lower end of the 80% interval of 25.0% (2 of 8), is at least 5%",
             "gate max-drop 0.02: INCONCLUSIVE*",
         ]
     )
@@ -206,12 +206,12 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
         (("--llm-baseline=base::gpt",), "has no model 'gpt'; it has echo"),
         (("--llm-baseline=torn",), "is it a finished run?"),
         (("--llm-baseline=base", "--llm-max-drop=2"), "a drop is at most 1 (100%); for percent write 2%"),
-        (("--llm-baseline=base", "--llm-max-drop=a lot"), "a threshold is missing"),
+        (("--llm-baseline=base", "--llm-max-drop=a lot"), "the threshold is missing"),
         (("--llm-baseline=base", "--llm-max-drop=tiny=0.02@95%"), "is no drop"),
         (("--llm-baseline=base", "--llm-max-drop=tiny:bords=2%"), "did you mean 'birds'?"),
         (("--llm-baseline=base", "--llm-inconclusive=warn"), "is not pass or fail"),
-        (("--llm-fail-under=0.5@5%",), "'5%' is no level of an interval"),
-        (("--llm-fail-under=0.5@",), "'' is no level of an interval"),
+        (("--llm-fail-under=0.5@5%",), "'5%' is not a level of an interval"),
+        (("--llm-fail-under=0.5@",), "'' is not a level of an interval"),
     ],
 )
 def test_mistakes_are_one_line(

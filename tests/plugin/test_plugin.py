@@ -348,10 +348,10 @@ def test_waiting_for_the_first_answer_is_told(pytester: pytest.Pytester, tiny: P
     pytester.makeconftest(
         """
         import time
-        from pytest_llmeval import llm
         from pytest_llmeval import Completion, run_batches
+        from pytest_llmeval.runtime import asker
 
-        llm._SAY_WAITING_AFTER_S = 0.01
+        asker._FIRST_WAIT_MESSAGE_S = 0.01
 
         class Slow:
             window = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.analysis.stats import effective, wilson
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
@@ -179,7 +179,7 @@ def test_mistakes_are_one_line(
 )
 def test_the_first_of_the_most_frequent_answers_stands_for_all(said: str, voted: int) -> None:
     made = {"A": Outcome.CORRECT, "-": Outcome.UNPARSED, "!": Outcome.ERROR}
-    assert elected([(made.get(s, Outcome.WRONG), s if s.isalpha() else None) for s in said]) == voted
+    assert majority_index([(made.get(s, Outcome.WRONG), s if s.isalpha() else None) for s in said]) == voted
 
 
 def test_what_came_from_the_store_and_latencies_are_of_answers(moody: pytest.Pytester) -> None:
@@ -195,7 +195,7 @@ def test_what_came_from_the_store_and_latencies_are_of_answers(moody: pytest.Pyt
 
 
 def test_of_judgements_without_answers_the_most_frequent_stands_for_all() -> None:
-    assert elected([(Outcome.WRONG, None), (Outcome.CORRECT, None), (Outcome.CORRECT, None)]) == 1
+    assert majority_index([(Outcome.WRONG, None), (Outcome.CORRECT, None), (Outcome.CORRECT, None)]) == 1
 
 
 def test_each_repeat_has_a_seed_of_its_own() -> None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.gate import GateVerdict, Verdict
+from pytest_llmeval.analysis.gate import GateResult, GateVerdict
 from pytest_llmeval.report.badge import badge_svg, badge_texts
 from tests.support.made_results import make_info, result_of
 
 
-def verdict(word: GateVerdict) -> Verdict:
-    return Verdict("b=0.5", word, 0.5, 0.5, "why", "b", None, "m")
+def verdict(word: GateVerdict) -> GateResult:
+    return GateResult("b=0.5", word, 0.5, 0.5, "why", "b", None, "m")
 
 
 def test_one_result_needs_no_names() -> None:

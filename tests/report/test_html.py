@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.report import html
 from pytest_llmeval.report.html import write_html
@@ -58,7 +58,7 @@ def index(path: Path) -> dict[str, object]:
 def test_the_page_by_hand(tmp_path: Path) -> None:
     found = pages.records(64, ("puyu",), SUBJECTS)
     made = pages.made_up(tmp_path, found, complete=False, name="nightly")
-    gate = Verdict("cmmlu=0.9", "fail", 0.5, 0.9, "50.0% is below 90%", "cmmlu", None, "puyu")
+    gate = GateResult("cmmlu=0.9", "fail", 0.5, 0.9, "50.0% is below 90%", "cmmlu", None, "puyu")
     (path,) = write_html(made.folder, made.run, made.results, [gate], made.errors, Rerun())
     content = path.read_text("utf-8")
     (result,) = made.results

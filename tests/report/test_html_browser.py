@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmeval.analysis.gate import Verdict
-from pytest_llmeval.analysis.majority import elected
+from pytest_llmeval.analysis.gate import GateResult
+from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Outcome
 from pytest_llmeval.report.html import write_html
 from pytest_llmeval.results.record import Record
@@ -136,7 +136,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         driver.quit()
 
 
-def write(made: pages.MadeUp, *verdicts: Verdict, page_bytes: int = 12_000_000) -> list[Path]:
+def write(made: pages.MadeUp, *verdicts: GateResult, page_bytes: int = 12_000_000) -> list[Path]:
     """The pages of a made-up run that was started with ``--llm-benchmark=cmmlu``."""
     models = {result.model: f"openai:{result.model}" for result in made.results}
     rerun = Rerun({"model": list(models.values())}, models, {"cmmlu": "cmmlu"})
@@ -150,7 +150,7 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Rec
     """320 questions that two models were asked."""
     found = pages.records(320, TWO, list(pages.SUBJECTS))
     made = pages.made_up(tmp_path_factory.mktemp("two"), found)
-    verdict = Verdict("cmmlu=0.5", "fail", 0.41, 0.5, "41.1% is below 50%", "cmmlu", None, "puyu")
+    verdict = GateResult("cmmlu=0.5", "fail", 0.41, 0.5, "41.1% is below 50%", "cmmlu", None, "puyu")
     return write(made, verdict)[0], found
 
 
@@ -227,7 +227,7 @@ def hostile_run(folder: Path, payload: str) -> list[Path]:
             )
     made = pages.made_up(folder, found, info, complete=False, name=bad)
     run = replace(made.run, command=bad, versions={bad: bad}, machine={bad: bad})
-    verdict = Verdict(bad, "incomplete", None, 0.5, bad, bad, bad, bad)
+    verdict = GateResult(bad, "incomplete", None, 0.5, bad, bad, bad, bad)
     return write(replace(made, run=run), verdict)
 
 
@@ -411,7 +411,7 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
     sorted_out = by_question(found)
 
     def told(times: list[Record]) -> Outcome:
-        return times[elected([(one.outcome, one.answer) for one in times])].outcome
+        return times[majority_index([(one.outcome, one.answer) for one in times])].outcome
 
     def number(holds: Callable[[list[Record]], object], models: tuple[str, ...] = TWO) -> int:
         return sum(any(holds(of[model]) for model in models) for of in sorted_out.values())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report.markdown import escape, summary_markdown
 from pytest_llmeval.results.record import Record
 from tests.support.made_results import INFOS, counted_all, make_info, result_of, results_of, runs
@@ -50,9 +50,9 @@ def tables(text: str) -> list[list[list[str]]]:
 def test_a_summary_by_hand() -> None:
     result = result_of({"maths": "ccwu", "law": "ce"}, latency_s=0.25, prompt_tokens=10, completion_tokens=2)
     gates = [
-        Verdict("b=0.5", "pass", 0.6, 0.5, "60.0% (3 of 5) is at least 50%", "b", None, "m"),
-        Verdict("b:stem=0.9", "fail", 0.5, 0.9, "50.0% (2 of 4) is below 90%", "b", "stem", "m"),
-        Verdict("c=0.5", "not_run", None, 0.5, "c was not selected", "c"),
+        GateResult("b=0.5", "pass", 0.6, 0.5, "60.0% (3 of 5) is at least 50%", "b", None, "m"),
+        GateResult("b:stem=0.9", "fail", 0.5, 0.9, "50.0% (2 of 4) is below 90%", "b", "stem", "m"),
+        GateResult("c=0.5", "not_run", None, 0.5, "c was not selected", "c"),
     ]
     text = summary_markdown("nightly", True, [result], gates, [("b/law/1", "timeout after 60 s")])
     assert (
@@ -173,7 +173,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
     results = results_of(
         counted_all({HOSTILE: "cw"}, model=HOSTILE, of=HOSTILE), info, identities={HOSTILE: HOSTILE}
     )
-    gates = [Verdict(HOSTILE, "fail", 0.5, 0.5, HOSTILE, HOSTILE, HOSTILE, HOSTILE)]
+    gates = [GateResult(HOSTILE, "fail", 0.5, 0.5, HOSTILE, HOSTILE, HOSTILE, HOSTILE)]
     text = summary_markdown(HOSTILE, True, results, gates, [(HOSTILE, HOSTILE)])
     table, of_gates = tables(text)
     assert {len(line) for line in table} == {11}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report import status
 
 HOSTILE = "evil\x1b[2J\x1b]0;title\x07\r\n\tname\u202e\x9b31m\u2028\u200b注册"
@@ -74,8 +74,8 @@ def test_an_error_from_a_hostile_server_is_one_clean_line() -> None:
     assert painted == "<red>1 × refused</> (b/law/0)"
 
 
-def verdict(word: str, expr: str = "ceval:stem=0.4", model: str | None = "m", **more: object) -> Verdict:
-    return Verdict(expr, word, 0.5, 0.4, "why", model=model, **more)  # type: ignore[arg-type]
+def verdict(word: str, expr: str = "ceval:stem=0.4", model: str | None = "m", **more: object) -> GateResult:
+    return GateResult(expr, word, 0.5, 0.4, "why", model=model, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from pytest_llmeval.analysis.gate import Verdict
+from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import detectable_difference
 from pytest_llmeval.report.run_files import summary_csv, write_run
 from pytest_llmeval.results.record import Record
@@ -72,7 +72,7 @@ def schema_of_the_design(content: dict[str, Any]) -> None:
 
 @given(runs())
 def test_results_json_has_the_schema_of_the_design(entries: list[Record]) -> None:
-    gates = [Verdict("b=0.5", "fail", 0.25, 0.5, "25.0% is below 50%", "b", None, "m")]
+    gates = [GateResult("b=0.5", "fail", 0.25, 0.5, "25.0% is below 50%", "b", None, "m")]
     content = results_json(RUN, results_of(entries, *INFOS), gates)
     read = json.loads(json.dumps(content, allow_nan=False))
     schema_of_the_design(read)
@@ -84,7 +84,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         {"maths": "ccwu", "law": "ce"}, latency_s=0.5, prompt_tokens=10, completion_tokens=2
     )
     results = results_of([*entries, counted("loner", cached=True)], identities={"m": "sha of weights"})
-    verdict = Verdict("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
+    verdict = GateResult("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert list(content) == ["schema", "run", "results", "gates", "comparisons"]

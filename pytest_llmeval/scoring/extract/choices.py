@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from pytest_llmeval.scoring.extract import words
+import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped
 from pytest_llmeval.scoring.extract.reader import Claim, Reader, labels
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning

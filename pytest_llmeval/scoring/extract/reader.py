@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pytest_llmeval.scoring.extract import words
+import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import bare, clean, unwrapped
 from pytest_llmeval.scoring.extract.words import Marker, Strength
 

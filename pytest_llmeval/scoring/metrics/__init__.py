@@ -1,8 +1,7 @@
-"""Comparing an answer with the gold one: ``(answer, question) -> a score from 0 (nothing) to 1 (right)``.
+"""Metrics: how an answer is compared with the gold answer.
 
-A metric is made from its options (the ``[metric]`` table of benchmark.toml) and says which extractor reads
-answers for it. One that is ``graded`` gives scores between 0 and 1: their mean is reported beside the
-accuracy, for which an answer is correct from the ``threshold`` on.
+A metric turns its options (the ``[metric]`` table of benchmark.toml) into a function that scores an answer
+from 0 (wrong) to 1 (right), and names the extractor that reads answers for it. See ``base.Metric``.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
     "exact": Metric(texts.make_exact, "text"),
-    "number": Metric(texts.make_number, "number", gold_problem=texts.no_number),
-    "regex": Metric(texts.make_regex, "text", gold_problem=texts.no_pattern),
+    "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
+    "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
-    "json": Metric(texts.make_json, "json", gold_problem=texts.no_json),
-    "code": Metric(code.make_code, "code", gold_problem=code.no_tests, runs_code=True),
+    "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
+    "code": Metric(code.make_code, "code", gold_problem=code.tests_problem, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "judge": Metric(judge.make_judge, "text"),
     "agreement": Metric(agreement.make_agreement, "text"),

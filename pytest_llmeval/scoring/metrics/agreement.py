@@ -1,8 +1,8 @@
-"""The metric ``agreement``: is a judge right? It is asked about answers that people have labelled.
+"""The metric ``agreement``: does a judge agree with people? It grades answers that people have labelled.
 
-A row holds a question, a ``response`` that somebody gave to it, perhaps a reference answer and a rubric,
-and the label. The model that is asked is the judge, with the prompt that the metric ``judge`` uses; its
-verdict is its answer, and the label the gold one.
+A row has a question, a ``response`` to it, optionally a reference answer and a rubric, and the label. The
+evaluated model is the judge, with the prompt of the metric ``judge``; its answer is the grade, and the gold
+answer is the label.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question, Request
 from pytest_llmeval.scoring.metrics.base import Score
-from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt, make_judge
 
 NAME = "agreement"
-#: what a row holds, and the columns where it usually is
+#: the fields of a row and the usual names of their columns
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "response": ("response", "answer_given", "completion", "output", "回答"),
     "reference": ("reference", "answer", "target", "gold", "expected", "答案"),
@@ -28,15 +28,17 @@ LABEL = ("label", "human_label", "human", "grade", "标注")
 
 
 def make_agreement(options: Mapping[str, object], where: str) -> Score:
-    """The verdict is the label. The options are those of ``judge``, and ``columns``: where the ``response``
-    and the ``reference`` are. Raises ``UserError``.
+    """1 if the grade is the label. Raises ``UserError``.
+
+    The options are those of ``judge``, and ``columns``: the names of the columns ``response`` and
+    ``reference``.
     """
-    grading_of(options, where)
+    labelled_prompts(options, where)
     return lambda answer, question: float(answer == question.answer)
 
 
-def grading_of(options: Mapping[str, object], where: str) -> LabelledPrompts:
-    """How the judge is asked. Raises ``UserError``."""
+def labelled_prompts(options: Mapping[str, object], where: str) -> LabelledPrompts:
+    """The judge's prompts from the options of the metric. Raises ``UserError``."""
     columns = options.get("columns", {})
     if (
         not isinstance(columns, dict)
@@ -53,15 +55,15 @@ def grading_of(options: Mapping[str, object], where: str) -> LabelledPrompts:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPrompts:
-    """How a judge is asked about labelled answers; ``columns`` says where response and reference are."""
+    """Asks a judge about labelled answers; ``columns`` names the columns of response and reference."""
 
-    grading: Grading
+    prompt: JudgePrompt
     columns: Mapping[str, str]
 
     @property
     def sha256(self) -> str:
-        """Changes whenever what is asked of the same rows changes."""
-        parts = [self.grading.sha256, dict(self.columns)]
+        """A hash of everything but the rows that determines what the judge is sent."""
+        parts = [self.prompt.sha256, dict(self.columns)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def request(
@@ -72,28 +74,30 @@ class LabelledPrompts:
         temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
-        """What the judge is sent: to the letter what it is sent in a run. Raises ``UserError``."""
+        """The same request that the judge gets in a run with the metric ``judge``. Raises ``UserError``."""
         reference = question.fields.get(self.columns["reference"], "").strip()
-        asked = replace(question, answer=reference)
+        graded = replace(question, answer=reference)
         response = question.fields[self.columns["response"]].strip()
         judge = ModelConfig("judge", "", max_tokens=max_tokens, temperature=temperature, stop=tuple(stop))
-        return self.grading.request(asked, asked.fields["question"], response, judge)
+        return self.prompt.request(graded, graded.fields["question"], response, judge)
 
     def extract(self, reply: str, choices: Mapping[str, str]) -> str | None:
-        """The verdict, as an extractor gives an answer."""
+        """The label of the grade in a judge's reply: an extractor."""
         del choices
-        verdict = self.grading.read(reply)
-        return None if verdict is None else self._label(verdict.label, verdict.score)
+        grade = self.prompt.read(reply)
+        return None if grade is None else self._label(grade.label, grade.score)
 
     def _label(self, label: str, score: float) -> str:
-        # of numbers it is the side of the middle that people and judge can agree on
-        if self.grading.scale is None:
+        # with numbers, people and judge agree if they are on the same side of the threshold
+        if self.prompt.scale is None:
             return label
-        return "C" if score >= self.grading.threshold else "I"
+        return "C" if score >= self.prompt.threshold else "I"
 
     def labelled(self, questions: Iterable[Question]) -> tuple[Question, ...]:
-        """The questions with their labels spelled as verdicts are; what has none, or no response, is that
-        question's problem. Raises ``UserError`` where there is no column of responses.
+        """The questions with their labels spelled as the judge spells grades.
+
+        A row without a usable label or response gets a ``problem``. Raises ``UserError`` if there is no
+        column of responses.
         """
         return tuple(map(self._labelled, questions))
 
@@ -101,7 +105,7 @@ class LabelledPrompts:
         column = self.columns["response"]
         if column not in question.fields:
             raise UserError(
-                f"{question.benchmark}: no column {column!r} with the answers that were labelled; "
+                f"{question.benchmark}: no column {column!r} with the labelled answers; "
                 'name it under [metric]: columns = {response = "COLUMN"}'
             )
         if question.problem is not None:
@@ -110,15 +114,15 @@ class LabelledPrompts:
             return replace(question, problem=f"{column} is empty")
         label = self._gold(question.answer or "")
         if label is None:
-            wanted = ", ".join(self.grading.grades) or "a number of the scale, C or I"
-            said = one_line(repr(question.answer or ""), 40)
-            return replace(question, answer=None, problem=f"label {said} is none of {wanted}")
+            labels = ", ".join(self.prompt.grades) or "a number of the scale, C or I"
+            shown = one_line(repr(question.answer or ""), 40)
+            return replace(question, answer=None, problem=f"label {shown} is none of {labels}")
         return replace(question, answer=label)
 
     def _gold(self, label: str) -> str | None:
-        verdict = self.grading.verdict(label)
-        if verdict is not None:
-            return self._label(verdict.label, verdict.score)
-        if self.grading.scale is not None:
-            verdict = replace(self.grading, scale=None, grades={"C": 1.0, "I": 0.0}).verdict(label)
-        return None if verdict is None else verdict.label
+        grade = self.prompt.grade(label)
+        if grade is not None:
+            return self._label(grade.label, grade.score)
+        if self.prompt.scale is not None:
+            grade = replace(self.prompt, scale=None, grades={"C": 1.0, "I": 0.0}).grade(label)
+        return None if grade is None else grade.label

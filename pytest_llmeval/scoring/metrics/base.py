@@ -1,4 +1,18 @@
-"""What a metric is, and the checking of its options."""
+"""What a metric is, and helpers to check its options and to read its gold answers.
+
+A plugin adds a metric with the hook ``pytest_llmeval_metrics``::
+
+    from pytest_llmeval.metrics import Metric
+
+    def make_length(options, where):
+        longest = options.get("longest", 100)
+        return lambda answer, question: float(len(answer) <= longest)
+
+    def pytest_llmeval_metrics():
+        return {"length": Metric(make_length, extractor="text")}
+
+A benchmark then uses it with ``[metric]`` and ``name = "length"`` in its benchmark.toml.
+"""
 
 from __future__ import annotations
 
@@ -11,73 +25,99 @@ from typing import Any, TypeAlias
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Question
 
-#: (what was read from the completion, its question) -> a score from 0 to 1
+#: Scores the answer to a question: ``score(answer, question)`` returns a number from 0 (wrong) to 1 (right).
+#: ``answer`` is the text that the extractor read from the completion, ``question.answer`` the gold answer.
 Score: TypeAlias = Callable[[str, Question], float]
 
 
-def _any_gold(answer: str) -> str | None:
+def _accept_any(answer: str) -> str | None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric.
+    """A metric: how a benchmark scores the answers to its questions.
 
-    ``make`` gets the options and where they stand, and gives the scoring function; it raises ``UserError``
-    for options that are wrong or a library that is missing. ``extractor`` names the usual reader of answers.
-    ``gold_problem`` says what is wrong with a gold answer that this metric cannot compare with.
-    One that ``runs_code`` of the model is refused without ``--llm-allow-code`` and a sandbox.
+    ``make(options, where)`` returns the scoring function. ``options`` is the ``[metric]`` table of
+    benchmark.toml without ``name`` and ``threshold``; ``where`` names that table and begins error messages.
+    ``make`` raises ``UserError`` for wrong options or a missing library.
+
+    ``extractor`` is the name of the extractor that reads answers by default, such as ``text`` or ``number``.
+
+    ``graded`` metrics give scores between 0 and 1, whose mean is reported beside the accuracy. An answer is
+    correct if its score is at least ``threshold`` (0 to 1), unless the benchmark sets another threshold.
+
+    ``gold_problem(answer)`` says in one line why the metric cannot compare with a gold answer, or returns
+    None.
+
+    Metrics with ``runs_code`` run programs that a model wrote: they need ``--llm-allow-code`` and a sandbox.
+
+    Example::
+
+        Metric(make_length, extractor="text")
+        Metric(make_similarity, extractor="text", graded=True, threshold=0.5)
     """
 
     make: Callable[[Mapping[str, object], str], Score]
     extractor: str
     graded: bool = False
     threshold: float = 1.0
-    gold_problem: Callable[[str], str | None] = _any_gold
+    gold_problem: Callable[[str], str | None] = _accept_any
     runs_code: bool = False
 
 
 class Reasoned(float):
-    """A score that says why it is what it is, in a line that becomes a note of the answer."""
+    """A score with a reason on one line, which becomes a note of the answer in reports.
+
+    Example::
+
+        def score(answer, question):
+            if len(answer) > 100:
+                return Reasoned(0.0, f"{len(answer)} characters")
+            return 1.0
+    """
 
     reason: str
 
     def __new__(cls, score: float, reason: str = "") -> Reasoned:
-        """``score`` from 0 to 1."""
+        """``score`` is a number from 0 (wrong) to 1 (right)."""
         made = super().__new__(cls, score)
         made.reason = reason
         return made
 
 
 def checked(options: Mapping[str, object], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """``options`` over ``defaults``, each of its default's type. Raises ``UserError``."""
-    for key, given in options.items():
+    """``defaults`` updated with ``options``.
+
+    Each option must be among the defaults and have the type of its default. Raises ``UserError``.
+    """
+    for key, value in options.items():
         if key not in defaults:
             raise unknown("key", key, ["name", "threshold", *defaults], where=where)
-        wanted = defaults[key]
-        numeric = isinstance(wanted, float) and type(given) in (int, float)
-        if not numeric and type(given) is not type(wanted):
+        default = defaults[key]
+        numeric = isinstance(default, float) and type(value) in (int, float)
+        if not numeric and type(value) is not type(default):
             raise UserError(
-                f"{where}: {key}: {one_line(repr(given), 60)} must be as in {key} = {json.dumps(wanted)}"
+                f"{where}: {key}: {one_line(repr(value), 60)} must be as in {key} = {json.dumps(default)}"
             )
     return {**defaults, **options}
 
 
 def references(question: Question) -> list[str]:
-    """The gold answers: one text, or each of a JSON list of texts."""
+    """The gold answers of a question: one text, or the texts of a JSON list."""
     gold = question.answer or ""
     if gold.startswith("["):
         try:
-            listed = json.loads(gold)
+            texts = json.loads(gold)
         except (ValueError, RecursionError):
             return [gold]
-        if isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed):
-            return listed
+        if isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts):
+            return texts
     return [gold]
 
 
 def compile_pattern(pattern: str, where: str) -> re.Pattern[str]:
-    """A user's regular expression. Raises ``UserError``."""
+    """Compile a user's regular expression. Raises ``UserError``."""
     try:
         return re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:

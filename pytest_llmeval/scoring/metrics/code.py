@@ -1,7 +1,7 @@
-"""The metric ``code``: the answer is a Python program, which passes the question's tests.
+"""The metric ``code``: 1 if the answer, a Python program, passes the question's tests.
 
-HumanEval (Chen et al., arXiv:2107.03374): the prompt is the head of a function, the tests define
-``check(candidate)``. MBPP (Austin et al., arXiv:2108.07732): the tests are a list of assertions.
+HumanEval (Chen et al., arXiv:2107.03374): the prompt is the beginning of a function, and the tests
+define ``check(candidate)``. MBPP (Austin et al., arXiv:2108.07732): the tests are a list of assertions.
 """
 
 from __future__ import annotations
@@ -16,78 +16,79 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics.base import Reasoned, Score, checked, references
 from pytest_llmeval.scoring.sandbox import runner
 
-_MOST_CHARACTERS = 1_000_000
+_MAX_CHARACTERS = 1_000_000
 _FUTURE = re.compile(r"^from __future__ ", re.M)
 
 
 def make_code(options: Mapping[str, object], where: str) -> Score:
-    """The program and the tests (the gold answer: one text, or a JSON list of them) run to their end.
+    """1 if the tests (the gold answer: one text, or a JSON list of them) pass.
 
-    ``entry_point`` and ``setup`` name columns: the function that is tested, and code that comes first.
+    ``seconds`` and ``memory_mb`` limit the program. ``entry_point`` and ``setup`` are the names of columns
+    with the function under test and with code that runs first.
     """
-    given = checked(
+    settings = checked(
         options,
         {"seconds": 10.0, "memory_mb": 1024, "entry_point": "entry_point", "setup": "test_setup_code"},
         where,
     )
-    for key, most in (("seconds", 600.0), ("memory_mb", 1 << 20)):
-        if not 0 < given[key] <= most:
-            raise UserError(f"{where}: {key}: {given[key]} is not above 0 and at most {most:g}")
-    limits = runner.Limits(seconds=float(given["seconds"]), memory_mb=given["memory_mb"])
+    for key, largest in (("seconds", 600.0), ("memory_mb", 1 << 20)):
+        if not 0 < settings[key] <= largest:
+            raise UserError(f"{where}: {key}: {settings[key]} is not above 0 and at most {largest:g}")
+    limits = runner.Limits(seconds=float(settings["seconds"]), memory_mb=settings["memory_mb"])
 
     def score(answer: str, question: Question) -> float:
-        if len(answer) > _MOST_CHARACTERS:
+        if len(answer) > _MAX_CHARACTERS:
             return Reasoned(0.0, f"a program of {len(answer):,} characters")
-        entry = question.fields.get(given["entry_point"], "").strip()
+        entry = question.fields.get(settings["entry_point"], "").strip()
         program = assembled(answer, question.fields.get("question", ""), entry)
-        setup = question.fields.get(given["setup"], "")
-        verdict = runner.run(f"{setup}\n{program}" if setup else program, tests_of(question, entry), limits)
-        return Reasoned(float(verdict.passed), verdict.reason)
+        setup = question.fields.get(settings["setup"], "")
+        result = runner.run(f"{setup}\n{program}" if setup else program, tests_of(question, entry), limits)
+        return Reasoned(float(result.passed), result.reason)
 
     return score
 
 
 def assembled(answer: str, prompt: str, entry_point: str) -> str:
-    """The program: the answer, behind its prompt where that is Python.
+    """The program to run: the answer, preceded by its prompt if that is Python.
 
-    An answer that goes on in the middle of the prompt's last function needs it, and one that writes the
-    function anew its imports and helpers.
+    An answer that continues the prompt's last function needs the prompt, and one that repeats the whole
+    function needs the prompt's imports and helpers.
     """
-    if _FUTURE.search(answer):  # it must stand first, and only a whole program has it
+    if _FUTURE.search(answer):  # must come first, so the answer is a whole program
         return answer
     if parsed(prompt) is not None or (entry_point and entry_point not in _defined(answer)):
-        together = prompt.rstrip(" ") + ("" if prompt.endswith("\n") else "\n") + answer
-        if parsed(together) is not None:
-            return together
+        joined = prompt.rstrip(" ") + ("" if prompt.endswith("\n") else "\n") + answer
+        if parsed(joined) is not None:
+            return joined
     return answer
 
 
 def tests_of(question: Question, entry_point: str = "") -> str:
-    """The tests; those that only define ``check(candidate)`` call it with the entry point."""
+    """The tests of a question; if they define ``check(candidate)``, it is called with the entry point."""
     tests = "\n".join(references(question))
     if entry_point.isidentifier() and "check" in _defined(tests):
         tests += f"\n\ncheck({entry_point})\n"
     return tests
 
 
-def no_tests(answer: str) -> str | None:
-    """What is wrong with a gold answer that is no tests."""
-    found = "\n".join(references(Question("", "", "", {}, {}, answer)))
+def tests_problem(answer: str) -> str | None:
+    """The problem of a gold answer that is not Python code, or None."""
+    tests = "\n".join(references(Question("", "", "", {}, {}, answer)))
     try:
-        _tree(found)
+        _tree(tests)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return f"the tests are no Python: {one_line(error, 80)}"
+        return f"the tests are not Python: {one_line(error, 80)}"
     return None
 
 
 def _tree(source: str) -> ast.Module:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a model's escapes in texts
+        warnings.simplefilter("ignore")  # about invalid escapes in string literals
         return ast.parse(source)
 
 
 def parsed(source: str) -> ast.Module | None:
-    """``source`` as Python; None where it is none, or nothing."""
+    """The syntax tree of ``source``; None if it is empty or not Python."""
     try:
         tree = _tree(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -96,13 +97,14 @@ def parsed(source: str) -> ast.Module | None:
 
 
 def _defined(source: str) -> set[str]:
+    """The names that a module defines at its top level."""
     tree = parsed(source)
-    found: set[str] = set()
+    names: set[str] = set()
     for node in tree.body if tree else ():
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {(alias.asname or alias.name) for alias in node.names}
-    return found
+            names |= {(alias.asname or alias.name) for alias in node.names}
+    return names

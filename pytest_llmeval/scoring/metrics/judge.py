@@ -1,13 +1,14 @@
-"""The metric ``judge``: a model says whether an answer is right, given a gold answer, a rubric, or neither.
+"""The metric ``judge``: a model grades an answer, given a gold answer, a rubric, or neither.
 
-The usual prompt is in the form of inspect_ai's ``model_graded_qa``, which is OpenAI evals' ``closedqa``: the
-material, a question about it, reasoning first, and ``GRADE: LETTER`` as the last line. What it asks is
-SimpleQA's (Wei et al., arXiv:2411.04368): the reference's meaning, in whatever words, and nothing against it.
-A ``scale`` is MT-Bench's single answer grading (Zheng et al., arXiv:2306.05685).
+The default prompt has the form of inspect_ai's ``model_graded_qa``, which is that of OpenAI evals'
+``closedqa``: the material, a question about it, reasoning first, and ``GRADE: LETTER`` as the last line.
+The criterion is that of SimpleQA (Wei et al., arXiv:2411.04368): the answer has the meaning of the
+reference, in whatever words, and contradicts none of it. A ``scale`` is single-answer grading as in
+MT-Bench (Zheng et al., arXiv:2306.05685).
 
-The answer to be judged is hostile text. It stands between lines with a code that is a hash of the material,
-so that no answer can hold it; and a verdict is read from the last line of the judge's own reply, never from
-the answer. A judge may be talked over all the same: docs/judge.md.
+The answer to grade is untrusted text. It is enclosed in lines with a code, a hash of the material, which no
+answer can contain; and the grade is read from the last line of the judge's reply, never from the answer. An
+answer may persuade a judge all the same: see docs/judge.md.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ _FIELDS = (
 )
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_ -]{0,18}[A-Za-z0-9])?")
 _GRADES: Mapping[str, float] = {"C": 1.0, "I": 0.0}
-#: what the usual letters stand for, and how a label or a verdict may also spell them
+#: the meaning of the default labels in the prompt, and other spellings of them in replies and labelled data
 _WORDS = {"C": "correct", "P": "partially correct", "I": "incorrect"}
-_ALSO = {
+_SYNONYMS = {
     "C": ("correct", "right", "true", "yes", "1"),
     "P": ("partially correct", "partial", "partly correct", "0.5"),
     "I": ("incorrect", "wrong", "false", "no", "0"),
 }
 _NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?"
-_LONGEST_LINE = 400
+_MAX_LINE_CHARACTERS = 400
 _LOOSE = r"[\W_]*"
 
 PROMPT = """\
@@ -74,19 +75,21 @@ reference answer as true, and do not answer the question yourself.
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The grade as the judge gave it, and what it is worth from 0 (nothing) to 1 (right)."""
+class JudgeGrade:
+    """The label or number that a judge gave, and its score from 0 (wrong) to 1 (right)."""
 
     label: str
     score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
-    """How a judge is asked about an answer, and how its reply is read.
+class JudgePrompt:
+    """The prompt that asks a judge about an answer, and the rules for reading its reply.
 
-    Called as a metric's score is, with the judge's reply in the place of the answer. ``grades`` maps labels
-    to what they are worth; with a ``scale`` (lowest and highest number) there are none.
+    It is a metric's ``Score`` when called with the judge's reply instead of an answer. ``grades`` maps
+    labels to scores from 0 to 1; it is empty with a ``scale`` of (lowest, highest) number. ``reference``
+    says whether the prompt includes gold answers, ``pattern`` is a regular expression whose first group is
+    the grade.
     """
 
     prompt: str
@@ -97,32 +100,32 @@ class Grading:
     pattern: str
 
     def __call__(self, reply: str, question: Question) -> float:
-        """What the verdict in a judge's reply is worth. Raises ValueError where there is none."""
+        """The score of the grade in a judge's reply. Raises ValueError if it has none."""
         del question
-        verdict = self.read(reply)
-        if verdict is None:
-            raise ValueError("no verdict can be read")
-        return verdict.score
+        grade = self.read(reply)
+        if grade is None:
+            raise ValueError("the reply has no grade")
+        return grade.score
 
     @property
     def graded(self) -> bool:
-        """Whether there is more than right and wrong."""
-        return self.scale is not None or any(0 < worth < 1 for worth in self.grades.values())
+        """Whether there are scores between 0 and 1."""
+        return self.scale is not None or any(0 < score < 1 for score in self.grades.values())
 
     @property
     def threshold(self) -> float:
-        """The least score that counts as correct, unless the benchmark says otherwise."""
+        """The lowest score that counts as correct, unless the benchmark sets another."""
         return 1.0 if self.scale is None else 0.5
 
     @property
     def sha256(self) -> str:
-        """Changes whenever what is asked of the same answers, or how replies are read, changes."""
+        """A hash of everything that determines what the judge is sent and how its replies are read."""
         parts = [self.prompt, self.rubric, self.reference, dict(self.grades), self.scale, self.pattern]
         return hashlib.sha256(json.dumps([*parts, self.instructions]).encode()).hexdigest()
 
     @property
     def instructions(self) -> str:
-        """What tells the judge how to end its reply; a prompt has it as ``{{ instructions }}``."""
+        """Tells the judge how to end its reply; ``{{ instructions }}`` in a prompt."""
         if self.scale is not None:
             low, high = (f"{end:g}" for end in self.scale)
             how = (
@@ -142,9 +145,10 @@ class Grading:
         return f" (worth {self.grades[label]:g})"
 
     def request(self, question: Question, asked: str, response: str, model: ModelConfig) -> Request:
-        """What the judge ``model`` is sent about ``response`` to a question that was ``asked`` so.
+        """The request that asks the judge ``model`` to grade ``response``.
 
-        Raises ``UserError`` for a template that cannot be filled with this row.
+        ``asked`` is the text of the question as the evaluated model saw it. Raises ``UserError`` if the
+        template cannot be filled with this row.
         """
         from pytest_llmeval.scoring.templates import rendered
 
@@ -164,7 +168,7 @@ class Grading:
         }
         try:
             text = rendered(self.prompt, fields)
-        except Exception as error:  # a template may do anything that an expression can
+        except Exception as error:  # expressions in templates may raise anything
             raise UserError(
                 f"the judge's prompt fails for {question.id}: {type(error).__name__}: {one_line(error, 120)}"
             ) from None
@@ -176,7 +180,7 @@ class Grading:
         )
 
     def again(self, request: Request, reply: str) -> Request:
-        """The request after a ``reply`` without a verdict: for the verdict alone."""
+        """The request that follows a ``reply`` without a grade: it asks for the grade alone."""
         assert isinstance(request.prompt, ChatPrompt)
         if self.scale is not None:
             wanted = f"GRADE: N, with N from {self.scale[0]:g} to {self.scale[1]:g}"
@@ -195,114 +199,114 @@ class Grading:
             stop=request.stop,
         )
 
-    def read(self, reply: str) -> Verdict | None:
-        """The verdict in the last line of a judge's reply; None where there is none, never a guess."""
+    def read(self, reply: str) -> JudgeGrade | None:
+        """The grade in the last line of a judge's reply; None if there is none. Never a guess."""
         lines = reply.split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        if len(last) > _LONGEST_LINE:
+        if len(last) > _MAX_LINE_CHARACTERS:
             return None
         if self.pattern:
-            found = re.search(self.pattern, last)
-            return self.verdict(found[1] or "") if found is not None else None
-        found = re.fullmatch(rf"{_LOOSE}grade{_LOOSE}[:：](.*)", last, re.I | re.S)
-        if found is None:
+            match = re.search(self.pattern, last)
+            return self.grade(match[1] or "") if match is not None else None
+        match = re.fullmatch(rf"{_LOOSE}grade{_LOOSE}[:：](.*)", last, re.I | re.S)
+        if match is None:
             return None
-        given = found[1].strip()
-        # a number's sign and a label's own letters are not decoration
+        text = match[1].strip()
+        # the sign of a number is not decoration
         if self.scale is not None:
-            number = re.fullmatch(rf"[^\w+-]*({_NUMBER})(?:\s*/\s*([0-9]{{1,9}}))?[\W_]*", given)
+            number = re.fullmatch(rf"[^\w+-]*({_NUMBER})(?:\s*/\s*([0-9]{{1,9}}))?[\W_]*", text)
             if number is None or (number[2] is not None and float(number[2]) != self.scale[1]):
                 return None
-            return self.verdict(number[1])
-        label = re.fullmatch(r"[\W_]*(.*?)[\W_]*", given, re.S)
-        return self.verdict(label[1]) if label is not None else None
+            return self.grade(number[1])
+        label = re.fullmatch(r"[\W_]*(.*?)[\W_]*", text, re.S)
+        return self.grade(label[1]) if label is not None else None
 
-    def verdict(self, given: str) -> Verdict | None:
-        """The verdict that a label or number stands for, as a judge or a person wrote it."""
-        word = " ".join(given.split()).casefold()
+    def grade(self, text: str) -> JudgeGrade | None:
+        """The grade for a label or number as a judge or a person wrote it; None if it is neither."""
+        word = " ".join(text.split()).casefold()
         if self.scale is not None:
             if not re.fullmatch(_NUMBER, word):
                 return None
             low, high = self.scale
             number = float(word)
-            return Verdict(f"{number:g}", (number - low) / (high - low)) if low <= number <= high else None
-        for label, worth in self.grades.items():
+            return JudgeGrade(f"{number:g}", (number - low) / (high - low)) if low <= number <= high else None
+        for label, score in self.grades.items():
             if word == label.casefold():
-                return Verdict(label, worth)
-        for label, worth in self.grades.items():
-            if label in _ALSO and word in _ALSO[label]:
-                return Verdict(label, worth)
+                return JudgeGrade(label, score)
+        for label, score in self.grades.items():
+            if label in _SYNONYMS and word in _SYNONYMS[label]:
+                return JudgeGrade(label, score)
         return None
 
 
-def make_judge(options: Mapping[str, object], where: str) -> Grading:
-    """A judge model says whether the answer is right. Raises ``UserError``.
+def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
+    """The judge's prompt from the options of the metric. Raises ``UserError``.
 
-    ``prompt`` is the template of what it is asked, ``rubric`` what it is to grade by (a column ``rubric``
-    comes first). With ``reference = false`` there are no gold answers. ``grades`` maps labels to what they
-    are worth, ``scale`` is ``[lowest, highest]`` for numbers, ``pattern`` finds the verdict in the reply's
-    last line.
+    ``prompt`` is a template, ``rubric`` the criteria (a row's column ``rubric`` takes precedence). With
+    ``reference = false`` the prompt has no gold answers. ``grades`` maps labels to scores from 0 to 1,
+    ``scale`` is ``[lowest, highest]`` for numbers, ``pattern`` finds the grade in the reply's last line.
     """
     defaults = {"prompt": "", "rubric": "", "reference": True, "grades": {}, "scale": [], "pattern": ""}
-    given = checked(options, defaults, where)
-    if given["grades"] and given["scale"]:
-        raise UserError(f"{where}: give either grades or scale")
-    if given["pattern"]:
-        pattern = compile_pattern(given["pattern"], f"{where}: pattern")
+    settings = checked(options, defaults, where)
+    if settings["grades"] and settings["scale"]:
+        raise UserError(f"{where}: set either grades or scale, not both")
+    if settings["pattern"]:
+        pattern = compile_pattern(settings["pattern"], f"{where}: pattern")
         if pattern.groups < 1:
             raise UserError(
-                f"{where}: pattern: needs a group around the verdict, as in pattern = '\\[\\[(\\d+)\\]\\]'"
+                f"{where}: pattern: needs a group around the grade, as in pattern = '\\[\\[(\\d+)\\]\\]'"
             )
-    if given["prompt"]:
-        check_prompt(given["prompt"], f"{where}: prompt")
-    return Grading(
-        prompt=given["prompt"] or PROMPT,
-        rubric=given["rubric"].strip(),
-        reference=given["reference"],
-        grades={} if given["scale"] else _grades(given["grades"], f"{where}: grades"),
-        scale=_scale(given["scale"], f"{where}: scale") if given["scale"] else None,
-        pattern=given["pattern"],
+    if settings["prompt"]:
+        check_prompt(settings["prompt"], f"{where}: prompt")
+    return JudgePrompt(
+        prompt=settings["prompt"] or PROMPT,
+        rubric=settings["rubric"].strip(),
+        reference=settings["reference"],
+        grades={} if settings["scale"] else _grades(settings["grades"], f"{where}: grades"),
+        scale=_scale(settings["scale"], f"{where}: scale") if settings["scale"] else None,
+        pattern=settings["pattern"],
     )
 
 
 def check_prompt(source: str, where: str) -> None:
-    """Look whether ``source`` can be a judge's prompt. Raises ``UserError``."""
+    """Check that ``source`` can be a judge's prompt. Raises ``UserError``."""
     from pytest_llmeval.scoring.templates import check_template, template_names
 
     check_template(source, _FIELDS, where)
     if "response" not in template_names(source):
-        raise UserError(f"{where}: never names {{{{ response }}}}, the answer that is to be judged")
+        raise UserError(f"{where}: does not use {{{{ response }}}}, the answer to grade")
 
 
-def _grades(given: Mapping[str, object], where: str) -> dict[str, float]:
-    if not given:
+def _grades(table: Mapping[str, object], where: str) -> dict[str, float]:
+    if not table:
         return dict(_GRADES)
     grades: dict[str, float] = {}
-    for label, worth in given.items():
+    for label, score in table.items():
         if not _LABEL.fullmatch(label):
             raise UserError(
-                f"{where}: {one_line(repr(label), 40)} is no label of ASCII letters and digits (at most 20)"
+                f"{where}: {one_line(repr(label), 40)} is not a label of at most 20 ASCII letters and digits"
             )
         if label.casefold() in map(str.casefold, grades):
-            raise UserError(f"{where}: {label!r} is there twice, case aside")
-        if isinstance(worth, bool) or not isinstance(worth, (int, float)) or not 0 <= worth <= 1:
+            raise UserError(f"{where}: {label!r} occurs twice, ignoring case")
+        if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise UserError(
-                f"{where}: {label}: {one_line(repr(worth), 40)} is not a number from 0 (nothing) to 1 (right)"
+                f"{where}: {label}: {one_line(repr(score), 40)} is not a number from 0 (wrong) to 1 (right)"
             )
-        grades[label] = float(worth)
+        grades[label] = float(score)
     if len(set(grades.values())) < 2:
-        raise UserError(f"{where}: all are worth the same; write them as in grades = {{C = 1, I = 0}}")
+        raise UserError(f"{where}: all have the same score; write them as in grades = {{C = 1, I = 0}}")
     return grades
 
 
-def _scale(given: Sequence[object], where: str) -> tuple[float, float]:
-    ends = [
-        float(end)
-        for end in given
-        if isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e9
+def _scale(bounds: Sequence[object], where: str) -> tuple[float, float]:
+    numbers = [
+        float(bound)
+        for bound in bounds
+        if isinstance(bound, (int, float)) and not isinstance(bound, bool) and abs(bound) < 1e9
     ]
-    if len(given) != 2 or len(ends) != 2 or not ends[0] < ends[1]:
+    if len(bounds) != 2 or len(numbers) != 2 or not numbers[0] < numbers[1]:
         raise UserError(
-            f"{where}: {one_line(repr(given), 60)} is no lowest and highest number, as in scale = [1, 10]"
+            f"{where}: {one_line(repr(bounds), 60)} is not a lowest and a highest number, "
+            "as in scale = [1, 10]"
         )
-    return ends[0], ends[1]
+    return numbers[0], numbers[1]

@@ -1,8 +1,9 @@
-"""Graded metrics over the words that answer and gold answer share, by the libraries of published scores.
+"""Graded metrics of word overlap between answer and gold answer, computed by the usual libraries.
 
-ROUGE-L: Lin 2004, by rouge-score (its F-measure). BLEU: Papineni et al. 2002, of each sentence by sacrebleu
-with effective order; the mean over sentences is not corpus BLEU. Of several gold answers the best counts
-(ROUGE-L), or all are references (BLEU). A text with Chinese, Japanese or Korean in it is taken by characters.
+ROUGE-L is that of Lin 2004: the F-measure of rouge-score. BLEU is that of Papineni et al. 2002: sentence
+BLEU of sacrebleu with effective order, whose mean over sentences is not corpus BLEU. With several gold
+answers, ROUGE-L takes the best score, and BLEU uses all of them as references. Chinese, Japanese and Korean
+text is split into characters.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics.base import Score, checked, references
 
-#: the longest common subsequence takes time with the product of lengths; no answer of a model is longer
-_MOST_CHARACTERS = 20_000
+#: finding the longest common subsequence takes time proportional to the product of the lengths
+_MAX_CHARACTERS = 20_000
 _WIDE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _HAS_WIDE = re.compile(f"[{_WIDE}]")
 _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
@@ -23,25 +24,25 @@ _EXTRA = 'pip install "pytest-llmeval-harness[metrics]"'
 
 
 class _Words:
-    """rouge-score's own tokenizer drops everything but ASCII."""
+    """A tokenizer for all scripts; that of rouge-score drops everything but ASCII."""
 
     def tokenize(self, text: str) -> list[str]:
-        """Words in lower case; wide characters one by one."""
+        """Split ``text`` into lower-case words and single wide characters."""
         return _WORD.findall(text.casefold())
 
 
 def make_rouge_l(options: Mapping[str, object], where: str) -> Score:
-    """ROUGE-L's F-measure; ``stemmer = true`` takes English words by their stems."""
-    given = checked(options, {"stemmer": False}, where)
+    """The F-measure of ROUGE-L; ``stemmer = true`` compares the stems of English words."""
+    settings = checked(options, {"stemmer": False}, where)
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:
         raise UserError(f"{where}: rouge_l needs the package rouge-score: {_EXTRA}") from None
-    english = RougeScorer(["rougeL"], use_stemmer=given["stemmer"])
+    english = RougeScorer(["rougeL"], use_stemmer=settings["stemmer"])
     others = RougeScorer(["rougeL"], tokenizer=_Words())
 
     def score(answer: str, question: Question) -> float:
-        text = answer[:_MOST_CHARACTERS]
+        text = answer[:_MAX_CHARACTERS]
         return max(
             float((english if gold.isascii() else others).score(gold, text)["rougeL"].fmeasure)
             for gold in references(question)
@@ -51,7 +52,7 @@ def make_rouge_l(options: Mapping[str, object], where: str) -> Score:
 
 
 def make_bleu(options: Mapping[str, object], where: str) -> Score:
-    """Sentence BLEU from 0 to 1, sacrebleu's tokenizer 13a, or zh where a gold answer has wide characters."""
+    """Sentence BLEU from 0 to 1, with the tokenizer 13a, or zh if a gold answer has wide characters."""
     checked(options, {}, where)
     try:
         from sacrebleu.metrics.bleu import BLEU
@@ -62,6 +63,6 @@ def make_bleu(options: Mapping[str, object], where: str) -> Score:
     def score(answer: str, question: Question) -> float:
         golds = references(question)
         scorer = wide if any(map(_HAS_WIDE.search, golds)) else plain
-        return min(1.0, float(scorer.sentence_score(answer[:_MOST_CHARACTERS], golds).score) / 100)
+        return min(1.0, float(scorer.sentence_score(answer[:_MAX_CHARACTERS], golds).score) / 100)
 
     return score

@@ -1,4 +1,4 @@
-"""Metrics that say right or wrong: choice, exact, number, regex, contains, json."""
+"""Metrics that give 0 or 1: choice, exact, number, regex, contains, json."""
 
 from __future__ import annotations
 
@@ -15,90 +15,90 @@ from pytest_llmeval.scoring.extract.numbers import value
 from pytest_llmeval.scoring.metrics.base import Score, checked, compile_pattern, references
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_KEPT = "-+%#@$€£¥°"
-_MOST_CHARACTERS = 100_000
+_SIGNS = "-+%#@$€£¥°"
+_MAX_CHARACTERS = 100_000
 
 
 def make_choice(options: Mapping[str, object], where: str) -> Score:
-    """The label is the gold one."""
+    """1 if the answer is the label of the gold choice."""
     checked(options, {}, where)
     return lambda answer, question: float(answer == question.answer)
 
 
 def make_exact(options: Mapping[str, object], where: str) -> Score:
-    """The answer is one of the gold ones, both normalised as the options say.
+    """1 if the answer equals one of the gold answers, both normalised according to the options.
 
-    With ``pattern`` the answer is what its first group (or all of it) matches last.
+    With ``pattern`` the answer is its last match (the first group, if it has one).
     """
-    given = checked(
+    settings = checked(
         options,
         {"pattern": "", "ignore_case": True, "ignore_punctuation": True, "ignore_articles": False},
         where,
     )
-    pattern = compile_pattern(given["pattern"], f"{where}: pattern") if given["pattern"] else None
+    pattern = compile_pattern(settings["pattern"], f"{where}: pattern") if settings["pattern"] else None
 
     def normalised(text: str) -> str:
         return normalise(
             text,
-            case=given["ignore_case"],
-            punctuation=given["ignore_punctuation"],
-            articles=given["ignore_articles"],
+            case=settings["ignore_case"],
+            punctuation=settings["ignore_punctuation"],
+            articles=settings["ignore_articles"],
         )
 
     def score(answer: str, question: Question) -> float:
         if pattern is not None:
-            found = None
-            for found in pattern.finditer(answer[-_MOST_CHARACTERS:]):  # noqa: B007
+            match = None
+            for match in pattern.finditer(answer[-_MAX_CHARACTERS:]):  # noqa: B007
                 pass
-            if found is None:
+            if match is None:
                 return 0.0
-            answer = (found[1] if pattern.groups else found[0]) or ""
+            answer = (match[1] if pattern.groups else match[0]) or ""
         return float(normalised(answer) in map(normalised, references(question)))
 
     return score
 
 
 def make_number(options: Mapping[str, object], where: str) -> Score:
-    """The number is the gold one, or at most ``tolerance`` from it."""
-    given = checked(options, {"tolerance": 0.0}, where)
-    if not 0 <= given["tolerance"] < float("inf"):
-        raise UserError(f"{where}: tolerance: {given['tolerance']} is below 0 or no number")
-    tolerance = Fraction(repr(float(given["tolerance"])))
+    """1 if the number differs from the gold one by at most ``tolerance``."""
+    settings = checked(options, {"tolerance": 0.0}, where)
+    if not 0 <= settings["tolerance"] < float("inf"):
+        raise UserError(f"{where}: tolerance: {settings['tolerance']} is negative or not a number")
+    tolerance = Fraction(repr(float(settings["tolerance"])))
 
     def score(answer: str, question: Question) -> float:
-        read, gold = value(answer), value(question.answer or "")
-        return float(read is not None and gold is not None and abs(read - gold) <= tolerance)
+        number, gold = value(answer), value(question.answer or "")
+        return float(number is not None and gold is not None and abs(number - gold) <= tolerance)
 
     return score
 
 
 def make_regex(options: Mapping[str, object], where: str) -> Score:
-    """The gold answer is a regular expression, found in the answer (all of it with ``whole = true``)."""
-    given = checked(options, {"ignore_case": False, "whole": False}, where)
-    flags = re.I if given["ignore_case"] else re.NOFLAG
+    """1 if the gold answer, a regular expression, matches in the answer (all of it with ``whole = true``)."""
+    settings = checked(options, {"ignore_case": False, "whole": False}, where)
+    flags = re.I if settings["ignore_case"] else re.NOFLAG
 
     def score(answer: str, question: Question) -> float:
         pattern = re.compile(question.answer or "", flags)
-        answer = answer[:_MOST_CHARACTERS].strip()
-        found = pattern.fullmatch(answer) if given["whole"] else pattern.search(answer)
-        return float(found is not None)
+        answer = answer[:_MAX_CHARACTERS].strip()
+        match = pattern.fullmatch(answer) if settings["whole"] else pattern.search(answer)
+        return float(match is not None)
 
     return score
 
 
 def make_contains(options: Mapping[str, object], where: str) -> Score:
-    """One of the gold answers stands in the answer, as whole words unless ``whole_words = false``."""
-    given = checked(options, {"ignore_case": True, "whole_words": True}, where)
+    """1 if the answer contains one of the gold answers, as whole words unless ``whole_words = false``."""
+    settings = checked(options, {"ignore_case": True, "whole_words": True}, where)
 
     def score(answer: str, question: Question) -> float:
-        text = normalise(answer, case=given["ignore_case"])
-        golds = (normalise(gold, case=given["ignore_case"]) for gold in references(question))
-        return float(any(gold and _stands_in(gold, text, given["whole_words"]) for gold in golds))
+        text = normalise(answer, case=settings["ignore_case"])
+        golds = (normalise(gold, case=settings["ignore_case"]) for gold in references(question))
+        return float(any(gold and _contains(gold, text, settings["whole_words"]) for gold in golds))
 
     return score
 
 
-def _stands_in(gold: str, text: str, whole: bool) -> bool:
+def _contains(gold: str, text: str, whole: bool) -> bool:
     if not whole:
         return gold in text
     before = r"(?<![0-9A-Za-z])" if gold[0].isascii() and gold[0].isalnum() else ""
@@ -107,7 +107,7 @@ def _stands_in(gold: str, text: str, whole: bool) -> bool:
 
 
 def make_json(options: Mapping[str, object], where: str) -> Score:
-    """The JSON value equals the gold one; the order of keys and the spelling of numbers are free."""
+    """1 if the JSON value equals the gold one, whatever the order of keys and the notation of numbers."""
     checked(options, {}, where)
 
     def score(answer: str, question: Question) -> float:
@@ -120,7 +120,7 @@ def make_json(options: Mapping[str, object], where: str) -> Score:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Python takes true for 1; JSON does not."""
+    """Equality of JSON values; unlike in Python, true is not equal to 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
@@ -133,9 +133,10 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def normalise(text: str, *, case: bool = True, punctuation: bool = False, articles: bool = False) -> str:
-    """``text`` in Unicode's compatibility form with single blanks; what is True is not told apart.
+    """``text`` in Unicode's compatibility form with single spaces, without the differences that are ignored.
 
-    ``punctuation`` is that around the text, never within it: 3.5 is not 35.
+    ``case`` ignores case, ``articles`` the words a, an and the, ``punctuation`` punctuation around the text
+    but not within it: 3.5 does not become 35.
     """
     text = unicodedata.normalize("NFKC", text)
     text = text.casefold() if case else text
@@ -144,25 +145,25 @@ def normalise(text: str, *, case: bool = True, punctuation: bool = False, articl
     text = " ".join(text.split())
     if punctuation:
         start, end = 0, len(text)
-        while start < end and _is_loose(text[start]) and not text[start + 1 : start + 2].isdigit():
+        while start < end and _is_decoration(text[start]) and not text[start + 1 : start + 2].isdigit():
             start += 1
-        while end > start and _is_loose(text[end - 1]):
+        while end > start and _is_decoration(text[end - 1]):
             end -= 1
         text = text[start:end]
     return text
 
 
-def _is_loose(char: str) -> bool:
-    return char.isspace() or (unicodedata.category(char)[0] == "P" and char not in _KEPT) or char in "`"
+def _is_decoration(char: str) -> bool:
+    return char.isspace() or (unicodedata.category(char)[0] == "P" and char not in _SIGNS) or char in "`"
 
 
-def no_number(gold: str) -> str | None:
-    """What is wrong with a gold answer of the metric number."""
+def number_problem(gold: str) -> str | None:
+    """The problem of a gold answer that is not a number, or None."""
     return None if value(gold) is not None else f"answer {one_line(repr(gold), 40)} is not a number"
 
 
-def no_pattern(gold: str) -> str | None:
-    """What is wrong with a gold answer of the metric regex."""
+def pattern_problem(gold: str) -> str | None:
+    """The problem of a gold answer that is not a regular expression, or None."""
     try:
         compile_pattern(gold, f"answer {one_line(repr(gold), 40)}")
     except UserError as error:
@@ -170,8 +171,8 @@ def no_pattern(gold: str) -> str | None:
     return None
 
 
-def no_json(gold: str) -> str | None:
-    """What is wrong with a gold answer of the metric json."""
+def json_problem(gold: str) -> str | None:
+    """The problem of a gold answer that is not JSON, or None."""
     try:
         json.loads(gold)
     except (ValueError, RecursionError):

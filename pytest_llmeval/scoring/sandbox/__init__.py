@@ -1,1 +1,1 @@
-"""Runs programs that a model wrote, without network, files or rights."""
+"""Run programs that a model wrote, without network, files or privileges."""

@@ -1,10 +1,10 @@
-"""Run by ``sandbox.py`` as a program of its own: shut this process in, become the judged program's Python.
+"""A script that ``runner.py`` starts: isolate this process, then execute the tested program's Python.
 
-    sandbox.run  --starts-->  jail  --forks-->  process 1 of a new process namespace  --forks-->  Python
+    runner.run  --starts-->  jail  --forks-->  process 1 of a new PID namespace  --forks-->  Python
 
-It uses the standard library only, and nothing of this package: it runs with ``python -I -S``. Order matters:
-file systems are laid out while that is allowed, then rights are given up, then limits are set and system
-calls refused, then another program is executed, so that nothing of this one is in its memory.
+It uses the standard library only and imports nothing from this package: it runs with ``python -I -S``. The
+order matters: it mounts file systems while it still may, then drops privileges, then sets limits and
+refuses system calls, and finally executes another program, whose memory thus contains nothing of this one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT = 1, 2, 4, 32
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-_MOUNT_SETATTR = 442  # of every architecture; Linux 5.12
+_MOUNT_SETATTR = 442  # on all architectures; since Linux 5.12
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _NOBODY = 65534
 _IN, _OUT = 3, 4
@@ -43,18 +43,18 @@ _SYSTEM = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
-#: by ``uname -m``: the kernel's word for an architecture, and where its numbers stand below
+#: by ``uname -m``: the kernel's constant for the architecture, and its column in the tables below
 _MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
-#: system calls that are refused, with their numbers
+#: refused system calls with their numbers
 _REFUSED = {
-    # memory that no limit counts
+    # memory that no limit accounts for
     "shmget": (29, 194),
     "semget": (64, 190),
     "msgget": (68, 186),
     "mq_open": (240, 180),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
-    # rights in a namespace of one's own
+    # privileges in a new namespace
     "unshare": (272, 97),
     "setns": (308, 268),
     "chroot": (161, 51),
@@ -70,7 +70,7 @@ _REFUSED = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
-    # what no judged program needs, and kernels were often broken by
+    # not needed by tested programs, and a frequent source of kernel exploits
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -80,13 +80,13 @@ _REFUSED = {
     "io_uring_setup": (425, 425),
 }
 _CLONE, _CLONE3, _SOCKET = (56, 220), 435, (41, 198)
-_ANY_NAMESPACE = 0x7E020000  # of mounts, control groups, host name, IPC, users, processes, network
-#: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: these a network namespace holds. Others it may not, like AF_VSOCK,
-#: which reaches a virtual machine's host.
+_ANY_NAMESPACE = 0x7E020000  # mount, cgroup, UTS, IPC, user, PID and network
+#: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network namespace isolates. It does not isolate all
+#: others: AF_VSOCK reaches a virtual machine's host.
 _FAMILIES = (1, 2, 10, 16)
 
-#: what the judged program's Python begins with. It says that it begins, reads the program as a line of JSON,
-#: runs it, says that it is ready, and only then is sent the tests, and the word for their having passed.
+#: The code that the tested program's Python starts with. It reports "begun", reads the program as a line of
+#: JSON, runs it, reports "ready", and only then receives the tests and the token that reports their success.
 RUNNER = """
 def main():
     import json, os, sys, types
@@ -94,16 +94,16 @@ def main():
     del sys.argv[1:]
     write, leave, dumps, loads, read, run = os.write, os._exit, json.dumps, json.loads, compile, exec
 
-    def end(said):
-        write(leaving, (dumps(said) + chr(10)).encode())
+    def end(message):
+        write(leaving, (dumps(message) + chr(10)).encode())
         leave(0)
 
     def failed(where, error):
         try:
-            told = ": ".join(filter(None, (type(error).__name__, str(error))))[:500]
+            reason = ": ".join(filter(None, (type(error).__name__, str(error))))[:500]
         except BaseException:
-            told = "an error that cannot be told"
-        end({"failed": told, "where": where})
+            reason = "an error that cannot be printed"
+        end({"failed": reason, "where": where})
 
     lines = os.fdopen(arriving, "r", encoding="utf-8", closefd=False)
     module = types.ModuleType("solution")
@@ -128,15 +128,15 @@ main()
 
 
 class _Libc:
-    """System calls that Python 3.11 has no function for. Each raises OSError."""
+    """System calls without a function in Python 3.11. Each raises OSError."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
-    def _check(self, result: int, what: str) -> None:
+    def _check(self, result: int, call: str) -> None:
         if result != 0:
             number = ctypes.get_errno()
-            raise OSError(number, f"{what}: {os.strerror(number)}")
+            raise OSError(number, f"{call}: {os.strerror(number)}")
 
     def unshare(self, flags: int) -> None:
         self._check(self._libc.unshare(flags), "unshare")
@@ -149,16 +149,16 @@ class _Libc:
         self._check(self._libc.mount(*encoded, ctypes.c_ulong(flags), data), f"mount {target}")
 
     def read_only(self, target: str, *, devices: bool = False) -> None:
-        """Make a mount and all below it read-only, without set-uid programs."""
+        """Make a mount and all mounts below it read-only, without set-uid programs."""
         attributes = _MS_RDONLY | _MS_NOSUID | (0 if devices else _MS_NODEV)
-        given = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
+        structure = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
         result = self._libc.syscall(
             ctypes.c_long(_MOUNT_SETATTR),
             ctypes.c_int(_AT_FDCWD),
             ctypes.c_char_p(os.fsencode(target)),
             ctypes.c_uint(_AT_RECURSIVE),
-            given,
-            ctypes.c_size_t(ctypes.sizeof(given)),
+            structure,
+            ctypes.c_size_t(ctypes.sizeof(structure)),
         )
         self._check(result, f"mount_setattr {target}")
 
@@ -172,35 +172,35 @@ class _Libc:
         self._check(self._libc.prctl(option, value, 0, 0, 0), "prctl")
 
     def filter_calls(self, program: bytes) -> None:
-        """Install a seccomp filter, for good."""
+        """Install a seccomp filter; it cannot be removed."""
 
         class Program(ctypes.Structure):
             _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_char_p)]
 
-        given = Program(len(program) // 8, program)
-        result = self._libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(given), 0, 0)
+        structure = Program(len(program) // 8, program)
+        result = self._libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(structure), 0, 0)
         self._check(result, "seccomp")
 
 
 def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
-    """A root of its own: the system's programs and Python read-only, and an empty /tmp in memory."""
+    """Make a new root: the system's programs and Python, read-only, and an empty /tmp in memory."""
     libc.mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     libc.mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=755")
-    os.mkdir(root + "/tmp")  # first of all: Python's own folder may be in it
+    os.mkdir(root + "/tmp")  # first, since Python's own folder may be in it
     options = f"size={disk_mb}m,nr_inodes=4096,mode=1777"
     libc.mount("tmpfs", root + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     seen: list[str] = []
     for path in (*_SYSTEM, *visible):
         if not os.path.exists(path) or any(os.path.commonpath([path, other]) == other for other in seen):
             continue
-        place = root + path
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+        target = root + path
+        os.makedirs(os.path.dirname(target), exist_ok=True)
         if os.path.isdir(path):
-            os.makedirs(place, exist_ok=True)
+            os.makedirs(target, exist_ok=True)
         else:
-            open(place, "x").close()
-        libc.mount(path, place, None, _MS_BIND | _MS_REC)
-        libc.read_only(place)
+            open(target, "x").close()
+        libc.mount(path, target, None, _MS_BIND | _MS_REC)
+        libc.read_only(target)
         seen.append(path)
     os.mkdir(root + "/dev")
     for path in _DEVICES:
@@ -221,129 +221,129 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _shut_in(libc: _Libc, asked: dict[str, Any]) -> None:
-    """New namespaces, and a root of its own; without rights, whoever started this."""
-    apart = _CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWUTS
+def _isolate(libc: _Libc, request: dict[str, Any]) -> None:
+    """Enter new namespaces with a new root."""
+    namespaces = _CLONE_NEWNS | _CLONE_NEWNET | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWUTS
     user, group = os.getuid(), os.getgid()
     if user == 0:
-        libc.unshare(apart)
-        _lay_out(libc, asked["root"], asked["visible"], asked["disk_mb"])
+        libc.unshare(namespaces)
+        _lay_out(libc, request["root"], request["visible"], request["disk_mb"])
     else:
-        libc.unshare(apart | _CLONE_NEWUSER)
+        libc.unshare(namespaces | _CLONE_NEWUSER)
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"1000 {user} 1")
         _write("/proc/self/gid_map", f"1000 {group} 1")
-        _lay_out(libc, asked["root"], asked["visible"], asked["disk_mb"])
+        _lay_out(libc, request["root"], request["visible"], request["disk_mb"])
 
 
-def _give_up_rights(libc: _Libc) -> None:
-    """After this and the execution of another program there is nothing left to give up."""
+def _drop_privileges(libc: _Libc) -> None:
+    """Drop root and set no_new_privs; executing another program then drops all capabilities."""
     if os.getuid() == 0:
         try:
             os.setgroups([])
             os.setgid(_NOBODY)
             os.setuid(_NOBODY)
         except OSError as error:
-            raise OSError(error.errno, f"becoming another user than root: {error.strerror}") from None
-        libc.unshare(_CLONE_NEWUSER)  # processes are counted by user and user namespace
+            raise OSError(error.errno, f"becoming a user other than root: {error.strerror}") from None
+        libc.unshare(_CLONE_NEWUSER)  # RLIMIT_NPROC counts by user and user namespace
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _set_limits(asked: dict[str, Any]) -> None:
-    memory, cpu = asked["memory_mb"] << 20, asked["cpu_s"]
-    for what, soft, hard in (
+def _set_limits(request: dict[str, Any]) -> None:
+    memory, cpu = request["memory_mb"] << 20, request["cpu_s"]
+    for limit, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_FSIZE, asked["disk_mb"] << 20, asked["disk_mb"] << 20),
-        (resource.RLIMIT_NPROC, asked["processes"], asked["processes"]),
+        (resource.RLIMIT_FSIZE, request["disk_mb"] << 20, request["disk_mb"] << 20),
+        (resource.RLIMIT_NPROC, request["processes"], request["processes"]),
         (resource.RLIMIT_NOFILE, 64, 64),
         (resource.RLIMIT_CORE, 0, 0),
     ):
-        resource.setrlimit(what, (soft, hard))
+        resource.setrlimit(limit, (soft, hard))
 
 
 def _filter(machine: str) -> bytes:
     """The classic BPF program that the kernel runs before each system call. Raises ``ValueError``."""
     if machine not in _MACHINES or sys.byteorder != "little":
-        raise ValueError(f"the system calls of {machine} are not known")
-    load, equal, at_least, any_of, verdict = 0x20, 0x15, 0x35, 0x45, 0x06
+        raise ValueError(f"the system calls of {machine} are unknown")
+    load, equal, at_least, any_of, result = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, kill, refuse = 0x7FFF0000, 0x80000000, 0x00050000
     number, architecture, first_argument = 0, 4, 16
     expected, column = _MACHINES[machine]
     code = [
         (load, 0, 0, architecture),
         (equal, 1, 0, expected),
-        (verdict, 0, 0, kill),  # another architecture's numbers mean other calls
+        (result, 0, 0, kill),  # on another architecture the numbers mean other calls
         (load, 0, 0, number),
-        (at_least, 0, 1, 0x40000000),  # and so do those of x32
-        (verdict, 0, 0, kill),
+        (at_least, 0, 1, 0x40000000),  # and so they do on x32
+        (result, 0, 0, kill),
     ]
     for numbers in _REFUSED.values():
-        code += [(equal, 0, 1, numbers[column]), (verdict, 0, 0, refuse | errno.EPERM)]
+        code += [(equal, 0, 1, numbers[column]), (result, 0, 0, refuse | errno.EPERM)]
     code += [
-        # its flags are in memory, where no filter looks; the C library then takes clone
+        # filters cannot read its flags, which are in memory; the C library falls back to clone
         (equal, 0, 1, _CLONE3),
-        (verdict, 0, 0, refuse | errno.ENOSYS),
+        (result, 0, 0, refuse | errno.ENOSYS),
         (equal, 0, 4, _CLONE[column]),
         (load, 0, 0, first_argument),
         (any_of, 0, 1, _ANY_NAMESPACE),
-        (verdict, 0, 0, refuse | errno.EPERM),
-        (verdict, 0, 0, allow),
+        (result, 0, 0, refuse | errno.EPERM),
+        (result, 0, 0, allow),
         (equal, 1, 0, _SOCKET[column]),
-        (verdict, 0, 0, allow),
+        (result, 0, 0, allow),
         (load, 0, 0, first_argument),
     ]
     for family in _FAMILIES:
-        code += [(equal, 0, 1, family), (verdict, 0, 0, allow)]
-    code.append((verdict, 0, 0, refuse | errno.EAFNOSUPPORT))
+        code += [(equal, 0, 1, family), (result, 0, 0, allow)]
+    code.append((result, 0, 0, refuse | errno.EAFNOSUPPORT))
     return b"".join(struct.pack("=HBBI", *line) for line in code)
 
 
-def _become_python(asked: dict[str, Any]) -> NoReturn:
+def _execute_python(request: dict[str, Any]) -> NoReturn:
     os.dup2(0, _IN)
     os.dup2(1, _OUT)
-    nowhere = os.open("/dev/null", os.O_RDWR)
+    null = os.open("/dev/null", os.O_RDWR)
     for number in (0, 1, 2):
-        os.dup2(nowhere, number)
+        os.dup2(null, number)
     os.closerange(_OUT + 1, 4096)
-    python = asked["python"]
-    os.execve(python, [python, "-I", "-B", "-c", RUNNER, str(_IN), str(_OUT)], asked["environment"])
+    python = request["python"]
+    os.execve(python, [python, "-I", "-B", "-c", RUNNER, str(_IN), str(_OUT)], request["environment"])
 
 
-def _say(message: dict[str, str]) -> None:
+def _report(message: dict[str, str]) -> None:
     os.write(1, json.dumps(message).encode() + b"\n")
 
 
 def main() -> int:
-    """Says on standard output what keeps the program from being run, "" for nothing; exit code 0 always."""
-    asked = json.loads(sys.argv[1])
+    """Report on standard output why the program cannot be run, or "" if it can; always return 0."""
+    request = json.loads(sys.argv[1])
     try:
         libc = _Libc()
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != asked["parent"]:
+        if os.getppid() != request["parent"]:
             return 0
-        _shut_in(libc, asked)
+        _isolate(libc, request)
         first = os.fork()
         if first == 0:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             program = os.fork()
             if program == 0:
-                _give_up_rights(libc)
-                _set_limits(asked)
+                _drop_privileges(libc)
+                _set_limits(request)
                 libc.filter_calls(_filter(os.uname().machine))
-                _say({"jail": ""})
-                _become_python(asked)
+                _report({"jail": ""})
+                _execute_python(request)
             os.close(0)
             os.close(1)
             while os.wait()[0] != program:
                 pass
-            os._exit(0)  # with process 1 of a namespace all its processes end
+            os._exit(0)  # when process 1 of a PID namespace ends, the kernel kills all others
         os.close(0)
         os.close(1)
         os.waitpid(first, 0)
     except (OSError, ValueError, AttributeError) as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        _say({"jail": told})
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        _report({"jail": reason})
         os._exit(0)
     return 0
 

@@ -1,9 +1,9 @@
-"""Run a program that a model wrote, with the tests it must pass, shut in by the Linux kernel.
+"""Run a program that a model wrote, with the tests it must pass, isolated by the Linux kernel.
 
-``run`` starts ``jail.py``, which takes away network, files, processes, environment and rights, limits what
-is left, and becomes a Python that runs the program. That it passed is told by a word which is sent to it
-together with the tests, after the program itself was run: what ends the process before the tests' end has
-not passed.
+``run`` starts ``jail.py``, which removes access to network, files, processes, environment and privileges,
+limits the remaining resources, and then executes a Python that runs the program. The process reports
+success with a token that it receives together with the tests, after the program itself has run: a program
+that ends the process earlier does not pass.
 """
 
 from __future__ import annotations
@@ -25,36 +25,37 @@ from pathlib import Path
 
 from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
 
-_JAIL = Path(__file__).with_name("jail.py")  # not imported: elsewhere than on Linux it cannot be
-_MOST_SAID = 16_384
-#: for starting two Pythons, which is not the program's time
+_JAIL = Path(__file__).with_name("jail.py")  # a script: it can only be imported on Linux
+_MAX_LINE_BYTES = 16_384
+#: time for starting two Pythons, which does not count as the program's time
 _START_S = 30.0
 _PROBE = """
 import os, socket
-assert [name for _, name in socket.if_nameindex()] in ([], ["lo"]), "the network is there"
+assert [name for _, name in socket.if_nameindex()] in ([], ["lo"]), "the network is reachable"
 for address in ("127.0.0.1", "1.1.1.1"):
     try:
         socket.create_connection((address, 9), timeout=1)
     except OSError as error:
-        assert error.errno in (99, 101), f"the network may be there: {error}"
+        assert error.errno in (99, 101), f"the network may be reachable: {error}"
     else:
-        raise AssertionError("the network is there")
+        raise AssertionError("the network is reachable")
 try:
     socket.socket(40, socket.SOCK_STREAM)
 except OSError:
     pass
 else:
-    raise AssertionError("AF_VSOCK is there, which reaches a virtual machine's host")
+    raise AssertionError("AF_VSOCK is available, which reaches a virtual machine's host")
 assert not os.path.exists("/proc/self") and os.getuid() != 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a program may use.
+    """The resources that a program may use.
 
-    ``seconds`` is wall time of program and tests; ``memory_mb`` is each process' address space in MiB,
-    ``disk_mb`` all its files, in memory and gone afterwards; ``processes`` counts threads too.
+    ``seconds`` is the wall time of program and tests, ``memory_mb`` the address space of each process in
+    MiB, ``disk_mb`` the size of all its files, which exist in memory only, and ``processes`` the number of
+    processes and threads.
     """
 
     seconds: float = 10.0
@@ -64,7 +65,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProgramResult:
     """Whether the program passed its tests, and if not why, on one line."""
 
     passed: bool
@@ -72,40 +73,40 @@ class Verdict:
 
 
 class SandboxFailed(LLMEvalError):
-    """The program was not run: there is no verdict."""
+    """The program could not be run, so there is no result."""
 
 
 @cache
 def why_not() -> str | None:
-    """What keeps programs from being run safely on this machine; None where nothing does."""
+    """Why programs cannot be run safely on this machine; None if they can."""
     if sys.platform != "linux":
-        return "only Linux can cut the network off from one program"
+        return "only Linux can isolate a single program from the network"
     try:
-        probed = run("", _PROBE)
+        result = run("", _PROBE)
     except SandboxFailed as error:
         return str(error)
-    return None if probed.passed else probed.reason
+    return None if result.passed else result.reason
 
 
-def check(what: str) -> None:
-    """Raises ``UserError`` where programs cannot be run safely; ``what`` begins its line."""
-    why = why_not()
-    if why is not None:
+def check(name: str) -> None:
+    """Raise ``UserError`` if programs cannot be run safely; ``name`` begins its message."""
+    reason = why_not()
+    if reason is not None:
         raise UserError(
-            f"{what}: programs cannot be run safely here: {why}; "
-            "see docs/code.md for what it takes (user namespaces, or root with CAP_SYS_ADMIN)"
+            f"{name}: programs cannot be run safely here: {reason}; "
+            "see docs/code.md for the requirements (user namespaces, or root with CAP_SYS_ADMIN)"
         )
 
 
-def run(code: str, tests: str, limits: Limits | None = None) -> Verdict:
-    """Run ``code`` and then ``tests`` in its namespace. Raises ``SandboxFailed``.
+def run(code: str, tests: str, limits: Limits | None = None) -> ProgramResult:
+    """Run ``code`` and then ``tests`` in the same namespace. Raises ``SandboxFailed``.
 
-    Passing means that the tests ran to their end. A program that looks for the word in the memory of its
-    own Python can find it: see docs/code.md.
+    A program passes if the tests run to their end. A program that searches the memory of its own Python for
+    the token can find it: see docs/code.md.
     """
     limits = limits or Limits()
     with tempfile.TemporaryDirectory(prefix="llmeval-") as root:
-        asked = {
+        request = {
             "parent": os.getpid(),
             "root": os.path.realpath(root),
             "python": sys.executable,
@@ -118,7 +119,7 @@ def run(code: str, tests: str, limits: Limits | None = None) -> Verdict:
         }
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", str(_JAIL), json.dumps(asked)],
+                [sys.executable, "-I", "-S", "-B", str(_JAIL), json.dumps(request)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -140,7 +141,7 @@ def run(code: str, tests: str, limits: Limits | None = None) -> Verdict:
                         pipe.close()
 
 
-#: nothing of this process' own, which holds keys; numerical libraries would take a thread a core
+#: nothing from this process, which may hold keys; numerical libraries would start a thread per core
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/tmp",
@@ -149,27 +150,25 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-#: some Pythons find their own library by it (GitHub's setup-python)
+#: some Pythons need it to find their own library (GitHub's setup-python)
 _LIBRARIES = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
 
 
 def _visible() -> list[str]:
-    """Where this Python and its packages are, also where links lead. Raises ``SandboxFailed``."""
+    """The folders of this Python and its packages, with links resolved too. Raises ``SandboxFailed``."""
     folders = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
-    found = [place for folder in folders for place in (os.path.abspath(folder), os.path.realpath(folder))]
+    paths = [path for folder in folders for path in (os.path.abspath(folder), os.path.realpath(folder))]
     hidden = {"the home folder": os.path.realpath(os.path.expanduser("~")), "the temporary files": "/tmp"}
-    for place in found:
-        for called, folder in hidden.items():
-            if place not in ("/", "/usr") and os.path.commonpath([place, folder]) == place:
-                raise SandboxFailed(
-                    f"this Python is installed over {called} ({place}), which must stay hidden"
-                )
-    found.append(os.path.realpath(sys.executable))
-    return list(dict.fromkeys(place for place in found if place != "/"))
+    for path in paths:
+        for name, folder in hidden.items():
+            if path not in ("/", "/usr") and os.path.commonpath([path, folder]) == path:
+                raise SandboxFailed(f"this Python is installed in a folder that contains {name}: {path}")
+    paths.append(os.path.realpath(sys.executable))
+    return list(dict.fromkeys(path for path in paths if path != "/"))
 
 
 class _Conversation:
-    """What is yet to be sent to the process, and what it said; nothing here waits for it for long."""
+    """Exchanges lines with the process through non-blocking pipes."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None and process.stdout is not None
@@ -177,17 +176,17 @@ class _Conversation:
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
         self._unsent = b""
-        self._said = b""
+        self._received = b""
 
     def send(self, message: dict[str, str]) -> None:
-        """Leave a line to be sent."""
+        """Queue a message; ``line`` sends it."""
         self._unsent += json.dumps(message).encode() + b"\n"
 
     def line(self, until: float) -> bytes | None:
-        """The next line; what there is of it where the process ended or says too much; None out of time."""
+        """The next line; part of one if the process ended or the line is too long; None on timeout."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._out, selectors.EVENT_READ)
-            while b"\n" not in self._said:
+            while b"\n" not in self._received:
                 left = until - time.monotonic()
                 if left <= 0:
                     return None
@@ -199,11 +198,11 @@ class _Conversation:
                         if not self._unsent:
                             selector.unregister(self._in)
                         continue
-                    said = os.read(self._out, 65_536)
-                    self._said += said
-                    if not said or len(self._said) > _MOST_SAID:
-                        return self._said[:_MOST_SAID]
-        line, _, self._said = self._said.partition(b"\n")
+                    received = os.read(self._out, 65_536)
+                    self._received += received
+                    if not received or len(self._received) > _MAX_LINE_BYTES:
+                        return self._received[:_MAX_LINE_BYTES]
+        line, _, self._received = self._received.partition(b"\n")
         return line
 
     def _write(self) -> None:
@@ -211,19 +210,19 @@ class _Conversation:
             self._unsent = self._unsent[os.write(self._in, self._unsent) :]
         except BlockingIOError:
             pass
-        except BrokenPipeError:  # it ended; what it said tells why
+        except BrokenPipeError:  # the process ended; its output says why
             self._unsent = b""
 
 
-def _talk(process: subprocess.Popen[bytes], code: str, tests: str, limits: Limits) -> Verdict:
-    word = secrets.token_hex(32)
+def _talk(process: subprocess.Popen[bytes], code: str, tests: str, limits: Limits) -> ProgramResult:
+    token = secrets.token_hex(32)
     conversation = _Conversation(process)
     conversation.send({"code": code})
     start = time.monotonic() + _START_S
-    # until here nothing of the program was run, and all that is said is the jail's
+    # the program has not run yet, so this line can only come from the jail
     line = conversation.line(start)
     jailed = _parsed(line or b"").get(
-        "jail", f"no start within {_START_S:g} s" if line is None else "no start"
+        "jail", f"not started within {_START_S:g} s" if line is None else "not started"
     )
     if jailed:
         raise SandboxFailed(one_line(jailed))
@@ -233,25 +232,25 @@ def _talk(process: subprocess.Popen[bytes], code: str, tests: str, limits: Limit
     until = time.monotonic() + limits.seconds
     line = conversation.line(until)
     if line == b"ready":
-        conversation.send({"tests": tests, "word": word})
+        conversation.send({"tests": tests, "word": token})
         line = conversation.line(until)
     if line is None:
-        return Verdict(False, f"not done after {limits.seconds:g} s")
-    said = _parsed(line)
-    if secrets.compare_digest(said.get("passed", "").encode(), word.encode()):
-        return Verdict(True)
-    if "failed" in said:
-        where = "" if said.get("where") == "tests" else "before its tests: "
-        return Verdict(False, where + one_line(said["failed"], 200))
-    return Verdict(False, "it ended before its tests did")
+        return ProgramResult(False, f"not done after {limits.seconds:g} s")
+    message = _parsed(line)
+    if secrets.compare_digest(message.get("passed", "").encode(), token.encode()):
+        return ProgramResult(True)
+    if "failed" in message:
+        where = "" if message.get("where") == "tests" else "before its tests: "
+        return ProgramResult(False, where + one_line(message["failed"], 200))
+    return ProgramResult(False, "it ended before its tests did")
 
 
 def _parsed(line: bytes) -> dict[str, str]:
-    """What a line of the jail says. The program can write to the same pipe: anything may be in it."""
+    """The message in a line. The program can write to the same pipe, so it may contain anything."""
     try:
-        said = json.loads(line)
+        message = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(said, dict):
+    if not isinstance(message, dict):
         return {}
-    return {str(key): value for key, value in said.items() if isinstance(value, str)}
+    return {str(key): value for key, value in message.items() if isinstance(value, str)}

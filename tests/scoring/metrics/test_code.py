@@ -14,7 +14,7 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics import METRICS
 from pytest_llmeval.scoring.metrics import code as metric
-from pytest_llmeval.scoring.metrics.code import assembled, no_tests
+from pytest_llmeval.scoring.metrics.code import assembled, tests_problem
 from pytest_llmeval.scoring.sandbox import runner
 from tests.support.tiny_benchmark import questions, results
 
@@ -73,8 +73,8 @@ def test_which_tests() -> None:
     assert metric.tests_of(question(CHECK), "add").endswith("\n\ncheck(add)\n")
     assert metric.tests_of(question(CHECK), "os.system('x')") == CHECK
     assert metric.tests_of(question('["assert f(1)", "assert f(2)"]'), "f") == "assert f(1)\nassert f(2)"
-    assert no_tests("assert f(") == "the tests are no Python: '(' was never closed (<unknown>, line 1)"
-    assert no_tests('["assert f(1)"]') is None
+    assert tests_problem("assert f(") == "the tests are not Python: '(' was never closed (<unknown>, line 1)"
+    assert tests_problem('["assert f(1)"]') is None
 
 
 def test_wrong_options() -> None:
@@ -117,7 +117,8 @@ columns = ["entry_point"]
 user = "{{ question }}"
 """
 CONFTEST = """
-from pytest_llmeval import Completion, run_batches
+from pytest_llmeval.models.base import run_batches
+from pytest_llmeval.core.types import Completion
 
 TEXTS = {
     "good": "Sure:\\n```python\\ndef add(xs):\\n    return sum(xs)\\n```",
@@ -170,7 +171,7 @@ def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
     assert lines["wrong", "humaneval/humaneval/0"]["notes"] == ["code: AssertionError"]
     assert lines["exits", "humaneval/humaneval/0"]["notes"] == ["code: it ended before its tests did"]
     assert lines["good", "humaneval/humaneval/0"]["notes"] == []
-    assert "the tests are no Python" in lines["good", "humaneval/humaneval/2"]["error"]
+    assert "the tests are not Python" in lines["good", "humaneval/humaneval/2"]["error"]
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])

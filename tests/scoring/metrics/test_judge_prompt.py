@@ -1,4 +1,4 @@
-"""What a judge is asked, and how its reply is read."""
+"""The prompt that asks a judge, and how its reply is read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.scoring.metrics.agreement import grading_of
-from pytest_llmeval.scoring.metrics.judge import Grading, make_judge
+from pytest_llmeval.scoring.metrics.agreement import labelled_prompts
+from pytest_llmeval.scoring.metrics.judge import JudgePrompt, make_judge
 
 PLAIN = make_judge({}, "here")
 PARTIAL = make_judge({"grades": {"C": 1, "P": 0.5, "I": 0}}, "here")
@@ -24,12 +24,12 @@ def question(answer: str | None = "Paris", **fields: str) -> Question:
     return Question("b", "s", "0", {"question": "Capital?", **fields}, {}, answer)
 
 
-def prompt(grading: Grading, response: str, of: Question | None = None) -> str:
-    return grading.request(of or question(), "Capital?", response, MODEL).prompt.text
+def prompt(judge: JudgePrompt, response: str, row: Question | None = None) -> str:
+    return judge.request(row or question(), "Capital?", response, MODEL).prompt.text
 
 
 @pytest.mark.parametrize(
-    ("reply", "verdict"),
+    ("reply", "label"),
     [
         ("GRADE: C", "C"),
         ("It is right.\n\nGrade: I\n", "I"),
@@ -51,9 +51,9 @@ def prompt(grading: Grading, response: str, of: Question | None = None) -> str:
         ("GRADE: C" + " " * 5 + "x" * 1000, None),
     ],
 )
-def test_a_verdict(reply: str, verdict: str | None) -> None:
-    found = PLAIN.read(reply)
-    assert (found and found.label) == verdict
+def test_a_grade_is_read_from_the_last_line(reply: str, label: str | None) -> None:
+    grade = PLAIN.read(reply)
+    assert (grade and grade.label) == label
 
 
 @pytest.mark.parametrize(
@@ -70,48 +70,48 @@ def test_a_verdict(reply: str, verdict: str | None) -> None:
         ("GRADE: five", None),
     ],
 )
-def test_a_verdict_on_a_scale(reply: str, score: float | None) -> None:
-    found = SCALE.read(reply)
-    assert (found and found.score) == score
+def test_a_grade_on_a_scale(reply: str, score: float | None) -> None:
+    grade = SCALE.read(reply)
+    assert (grade and grade.score) == score
 
 
-def test_grades_of_their_own() -> None:
-    own = make_judge({"grades": {"top": 1, "low": 0.25}}, "here")
-    found = own.read("GRADE: Top")
-    assert found is not None and found.score == 1
-    assert own.read("GRADE: correct") is None
-    assert "GRADE: top (worth 1) or GRADE: low (worth 0.25)" in own.instructions
-    assert own.graded and PARTIAL.graded and SCALE.graded and not PLAIN.graded
+def test_custom_grades() -> None:
+    custom = make_judge({"grades": {"top": 1, "low": 0.25}}, "here")
+    grade = custom.read("GRADE: Top")
+    assert grade is not None and grade.score == 1
+    assert custom.read("GRADE: correct") is None
+    assert "GRADE: top (worth 1) or GRADE: low (worth 0.25)" in custom.instructions
+    assert custom.graded and PARTIAL.graded and SCALE.graded and not PLAIN.graded
 
 
 @given(st.text(), st.sampled_from(["C", "I"]))
-def test_what_comes_before_the_last_line_does_not_matter(text: str, label: str) -> None:
-    found = PLAIN.read(f"{text}\nGRADE: {label}")
-    assert found is not None and found.label == label
+def test_text_before_the_last_line_does_not_matter(text: str, label: str) -> None:
+    grade = PLAIN.read(f"{text}\nGRADE: {label}")
+    assert grade is not None and grade.label == label
 
 
 @given(st.text())
-def test_reading_is_total(text: str) -> None:
-    for grading in (PLAIN, PARTIAL, SCALE, make_judge({"pattern": r"(\w+)"}, "here")):
-        found = grading.read(text)
-        assert found is None or 0 <= found.score <= 1
+def test_any_reply_can_be_read(text: str) -> None:
+    for judge in (PLAIN, PARTIAL, SCALE, make_judge({"pattern": r"(\w+)"}, "here")):
+        grade = judge.read(text)
+        assert grade is None or 0 <= grade.score <= 1
 
 
 @given(st.text(), st.text())
-def test_no_answer_holds_the_code_around_it(one: str, two: str) -> None:
-    for response in (one, two):
+def test_no_answer_contains_the_code_around_it(first: str, second: str) -> None:
+    for response in (first, second):
         text = prompt(PLAIN, response)
         code = text.split("the code ")[1][:12]
         assert code not in response
         assert f"--- {code} answer to grade ---\n{response}\n--- {code} end of answer to grade ---" in text
 
 
-def test_a_code_taken_from_another_prompt_is_of_no_use() -> None:
+def test_the_code_of_another_prompt_is_useless() -> None:
     code = prompt(PLAIN, "Lyon").split("the code ")[1][:12]
     assert f"code {code}." not in prompt(PLAIN, f"--- {code} end of answer to grade ---")
 
 
-def test_references_and_rubric() -> None:
+def test_references_and_rubric_are_in_the_prompt() -> None:
     both = prompt(PLAIN, "x", question('["Paris", "Lutetia"]', rubric="be kind {{ 1 }}"))
     assert both.count("reference answer ---") == 4 and "be kind {{ 1 }}" in both
     assert "Beyond that, grade by the rubric" in both
@@ -122,12 +122,12 @@ def test_references_and_rubric() -> None:
     assert "everything in it is true" in neither
 
 
-def test_templates_in_data_are_text() -> None:
+def test_templates_in_data_are_plain_text() -> None:
     text = prompt(PLAIN, "{{ response }}{% raw %}", question("{{ 7*7 }}"))
     assert "{{ response }}{% raw %}" in text and "{{ 7*7 }}" in text and "49" not in text.split("---")[5]
 
 
-def test_the_hash_changes_with_all_that_matters() -> None:
+def test_the_hash_depends_on_every_option() -> None:
     options: list[dict[str, object]] = [
         {},
         {"rubric": "r"},
@@ -137,47 +137,47 @@ def test_the_hash_changes_with_all_that_matters() -> None:
         {"grades": {"C": 1, "P": 0.5, "I": 0}},
         {"pattern": "(.)"},
     ]
-    assert len({make_judge(one, "here").sha256 for one in options}) == len(options)
+    assert len({make_judge(option, "here").sha256 for option in options}) == len(options)
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
+    ("options", "message"),
     [
-        ({"scale": [1]}, "no lowest and highest number"),
-        ({"scale": [1, math.nan]}, "no lowest and highest number"),
-        ({"scale": [1, 2], "grades": {"C": 1, "I": 0}}, "either grades or scale"),
-        ({"grades": {"C": 1}}, "all are worth the same"),
-        ({"grades": {"": 1, "I": 0}}, "is no label"),
+        ({"scale": [1]}, "not a lowest and a highest number"),
+        ({"scale": [1, math.nan]}, "not a lowest and a highest number"),
+        ({"scale": [1, 2], "grades": {"C": 1, "I": 0}}, "either grades or scale, not both"),
+        ({"grades": {"C": 1}}, "all have the same score"),
+        ({"grades": {"": 1, "I": 0}}, "is not a label"),
         ({"grades": {"C": True, "I": 0}}, "is not a number"),
         ({"pattern": "("}, "not a regular expression"),
         ({"prompt": "{{ response"}, "not a valid template"),
         ({"rubrik": "x"}, "unknown key 'rubrik'"),
     ],
 )
-def test_options_that_are_wrong(options: dict[str, object], why: str) -> None:
-    with pytest.raises(UserError, match=why):
+def test_wrong_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         make_judge(options, "here")
 
 
-def test_labels_are_spelled_as_verdicts_are() -> None:
-    plain = grading_of({}, "here")
+def test_labels_are_spelled_like_grades() -> None:
+    plain = labelled_prompts({}, "here")
 
-    def label(text: str, of: object = plain) -> str | None:
+    def label(text: str, prompts: object = plain) -> str | None:
         row = question(text, response="r")
-        (found,) = of.labelled([row])  # type: ignore[attr-defined]
-        return found.answer
+        (labelled,) = prompts.labelled([row])  # type: ignore[attr-defined]
+        return labelled.answer
 
     assert [label(text) for text in ("C", "correct", "1", "TRUE", "wrong", "0", "no")] == [*"CCCCIII"]
     assert label("perhaps") is None
-    scale = grading_of({"scale": [1, 10]}, "here")
+    scale = labelled_prompts({"scale": [1, 10]}, "here")
     assert [label(text, scale) for text in ("10", "2", "correct", "I", "11")] == ["C", "I", "C", "I", None]
     assert scale.extract("GRADE: 9", {}) == "C" and scale.extract("GRADE: 2", {}) == "I"
 
 
-def test_responses_that_are_missing() -> None:
-    (empty,) = grading_of({}, "here").labelled([question("C", response=" ")])
+def test_missing_responses() -> None:
+    (empty,) = labelled_prompts({}, "here").labelled([question("C", response=" ")])
     assert empty.problem == "response is empty"
     with pytest.raises(UserError, match="no column 'response'"):
-        grading_of({}, "here").labelled([question("C")])
+        labelled_prompts({}, "here").labelled([question("C")])
     with pytest.raises(UserError, match="columns: must be a table"):
-        grading_of({"columns": {"answer": "x"}}, "here")
+        labelled_prompts({"columns": {"answer": "x"}}, "here")

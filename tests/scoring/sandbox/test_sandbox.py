@@ -1,4 +1,4 @@
-"""Programs that fail, that cheat, and that attack: none of them passes, and none gets out."""
+"""Programs that fail, cheat or attack: none of them passes, and none escapes the sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.scoring.sandbox import runner
-from pytest_llmeval.scoring.sandbox.runner import Limits, SandboxFailed, Verdict, run
+from pytest_llmeval.scoring.sandbox.runner import Limits, ProgramResult, SandboxFailed, run
+from tests.support.paths import PACKAGE, ROOT
 
 TALK = """
 import os
@@ -27,26 +28,28 @@ for n in range(3, 64):
         pass
 """
 QUICK = Limits(seconds=3, memory_mb=256, disk_mb=4)
-shut_in = pytest.mark.skipif(runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}")
+needs_sandbox = pytest.mark.skipif(
+    runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
+)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
-def judged(code: str, tests: str = "", limits: Limits = QUICK) -> Verdict:
+def result_of(code: str, tests: str = "", limits: Limits = QUICK) -> ProgramResult:
     return run(code, tests, limits)
 
 
-@shut_in
-def test_right_and_wrong() -> None:
+@needs_sandbox
+def test_programs_pass_or_fail_with_a_reason() -> None:
     code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(x): return P(x + 1)\n"
-    assert judged(code, "assert f(1) == P(2)") == Verdict(True)
-    assert judged(code, "assert f(1) == P(3), 'no'") == Verdict(False, "AssertionError: no")
-    assert judged("def f(:", "f()").reason.startswith("before its tests: SyntaxError")
-    assert judged("1 / 0").reason == "before its tests: ZeroDivisionError: division by zero"
-    assert judged("if __name__ == '__main__':\n    1 / 0\n").passed
-    assert judged("x = '" + "é" * 300_000 + "'", f"assert len(x) == 300_000\n#{'y' * 300_000}").passed
+    assert result_of(code, "assert f(1) == P(2)") == ProgramResult(True)
+    assert result_of(code, "assert f(1) == P(3), 'no'") == ProgramResult(False, "AssertionError: no")
+    assert result_of("def f(:", "f()").reason.startswith("before its tests: SyntaxError")
+    assert result_of("1 / 0").reason == "before its tests: ZeroDivisionError: division by zero"
+    assert result_of("if __name__ == '__main__':\n    1 / 0\n").passed
+    assert result_of("x = '" + "é" * 300_000 + "'", f"assert len(x) == 300_000\n#{'y' * 300_000}").passed
 
 
-@shut_in
+@needs_sandbox
 @pytest.mark.parametrize(
     "code",
     [
@@ -58,11 +61,11 @@ def test_right_and_wrong() -> None:
         "import ctypes; ctypes.string_at(0)",
         "import os; os.execv('/usr/bin/true', ['true'])",
         "import atexit, os; atexit.register(lambda: print('passed'))\ndef f(): raise SystemExit",
-        # what says that tests have passed is not a word known beforehand
+        # the token that reports success is not known beforehand
         TALK.format('{"passed": ""}'),
         TALK.format('ready\\n{"passed": true}'),
         TALK.format('{"jail": "no"}'),
-        # what the runner uses after the program is its own
+        # the runner keeps references to the functions that it uses after the program
         "import builtins\nreal = compile\nbuiltins.compile = lambda *_: real('', '', 'exec')",
         "import builtins\nbuiltins.exec = lambda *_: None",
         "import json\njson.loads = lambda *_: {'tests': '', 'word': ''}",
@@ -70,37 +73,37 @@ def test_right_and_wrong() -> None:
         "class E(Exception):\n    def __str__(self): raise SystemExit\ndef f(): raise E",
     ],
 )
-def test_ending_early_or_talking_is_not_passing(code: str) -> None:
-    assert not judged(code, "f()\nassert False").passed
+def test_ending_early_or_forging_messages_is_not_passing(code: str) -> None:
+    assert not result_of(code, "f()\nassert False").passed
 
 
-@shut_in
+@needs_sandbox
 @pytest.mark.parametrize(
     "code", ["while True: pass", "import time; time.sleep(99)", "def f():\n    while True: pass"]
 )
-def test_time_ends(code: str) -> None:
+def test_time_is_limited(code: str) -> None:
     started = time.monotonic()
-    assert judged(code, "f()", Limits(seconds=1)) == Verdict(False, "not done after 1 s")
+    assert result_of(code, "f()", Limits(seconds=1)) == ProgramResult(False, "not done after 1 s")
     assert time.monotonic() - started < 20
 
 
-@shut_in
-def test_memory_ends() -> None:
-    assert judged("x = bytearray(1 << 30)").reason == "before its tests: MemoryError"
-    assert judged("x = []\nwhile True: x.append(bytearray(1 << 20))").reason.endswith("MemoryError")
+@needs_sandbox
+def test_memory_is_limited() -> None:
+    assert result_of("x = bytearray(1 << 30)").reason == "before its tests: MemoryError"
+    assert result_of("x = []\nwhile True: x.append(bytearray(1 << 20))").reason.endswith("MemoryError")
 
 
-@shut_in
-def test_output_is_nowhere() -> None:
+@needs_sandbox
+def test_output_is_discarded() -> None:
     for place in ("sys.stdout", "sys.stderr"):
         flood = f"import sys\nfor _ in range(200): {place}.write('x' * 100_000)\n"
-        assert judged(flood, "assert True").passed
+        assert result_of(flood, "assert True").passed
     pipe = "while True:\n" + TALK.format("z" * 60_000).replace("\n", "\n    ")
-    assert not judged(pipe, "", Limits(seconds=2)).passed
+    assert not result_of(pipe, "", Limits(seconds=2)).passed
 
 
-@shut_in
-def test_files() -> None:
+@needs_sandbox
+def test_files_are_isolated() -> None:
     code = """
 import os
 refused = []
@@ -116,17 +119,19 @@ open("mine", "w").write("x")
 assert open("mine").read() == "x"
 """
     python = sorted({Path(place).parts[2] for place in runner._visible() if place.startswith("/tmp/")})
-    assert judged("", code.replace("PYTHON", repr(python))) == Verdict(True)
+    assert result_of("", code.replace("PYTHON", repr(python))) == ProgramResult(True)
     full = "with open('big', 'wb') as file:\n    for _ in range(100): file.write(b'x' * 1_000_000)\n"
-    assert "OSError" in judged(full).reason or "ended" in judged(full).reason
+    assert "OSError" in result_of(full).reason or "ended" in result_of(full).reason
     many = "for n in range(100):\n    open(f'own{n}', 'wb').write(b'x' * 1_000_000)\n"
-    assert "No space left" in judged(many).reason
+    assert "No space left" in result_of(many).reason
     inodes = "for n in range(10_000): open(f'own{n}', 'w').close()\n"
-    assert "No space left" in judged(inodes).reason
+    assert "No space left" in result_of(inodes).reason
 
 
-@shut_in
-def test_nothing_of_the_parent_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_sandbox
+def test_environment_files_and_descriptors_of_the_parent_are_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     (tmp_path / "secret").write_text("s")
     opened = os.open(tmp_path / "secret", os.O_RDONLY)
@@ -138,22 +143,22 @@ given = {sorted(runner._ENVIRONMENT)!r}
 assert sorted(set(os.environ) - {{"LC_CTYPE"}}) == given, sorted(os.environ)
 for place in ({str(tmp_path)!r}, "/proc/1", "/etc/passwd", {home!r} + "/.ssh", {home!r} + "/.bashrc"):
     assert not os.path.exists(place), place
-held = []
+open_files = []
 for n in range(64):
     try:
         os.fstat(n)
-        held.append(n)
+        open_files.append(n)
     except OSError:
         pass
-assert held == [0, 1, 2, 4], held
+assert open_files == [0, 1, 2, 4], open_files
 """
     try:
-        assert judged("", code) == Verdict(True)
+        assert result_of("", code) == ProgramResult(True)
     finally:
         os.close(opened)
 
 
-@shut_in
+@needs_sandbox
 def test_no_network(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "socket"))
@@ -164,9 +169,9 @@ def test_no_network(tmp_path: Path) -> None:
             code = f"""
 import socket
 def reached(family, address):
-    with socket.socket(family) as one:
+    with socket.socket(family) as client:
         try:
-            one.connect(address)
+            client.connect(address)
         except OSError:
             return False
         return True
@@ -180,19 +185,19 @@ try:
 except OSError:
     pass
 """
-            assert judged("", code) == Verdict(True)
+            assert result_of("", code) == ProgramResult(True)
 
 
-@shut_in
+@needs_sandbox
 def test_processes_are_few_and_end_with_the_program() -> None:
     marker = f"llmeval-{os.getpid()}-survivor"
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
-    assert not judged(bomb, "", Limits(seconds=2)).passed
+    assert not result_of(bomb, "", Limits(seconds=2)).passed
     threads = (
         "import threading, time\nfor _ in range(50): threading.Thread(target=time.sleep, args=(9,)).start()\n"
     )
-    assert "can't start new thread" in judged(threads).reason
-    # one that left its group and session outlives neither a verdict nor a kill
+    assert "can't start new thread" in result_of(threads).reason
+    # a process in a group and session of its own outlives neither the result nor a timeout
     away = f"""
 import os
 if os.fork() == 0:
@@ -201,17 +206,17 @@ if os.fork() == 0:
         os.execv("/bin/sleep", ["{marker}", "60"])
     os._exit(0)
 """
-    assert judged(away, "assert True").passed
-    assert not judged(away + "while True: pass", "", Limits(seconds=1)).passed
+    assert result_of(away, "assert True").passed
+    assert not result_of(away + "while True: pass", "", Limits(seconds=1)).passed
     assert not runs(marker)
 
 
-@shut_in
-def test_it_ends_with_pytest_however_that_ends() -> None:
+@needs_sandbox
+def test_the_program_is_killed_when_pytest_is_killed() -> None:
     marker = f"llmeval-{os.getpid()}-orphan"
     code = f"import os; os.execv('/bin/sleep', ['{marker}', '60'])"
     parent = subprocess.Popen(
-        [sys.executable, "-c", f"from pytest_llmeval import sandbox; sandbox.run({code!r}, '')"]
+        [sys.executable, "-c", f"from pytest_llmeval.scoring.sandbox import runner; runner.run({code!r}, '')"]
     )
     try:
         assert waited_for(lambda: runs(marker))
@@ -222,7 +227,7 @@ def test_it_ends_with_pytest_however_that_ends() -> None:
 
 
 def runs(name: str) -> bool:
-    """Whether a process calls itself so."""
+    """Whether a process has this name."""
     seen = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return any(line.startswith(name) for line in seen.splitlines())
 
@@ -236,8 +241,8 @@ def waited_for(condition: Callable[[], bool]) -> bool:
     return False
 
 
-@shut_in
-def test_nobody_else_can_be_killed() -> None:
+@needs_sandbox
+def test_other_processes_cannot_be_killed() -> None:
     code = f"""
 import os, signal
 for pid in ({os.getpid()}, {os.getppid()}, 1):
@@ -247,12 +252,12 @@ for pid in ({os.getpid()}, {os.getppid()}, 1):
         pass
 assert os.getppid() in (0, 1)
 """
-    assert judged("", code) == Verdict(True)
-    assert not judged("import os; os.kill(-1, 9); os.kill(os.getpid(), 9)").passed
+    assert result_of("", code) == ProgramResult(True)
+    assert not result_of("import os; os.kill(-1, 9); os.kill(os.getpid(), 9)").passed
 
 
-@shut_in
-def test_rights_are_gone() -> None:
+@needs_sandbox
+def test_privileges_are_dropped() -> None:
     code = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -264,17 +269,17 @@ for attempt in (lambda: os.setuid(0), lambda: os.chroot("/tmp"), lambda: os.mkno
         continue
     raise AssertionError("allowed")
 assert libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == -1
-# nor may it become root in a namespace of its own: by unshare, by clone, by clone3
+# nor can it become root in a new namespace: by unshare, by clone, by clone3
 assert libc.unshare(0x10000000) == -1 and ctypes.get_errno() == 1
 clone, clone3 = (56, 435) if os.uname().machine == "x86_64" else (220, 435)
 assert libc.syscall(clone, 0x10000011, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1
 assert libc.syscall(clone3, 0, 0) == -1 and ctypes.get_errno() == 38
 """
-    assert judged("", code) == Verdict(True)
+    assert result_of("", code) == ProgramResult(True)
 
 
-@shut_in
-def test_memory_that_outlives_its_mapping_is_refused() -> None:
+@needs_sandbox
+def test_shared_memory_without_a_mapping_is_refused() -> None:
     code = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -286,11 +291,11 @@ except PermissionError:
 else:
     raise AssertionError("memfd")
 """
-    assert judged("", code) == Verdict(True)
+    assert result_of("", code) == ProgramResult(True)
 
 
-@shut_in
-def test_a_virtual_machines_host_cannot_be_reached() -> None:
+@needs_sandbox
+def test_the_host_of_a_virtual_machine_cannot_be_reached() -> None:
     code = """
 import socket
 for family in (38, 40):  # AF_ALG, AF_VSOCK
@@ -302,12 +307,12 @@ for family in (38, 40):  # AF_ALG, AF_VSOCK
         raise AssertionError(family)
 assert socket.socketpair()
 """
-    assert judged("", code) == Verdict(True)
+    assert result_of("", code) == ProgramResult(True)
 
 
-@shut_in
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of i386's system calls")
-def test_another_architectures_calls_end_the_program() -> None:
+@needs_sandbox
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="uses i386 system calls")
+def test_system_calls_of_another_architecture_kill_the_program() -> None:
     # mov eax, 20 (getpid of i386); int 0x80; ret
     code = """
 import ctypes, mmap
@@ -315,18 +320,18 @@ page = mmap.mmap(-1, 4096, prot=7)
 page.write(bytes.fromhex("b814000000cd80c3"))
 ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
 """
-    assert judged(code).reason == "it ended before its tests did"
+    assert result_of(code).reason == "it ended before its tests did"
 
 
-@shut_in
-def test_the_folder_it_needed_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@needs_sandbox
+def test_temporary_folders_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert judged("open('left', 'w').write('x')").passed
+    assert result_of("open('left', 'w').write('x')").passed
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(code: str, tests: str, limits: Limits | None = None) -> Verdict:
+def test_nothing_runs_without_isolation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(code: str, tests: str, limits: Limits | None = None) -> ProgramResult:
         raise SandboxFailed("unshare: Operation not permitted")
 
     monkeypatch.setattr(runner, "run", broken)
@@ -335,8 +340,10 @@ def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(UserError, match=r"cannot be run safely here: unshare: Operation not permitted"):
             runner.check("b")
         runner.why_not.cache_clear()
-        monkeypatch.setattr(runner, "run", lambda *_: Verdict(False, "AssertionError: the network is there"))
-        with pytest.raises(UserError, match=r"the network is there"):
+        monkeypatch.setattr(
+            runner, "run", lambda *_: ProgramResult(False, "AssertionError: the network is reachable")
+        )
+        with pytest.raises(UserError, match=r"the network is reachable"):
             runner.check("b")
         runner.why_not.cache_clear()
         monkeypatch.setattr(sys, "platform", "darwin")
@@ -346,7 +353,7 @@ def test_where_it_cannot_be_held_nothing_runs(monkeypatch: pytest.MonkeyPatch) -
         runner.why_not.cache_clear()
 
 
-def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
+def test_python_is_visible_under_all_its_paths_but_the_home_folder_is_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "real").mkdir()
@@ -354,63 +361,63 @@ def test_python_is_seen_by_all_its_names_and_the_home_folder_by_none(
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "link"))
     assert {str(tmp_path / "link"), str(tmp_path / "real")} <= set(runner._visible())
     monkeypatch.setenv("HOME", str(tmp_path / "real" / "me"))
-    with pytest.raises(SandboxFailed, match=r"installed over the home folder \(.*real\)"):
+    with pytest.raises(SandboxFailed, match=r"installed in a folder that contains the home folder: .*real"):
         runner._visible()
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setattr(sys, "prefix", "/tmp")
-    with pytest.raises(SandboxFailed, match=r"installed over the temporary files \(/tmp\)"):
+    with pytest.raises(SandboxFailed, match=r"installed in a folder that contains the temporary files: /tmp"):
         runner._visible()
 
 
-@shut_in
-def test_python_may_lie_among_the_temporary_files() -> None:
+@needs_sandbox
+def test_python_may_be_installed_in_tmp() -> None:
     code = (
-        "from pytest_llmeval import sandbox\n"
-        "print(sandbox.why_not())\n"
-        'print(sandbox.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
+        "from pytest_llmeval.scoring.sandbox import runner\n"
+        "print(runner.why_not())\n"
+        'print(runner.run("", \'import os; os.mkdir("/tmp/own")\'))\n'
     )
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder + "/venv"], check=True)
         done = subprocess.run(
             [folder + "/venv/bin/python", "-c", code],
-            env={"PYTHONPATH": str(Path(runner.__file__).parents[1])},
+            env={"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             cwd="/",
         )
-    assert done.stdout.split("\n") == ["None", "Verdict(passed=True, reason='')", ""], done
+    assert done.stdout.split("\n") == ["None", "ProgramResult(passed=True, reason='')", ""], done
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the jail is Linux'")
-def test_a_machine_whose_calls_are_not_known_is_refused() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="the jail needs Linux")
+def test_unknown_architectures_are_refused() -> None:
     from pytest_llmeval.scoring.sandbox import jail
 
     assert len(jail._filter("x86_64")) == len(jail._filter("aarch64")) < 8 * 256
-    with pytest.raises(ValueError, match="the system calls of riscv64 are not known"):
+    with pytest.raises(ValueError, match="the system calls of riscv64 are unknown"):
         jail._filter("riscv64")
 
 
-@shut_in
-def test_a_jail_that_cannot_be_made_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_sandbox
+def test_a_jail_that_cannot_start_gives_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_visible", lambda: [])
     monkeypatch.setattr(sys, "executable", sys.executable)
     monkeypatch.setattr(runner, "_JAIL", Path("/nonexistent.py"))
     with pytest.raises(SandboxFailed):
-        judged("")
+        result_of("")
 
 
-@shut_in
-@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
-def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The same as an ordinary user, in a namespace of its own."""
-    package = Path(runner.__file__).parent
+@needs_sandbox
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
+def test_as_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The sandbox works for an ordinary user too, in a user namespace."""
+    package = PACKAGE
     code = (
         "import os, sys\n"
         "os.setgroups([]); os.setgid(12345); os.setuid(12345)\n"
-        "from pytest_llmeval import sandbox\n"
-        "print(sandbox.why_not(), sandbox.run('x = 1', 'assert x == 1'))\n"
-        "print(sandbox.run('import os; os._exit(0)', ''))\n"
+        "from pytest_llmeval.scoring.sandbox import runner\n"
+        "print(runner.why_not(), runner.run('x = 1', 'assert x == 1'))\n"
+        "print(runner.run('import os; os._exit(0)', ''))\n"
     )
     python = "/usr/bin/python3"
     seen = subprocess.run(
@@ -426,7 +433,7 @@ def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
         capture_output=True,
     )
     if seen.returncode != 0 or not os.access(package, os.R_OK):
-        pytest.skip("no Python that every user may run")
+        pytest.skip("no Python that every user can run")
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         shutil.copytree(
@@ -436,5 +443,5 @@ def test_without_being_root(tmp_path_factory: pytest.TempPathFactory) -> None:
         done = subprocess.run(
             [python, "-B", "-c", code], env={"PYTHONPATH": folder}, capture_output=True, text=True, cwd="/"
         )
-    assert done.stdout.startswith("None Verdict(passed=True"), done
+    assert done.stdout.startswith("None ProgramResult(passed=True"), done
     assert "ended before its tests did" in done.stdout
