@@ -1,4 +1,4 @@
-"""Which questions to ask before pytest comes to them, so that a model always sees many."""
+"""Ask questions before pytest reaches them, so that a model always has many at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MAY_NOT_RUN = ("skip", "skipif", "xfail")
 class LookAhead:
     """A window over the coming items of one process.
 
-    Without xdist all items run in order, so the window reaches as far as the model wants. A
-    worker of xdist looks only at what it was sent: others may be another worker's.
+    Without xdist all items run in order, so the window is as long as the model wants. An xdist worker
+    looks only at the items that it was sent: another worker may get the others.
     """
 
     def __init__(
@@ -27,16 +27,16 @@ class LookAhead:
         sent: Callable[[], Iterable[pytest.Item]] | None = None,
         alone: Container[pytest.Item] = (),
     ) -> None:
-        """``asking`` are the items that ask a question, in order, with it and their model's name.
+        """``asking`` maps the items that ask a question, in order, to the question and their model's name.
 
-        ``sent`` gives, in a worker, the items after the next one that are its own; those of ``alone`` are
-        asked one by one.
+        ``sent`` returns, in a worker, the items that it was sent, without the next one. The items in
+        ``alone`` are asked one by one.
         """
         self._asking = asking
         self._models = models
         self._sent = sent
         self._alone = alone
-        #: by model: how many of its coming questions were looked at
+        #: by model: how many of the questions that the worker knows of are still to come
         self._known: dict[str, int] = {}
         self._items = list(asking)
         self._place = {item: place for place, item in enumerate(self._items)}
@@ -45,7 +45,7 @@ class LookAhead:
         self._certain: dict[object, bool] = {}
 
     def before(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Called before ``item`` runs: close models that are done, ask what comes."""
+        """Call this before ``item`` runs: it closes models that are done and asks the next questions."""
         place = self._place.get(item)
         if place is None:
             return
@@ -69,12 +69,12 @@ class LookAhead:
         if known > llm.window // 2:
             return
         assert self._sent is not None
-        # what is to be asked alone was sent before all else
+        # items to be asked one by one were sent before all others
         later = [] if item in self._alone or nextitem is None else [nextitem, *self._sent()]
-        own = [one for one in (item, *later) if one in self._asking and self._asking[one][1] == llm.name]
-        own = own[: llm.window]
-        llm.ask_ahead(self._questions(own, llm.name))  # which knows what it has asked already
-        self._known[llm.name] = len(own)
+        known_items = [i for i in (item, *later) if i in self._asking and self._asking[i][1] == llm.name]
+        known_items = known_items[: llm.window]
+        llm.ask_ahead(self._questions(known_items, llm.name))  # skips what it has already asked
+        self._known[llm.name] = len(known_items)
 
     def _questions(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
         asking = [(item, *self._asking[item]) for item in items]

@@ -1,4 +1,4 @@
-"""``--llm-show-prompts``: what would be sent, and stop."""
+"""``--llm-show-prompts``: print the prompts without sending them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PromptShow:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """In place of pytest's loop."""
+        """Print prompts in place of pytest's loop, which would run the items."""
         config = session.config
         state = config.stash[STATE]
         say = make_say(config)
@@ -46,7 +46,7 @@ class PromptShow:
                 for part in request.parts or (request,):
                     say(shown(part.prompt))
                     if part.choices:
-                        said = "whole text" if part.rolling else "continuations"
-                        say(f"--- scored {said}: " + ", ".join(map(repr, part.choices.values())))
-        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was asked")
+                        scored = "whole text" if part.rolling else "continuations"
+                        say(f"--- scored {scored}: " + ", ".join(map(repr, part.choices.values())))
+        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was sent")
         return True
