@@ -39,6 +39,15 @@ OWNERS = {
 }
 #: modules of ``models.hf`` that plan and encode, and need no torch for it
 WITHOUT_TORCH = {"models.hf.passes", "models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
+#: the only module that may use private names of pytest and xdist
+INTERNALS = "plugin.pytest_internals"
+#: those names, apart from whatever is in ``_pytest``
+PRIVATE = {
+    *("_code", "_fixtureinfo", "_getobj", "_reprcompare", "_tw", "ArgsSource", "args_source", "cache_key"),
+    *("cached_result", "callspec", "global_and_fixture_disabled", "shouldfail", "shouldstop"),
+    *("_check_nodes_have_same_collection", "_handlefailures", "dsession", "gateway", "nodemanager"),
+    *("numprocesses", "torun", "workercount", "workerid", "workerinput", "workeroutput", "WorkerInteractor"),
+}
 MODULES = sorted(
     path.relative_to(PACKAGE)
     for path in PACKAGE.rglob("*.py")
@@ -81,6 +90,23 @@ def test_each_library_has_its_owner(path: Path) -> None:
         if owners is not None:
             assert any(f"{module}.".startswith(f"{owner}.") for owner in owners), f"{module} imports {name}"
             assert name.split(".")[0] != "torch" or module not in WITHOUT_TORCH
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_one_module_uses_private_names_of_pytest_and_xdist(path: Path) -> None:
+    if dotted(path) == INTERNALS:
+        return
+    used = {name for name in imports(PACKAGE / path) if name.split(".")[0] == "_pytest"}
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text("utf-8"))):
+        match node:
+            case (
+                ast.Attribute(attr=str(name))
+                | ast.Constant(value=str(name))
+                | ast.FunctionDef(name=name)
+                | ast.alias(name=name)
+            ) if name in PRIVATE:
+                used.add(name)
+    assert not used, f"{dotted(path)} uses {', '.join(sorted(used))}: call {INTERNALS} instead"
 
 
 def test_no_module_imports_itself_through_another() -> None:

@@ -18,7 +18,14 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.plugin.llm_fixture import llm
-from pytest_llmeval.plugin.pytest_internals import is_controller, is_worker
+from pytest_llmeval.plugin.pytest_internals import (
+    check_supported,
+    command_line_paths,
+    is_controller,
+    is_worker,
+    set_paths,
+    use_one_process,
+)
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 
@@ -95,8 +102,8 @@ def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """``--llm-list`` needs no session; ``--llm-show-prompts`` needs one process."""
-    if config.option.llm_show_prompts and hasattr(config.option, "numprocesses"):
-        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+    if config.option.llm_show_prompts:
+        use_one_process(config)
     if config.option.llm_new_benchmark is not None:
         from pytest_llmeval.suites.scaffold import write_benchmark
 
@@ -161,6 +168,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
             config.pluginmanager.register(PromptPrinter(), "llmeval-prompts")
         elif (settings.models or settings.fail_under or settings.max_drop) and not config.option.collectonly:
+            check_supported(config)
             _check_expressions(config)
             _register_listeners(config)
     except UserError as error:
@@ -233,7 +241,7 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
         from pytest_llmeval.runtime.replay import read_replay
 
         replay = read_replay(settings.replay, settings.report_dir, start)
-        return replay.settings(settings, paths=config.args_source is config.ArgsSource.ARGS), replay
+        return replay.settings(settings, paths=bool(command_line_paths(config))), replay
     if is_worker(config):
         from pytest_llmeval.models.worker_resources import max_workers
         from pytest_llmeval.plugin.xdist.messages import WorkerInput
@@ -322,8 +330,7 @@ def _replace_paths(config: pytest.Config, settings: Settings) -> None:
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
     files = benchmark_files(settings, config)
-    paths = config.args if config.args_source is config.ArgsSource.ARGS else []
-    config.args = [*paths, *map(str, files)]
+    set_paths(config, [*command_line_paths(config), *files])
     config.pluginmanager.register(BenchmarkFiles(files), "llmeval-paths")
 
 

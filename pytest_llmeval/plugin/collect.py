@@ -13,7 +13,7 @@ import pytest
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.items import is_empty, question_of
-from pytest_llmeval.plugin.pytest_internals import is_worker, keyword_matcher
+from pytest_llmeval.plugin.pytest_internals import GeneratedModule, is_worker, keyword_matcher
 from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, find_place, load_suite
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -129,12 +129,13 @@ def benchmark_files(settings: Settings, config: pytest.Config) -> dict[Path, lis
     return files
 
 
-class SuiteFile(pytest.Module):
+class SuiteFile(GeneratedModule):
     """A benchmark without a test file of its own: the test that everybody would write."""
 
     names: Sequence[str] = ()
 
-    def _getobj(self) -> ModuleType:
+    def make_module(self) -> ModuleType:
+        """A module with a test for each of the file's benchmarks."""
         module = ModuleType("llmeval_tests")
         try:
             tests = source_of(self.names[0]).tests(self.path, self.names)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.plugin.pytest_internals import has_parameter, parametrized_value
+from pytest_llmeval.plugin.pytest_internals import parametrized_value
 from pytest_llmeval.plugin.state import Session
 
 
@@ -19,10 +19,11 @@ def question_of(item: pytest.Item) -> Question | None:
 
 def is_empty(item: pytest.Item) -> bool:
     """Whether an item stands for a benchmark without any selected question."""
+    question = parametrized_value(item, "question")  # pytest's own marker of an empty list of values
     return (
-        item.get_closest_marker("llmeval") is not None
-        and has_parameter(item, "question")
-        and question_of(item) is None
+        question is not None
+        and not isinstance(question, Question)
+        and item.get_closest_marker("llmeval") is not None
     )
 
 

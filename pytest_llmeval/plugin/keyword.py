@@ -1,9 +1,8 @@
-"""Whether ``-k`` can select any question of a benchmark, known before its data is read.
+"""Whether ``-k`` can select any question of a benchmark, decided before its data is read.
 
-A question's item is called ``test_ceval[SUBJECT-NUMBER]`` or ``test_ceval[SUBJECT-NUMBER-MODEL]``:
-all but the number is known beforehand. An expression may select something if, for some subject,
-some truth values of the words that only the number decides make it true; so nothing that pytest
-would keep is lost.
+A question's item is named ``test_ceval[SUBJECT-NUMBER]`` or ``test_ceval[SUBJECT-NUMBER-MODEL]``. Everything
+but the number is known in advance. An expression may select an item if, for some subject, it is true for
+some truth values of the words that depend on the number. So no item that pytest would select is lost.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from pytest_llmeval.plugin.pytest_internals import keyword_expression
+from pytest_llmeval.plugin.pytest_internals import KeywordExpression, keyword_expression
 
 _DIGITS = re.compile("[0-9]+")
 _MOST_UNSURE = 8
 
 
 def syntax_problem(option: str, expression: str) -> str | None:
-    """What pytest says of an expression given to ``-k`` or ``-m`` that it cannot read."""
+    """pytest's message for a ``-k`` or ``-m`` expression that it cannot read; None if it can."""
     try:
         keyword_expression(expression)
     except SyntaxError as error:
@@ -33,23 +31,23 @@ def may_match(word: str, before: str, after: str) -> bool:
     if word in before or word in after:
         return True
     return any(
-        before.endswith(word[: run.start()]) and after.startswith(word[run.end() :])
-        for run in _DIGITS.finditer(word)
+        before.endswith(word[: digits.start()]) and after.startswith(word[digits.end() :])
+        for digits in _DIGITS.finditer(word)
     )
 
 
 def may_select(expression: str, matches: Callable[[str], bool], names: Iterable[tuple[str, str]]) -> bool:
     """Whether ``-k expression`` may select an item.
 
-    ``matches(word)`` tells what holds for every item (its file, function and markers); ``names``
-    are the known parts of each possible item's name, before and after its number. An expression
-    that pytest cannot read counts as selecting: pytest itself will say what is wrong with it.
+    ``matches(word)`` is whether a word matches every item (by its file, function or markers); ``names``
+    are the known parts of each possible item's name, before and after its number. An expression that
+    pytest cannot read counts as selecting: pytest itself reports what is wrong with it.
     """
     try:
         compiled = keyword_expression(expression)
     except SyntaxError:
         return True
-    words = compiled.idents()
+    words = compiled.words()
     always = {word for word in words if matches(word)}
     tried: set[tuple[frozenset[str], frozenset[str]]] = set()
     for before, after in names:
@@ -64,10 +62,9 @@ def may_select(expression: str, matches: Callable[[str], bool], names: Iterable[
     return False
 
 
-def _satisfiable(compiled: Any, true: frozenset[str], unsure: frozenset[str]) -> bool:
+def _satisfiable(compiled: KeywordExpression, true: frozenset[str], unsure: frozenset[str]) -> bool:
     for size in range(len(unsure) + 1):
         for chosen in itertools.combinations(sorted(unsure), size):
-            held = true.union(chosen)
-            if compiled.evaluate(lambda word, /, _held=held, **_: word in _held):
+            if compiled.evaluate(true.union(chosen).__contains__):
                 return True
     return False

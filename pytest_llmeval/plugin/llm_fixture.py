@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.plugin.pytest_internals import fixture_function, set_fixture_value
+from pytest_llmeval.plugin.pytest_internals import set_fixture_value
 
 if TYPE_CHECKING:
     from pytest_llmeval.runtime.llm import LLM
@@ -28,7 +28,7 @@ def set_up_llm(
 
     A fixture that asked for ``request`` itself would cost each item twice what its own test costs.
     """
-    if fixture_function(fixturedef) is not _without_model or not models.configs:
+    if fixturedef.func is not _without_model or not models.configs:
         return None
     from pytest_llmeval.runtime.llm import LLM
 

@@ -1,150 +1,400 @@
-"""Every private name of pytest and pytest-xdist that the plugin needs, each behind a named function."""
+"""The private parts of pytest and pytest-xdist that this package uses, each behind one function.
+
+No other module imports ``_pytest`` or touches a private attribute of either (``tests/test_layers.py``).
+A function whose private name is missing raises ``pytest.UsageError`` with one line that names the supported
+versions; ``check_supported`` looks up in advance what can be looked up without a running test.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+import importlib
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from itertools import islice
-from typing import Any
+from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from _pytest.assertion import util as _assertion_util
-from _pytest.mark import KeywordMatcher
-from _pytest.mark.expression import Expression
-from _pytest.outcomes import Failed
 
-__all__ = ["Failed"]
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScheduling
+    from xdist.workermanage import WorkerController
 
-_FURTHEST = 4096
+    from pytest_llmeval.report.live import TextFile
+
+T = TypeVar("T")
+
+#: the versions that pyproject.toml allows
+SUPPORTED = {"pytest": ">=9,<10", "pytest-xdist": ">=3.8,<4"}
+
+#: queued tests that ``queued_items`` looks at; several times any model's window
+_MOST_QUEUED = 4096
 
 
-@contextmanager
-def without_assertion_diff() -> Iterator[None]:
-    """Skip pytest's assertion diff: it is never shown, and costs more than the test itself."""
-    diff, _assertion_util._reprcompare = _assertion_util._reprcompare, None
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A private name that can be looked up without an instance.
+
+    ``path`` starts at ``module``; ``purpose`` completes "used to ...".
+    """
+
+    module: str
+    path: str
+    purpose: str
+
+    def value(self) -> Any:
+        """What the name refers to. Raises ``pytest.UsageError`` if there is no such name."""
+        try:
+            return attrgetter(self.path)(importlib.import_module(self.module))
+        except (ImportError, AttributeError):
+            package = "pytest-xdist" if self.module.startswith("xdist") else "pytest"
+            raise _unsupported(package, f"{self.module}.{self.path}", self.purpose) from None
+
+
+def _attribute(owner: object, path: str, purpose: str, package: str = "pytest") -> Any:
+    """A private attribute of an object. Raises ``pytest.UsageError`` if it has none."""
     try:
-        yield
-    finally:
-        _assertion_util._reprcompare = diff
+        return attrgetter(path)(owner)
+    except AttributeError:
+        raise _unsupported(package, f"{type(owner).__name__}.{path}", purpose) from None
 
 
-def call_test_function(item: pytest.Function) -> None:
-    """Call an item's test function once more, with the fixtures that it has."""
-    item.obj(**{name: item.funcargs[name] for name in item._fixtureinfo.argnames})
+_xdist_attribute = partial(_attribute, package="pytest-xdist")
 
 
-def parametrized_value(item: pytest.Item, name: str) -> Any:
-    """The value of one of an item's parameters; None where it has no such parameter."""
-    callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get(name)
-
-
-def has_parameter(item: pytest.Item, name: str) -> bool:
-    """Whether an item is parametrized by ``name``."""
-    callspec = getattr(item, "callspec", None)
-    return callspec is not None and name in callspec.params
-
-
-def set_fixture_value(
-    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest, value: object
-) -> None:
-    """Let a fixture have this value, as its function would have returned it."""
-    fixturedef.cached_result = (value, fixturedef.cache_key(request), None)  # type: ignore[arg-type]
-
-
-def fixture_function(fixturedef: pytest.FixtureDef[object]) -> object:
-    """The function that computes a fixture."""
-    return fixturedef.func
-
-
-def keyword_matcher(item: pytest.Item) -> Callable[[str], bool]:
-    """What ``-k`` matches of all items of a test function."""
-    return KeywordMatcher.from_item(item)
-
-
-def keyword_expression(text: str) -> Expression:
-    """The compiled expression of ``-k`` or ``-m``. Raises SyntaxError with ``offset`` and ``msg``."""
-    return Expression.compile(text)
-
-
-def is_worker(config: pytest.Config) -> bool:
-    """Whether this process is a worker of xdist."""
-    return hasattr(config, "workerinput")
-
-
-def is_controller(config: pytest.Config) -> bool:
-    """Whether this process hands its items to workers of xdist."""
-    return bool(
-        getattr(config.option, "dist", "no") != "no"
-        and getattr(config.option, "tx", None)
-        and not is_worker(config)
+def _unsupported(package: str, name: str, purpose: str) -> pytest.UsageError:
+    return pytest.UsageError(
+        f"pytest-llmeval needs {package}{SUPPORTED[package]}, "
+        f"because {package} {version(package)} has no {name} (used to {purpose})"
     )
 
 
-def worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """What the controller sent this worker before it started; empty in other processes."""
-    values: Mapping[str, Any] = getattr(config, "workerinput", {})
-    return values
+_COMPARE = _Name("_pytest.assertion.util", "_reprcompare", "compare answers without an assertion diff")
+_CACHE_KEY = _Name("pytest", "FixtureDef.cache_key", "provide the llm fixture")
+_MATCHER = _Name("_pytest.mark", "KeywordMatcher.from_item", "skip benchmarks that -k excludes")
+_COMPILE = _Name("_pytest.mark.expression", "Expression.compile", "read -k and -m")
+_EVALUATE = _Name("_pytest.mark.expression", "Expression.evaluate", "evaluate -k")
+_GET_OBJECT = _Name("pytest", "Module._getobj", "collect benchmarks that have no test file")
+_SOURCES = _Name("pytest", "Config.ArgsSource", "add benchmarks to the paths to collect")
+_SAME_COLLECTION = _Name(
+    "xdist.scheduler",
+    "LoadScheduling._check_nodes_have_same_collection",
+    "compare what the workers collected",
+)
+_HANDLE_FAILURES = _Name("xdist.dsession", "DSession._handlefailures", "apply --maxfail")
+_INTERACTOR = _Name("xdist.remote", "WorkerInteractor", "look ahead in a worker")
+_QUEUE_LOCK = _Name("xdist.remote", "TestQueue.lock", "look ahead in a worker")
+
+_OF_PYTEST = (_COMPARE, _CACHE_KEY, _MATCHER, _COMPILE, _EVALUATE, _GET_OBJECT, _SOURCES)
+_OF_XDIST = (_SAME_COLLECTION, _HANDLE_FAILURES, _INTERACTOR, _QUEUE_LOCK)
 
 
-def worker_output(config: pytest.Config) -> MutableMapping[str, Any]:
-    """What this worker sends the controller when it ends."""
-    values: MutableMapping[str, Any] = config.workeroutput  # type: ignore[attr-defined]
-    return values
+def check_supported(config: pytest.Config) -> None:
+    """Look up, before a run, every private name that can be looked up without a running test.
+
+    xdist's names are looked up only in the process that distributes tests to workers. Raises
+    ``pytest.UsageError``.
+    """
+    for name in _OF_PYTEST + (_OF_XDIST if is_controller(config) else ()):
+        name.value()
+    reporter = terminal_reporter(config)
+    if reporter is not None:
+        terminal_width(reporter), terminal_markup(reporter), terminal_file(reporter)
 
 
-def queued_items(config: pytest.Config) -> Callable[[], list[pytest.Item]]:
-    """What gives the items that this worker was sent, after the next one: the queue that xdist fills."""
-    plugins = config.pluginmanager.get_plugins()
-    interactor: Any = next(plugin for plugin in plugins if type(plugin).__name__ == "WorkerInteractor")
-
-    def items() -> list[pytest.Item]:
-        with interactor.torun.lock() as queue:
-            indices = [index for index in islice(queue, _FURTHEST) if isinstance(index, int)]
-        return [interactor.session.items[index] for index in indices]
-
-    return items
+# Tests and fixtures
 
 
-def worker_index(node: Any) -> int:
-    """A worker's number, from 0: the place of its spec, which a crashed worker's replacement takes over."""
-    specs = node.nodemanager.specs
-    return next(place for place, spec in enumerate(specs) if spec is node.gateway.spec)
+@contextmanager
+def without_assertion_diff() -> Generator[None]:
+    """Let assertions fail without pytest's explanation of the difference.
+
+    A wrong answer is a failed comparison of two strings. Their diff is never shown, and costs more than
+    the rest of the test.
+    """
+    compare = _COMPARE.value()
+    util = importlib.import_module(_COMPARE.module)
+    util._reprcompare = None  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        util._reprcompare = compare  # type: ignore[attr-defined]
 
 
-def worker_count(node: Any) -> int:
-    """How many workers there are."""
-    return len(node.nodemanager.specs)
+def call_test_function(item: pytest.Function) -> None:
+    """Call an item's test function with the fixture values that its first call got.
+
+    pytest itself calls it once; repeats and rotations need further calls in the same item.
+    """
+    names = _attribute(item, "_fixtureinfo.argnames", "repeat a question")
+    item.obj(**{name: item.funcargs[name] for name in names})
 
 
-def apply_maxfail(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Let ``-x`` and ``--maxfail`` count a failure that no worker has reported."""
-    session: Any = config.pluginmanager.get_plugin("dsession")
-    session._handlefailures(report)
+def parametrized_value(item: pytest.Item, name: str) -> Any:
+    """The value of an item's parameter ``name``; None if the item has no such parameter.
+
+    For an empty list of values pytest makes one skipped item, whose value is a marker of its own.
+    """
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        if isinstance(item, pytest.Function) and item.name.startswith(f"{item.originalname}["):
+            raise _unsupported("pytest", "Function.callspec", "find the question of a test")
+        return None
+    return _attribute(callspec, "params", "find the question of a test").get(name)
+
+
+def set_fixture_value(fixturedef: pytest.FixtureDef[T], request: pytest.FixtureRequest, value: T) -> None:
+    """Set a fixture's value from ``pytest_fixture_setup``, in place of calling the fixture function.
+
+    A session fixture that requested ``request`` would make each item twice as expensive to set up.
+    """
+    _attribute(fixturedef, "cached_result", _CACHE_KEY.purpose)
+    key = _attribute(fixturedef, "cache_key", _CACHE_KEY.purpose)(request)
+    fixturedef.cached_result = (value, key, None)
+
+
+def stop_session(session: pytest.Session, reason: str) -> None:
+    """Run no further test in this process; pytest prints ``reason`` and exits as interrupted (2)."""
+    _attribute(session, "shouldstop", "stop a run whose model is unusable")
+    session.shouldstop = reason
+
+
+class GeneratedModule(pytest.Module):
+    """A test module that is made in memory; subclasses define ``make_module``."""
+
+    def make_module(self) -> ModuleType:
+        """The module whose tests pytest collects."""
+        raise NotImplementedError
+
+    def _getobj(self) -> ModuleType:
+        return self.make_module()
+
+
+# The command line
+
+
+class KeywordExpression:
+    """A ``-k`` or ``-m`` expression as pytest reads it."""
+
+    def __init__(self, text: str) -> None:
+        """Raises ``SyntaxError``, with pytest's message and column, for text that pytest cannot read."""
+        self._compiled = _COMPILE.value()(text)
+
+    def words(self) -> frozenset[str]:
+        """All words that the expression refers to."""
+        if hasattr(self._compiled, "idents"):
+            return frozenset(self._compiled.idents())
+        # pytest 9.0 keeps only the compiled code, in which each word has a prefix
+        names = _attribute(self._compiled, "_code.co_names", _MATCHER.purpose)
+        return frozenset(name.removeprefix("$") for name in names)
+
+    def evaluate(self, matches: Callable[[str], bool]) -> bool:
+        """Whether the expression is true if the words are true for which ``matches`` is."""
+        return bool(self._compiled.evaluate(lambda word, /, **_: matches(word)))
+
+
+def keyword_expression(text: str) -> KeywordExpression:
+    """Parse a ``-k`` or ``-m`` expression. Raises ``SyntaxError``, with pytest's message and column."""
+    return KeywordExpression(text)
+
+
+def keyword_matcher(item: pytest.Item) -> Callable[[str], bool]:
+    """The predicate that ``-k`` applies to words: whether one occurs in the item's names or markers."""
+    matcher: Callable[[str], bool] = _MATCHER.value()(item)
+    return matcher
+
+
+def command_line_paths(config: pytest.Config) -> list[str]:
+    """The paths and node ids on the command line; empty if pytest uses its default paths."""
+    source = _attribute(config, "args_source", _SOURCES.purpose)
+    return list(config.args) if source is _SOURCES.value().ARGS else []
+
+
+def set_paths(config: pytest.Config, paths: Sequence[Path | str]) -> None:
+    """Make pytest collect ``paths`` and nothing else. Call it from ``pytest_configure``."""
+    config.args = [str(path) for path in paths]
+
+
+def use_one_process(config: pytest.Config) -> None:
+    """Ignore ``-n`` and ``--dist``. Call it from ``pytest_cmdline_main``, before xdist reads them."""
+    if hasattr(config.option, "numprocesses"):
+        config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+
+
+# The terminal
+
+
+def terminal_reporter(config: pytest.Config) -> pytest.TerminalReporter | None:
+    """pytest's terminal reporter; None under ``-p no:terminal`` and in an xdist worker."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter
 
 
 def terminal_width(reporter: pytest.TerminalReporter) -> int:
-    """The width of the terminal in columns."""
-    return int(reporter._tw.fullwidth)
+    """The terminal's width in columns."""
+    return int(_attribute(reporter, "_tw.fullwidth", "fit tables to the terminal"))
 
 
 def terminal_markup(reporter: pytest.TerminalReporter) -> Callable[..., str]:
-    """What colours a text, where the terminal has colours."""
-    return reporter._tw.markup
+    """pytest's ``markup(text, **styles)``, which adds colours if the terminal shows colours."""
+    markup: Callable[..., str] = _attribute(reporter, "_tw.markup", "colour tables")
+    return markup
 
 
-def terminal_file(reporter: pytest.TerminalReporter) -> Any:
-    """The file that the terminal's lines are written to."""
-    return reporter._tw._file
+def terminal_file(reporter: pytest.TerminalReporter) -> TextFile:
+    """The file that the reporter writes to."""
+    file: TextFile = _attribute(reporter, "_tw._file", "show progress in place")
+    return file
 
 
-def set_terminal_file(reporter: pytest.TerminalReporter, file: Any) -> None:
-    """Write the terminal's lines to another file."""
+def set_terminal_file(reporter: pytest.TerminalReporter, file: TextFile) -> None:
+    """Make the reporter write to ``file``."""
+    terminal_file(reporter)
     reporter._tw._file = file
 
 
 def finish_terminal_line(reporter: pytest.TerminalReporter) -> None:
-    """End a line of letters that has begun."""
+    """Start a new line unless the terminal is at the start of one.
+
+    ``ensure_newline`` alone misses the result letters that xdist's workers print.
+    """
     reporter.ensure_newline()
-    if reporter._tw.width_of_current_line:  # the letters of xdist's workers
+    if _attribute(reporter, "_tw.width_of_current_line", "print lines between results"):
         reporter._tw.line()
+
+
+def set_outcome_order(reporter: pytest.TerminalReporter, outcomes: Iterable[str]) -> None:
+    """Fix the order in which pytest's last line counts ``outcomes``; otherwise the first to occur leads."""
+    stats = _attribute(reporter, "stats", "count outcomes")
+    for outcome in outcomes:
+        stats.setdefault(outcome, [])
+
+
+def without_capture(config: pytest.Config) -> AbstractContextManager[None]:
+    """Write to the real terminal, even while a test runs."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    if capture is None:
+        return nullcontext()
+    disabled: AbstractContextManager[None] = _attribute(
+        capture, "global_and_fixture_disabled", "print lines while a test runs"
+    )()
+    return disabled
+
+
+# xdist: either side
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process distributes its tests to xdist workers."""
+    option = config.option
+    distributes = getattr(option, "dist", "no") != "no" and getattr(option, "tx", None)
+    return bool(distributes) and not is_worker(config)
+
+
+# xdist: a worker
+
+
+def worker_input(config: pytest.Config) -> Mapping[str, Any]:
+    """What the controller sent this worker before it started, under xdist's and plugins' keys."""
+    values: Mapping[str, Any] = _xdist_attribute(config, "workerinput", "read what a worker was sent")
+    return values
+
+
+def worker_output(config: pytest.Config) -> MutableMapping[str, Any]:
+    """What this worker sends the controller at its end; ``pytest_sessionfinish`` may add to it.
+
+    Values must be built from None, booleans, numbers, strings, lists, tuples and dicts.
+    """
+    values: MutableMapping[str, Any] = _xdist_attribute(config, "workeroutput", "send what a worker found")
+    return values
+
+
+def worker_id(config: pytest.Config) -> str:
+    """This worker's name: ``gw0``, ``gw1``, ... A worker that replaces a crashed one has a new name."""
+    return str(worker_input(config)["workerid"])
+
+
+def worker_count(config: pytest.Config) -> int:
+    """How many workers this worker's session has, itself included."""
+    return int(worker_input(config)["workercount"])
+
+
+def queued_items(config: pytest.Config) -> list[pytest.Item]:
+    """The items that this worker was sent and has not started, in order, without the next one.
+
+    xdist takes the next one off the queue early, and passes it to hooks as ``nextitem``. The list holds at
+    most 4,096 items.
+    """
+    # xdist runs its module in the worker under another name, so its class is not xdist.remote's
+    plugins = (p for p in config.pluginmanager.get_plugins() if type(p).__name__ == "WorkerInteractor")
+    interactor = next(plugins, None)
+    if interactor is None:
+        raise _unsupported("pytest-xdist", "WorkerInteractor", _INTERACTOR.purpose)
+    items = _xdist_attribute(interactor, "session.items", _INTERACTOR.purpose)
+    with _xdist_attribute(interactor, "torun.lock", _INTERACTOR.purpose)() as queue:
+        # at shutdown the queue ends with a marker, which is not an index
+        indices = [index for index in islice(queue, _MOST_QUEUED) if isinstance(index, int)]
+    return [items[index] for index in indices]
+
+
+# xdist: the controller
+
+
+def node_id(node: WorkerController) -> str:
+    """A worker's name: ``gw0``, ``gw1``, ..."""
+    return str(_xdist_attribute(node, "gateway.id", "tell workers apart"))
+
+
+def node_count(node: WorkerController) -> int:
+    """How many workers the session has."""
+    return len(_xdist_attribute(node, "nodemanager.specs", "number the workers"))
+
+
+def worker_index(node: WorkerController) -> int:
+    """A worker's number, from 0. A worker that replaces a crashed one has the same number."""
+    specs = _xdist_attribute(node, "nodemanager.specs", "number the workers")
+    own = _xdist_attribute(node, "gateway.spec", "number the workers")
+    return next(index for index, spec in enumerate(specs) if spec is own)
+
+
+def node_input(node: WorkerController) -> MutableMapping[str, Any]:
+    """What a worker is sent before it starts; ``pytest_configure_node`` may add to it."""
+    values: MutableMapping[str, Any] = _xdist_attribute(node, "workerinput", "send a worker its settings")
+    return values
+
+
+def node_output(node: WorkerController) -> Mapping[str, Any]:
+    """What a worker sent at its end; empty for a worker that crashed."""
+    values: Mapping[str, Any] = getattr(node, "workeroutput", {})
+    return values
+
+
+def reporting_node(report: pytest.TestReport) -> WorkerController | None:
+    """The worker that sent a report; None without xdist."""
+    return getattr(report, "node", None)
+
+
+def set_reporting_node(report: pytest.TestReport, node: WorkerController) -> None:
+    """Make a report that the controller wrote count as sent by ``node``."""
+    report.node = node  # type: ignore[attr-defined]
+
+
+def apply_maxfail(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Count a report that the controller wrote towards ``-x`` and ``--maxfail``."""
+    session = config.pluginmanager.get_plugin("dsession")
+    _xdist_attribute(session, "_handlefailures", _HANDLE_FAILURES.purpose)(report)
+
+
+def collected_same(scheduler: LoadScheduling) -> bool:
+    """Whether all workers collected the same items; if not, xdist reports the difference as an error."""
+    return bool(_xdist_attribute(scheduler, "_check_nodes_have_same_collection", _SAME_COLLECTION.purpose)())

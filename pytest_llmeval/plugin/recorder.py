@@ -15,7 +15,7 @@ from pytest_llmeval.core.types import Completion, Outcome, Question
 from pytest_llmeval.plugin.items import model_of, question_of
 from pytest_llmeval.plugin.llm_fixture import set_up_llm
 from pytest_llmeval.plugin.lookahead import LookAhead
-from pytest_llmeval.plugin.pytest_internals import Failed, call_test_function, without_assertion_diff
+from pytest_llmeval.plugin.pytest_internals import call_test_function, stop_session, without_assertion_diff
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.record import Record
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _COLLECT_EVERY = 50_000
 
 
-class Failure(Failed):
+class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pytest has no type for it
     """A failure whose message says all: pytest shows it without a traceback."""
 
     __module__ = "builtins"  # pytest's summary would show the module's name too
@@ -86,10 +86,14 @@ class _Caught:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
-        if not isinstance(error, (Exception, Failed)) or isinstance(error, pytest.skip.Exception):
+        if not isinstance(error, (Exception, pytest.fail.Exception)) or isinstance(
+            error, pytest.skip.Exception
+        ):
             return False
         self.error = error
-        self.unexpected = not isinstance(error, (AssertionError, Failed, ModelUnusable, RequestFailed))
+        self.unexpected = not isinstance(
+            error, (AssertionError, pytest.fail.Exception, ModelUnusable, RequestFailed)
+        )
         if not self.unexpected:
             # its traceback is never shown, and the frames refer to this: garbage for the collector
             error.with_traceback(None)
@@ -235,7 +239,7 @@ class Recorder:
         if isinstance(error, ModelUnusable):
             problem = Failure(str(error))
             self._findings.fatal = self._findings.fatal or str(error)
-            item.session.shouldstop = "the model cannot be asked"
+            stop_session(item.session, "the model cannot be asked")
         elif isinstance(error, RequestFailed):
             problem = Failure(f"{question.id}: {error}")
         if response is None:

@@ -19,6 +19,7 @@ from pytest_llmeval.core.errors import LLMEvalError, UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.items import planned
 from pytest_llmeval.plugin.progress import Progress
+from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
 from pytest_llmeval.plugin.run_writer import write_files
 from pytest_llmeval.plugin.session_gates import session_gates
 from pytest_llmeval.plugin.session_tables import write_summary
@@ -127,10 +128,9 @@ class Controller:
 
     def pytest_sessionstart(self) -> None:
         """Fix the order in which pytest's last line counts outcomes; else the first to occur leads."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        reporter = terminal_reporter(self.config)
         if reporter is not None:
-            for outcome in _STATUS:
-                reporter.stats.setdefault(outcome.value, [])
+            set_outcome_order(reporter, [outcome.value for outcome in _STATUS])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is planned; under xdist the workers collect, and send it."""

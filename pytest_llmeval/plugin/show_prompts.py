@@ -1,4 +1,4 @@
-"""``--llm-show-prompts``: what would be sent, and stop."""
+"""``--llm-show-prompts``: print the prompts without sending them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PromptPrinter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """In place of pytest's loop."""
+        """Print prompts in place of pytest's loop, which would run the items."""
         config = session.config
         session_state = config.stash[SESSION]
         say = make_say(config)
@@ -47,7 +47,7 @@ class PromptPrinter:
                 for part in request.parts or (request,):
                     say(shown(part.prompt))
                     if part.choices:
-                        said = "whole text" if part.rolling else "continuations"
-                        say(f"--- scored {said}: " + ", ".join(map(repr, part.choices.values())))
-        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was asked")
+                        scored = "whole text" if part.rolling else "continuations"
+                        say(f"--- scored {scored}: " + ", ".join(map(repr, part.choices.values())))
+        say(f"{prompts} prompt{'' if prompts == 1 else 's'}; nothing was sent")
         return True

@@ -301,7 +301,7 @@ def test_the_prompts_of_all_orders_are_shown(knowing: pytest.Pytester) -> None:
     done = knowing.runpytest_subprocess(
         "--llm-benchmark=tiny", "--llm-circular", "--llm-show-prompts", "-k", "[birds-0]"
     )
-    done.stdout.fnmatch_lines(["--- choices in the order B C D A", "4 prompts; nothing was asked"])
+    done.stdout.fnmatch_lines(["--- choices in the order B C D A", "4 prompts; nothing was sent"])
 
 
 def test_strict_says_what_happened_in_each_order(knowing: pytest.Pytester) -> None:

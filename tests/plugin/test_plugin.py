@@ -294,7 +294,7 @@ def test_show_prompts_asks_nothing(pytester: pytest.Pytester, tiny: Path) -> Non
             "[[]assistant]",
             "A",
             "birds question 1[?]",
-            "1 prompt; nothing was asked",
+            "1 prompt; nothing was sent",
         ]
     )
     assert not (pytester.path / "reports").exists()

@@ -12,7 +12,14 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Completion, Outcome
 from pytest_llmeval.models import worker_resources
-from pytest_llmeval.plugin.pytest_internals import apply_maxfail, worker_count, worker_index
+from pytest_llmeval.plugin.pytest_internals import (
+    apply_maxfail,
+    node_count,
+    node_id,
+    reporting_node,
+    set_reporting_node,
+    worker_index,
+)
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
@@ -102,9 +109,9 @@ class ControllerSide:
         try:
             WorkerInput(
                 folder=self._controller.folder,
-                worker=node.gateway.id,
+                worker=node_id(node),
                 number=worker_index(node),
-                workers=worker_count(node),
+                workers=node_count(node),
                 servers=self._servers,
                 steals=self._config.option.dist == "worksteal",
                 suspects=() if self._scheduler is None else tuple(self._scheduler.adopt(node)),
@@ -137,17 +144,17 @@ class ControllerSide:
 
     def _may_ask(self, node: Any, model: str) -> bool:
         config = self._session.models.configs[model]
-        return worker_index(node) < worker_resources.max_workers(config, worker_count(node))
+        return worker_index(node) < worker_resources.max_workers(config, node_count(node))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how far each worker is."""
-        node = getattr(report, "node", None)
+        node = reporting_node(report)
         if node is not None and (report.when == "call" or not report.passed):
-            self._reported[node.gateway.id] = report.nodeid
+            self._reported[node_id(node)] = report.nodeid
 
     def _has_reported(self, node: Any, nodeid: str) -> bool:
-        return self._reported.get(node.gateway.id) == nodeid
+        return self._reported.get(node_id(node)) == nodeid
 
     def _give_up(self, node: Any, nodeid: str) -> None:
         """Report a question that no worker survives as an error, as if its request had failed."""
@@ -155,7 +162,7 @@ class ControllerSide:
 
         question = self._items[self._controller.order[nodeid]]
         assert question is not None
-        message = f"two workers crashed with this question (the second, {node.gateway.id}, asked only it)"
+        message = f"two workers crashed with this question (the second, {node_id(node)}, asked only it)"
         record = Record(
             id=question.id,
             nodeid=nodeid,
@@ -181,7 +188,7 @@ class ControllerSide:
             when="call",
             user_properties=record.identity_properties() + Record.of_repeats(records).to_report(),
         )
-        report.node = node  # type: ignore[attr-defined]
+        set_reporting_node(report, node)
         self._config.hook.pytest_runtest_logreport(report=report)
         apply_maxfail(self._config, report)
 

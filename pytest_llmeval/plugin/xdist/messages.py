@@ -16,7 +16,16 @@ import pytest
 
 from pytest_llmeval.core.errors import LLMEvalError
 from pytest_llmeval.plugin.items import model_of, question_of
-from pytest_llmeval.plugin.pytest_internals import worker_input, worker_output
+from pytest_llmeval.plugin.pytest_internals import (
+    is_worker,
+    node_id,
+    node_input,
+    node_output,
+    worker_count,
+    worker_id,
+    worker_input,
+    worker_output,
+)
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings
 from pytest_llmeval.results.run_folder import write_text
 from pytest_llmeval.results.summary import BenchmarkInfo
@@ -57,14 +66,14 @@ class WorkerInput:
 
     def send(self, node: Any) -> None:
         """Leave it where xdist takes it from when it starts the worker."""
-        node.workerinput[_KEY] = json.dumps(asdict(self), default=str)
+        node_input(node)[_KEY] = json.dumps(asdict(self), default=str)
 
     @classmethod
     def of(cls, config: pytest.Config) -> WorkerInput:
         """What this worker was sent; without a model to ask, the controller sends nothing."""
         values = worker_input(config)
         if _KEY not in values:
-            return cls(Path(), str(values["workerid"]), workers=int(values["workercount"]))
+            return cls(Path(), worker_id(config), workers=worker_count(config))
         content = json.loads(values[_KEY])
         servers = {model: (url, log) for model, (url, log) in content["servers"].items()}
         suspects = tuple(content["suspects"])
@@ -73,8 +82,7 @@ class WorkerInput:
 
 def started_server(config: pytest.Config, model: str) -> Running | None:
     """The server that the controller started for a worker's model, if it did."""
-    values = worker_input(config)
-    server = WorkerInput.of(config).servers.get(model) if _KEY in values else None
+    server = WorkerInput.of(config).servers.get(model) if is_worker(config) else None
     if server is None:
         return None
     from pytest_llmeval.models.serving.process import Running
@@ -141,7 +149,7 @@ class WorkerMessage:
     @classmethod
     def received_plan(cls, node: Any, folder: Path) -> WorkerMessage | None:
         """What a worker sent after collection."""
-        file = _plan_file(folder, node.gateway.id)
+        file = _plan_file(folder, node_id(node))
         try:
             return cls.from_json(file.read_text("utf-8"))
         except (OSError, ValueError):
@@ -152,7 +160,7 @@ class WorkerMessage:
     @classmethod
     def received(cls, node: Any) -> WorkerMessage | None:
         """What a worker sent at its end; None of one that crashed."""
-        text = getattr(node, "workeroutput", {}).get(_KEY)
+        text = node_output(node).get(_KEY)
         return None if text is None else cls.from_json(text)
 
 

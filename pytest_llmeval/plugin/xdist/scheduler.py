@@ -1,4 +1,4 @@
-"""``--dist=load`` with questions: slices of them to the workers, ordinary tests as xdist does it."""
+"""``--dist=load`` for questions: workers get slices of them, and ordinary tests as xdist sends them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScheduling
 
+from pytest_llmeval.plugin.pytest_internals import collected_same
 from pytest_llmeval.plugin.xdist.slices import Key, slices
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no types
-    """Hands out what is pending from the front: a slice of questions, or some ordinary tests.
+    """Sends the front of what is pending: a slice of questions, or some ordinary tests.
 
-    A worker runs an item only when it knows what comes after it, so each has two at least, or has
-    been told to shut down. What a crashed one leaves of ordinary tests goes back to the front. Of its
-    questions any may have been under way in the model, not only the one that pytest was at: all are
-    suspect and wait for the worker that xdist starts in its place, which is told beforehand (``adopt``) to
-    ask them one by one. The question at which that one dies too is given up.
+    A worker runs an item only when it knows the next one, so each worker has at least two, or has been told
+    to shut down. Ordinary tests that a crashed worker leaves go back to the front. Any of its questions may
+    have been in the model's batch, not only the one that pytest was running. So all of them are suspects:
+    they wait for the worker that xdist starts as a replacement, which learns before it starts (``adopt``)
+    to ask them one by one. If it crashes as well, the question that it was asking is given up.
     """
 
     pending: list[int]
@@ -40,9 +41,9 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         give_up: Callable[[WorkerController, str], None],
         may_ask: Callable[[WorkerController, str], bool] = lambda node, model: True,
     ) -> None:
-        """``keys`` gives each item's key, or nothing where no item is ours; ``counted`` tells whether
-        a worker that is gone had reported how an item ended; ``give_up`` is told of a question that
-        cost two workers; ``may_ask`` whether a worker may be given questions for a model.
+        """``keys`` returns each item's key, or an empty list if no item is a question; ``counted`` returns
+        whether a worker that is gone had reported an item's result; ``give_up`` is called with a question
+        that crashed two workers; ``may_ask`` returns whether a worker may ask a model.
         """
         super().__init__(config, log)
         self._read_keys = keys
@@ -50,52 +51,52 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         self._give_up = give_up
         self._may_ask = may_ask
         self._keys: Sequence[Key | None] = ()
-        #: how many of ``pending`` belong together: slices, and runs of ordinary tests
+        #: the lengths of the parts of ``pending``: slices, and runs of ordinary tests
         self._parts: deque[int] = deque()
         #: how many of ``pending`` are ordinary tests
         self._ordinary = 0
-        #: for the next worker in a crashed one's place
+        #: for the next replacement of a crashed worker
         self._suspects: list[int] = []
-        #: by worker: what it is to ask one by one, and whether it was sent it
+        #: by worker: the items that it asks one by one, and whether they were sent
         self._adopted: dict[WorkerController, tuple[list[int], bool]] = {}
         self._lost = 0
 
     @property
     def unsent(self) -> int:
-        """How many items no worker was sent."""
+        """How many items were sent to no worker."""
         return len(self.pending) + len(self._unsent_suspects()) + self._lost
 
     @property
     def tests_finished(self) -> bool:
-        """Whether there is nothing more to send but the word to shut down."""
+        """Whether nothing is left to send but the command to shut down."""
         return bool(super().tests_finished) and not self._unsent_suspects()
 
     @property
     def has_pending(self) -> bool:
-        """Whether anything is not finished."""
+        """Whether any item is unfinished."""
         return bool(super().has_pending) or bool(self._unsent_suspects())
 
     def adopt(self, node: WorkerController) -> list[int]:
-        """A worker is about to be started: the suspects that it is to ask one by one."""
+        """The suspects that a worker, about to start, is to ask one by one."""
         if self._suspects:
             self._adopted[node] = self._suspects, False
             self._suspects = []
         return self._adopted.get(node, ([], False))[0]
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """What a worker collected; one in a crashed one's place must have collected the same."""
+        """Note what a worker collected. A replacement must have collected the same as the others."""
         if self._keys and list(collection) != list(self.collection):
             self._lost += len(self._adopted.pop(node, ([], False))[0])
             node.shutdown()
         super().add_node_collection(node, collection)
 
     def schedule(self) -> None:
-        """Give every worker its first; later, look after all of them."""
+        """Send every worker its first items; in later calls, check all workers."""
         if self.collection is None:
             self._keys = self._read_keys()
             collected = next(iter(self.node2collection.values()))
             if len(self._keys) == len(collected) and any(self._keys):
-                if self._check_nodes_have_same_collection():
+                if collected_same(self):
                     self.collection = collected
                     self.maxschedchunk = self.maxschedchunk or len(collected)
                     self._put_first(range(len(collected)))
@@ -107,7 +108,7 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         super().schedule()
 
     def check_schedule(self, node: WorkerController, duration: float = 0) -> None:
-        """Send what a worker needs so as not to wait, or that nothing more comes."""
+        """Send a worker enough items to keep it busy, or the command to shut down."""
         if not self._keys:
             super().check_schedule(node, duration)
             return
@@ -118,13 +119,13 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
             self._adopted[node] = suspects, True
             self.node2pending[node].extend(suspects)
             node.send_runtest_some(suspects)
-        while (found := self._next(node)) and len(self.node2pending[node]) < self._few(*found):
+        while (part := self._next(node)) and len(self.node2pending[node]) < self._few(*part):
             self._send_next(node)
-        if found is None and len(self.node2pending[node]) < 2:
+        if part is None and len(self.node2pending[node]) < 2:
             node.shutdown()
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back what a worker leaves; the ordinary test that it was running, if it was one."""
+        """Take back what a worker leaves. Returns the ordinary test that it was running, if any."""
         if not self._keys:
             crashed: str | None = super().remove_node(node)
             return crashed
@@ -153,7 +154,7 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         return crashed
 
     def mark_test_pending(self, item: str) -> None:
-        """Have an item run again, as another plugin wants it."""
+        """Run an item again, at the request of another plugin."""
         if not self._keys:
             super().mark_test_pending(item)
             return
@@ -161,7 +162,7 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         self._check_all()
 
     def _put_first(self, indices: Sequence[int]) -> None:
-        self._parts.extendleft(len(one) for one in reversed(slices(indices, self._keys, self.numnodes)))
+        self._parts.extendleft(len(part) for part in reversed(slices(indices, self._keys, self.numnodes)))
         self._ordinary += sum(self._keys[index] is None for index in indices)
         self.pending[:0] = indices
 
@@ -174,7 +175,7 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         return self._suspects + adopted
 
     def _next(self, node: WorkerController) -> tuple[int, int] | None:
-        """The first part that a worker may be sent: which it is, and where in ``pending`` it begins."""
+        """The first part that a worker may be sent: its index, and its start in ``pending``."""
         start = 0
         for part, number in enumerate(self._parts):
             key = self._keys[self.pending[start]]
@@ -184,17 +185,17 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         return None
 
     def _few(self, part: int, start: int) -> int:
-        """With fewer items than this a worker is sent more."""
+        """The number of items below which a worker is sent more."""
         if self._keys[self.pending[start]] is not None:
             return max(2, self._parts[part] // 2 + 1)
         return max(2, self._ordinary // int(self.numnodes) // 4)
 
     def _send_next(self, node: WorkerController) -> None:
         """Send a slice, or as many ordinary tests as xdist's own ``load`` would."""
-        found = self._next(node)
-        if found is None:
+        following = self._next(node)
+        if following is None:
             return
-        part, start = found
+        part, start = following
         number = self._parts[part]
         waiting = len(self.node2pending[node])
         if self._keys[self.pending[start]] is None:

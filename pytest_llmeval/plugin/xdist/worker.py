@@ -17,7 +17,7 @@ def queue(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
 
     None of them under ``--dist=worksteal``, which may take them back.
     """
-    return tuple if WorkerInput.of(config).steals else queued_items(config)
+    return tuple if WorkerInput.of(config).steals else lambda: queued_items(config)
 
 
 class WorkerSide:

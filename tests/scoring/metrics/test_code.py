@@ -195,7 +195,7 @@ def test_without_a_sandbox_nothing_is_run(tasks: pytest.Pytester) -> None:
 
 def test_prompts_are_shown_without_leave(tasks: pytest.Pytester) -> None:
     done = tasks.runpytest_subprocess("--llm-benchmark=humaneval", "--llm-show-prompts")
-    done.stdout.fnmatch_lines(["3 prompts; nothing was asked"])
+    done.stdout.fnmatch_lines(["3 prompts; nothing was sent"])
 
 
 @shut_in
