@@ -1,4 +1,4 @@
-"""The badge: what it says, and that it is only that."""
+"""The badge: its texts and colours, also with hostile names."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def verdict(word: GateVerdict) -> GateResult:
     return GateResult("b=0.5", word, 0.5, 0.5, "why", "b", None, "m")
 
 
-def test_one_result_needs_no_names() -> None:
+def test_a_single_result_has_no_names() -> None:
     assert badge_texts(True, [result_of({"maths": "ccw"})]) == ("b", "66.7%")
     assert badge_texts(False, [result_of({"maths": "ccw"})]) == ("b", "66.7% (incomplete)")
     assert badge_texts(True, []) == ("llmeval", "no results")
 
 
-def test_several_results_are_named_as_far_as_they_differ() -> None:
+def test_names_appear_only_where_results_differ() -> None:
     ours, theirs = result_of({"maths": "cw"}, model="ours"), result_of({"maths": "c"}, model="theirs")
     assert badge_texts(True, [ours, theirs]) == ("b", "ours 50.0% · theirs 100.0%")
     other = result_of({"maths": "w"}, make_info("other"))
@@ -43,16 +43,14 @@ def test_several_results_are_named_as_far_as_they_differ() -> None:
         (False, [], "#7a6a2e"),
     ],
 )
-def test_its_colour_is_the_word_of_the_gates(
-    complete: bool, verdicts: list[GateVerdict], colour: str
-) -> None:
+def test_the_colour_follows_the_gates(complete: bool, verdicts: list[GateVerdict], colour: str) -> None:
     drawn = badge_svg(complete, [result_of({"maths": "cw"})], [verdict(word) for word in verdicts])
     assert colour in drawn
     assert sum(one in drawn for one in ("#2f5fc4", "#2c8a57", "#c8372d", "#7a6a2e")) == 1
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_a_hostile_name_is_text(name: str) -> None:
+def test_hostile_names_are_escaped(name: str) -> None:
     drawn = badge_svg(True, [result_of({"maths": "c"}, model=name), result_of({"maths": "c"}, model="b")])
     tags = {one.tag.rpartition("}")[2] for one in ElementTree.fromstring(drawn).iter()}
     assert tags == {"svg", "title", "rect", "text"}

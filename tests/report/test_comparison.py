@@ -1,4 +1,4 @@
-"""How a comparison is shown: as lines, as Markdown, as JSON."""
+"""A comparison as lines, as Markdown, as JSON."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_lines_by_hand() -> None:
     ]
 
 
-def test_what_is_sure_is_coloured() -> None:
+def test_significant_changes_are_coloured() -> None:
     def paint(text: str, **markup: bool) -> str:
         return f"<{' '.join(markup)}>{text}"
 
     shown = comparison_lines(compared(BEFORE, AFTER), paint=paint)
     assert [line.startswith("<bold red>other ") for line in shown].count(True) == 1
     assert any(line.startswith("<>  law") for line in shown)
-    # of subjects only what is below 5% also when corrected for their number
+    # subjects only if their corrected p is below 5%
     shown = comparison_lines(
         compared({"law": "c" * 6 + "w", "maths": "c" * 9}, {"law": "w" * 7, "maths": "w" * 9}), paint=paint
     )
@@ -60,7 +60,7 @@ def test_what_is_sure_is_coloured() -> None:
     assert any(line.startswith("<green>  law") for line in shown)
 
 
-def test_few_questions_are_named_and_the_rest_counted() -> None:
+def test_a_few_questions_are_listed_and_the_rest_counted() -> None:
     shown = comparison_lines(compared({"maths": "c" * 30}, {"maths": "w" * 30}), most=2)
     at = shown.index("broken: 30 questions")
     assert shown[at + 1 : at + 4] == ["  test_b[maths-0]", "  test_b[maths-1]", "  and 28 more"]
@@ -70,9 +70,7 @@ def test_few_questions_are_named_and_the_rest_counted() -> None:
     ("width", "left_out"),
     [(66, {"before", "fixed", "broken"}), (88, {"before"}), (100, {"before"}), (120, set())],
 )
-def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
-    width: int, left_out: set[str]
-) -> None:
+def test_a_narrow_terminal_has_fewer_columns_and_wraps_names(width: int, left_out: set[str]) -> None:
     name = "environmental_impact_assessment_engineer"
     shown = comparison_lines(
         compared({name: "cw" * 10, "maths": "c"}, {name: "wc" * 10, "maths": "c"}), width=width
@@ -86,7 +84,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_names_in_several_lines(
     assert any(name in line for line in table) == (width >= 100)
 
 
-def test_without_a_pair_there_is_no_table() -> None:
+def test_no_table_without_common_questions() -> None:
     assert comparison_lines(compared({"maths": "c"}, {"law": "c"})) == [
         "b: m, against then",
         "questions excluded: 1 only the earlier run asked, 1 only the later run asked",

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formatting of numbers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_durations(number: float, shown: str) -> None:
     assert figures.duration(number) == shown
 
 
-def test_what_there_is_not_is_a_dash() -> None:
+def test_missing_values_are_dashes() -> None:
     dashes = (figures.percent(None), figures.interval(None), figures.count(None), figures.rate(None))
     assert set(dashes) == {"–"}
 
 
-def test_rates_and_shares() -> None:
+def test_percentages_counts_and_rates() -> None:
     assert figures.percent(0.6249) == "62.5%"
     assert figures.percent(1.0, 0) == "100%"
     assert figures.interval((0.601, 0.646)) == "60.1–64.6"

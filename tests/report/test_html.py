@@ -1,4 +1,4 @@
-"""report.html as a file: what it holds, in which order it is written, and that nothing breaks out of it."""
+"""report.html as a file: its content, its pages, and that untrusted text stays escaped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUBJECTS = list(pages.SUBJECTS)
 
 
 class Reader(HTMLParser):
-    """The page as a browser's parser sees it: elements with what is in them."""
+    """The elements of a page with their attributes and texts."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Reader(HTMLParser):
         self.text[self._id] = self.text.get(self._id, "") + data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements of a kind."""
+        """The attributes of all elements with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
 
@@ -81,7 +81,7 @@ def test_the_page_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("models", [("puyu",), ("puyu", "other")])
-def test_a_graded_metric_s_mean_is_there_for_each_subject(tmp_path: Path, models: tuple[str, ...]) -> None:
+def test_mean_scores_of_a_graded_metric(tmp_path: Path, models: tuple[str, ...]) -> None:
     subjects = {key: pages.SUBJECTS[key] for key in SUBJECTS}
     info = replace(pages.info("cmmlu", subjects, 64), metric="rouge_l", threshold=0.25)
     found = pages.records(64, models, SUBJECTS)
@@ -98,7 +98,7 @@ def test_a_graded_metric_s_mean_is_there_for_each_subject(tmp_path: Path, models
     assert "mean score" not in path.read_text("utf-8")
 
 
-def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
+def test_the_page_loads_nothing(tmp_path: Path) -> None:
     made = pages.made_up(tmp_path, pages.records(16, ("puyu",), SUBJECTS))
     (path,) = write_html(made.folder, made.run, made.results)
     page = read(path)
@@ -111,7 +111,7 @@ def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
     assert "unsafe" not in policy
 
 
-def test_the_script_is_one_that_a_policy_allows() -> None:
+def test_the_script_uses_no_unsafe_functions() -> None:
     script = (Path(html.__file__).parent / "templates/report.js").read_text("utf-8")
     assert "</script" not in script
     for forbidden in (
@@ -128,7 +128,7 @@ def test_the_script_is_one_that_a_policy_allows() -> None:
     assert not re.search(r"<[^>]+\s(on\w+|style)=", template)
 
 
-def test_errors_and_unparsed_are_told_by_cause(tmp_path: Path) -> None:
+def test_errors_and_unparsed_are_grouped_by_cause(tmp_path: Path) -> None:
     found = pages.records(2000, ("puyu",), SUBJECTS)
     made = pages.made_up(tmp_path, found)
     (path,) = write_html(made.folder, made.run, made.results, (), made.errors)
@@ -140,14 +140,14 @@ def test_errors_and_unparsed_are_told_by_cause(tmp_path: Path) -> None:
     assert f"{number[Outcome.UNPARSED]} × cut off by the token limit" in content
 
 
-def test_a_run_without_questions_has_a_page(tmp_path: Path) -> None:
+def test_a_run_without_questions(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").touch()
     made = pages.made_up(tmp_path, [])
     (path,) = write_html(made.folder, made.run, ())
     assert "No questions were asked." in path.read_text("utf-8")
 
 
-def test_pages_are_split_where_they_are_full(tmp_path: Path) -> None:
+def test_a_large_run_has_several_pages(tmp_path: Path) -> None:
     made = pages.made_up(tmp_path, pages.records(300, ("puyu",), SUBJECTS))
     paths = write_html(made.folder, made.run, made.results, page_bytes=20_000)
     assert [path.name for path in paths] == [
@@ -176,9 +176,7 @@ TEXT = st.text(st.characters(exclude_categories=()), max_size=40) | st.sampled_f
 
 @settings(max_examples=25)
 @given(words=st.tuples(*[TEXT] * 4))
-def test_no_field_breaks_out_of_its_place(
-    tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...]
-) -> None:
+def test_every_field_is_escaped(tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...]) -> None:
     subject, target, text, model = words
     (record,) = pages.records(1, (model,), [subject])
     folder = tmp_path_factory.mktemp("run")
@@ -217,7 +215,7 @@ def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> Non
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_the_page_says_what_it_shows_of_several_answers(pytester: pytest.Pytester, repeats: int) -> None:
+def test_the_page_explains_repeats(pytester: pytest.Pytester, repeats: int) -> None:
     folder = write_benchmark(pytester.path, 4)
     given = ["--llm-model=echo", f"--llm-benchmark={folder}", f"--llm-repeats={repeats}"]
     assert pytester.runpytest_subprocess(*given, "--llm-run-name=run").ret == 0

@@ -1,4 +1,4 @@
-"""report.html in a real browser: nothing hostile runs, and everything that can be clicked works.
+"""report.html in a real browser: hostile content does not run, and every control works.
 
 Needs selenium, Chromium and its driver (Debian: ``apt-get install chromium chromium-driver``). Without
 them these tests are skipped, but not in CI, where they fail. ``LLMEVAL_SCREENSHOTS`` names a folder for
@@ -34,14 +34,14 @@ _FLAGS = (
 
 
 def missing(what: str) -> Any:
-    """No browser: in CI that is a failure, for this is what guards the page."""
+    """Skip without a browser; in CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(f"{what}, and CI must have it: see .ci/run", pytrace=False)
     pytest.skip(what)
 
 
 class Page:
-    """The browser, and what the tests do with it."""
+    """The browser as the tests use it."""
 
     def __init__(self, driver: Any, pictures: Path) -> None:
         self.driver = driver
@@ -57,12 +57,12 @@ class Page:
         self.js("localStorage.removeItem('llmeval-theme')")
 
     def size(self, width: int, height: int = 900) -> None:
-        """As a window or a telephone of this size shows it."""
+        """Set the size of the viewport; below 600 pixels it is a phone."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def js(self, script: str, *given: object) -> Any:
-        """The value of a script's ``return``."""
+        """The value that a script returns."""
         return self.driver.execute_script(script, *given)
 
     def find(self, selector: str) -> Any:
@@ -70,31 +70,31 @@ class Page:
         return self.driver.find_element("css selector", selector)
 
     def click(self, selector: str) -> None:
-        """Click on it, as a person would."""
+        """Scroll to an element and click it."""
         element = self.find(selector)
         self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
         element.click()
 
     def text(self, selector: str) -> str:
-        """What the page shows there."""
+        """The visible text of an element."""
         return str(
             self.js("return document.querySelector(arguments[0])?.innerText.toWellFormed() ?? ''", selector)
         )
 
     def until(self, condition: Callable[[], object]) -> Any:
-        """Wait until it holds."""
+        """Wait until the condition is true; its value."""
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, 20).until(lambda _: condition())
 
     def press(self, keys: str) -> None:
-        """Press keys where the focus is."""
+        """Send keys to the focused element."""
         from selenium.webdriver.common.action_chains import ActionChains
 
         ActionChains(self.driver).send_keys(keys).perform()
 
     def picture(self, name: str, whole: bool = True) -> None:
-        """Keep a picture of the page, or of what is in sight of it."""
+        """Save a screenshot of the whole page, or of the viewport."""
         if not whole:
             self.driver.save_screenshot(str(self._pictures / f"{name}.png"))
             return
@@ -106,7 +106,7 @@ class Page:
         (self._pictures / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
     def complaints(self) -> list[str]:
-        """What the console holds: errors of the page's own script, refusals of its policy."""
+        """The messages in the console: script errors and policy violations."""
         return [line["message"] for line in self.driver.get_log("browser")]
 
 
@@ -147,14 +147,14 @@ def write(made: pages.MadeUp, *verdicts: GateResult, page_bytes: int = 12_000_00
 
 @pytest.fixture(scope="module")
 def two_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
-    """320 questions that two models were asked."""
+    """320 questions answered by two models."""
     found = pages.records(320, TWO, list(pages.SUBJECTS))
     made = pages.made_up(tmp_path_factory.mktemp("two"), found)
     verdict = GateResult("cmmlu=0.5", "fail", 0.41, 0.5, "41.1% is below 50%", "cmmlu", None, "puyu")
     return write(made, verdict)[0], found
 
 
-def test_no_browser_is_a_failure_in_ci_and_no_more_than_a_gap_elsewhere(
+def test_a_missing_browser_fails_in_ci_and_skips_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CI", "true")
@@ -179,12 +179,12 @@ PAYLOADS = (
     "&lt;script&gt;window.hacked = 1&lt;/script&gt;",
     "<style>*{display:none}</style><base href=//evil/><meta http-equiv=refresh content=0>",
 )
-#: marks that turn text around, halves of characters, controls, ends of lines that JavaScript knows
+#: direction marks, lone surrogates, control characters, line ends of JavaScript
 BROKEN = "\u202egnirts\u2066\u200f\ud800x\udc00\u2028\u2029\x00\x1b[31m\ufeff\ufffe\r\n\t注册"
 
 
 def hostile_run(folder: Path, payload: str) -> list[Path]:
-    """A run with ``payload`` in every field that there is."""
+    """A run with ``payload`` in every field."""
     bad = payload + BROKEN
     names = {f"{bad} {n}": (f"{bad}e", f"{bad}z") for n in range(7)}
     info = replace(
@@ -235,10 +235,10 @@ POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
 
 
 @pytest.mark.parametrize("policy", [True, False], ids=["page", "page without its policy"])
-def test_nothing_hostile_runs(page: Page, tmp_path: Path, policy: bool) -> None:
+def test_hostile_content_does_not_run(page: Page, tmp_path: Path, policy: bool) -> None:
     for number, payload in enumerate(PAYLOADS):
         (path,) = hostile_run(tmp_path / str(number), payload)
-        if not policy:  # escaping alone must do
+        if not policy:  # escaping alone must suffice
             content = path.read_text("utf-8")
             assert len(POLICY.findall(content)) == 1
             path.write_text(POLICY.sub("", content), "utf-8")
@@ -269,7 +269,7 @@ def test_nothing_hostile_runs(page: Page, tmp_path: Path, policy: bool) -> None:
     page.picture("hostile")
 
 
-def test_its_policy_stops_a_script_that_got_in(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_the_policy_blocks_an_injected_script(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     content = two_models[0].read_text("utf-8")
     evil = content.replace("</main>", "<script>window.hacked = 1</script></main>")
     path = two_models[0].with_name("evil.html")
@@ -278,28 +278,28 @@ def test_its_policy_stops_a_script_that_got_in(page: Page, two_models: tuple[Pat
     assert page.js("return typeof window.hacked") == "undefined"
     path.write_text(POLICY.sub("", evil), "utf-8")
     page.open(path)
-    assert page.js("return window.hacked") == 1  # so the question is one that can be answered with no
+    assert page.js("return window.hacked") == 1  # without the policy it runs
     assert any("Content Security Policy" in line for line in page.complaints())
 
 
-# ---- looking and clicking
+# ---- controls
 
 
 def shown_number(page: Page) -> int:
-    """How many questions the list holds; -1 while it is being searched."""
+    """The number of questions in the list; -1 during a search."""
     said = re.match(r"[\d,]+", page.text("#shown"))
     return int(said[0].replace(",", "")) if said else -1
 
 
 def choose(page: Page, field: str, value: str) -> None:
-    """Choose by the words of an option."""
+    """Select the option with this text in a filter."""
     from selenium.webdriver.support.ui import Select
 
     Select(page.find(f"#f-{field}")).select_by_visible_text(value)
 
 
 def counted(page: Page, number: int) -> None:
-    """The list comes to hold so many."""
+    """Wait until the list has this many questions."""
     try:
         page.until(lambda: shown_number(page) == number)
     except Exception:
@@ -332,7 +332,7 @@ def test_filters(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     counted(page, len((right[TWO[0]] ^ right[TWO[1]]) - errors))
 
 
-def test_search_reads_all_texts(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_search_covers_all_texts(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     path, found = two_models
     page.open(path)
     record = found[200]
@@ -342,7 +342,7 @@ def test_search_reads_all_texts(page: Page, two_models: tuple[Path, list[Record]
         (own[0], 1),
         (record.completion.text[-25:], 1),
         ("server is overloaded", len({one.id for one in found if one.completion.error})),
-        ("例题 3", 0),  # of the part that all prompts of a subject share
+        ("例题 3", 0),  # in the prefix shared by all prompts of a subject
         ("no such words", 0),
     ):
         field = page.find("#f-text")
@@ -351,7 +351,7 @@ def test_search_reads_all_texts(page: Page, two_models: tuple[Path, list[Record]
         counted(page, number)
 
 
-def test_a_question_shows_everything(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_an_opened_question_shows_everything(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     path, found = two_models
     page.open(path)
     page.until(lambda: page.js("return document.querySelectorAll('.item').length"))
@@ -386,7 +386,7 @@ def test_scores_of_a_graded_metric(page: Page, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def repeats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Record]]:
-    """80 questions that two models were asked four times."""
+    """80 questions answered four times by two models."""
     once = pages.records(80, TWO, list(pages.SUBJECTS))
     said = ("AAAA", "ABAB", "BAAA", "CCDA", "B--B", "!AA!", "!!!!", "----", "AAB-", "DDDD")
     found = []
@@ -404,7 +404,7 @@ def by_question(found: list[Record]) -> dict[str, dict[str, list[Record]]]:
     return sorted_out
 
 
-def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -> None:
+def test_every_repeat_is_shown(page: Page, repeats: tuple[Path, list[Record]]) -> None:
     path, found = repeats
     page.open(path)
     counted(page, 80)
@@ -439,13 +439,13 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
         assert 0 < wanted < 80, words
         choose(page, "outcome", words)
         counted(page, wanted)
-    # the alerts count answers, and lead to every question that has one of them
+    # alerts count answers and link to the questions that have one
     page.click(".alert.warn button")
     counted(page, number(lambda times: any(one.outcome is Outcome.UNPARSED for one in times)))
     page.click(".card .repeats button[data-model='1']")
     counted(page, number(flips, TWO[1:]))
     page.picture("repeats", whole=True)
-    # each answer is there, and is found
+    # each answer is shown and found by search
     page.click("#filters [type=reset]")
     counted(page, 80)
     record = next(one for one in found if one.repeat == 2 and one.outcome is Outcome.WRONG)
@@ -469,8 +469,8 @@ def test_repeats_are_all_there(page: Page, repeats: tuple[Path, list[Record]]) -
     assert page.complaints() == []
 
 
-def test_the_list_shows_what_is_each_question_s_own(page: Page, tmp_path: Path) -> None:
-    # a question a subject: nothing is shared, and each turn begins with the same instruction
+def test_the_list_skips_the_shared_instruction(page: Page, tmp_path: Path) -> None:
+    # one question per subject, so no prefix is shared, but each turn starts with the same instruction
     page.open(write(pages.made_up(tmp_path, pages.records(4, TWO[:1], list(pages.SUBJECTS)[:4])))[0])
     counted(page, 4)
     peeks = "return [...document.querySelectorAll('.item .peek')].map((one) => one.textContent)"
@@ -478,9 +478,7 @@ def test_the_list_shows_what_is_each_question_s_own(page: Page, tmp_path: Path) 
     assert all(re.match("题目：关于.*的第 0 题", one) for one in page.js(peeks)), page.js(peeks)
 
 
-def test_a_question_asked_once_says_nothing_of_repeats(
-    page: Page, two_models: tuple[Path, list[Record]]
-) -> None:
+def test_without_repeats_nothing_mentions_them(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.open(two_models[0])
     counted(page, 320)
     assert "majority" not in page.text("#filters") and "flips" not in page.text("#filters")
@@ -546,7 +544,7 @@ def test_tables_sort(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     assert column(0) == sorted(before)
 
 
-def test_links_lead_to_the_questions_they_speak_of(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_links_filter_the_questions(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     path, found = two_models
     page.open(path)
     page.click(".alert.bad button")
@@ -576,7 +574,7 @@ def test_themes(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     assert page.complaints() == []
 
 
-def test_a_telephone(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_a_phone(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.open(two_models[0], width=390)
     counted(page, 320)
     assert page.js("return document.documentElement.scrollWidth") <= 390
@@ -590,7 +588,7 @@ def test_a_telephone(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.until(lambda: page.js(place) == 0)
 
 
-def test_more_than_fits_goes_into_further_pages(page: Page, tmp_path: Path) -> None:
+def test_questions_on_several_pages(page: Page, tmp_path: Path) -> None:
     found = pages.records(300, ("puyu",), list(pages.SUBJECTS))
     paths = write(pages.made_up(tmp_path, found), page_bytes=25_000)
     assert len(paths) > 2
@@ -630,7 +628,7 @@ def test_fifteen_thousand_questions(page: Page, tmp_path: Path) -> None:
     assert page.complaints() == []
 
 
-def test_it_prints(page: Page, two_models: tuple[Path, list[Record]]) -> None:
+def test_printing(page: Page, two_models: tuple[Path, list[Record]]) -> None:
     page.open(two_models[0], dark=True)
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:

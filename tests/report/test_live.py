@@ -1,4 +1,4 @@
-"""The live line on a terminal that is played here: it is there while a run goes on, and leaves nothing."""
+"""The progress line on an emulated terminal: visible during a run, gone without a trace afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_llmeval.report.text import width_of
 
 
 class Terminal:
-    """As much of a VT100 as is used, with all lines that it ever showed."""
+    """The parts of a VT100 that are used; ``lines`` has all lines including those scrolled out."""
 
     def __init__(self, width: int = 20, height: int = 5) -> None:
         self.width, self.height = width, height
@@ -67,7 +67,7 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """All lines, without what is blank at the end."""
+        """All lines, without trailing blanks."""
         return "\n".join("".join(line).rstrip() for line in self.lines).rstrip()
 
 
@@ -79,7 +79,7 @@ WRITES = st.lists(
 
 
 @given(WRITES)
-def test_what_was_written_is_as_without_it(writes: list[tuple[str, str]]) -> None:
+def test_output_is_the_same_as_without_a_progress_line(writes: list[tuple[str, str]]) -> None:
     bare, terminal = Terminal(), Terminal()
     live = LiveFile(terminal)
     for kind, text in writes:
@@ -93,7 +93,7 @@ def test_what_was_written_is_as_without_it(writes: list[tuple[str, str]]) -> Non
     assert (terminal.row, terminal.column) == (bare.row, bare.column)
 
 
-def test_it_is_below_what_is_written_and_in_one_place() -> None:
+def test_the_line_is_below_the_output_and_updated_in_place() -> None:
     terminal = Terminal()
     live = LiveFile(terminal)
     live.write("tests/test_a.py ..")
@@ -109,7 +109,7 @@ def test_it_is_below_what_is_written_and_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("line", ["x" * 50, "注册" * 20, ""])
-def test_it_takes_one_line_whatever_it_says(line: str) -> None:
+def test_a_long_line_is_cut_to_one_line(line: str) -> None:
     terminal = Terminal()
     live = LiveFile(terminal)
     live.write("a")
@@ -118,5 +118,5 @@ def test_it_takes_one_line_whatever_it_says(line: str) -> None:
     assert width_of(terminal.shown.splitlines()[-1]) < terminal.width
 
 
-def test_the_rest_of_a_file_is_the_terminal_s() -> None:
+def test_other_attributes_are_the_file_s() -> None:
     assert LiveFile(Terminal()).width == 20  # type: ignore[comparison-overlap]

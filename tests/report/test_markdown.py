@@ -1,4 +1,4 @@
-"""summary.md: what GitHub makes of it, also when the names are hostile."""
+"""summary.md as GitHub renders it, also with hostile names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOSTILE = (
 
 
 def cells(line: str) -> list[str]:
-    """The cells of a table's line as GitHub splits it: at each pipe without a backslash before it."""
+    """The cells of a table row: GitHub splits it at pipes without a backslash before them."""
     assert line.startswith("| ") and line.endswith(" |")
     found = [""]
     escaped = False
@@ -35,14 +35,14 @@ def cells(line: str) -> list[str]:
 
 
 def rendered(text: str) -> str:
-    """What a reader sees of escaped text."""
+    """Escaped text as a reader sees it."""
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*\[\]|~#!]", text), text
     assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)", text), text
     return html.unescape(re.sub(r"\\(.)", r"\1", text)).replace("\u200b", "")
 
 
 def tables(text: str) -> list[list[list[str]]]:
-    """All tables, each as its lines of cells."""
+    """All tables, each as rows of cells."""
     blocks = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
     return [[cells(line) for line in block.splitlines()] for block in blocks]
 
@@ -95,7 +95,7 @@ The accuracy of a group, and of all, is the mean over its questions.
     )
 
 
-def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
+def test_mean_scores_of_a_graded_metric() -> None:
     entries = [
         *counted_all({"maths": "cw"}, score=0.5),
         *counted_all({"law": "c"}, score=0.75),
@@ -118,17 +118,17 @@ def test_a_graded_metric_s_mean_is_there_for_each_subject() -> None:
     assert len({len(line) for line in table}) == 1
 
 
-def test_an_incomplete_run_says_so_on_top() -> None:
+def test_an_incomplete_run_is_marked_at_the_top() -> None:
     assert "incomplete" not in summary_markdown("r", True, [result_of({"maths": "c"})], [], [])
     text = summary_markdown("r", False, [result_of({"maths": "c"})], [], [])
     assert text.splitlines()[:3] == ["# r", "", "**This run is incomplete.**"]
 
 
-def test_of_an_empty_run_there_is_not_much_to_say() -> None:
+def test_an_empty_run() -> None:
     assert summary_markdown("r", True, [], [], []) == "# r\n\nNo questions were asked.\n"
 
 
-def test_without_gold_answers_there_is_no_accuracy() -> None:
+def test_no_accuracy_without_gold_answers() -> None:
     text = summary_markdown("r", True, [result_of({"maths": "aa"})], [], [])
     assert "- mean over questions: – (no question with a gold answer was scored)" in text
     assert "- mean over subjects: –" in text
@@ -152,12 +152,12 @@ def test_without_gold_answers_there_is_no_accuracy() -> None:
         ("注册会计师 95%", "注册会计师 95%"),
     ],
 )
-def test_what_is_escaped(text: str, safe: str) -> None:
+def test_escape(text: str, safe: str) -> None:
     assert escape(text) == safe
 
 
 @given(st.text(st.one_of(st.sampled_from("|\\`*_[]<>&#!~@:/\n\r\x1b ab注"), st.characters()), max_size=80))
-def test_escaped_text_reads_as_it_was(text: str) -> None:
+def test_escaped_text_renders_as_the_original(text: str) -> None:
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     safe = escape(text)
     assert rendered(safe) == plain
@@ -192,7 +192,7 @@ def test_hostile_names_stay_in_their_cells() -> None:
 
 @settings(max_examples=50)
 @given(runs())
-def test_the_numbers_of_a_table_add_up(entries: list[Record]) -> None:
+def test_counts_add_up(entries: list[Record]) -> None:
     results = results_of(entries, *INFOS)
     found = tables(summary_markdown("r", True, results, [], []))
     assert len(found) == len(results)

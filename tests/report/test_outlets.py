@@ -1,4 +1,4 @@
-"""Places where results go: each written by itself, where it was asked for."""
+"""Reports for people: which are written, and where."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def report(tmp_path: Path) -> Report:
     return Report(made.folder, made.run, made.results, (), made.errors, Rerun())
 
 
-def test_outlets_write_what_was_asked_for(tmp_path: Path) -> None:
+def test_every_report_at_its_default_place(tmp_path: Path) -> None:
     one = report(tmp_path)
     step = tmp_path / "step.md"
     for outlet in wanted("", "", {"GITHUB_STEP_SUMMARY": str(step)}):
@@ -34,7 +34,7 @@ def test_outlets_write_what_was_asked_for(tmp_path: Path) -> None:
     assert step.read_text("utf-8") == "# nightly\n\n62%\n\n"
 
 
-def test_outlets_go_where_they_are_sent(tmp_path: Path) -> None:
+def test_reports_at_other_paths(tmp_path: Path) -> None:
     one = report(tmp_path)
     for outlet in wanted(str(tmp_path / "new/b.svg"), str(tmp_path / "figures"), {}):
         outlet.write(one)
@@ -43,9 +43,7 @@ def test_outlets_go_where_they_are_sent(tmp_path: Path) -> None:
     assert [outlet.name for outlet in wanted(None, None, {})] == ["report.html"]
 
 
-def test_a_step_s_summary_is_appended_to_and_kept_within_what_github_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_step_summary_is_appended_and_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlets, "STEP_BYTES", 100)
     summary, step = tmp_path / "summary.md", tmp_path / "step.md"
     summary.write_text("a line\n" * 20, "utf-8")

@@ -1,4 +1,4 @@
-"""Charts as files: every benchmark has its own, and each is a picture by itself."""
+"""Charts as files: each benchmark has its own, and each is a complete drawing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import pages as pages
 SUBJECTS = list(pages.SUBJECTS)
 
 
-def test_a_set_of_charts_a_benchmark(tmp_path: Path) -> None:
+def test_charts_of_each_benchmark(tmp_path: Path) -> None:
     found = pages.records(40, ("ours", "theirs"), SUBJECTS)
     found += pages.records(16, ("ours",), SUBJECTS, of="../my bench")
     made = pages.made_up(tmp_path / "run", found)
@@ -27,14 +27,14 @@ def test_a_set_of_charts_a_benchmark(tmp_path: Path) -> None:
         root = ElementTree.parse(path).getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert root.attrib["aria-label"]
-        # programs that know no style sheets must see it too
+        # viewers without style sheets must show the colours too
         assert "var(" not in path.read_text("utf-8") and "<style" not in path.read_text("utf-8")
-    said = (tmp_path / "out/cmmlu-subjects.svg").read_text("utf-8")
-    assert all(key in said and chinese in said for key, (_, chinese) in pages.SUBJECTS.items())
-    assert "ours" in said and "theirs" in said and "all questions" in said
+    text = (tmp_path / "out/cmmlu-subjects.svg").read_text("utf-8")
+    assert all(key in text and chinese in text for key, (_, chinese) in pages.SUBJECTS.items())
+    assert "ours" in text and "theirs" in text and "all questions" in text
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     made = pages.made_up(tmp_path / "run", pages.records(8, ("m",), SUBJECTS))
     (tmp_path / "file").touch()
     with pytest.raises(LLMEvalError, match=r"cannot write results in .*file/out"):

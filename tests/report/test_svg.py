@@ -1,4 +1,4 @@
-"""Elements that are always well-formed XML, whatever stands in them."""
+"""SVG elements are well-formed XML whatever their content."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ ANYTHING = st.text(st.characters(exclude_categories=()))  # lone surrogates and 
 
 
 @given(ANYTHING, ANYTHING)
-def test_any_text_and_attribute_is_only_that(words: str, value: str) -> None:
+def test_any_text_and_attribute_is_escaped(words: str, value: str) -> None:
     drawn = svg.drawing(10, 10, value, svg.text(1, 2, words, class_=value))
     root = ElementTree.fromstring(drawn)
     assert [one.tag.rpartition("}")[2] for one in root.iter()] == ["svg", "text"]
     assert set(root[0].attrib) == {"x", "y", "fill", "class"}
-    for said in (root.attrib["aria-label"], root[0].text or ""):
-        assert all(char.isprintable() for char in said)
+    for text in (root.attrib["aria-label"], root[0].text or ""):
+        assert all(char.isprintable() for char in text)
 
 
-def test_markup_is_kept_and_text_is_not_taken_for_it() -> None:
+def test_markup_is_kept_and_text_is_escaped() -> None:
     assert svg.element("g", Markup("<b/>"), "<b/>") == "<g><b/>&lt;b/&gt;</g>"
     assert svg.element("g", font_size=1.25, class_="a", x=None) == '<g font-size="1.2" class="a"/>'
 
 
-def test_a_wide_character_is_wide() -> None:
+def test_wide_characters_count_twice() -> None:
     assert svg.text_width("注册") == 2 * svg.text_width("ab")
 
 
-def test_no_box_is_narrower_than_nothing() -> None:
+def test_a_negative_width_is_0() -> None:
     assert 'width="0"' in svg.rect(0, 0, -3, 4)

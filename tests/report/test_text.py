@@ -1,4 +1,4 @@
-"""Text that lines up on a terminal, whatever it is made of."""
+"""Text of any characters on a terminal: width, cleaning, wrapping, padding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.report.text import bar, can_draw, char_width, clean, left, right, width_of, wrap
 
-#: what real names are made of, and what hostile ones try
+#: characters of real names and of hostile ones
 names = st.text(
     st.one_of(
         st.sampled_from("aZ9_-/ .注册会计师，（）Ａé́\u200b\u202e\u2028\x00\x07\x1b[31m\x9b\r\n\t🙂한ᅡ"),
@@ -46,7 +46,7 @@ def test_width_in_columns(text: str, width: int) -> None:
 
 
 @given(st.text(st.characters(categories=("Lo", "Ps", "Po"), min_codepoint=0x2E80, max_codepoint=0xFFEF)))
-def test_chinese_text_takes_the_columns_of_the_unicode_database(text: str) -> None:
+def test_chinese_text_has_the_width_of_the_unicode_database(text: str) -> None:
     wide = sum(unicodedata.east_asian_width(char) in ("W", "F") for char in text)
     assert width_of(text) == len(text) + wide
 
@@ -56,35 +56,35 @@ def test_the_width_of_two_texts_is_the_sum(one: str, other: str) -> None:
     assert width_of(one + other) == width_of(one) + width_of(other)
 
 
-def test_a_character_takes_no_more_than_two_columns() -> None:
+def test_a_character_has_width_0_1_or_2() -> None:
     assert {char_width(chr(code)) for code in range(0x30000)} == {0, 1, 2}
 
 
 @given(names)
-def test_clean_leaves_nothing_that_steers_a_terminal(text: str) -> None:
+def test_clean_removes_control_characters(text: str) -> None:
     shown = clean(text)
     assert shown.isprintable()
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in shown)
     assert clean(shown) == shown
-    # all that can be shown is there, in order
+    # printable characters stay, in order
     assert shown.replace(" ", "") == "".join(c for c in text if c.isprintable() and c != " ")
 
 
 @given(names)
-def test_clean_for_a_terminal_of_ascii(text: str) -> None:
+def test_clean_for_an_ascii_terminal(text: str) -> None:
     shown = clean(text, unicode=False)
     assert shown.isascii() and shown.isprintable()
     assert len(shown) == width_of(shown)
 
 
-def test_clean_cuts_what_is_far_too_long_and_says_so() -> None:
+def test_clean_truncates_with_an_ellipsis() -> None:
     assert clean("x" * 400) == "x" * 299 + "…"
     assert clean("abcdef", limit=4) == "abc…"
     assert clean("abcdef", limit=4, unicode=False) == "abc..."
     assert clean("会计", unicode=False) == r"\u4f1a\u8ba1"
 
 
-def test_clean_of_an_escape_sequence_keeps_only_its_letters() -> None:
+def test_clean_keeps_the_printable_part_of_escape_sequences() -> None:
     assert clean("\x1b[31mred\x1b[0m\r\nnext\tcell\x07") == "[31mred [0m next cell"
 
 
@@ -114,7 +114,7 @@ def test_wrap_keeps_all_text_within_the_width(text: str, width: int, hang: int) 
         ("abcdefghijkl", 5, 0, ["abcde", "fghij", "kl"]),
     ],
 )
-def test_wrap_breaks_where_a_person_would(text: str, width: int, hang: int, lines: list[str]) -> None:
+def test_wrap_breaks_at_blanks_and_separators(text: str, width: int, hang: int, lines: list[str]) -> None:
     assert wrap(text, width, hang) == lines
 
 
@@ -127,7 +127,7 @@ def test_padding_fills_up_to_the_width(text: str, more: int) -> None:
     assert width_of(left(text, width)) == width_of(right(text, width)) == width
 
 
-def test_padding_counts_columns_and_not_characters() -> None:
+def test_padding_counts_columns() -> None:
     assert left("会计", 6) + "|" == "会计  |"
     assert right("会计", 6) == "  会计"
 

@@ -1,4 +1,4 @@
-"""What the page shows of results, worked out by hand."""
+"""The values of the page's sections, checked by hand."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LETTERS = {outcome.value[0]: outcome for outcome in Outcome}
 
 
 def unit(answers: Mapping[str, str], target: str | None = "A") -> Question:
-    """A question: model -> the letter of what it became."""
+    """A question from the letter of each model's outcome."""
     found = {model: ModelAnswers({0: Answer(0, LETTERS[letter])}) for model, letter in answers.items()}
     return Question("b/maths/0", "b", "maths", target, found)
 
 
-def test_pairs_are_of_what_both_were_scored_on() -> None:
+def test_pairs_count_questions_scored_for_both_models() -> None:
     units = [
         *[unit({"x": "c", "y": "c"})] * 4,
         *[unit({"x": "c", "y": "w"})] * 3,
@@ -39,7 +39,7 @@ def test_pairs_are_of_what_both_were_scored_on() -> None:
     assert model_pairs(units, ["x"]) == []
 
 
-def test_few_questions_make_no_extreme() -> None:
+def test_few_questions_are_no_extreme() -> None:
     numbers = {"maths": "w", "physics": "c" * 25 + "w" * 75, "law": "c" * 90 + "w" * 10, "loner": "c"}
     (card,) = result_cards([result_of(numbers)], {})
     assert [line.key for line in card.weakest] == ["physics", "maths"]
@@ -53,12 +53,12 @@ def test_no_subject_is_both_weak_and_strong() -> None:
 
 
 @pytest.mark.parametrize("numbers", [{"maths": "cw"}, {"maths": "a", "law": "a"}])
-def test_where_nothing_can_be_ranked_there_is_no_ranking(numbers: dict[str, str]) -> None:
+def test_no_ranking_without_enough_scored_subjects(numbers: dict[str, str]) -> None:
     (card,) = result_cards([result_of(numbers)], {})
     assert (card.weakest, card.strongest) == ((), ())
 
 
-def test_lines_are_in_the_benchmark_s_order_and_name_their_group() -> None:
+def test_rows_are_in_the_benchmark_s_order_and_name_their_group() -> None:
     ours = result_of({"law": "cw", "maths": "ccuee"}, model="ours")
     theirs = result_of({"maths": "w", "loner": "c"}, model="theirs")
     groups, subjects = part_rows([ours, theirs], {"ours": 0, "theirs": 1})
@@ -76,13 +76,13 @@ def test_lines_are_in_the_benchmark_s_order_and_name_their_group() -> None:
     assert str(maths.chart).count('class="m1"') > str(law.chart).count('class="m1"') == 0
 
 
-def test_a_name_that_says_what_the_key_says_is_left_out() -> None:
+def test_a_name_equal_to_the_key_is_left_out() -> None:
     info = make_info(subjects={"college_law": ("College Law", "大学法律"), "law": ("law", "law")}, groups={})
     _, subjects = part_rows([result_of({"college_law": "c", "law": "c"}, info)], {"m": 0})
     assert [line.names for line in subjects] == [("大学法律",), ()]
 
 
-def test_a_benchmark_s_figures_are_those_that_there_is_something_to_draw_for() -> None:
+def test_figures_exist_only_for_values() -> None:
     result = result_of({"maths": "cw"})
     bare = benchmark_sections([result], [], {})
     assert bare[0].figures == ()
@@ -98,7 +98,7 @@ def test_a_benchmark_s_figures_are_those_that_there_is_something_to_draw_for() -
     ]
 
 
-def test_a_model_has_one_colour_on_the_whole_page() -> None:
+def test_a_model_has_the_same_colour_everywhere() -> None:
     results = [result_of({"maths": "c"}, model=name) for name in ("x", "y", "x")]
     assert views.series_of(results) == {"x": 0, "y": 1}
 

@@ -1,4 +1,4 @@
-"""Runs made up for the tests of reports: their questions.jsonl, and results that fit it."""
+"""Synthetic runs for the tests of reports: questions.jsonl and matching results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ERROR = "HTTP 503 from https://host/v1: the server is overloaded; sent 6 times"
 
 @dataclass(frozen=True, slots=True)
 class MadeUp:
-    """What ``write_html`` is given."""
+    """The arguments of ``write_html``."""
 
     folder: Path
     run: RunInfo
@@ -44,7 +44,7 @@ class MadeUp:
 
 
 def info(name: str, subjects: Mapping[str, tuple[str, str]], planned: int) -> BenchmarkInfo:
-    """A benchmark of these subjects, in the groups that are here."""
+    """A benchmark with these subjects, in those of ``GROUPS`` that they belong to."""
     return BenchmarkInfo(
         name=name,
         subjects=subjects,
@@ -60,7 +60,7 @@ def info(name: str, subjects: Mapping[str, tuple[str, str]], planned: int) -> Be
 def records(
     number: int, models: Sequence[str], subjects: Sequence[str], *, of: str = "cmmlu", words: int = 40
 ) -> list[Record]:
-    """``number`` questions a model, spread over the subjects; always the same."""
+    """``number`` questions for each model, spread over the subjects; the same in every call."""
     dice = random.Random(7)
     made = []
     for skill, model in zip((0.62, 0.48, 0.3), models, strict=False):
@@ -82,7 +82,7 @@ def _record(
         + f"\n\n[assistant]\n答案是: {'ABCD'[n % 4]}"
         for n in range(5)
     )
-    own_dice = random.Random(ascii((subject, key)))  # what every model sees of the question
+    own_dice = random.Random(ascii((subject, key)))  # the same question for every model
     target = own_dice.choice("ABCD")
     lot = dice.random()
     hard = skill - 0.25 * (subject in ("ancient_chinese", "college_law"))
@@ -154,17 +154,17 @@ def made_up(
 
 
 def graded(found: Sequence[Record]) -> list[Record]:
-    """The records with scores of a graded metric: 0, 0.05, ... in turn, none for an error."""
+    """The records with scores 0, 0.05, ... of a graded metric in turn; errors have none."""
     return [
         one if one.outcome is Outcome.ERROR else replace(one, score=(at % 21) / 20)
         for at, one in enumerate(found)
     ]
 
 
-def repeated(record: Record, said: str) -> list[Record]:
-    """A question asked once for each letter: its answer, - for none that can be read, ! for an error."""
+def repeated(record: Record, letters: str) -> list[Record]:
+    """A record for each letter: the extracted answer, - for unparsed, ! for an error."""
     made = []
-    for repeat, letter in enumerate(said):
+    for repeat, letter in enumerate(letters):
         error = "broken" if letter == "!" else None
         outcome = {"-": Outcome.UNPARSED, "!": Outcome.ERROR, record.target: Outcome.CORRECT}.get(letter)
         made.append(
@@ -183,7 +183,7 @@ def repeated(record: Record, said: str) -> list[Record]:
 
 
 def changed(record: Record, **changes: object) -> Record:
-    """The record with other values, of its own or of its completion."""
+    """The record with other values in it or in its completion."""
     own = {key: value for key, value in changes.items() if key in Record.__dataclass_fields__}
     inner = {key: value for key, value in changes.items() if key not in own}
     completion = replace(record.completion, **inner)  # type: ignore[arg-type]
