@@ -1,12 +1,12 @@
-"""What can go wrong because of something the user can mend.
+"""The errors of this package, each of which the user can fix.
 
     LLMEvalError
     ├── UserError            a mistake in options, config, data or model: stops the session with exit code 4
-    │   ├── DataMissing      a benchmark's files are nowhere: leaves it out unless it was asked for by name
-    │   └── ModelUnusable    the model cannot answer any question (bad key, no weights, wrong URL)
-    └── RequestFailed        this one request has no completion: that question's error
+    │   ├── DataMissing      a benchmark's files are missing: skips it unless it was named explicitly
+    │   └── ModelUnusable    the model cannot answer any question (invalid key, no weights, wrong URL)
+    └── RequestFailed        a single request has no completion: an error of that question
 
-Each message is one line that says what, where and what to do.
+Each message is one line that says what is wrong, where, and what to do.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from collections.abc import Iterable
 
 
 class LLMEvalError(Exception):
-    """Base of all errors of this package; ``str()`` of it is one line for a person."""
+    """Base class of all errors of this package; its ``str()`` is a one-line message for the user."""
 
 
 class UserError(LLMEvalError):
-    """A mistake in what the user gave; the plugin turns it into ``pytest.UsageError``."""
+    """A mistake in options, configuration, data or model; the plugin raises it as ``pytest.UsageError``."""
 
 
 class DataMissing(UserError):
-    """A benchmark's data files are in none of the places looked at."""
+    """A benchmark's data files are in none of the places searched."""
 
 
 class ModelUnusable(UserError):
-    """The model can answer no question at all, so asking on would be a waste."""
+    """The model cannot answer any question, so that further requests are useless."""
 
 
 class RequestFailed(LLMEvalError):
-    """One request got no completion; other requests may still succeed.
+    """A request has no completion; other requests may still succeed.
 
-    ``attempts`` is the number of times it was sent.
+    ``attempts`` is the number of times the request was sent.
     """
 
     def __init__(self, message: str, *, attempts: int = 1) -> None:
@@ -43,21 +43,21 @@ class RequestFailed(LLMEvalError):
 
 
 def one_line(text: object, limit: int = 300) -> str:
-    """``text`` on one line of at most ``limit`` characters, control characters left out."""
+    """``text`` on one line of at most ``limit`` characters, without control characters."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
-def unknown(what: str, got: str, known: Iterable[str], *, where: str = "") -> UserError:
-    """A ``UserError`` for a name that does not exist, naming the nearest one that does."""
+def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "") -> UserError:
+    """A ``UserError`` for a name that does not exist, suggesting the closest one that does."""
     names = sorted(known)
-    near = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     place = f" in {where}" if where else ""
-    if near:
-        hint = f"did you mean {near[0]!r}?"
+    if close:
+        hint = f"did you mean {close[0]!r}?"
     elif names:
         shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         hint = f"known: {shown}"
     else:
         hint = "there are none"
-    return UserError(f"unknown {what} {one_line(got, 80)!r}{place}; {hint}")
+    return UserError(f"unknown {kind} {one_line(name, 80)!r}{place}; {hint}")

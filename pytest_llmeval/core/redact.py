@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""Remove secrets from URLs in texts that are shown or stored."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _QUERY = re.compile(r"(://[^\s?'\"]+)\?[^\s'\"]+")
 
 
 def redact(text: str) -> str:
-    """``text`` with ``***`` for the credentials and the query of every URL in it: both may hold a key."""
+    """Replace the credentials and the query of every URL in ``text`` with ``***``; both may contain a key."""
     return _QUERY.sub(r"\1?***", _CREDENTIALS.sub("***@", text))

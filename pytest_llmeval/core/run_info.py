@@ -1,4 +1,4 @@
-"""What results.json says of a run as a whole."""
+"""The description of a run as a whole in results.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("pytest-llmeval-harness", "pytest", "pytest-xdist", "transformers",
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What results.json says of the run as a whole; ``started`` in ISO 8601 with its time zone."""
+    """A run as a whole: ``started`` is in ISO 8601 with a time zone, ``duration_s`` in seconds."""
 
     name: str
     started: str
@@ -25,16 +25,16 @@ class RunInfo:
 
 
 def versions() -> dict[str, str]:
-    """The versions of what took part, as far as installed."""
-    found = {"python": platform.python_version()}
+    """The versions of Python and of the installed packages that may affect results."""
+    packages = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            packages[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return packages
 
 
 def machine() -> dict[str, object]:
-    """What it ran on."""
+    """The platform, processor and number of CPUs of this machine."""
     return {"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()}

@@ -1,1 +1,1 @@
-"""From a completion's text to an answer and its score."""
+"""Read answers from completions and score them."""

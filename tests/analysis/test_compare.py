@@ -1,4 +1,4 @@
-"""What changed between two runs of the same questions."""
+"""Comparison of two runs of the same questions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_llmeval.analysis.paired import (
 from tests.support.made_comparisons import CONDITIONS, answers, compared
 
 
-def test_by_hand() -> None:
+def test_example() -> None:
     found = compared(
         {"law": "cw", "maths": "cccwww", "physics": "cccc"},
         {"maths": "cwuccw", "physics": "cccw", "law": "cc"},
@@ -47,7 +47,7 @@ def test_by_hand() -> None:
     assert found.part("nothing") is None
 
 
-def test_what_is_in_no_pair_is_counted_and_said() -> None:
+def test_questions_in_no_pair_are_counted_by_reason() -> None:
     found = compared({"maths": "eeccwac-", "law": "c"}, {"maths": "ece-cacc", "law": "-"})
     assert found.left_out == LeftOut(errors_before=2, errors_after=1, only_before=2, only_after=1, unscored=1)
     assert found.whole is not None and (found.whole.pairs, found.whole.fixed) == (2, 1)
@@ -62,13 +62,13 @@ def test_what_is_in_no_pair_is_counted_and_said() -> None:
     assert "law" not in found.subjects and "other" not in found.groups
 
 
-def test_an_unparsed_answer_is_not_correct_and_a_lost_one_is_no_wrong_one() -> None:
+def test_unparsed_answers_are_not_correct_and_errors_are_not_wrong() -> None:
     found = compared({"maths": "cccc"}, {"maths": "cuwe"})
     assert found.whole is not None
     assert (found.whole.pairs, found.whole.broken) == (3, 2)
 
 
-def test_of_nothing_in_common_there_is_nothing_to_say() -> None:
+def test_runs_without_common_questions() -> None:
     found = compared({"maths": "c"}, {"law": "c"})
     assert found.whole is None and found.subjects == {} and found.groups == {} and found.detectable is None
     assert found.left_out.words() == ["1 only the earlier run asked", "1 only the later run asked"]
@@ -86,7 +86,7 @@ def test_of_nothing_in_common_there_is_nothing_to_say() -> None:
         ({"shots": 0, "data_sha256": "x"}, ("5 shots then, 0 now", "other data (data_sha256)")),
     ],
 )
-def test_what_is_not_comparable_is_named_once(changes: dict[str, object], said: tuple[str, ...]) -> None:
+def test_each_difference_is_named_once(changes: dict[str, object], said: tuple[str, ...]) -> None:
     assert CONDITIONS.differences(dataclasses.replace(CONDITIONS, **changes)) == said  # type: ignore[arg-type]
 
 
@@ -103,7 +103,7 @@ SCORING = {"metric": "exact", "metric.pattern": "x", "metric.threshold": 1.0, "e
         ({"metric": "rouge_l", "metric.threshold": 0.5}, ("metric exact then, rouge_l now",)),
     ],
 )
-def test_other_scoring_is_named(changes: dict[str, object], said: tuple[str, ...]) -> None:
+def test_differences_of_scoring_are_named(changes: dict[str, object], said: tuple[str, ...]) -> None:
     was = dataclasses.replace(CONDITIONS, scoring=SCORING)
     now = dataclasses.replace(CONDITIONS, scoring={**SCORING, **changes})
     assert was.differences(now) == was.scoring_differences(now) == said
@@ -111,21 +111,21 @@ def test_other_scoring_is_named(changes: dict[str, object], said: tuple[str, ...
     assert CONDITIONS.differences(now) == now.differences(CONDITIONS) == ()
 
 
-def test_logprob_has_no_extractor_to_differ() -> None:
+def test_logprob_has_no_extractor() -> None:
     was = dataclasses.replace(CONDITIONS, scoring=SCORING)
     scored = {key: value for key, value in SCORING.items() if key != "extractor"}
     now = dataclasses.replace(CONDITIONS, mode="logprob", scoring=scored)
     assert was.differences(now) == ("mode generate then, logprob now",)
 
 
-def test_the_model_to_compare_with() -> None:
+def test_counterpart() -> None:
     assert counterpart("m", ["n", "m"]) == "m"
     assert counterpart("m", ["n"]) == "n"
     assert counterpart("m", ["n", "o"]) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("cwuea-"), st.sampled_from("cwuea-")), max_size=40))
-def test_every_question_is_in_a_pair_or_left_out(both: list[tuple[str, str]]) -> None:
+def test_every_question_is_in_a_pair_or_excluded(both: list[tuple[str, str]]) -> None:
     before, after = ("".join(side) for side in zip(*both, strict=True)) if both else ("", "")
     found = compared({"maths": before}, {"maths": after})
     out = found.left_out
@@ -135,7 +135,7 @@ def test_every_question_is_in_a_pair_or_left_out(both: list[tuple[str, str]]) ->
 
 
 @given(st.lists(st.tuples(st.sampled_from("cw"), st.sampled_from("cw")), min_size=1, max_size=40))
-def test_the_other_way_round_is_the_opposite(both: list[tuple[str, str]]) -> None:
+def test_swapped_runs_give_the_opposite_change(both: list[tuple[str, str]]) -> None:
     before, after = ("".join(side) for side in zip(*both, strict=True))
     there, back = compared({"maths": before}, {"maths": after}), compared({"maths": after}, {"maths": before})
     assert there.whole is not None and back.whole is not None
@@ -144,7 +144,7 @@ def test_the_other_way_round_is_the_opposite(both: list[tuple[str, str]]) -> Non
     assert len(there.fixed) == there.whole.fixed and len(there.broken) == there.whole.broken
 
 
-def test_questions_of_a_cluster_are_not_so_many() -> None:
+def test_clustered_questions_have_fewer_effective_pairs() -> None:
     before, after = {"maths": "c" * 20 + "w" * 20}, {"maths": "w" * 5 + "c" * 15 + "w" * 15 + "c" * 5}
     clusters = {f"b/maths/{number}": str(number // 5) for number in range(40)}
     plain, found = compared(before, after), compared(before, after, clusters=clusters)
@@ -155,17 +155,17 @@ def test_questions_of_a_cluster_are_not_so_many() -> None:
     assert found.whole.p == pytest.approx(1.0) and plain.whole.p == mcnemar(5, 5)
 
 
-def test_repeated_questions_count_by_their_share() -> None:
+def test_repeated_questions_count_by_their_fraction_correct() -> None:
     found = compared({"maths": "cc,cw,ww,ee"}, {"maths": "cw,cc,ww,cc"})
     assert found.whole is not None
     assert (found.whole.pairs, found.whole.before, found.whole.after) == (3, 0.5, 0.5)
-    # half an answer was lost in one question, half won in another
+    # one question lost half an answer, another gained half
     assert (found.whole.fixed, found.whole.broken) == (0.5, 0.5)
     assert found.left_out.errors_before == 1
-    # half of two counts as right, so that none has changed sides
+    # half correct counts as right, so no question has moved
     assert found.fixed == found.broken == ()
 
 
-def test_a_time_that_failed_is_left_out_of_a_question_s_share() -> None:
+def test_failed_repeats_do_not_count() -> None:
     answer = answers({"maths": "cew,c"})["b/maths/0"]
     assert (answer.right, answer.times, answer.error) == (0.5, 2, False)

@@ -1,6 +1,6 @@
-"""Do the intervals and tests of ``stats`` keep what they promise? Simulated with fixed seeds.
+"""Simulations, with fixed seeds, of how well intervals and tests keep their level.
 
-What is asserted is what docs/statistics.md promises; the figures there were made with these functions.
+The assertions are the promises of docs/statistics.md, whose figures come from these functions.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def coverage(
     interval: Callable[[Sequence[float]], tuple[float, float] | None],
     truth: float,
 ) -> float:
-    """The share of draws (rows) whose interval holds the truth; draws that are alike are looked at once."""
+    """The fraction of draws (rows) whose interval contains the truth; equal draws are computed once."""
     rows, numbers = np.unique(draws, axis=0, return_counts=True)
-    held = 0
+    covered = 0
     for row, number in zip(rows.tolist(), numbers, strict=True):
         low, high = interval(row) or (1.0, 0.0)
-        held += int(number) * (low - 1e-12 <= truth <= high + 1e-12)
-    return held / len(draws)
+        covered += int(number) * (low - 1e-12 <= truth <= high + 1e-12)
+    return covered / len(draws)
 
 
 def test_wilson_covers() -> None:
@@ -45,7 +45,7 @@ def test_wilson_covers() -> None:
         for n in SIZES
         for p in RATES
     }
-    # one point of the grid is a known dip: 9 of 10 excludes 99%, and comes up in 9.6% of all runs
+    # one point of the grid is a known dip: 9 of 10 excludes 99%, and occurs in 9.6% of all runs
     assert found.pop((10, 0.99)) == pytest.approx(0.904, abs=0.01)
     assert min(found.values()) > 0.915
     assert np.mean(list(found.values())) == pytest.approx(0.95, abs=0.01)
@@ -54,7 +54,7 @@ def test_wilson_covers() -> None:
 @pytest.mark.parametrize(
     ("size", "most"), [(26, 0.041), (100, 0.03), (193, 0.03), (1346, 0.03), (12_342, 0.03)]
 )
-def test_the_lower_end_is_above_the_true_rate_as_rarely_as_a_gate_promises(size: int, most: float) -> None:
+def test_the_lower_end_exceeds_the_true_rate_as_rarely_as_gates_promise(size: int, most: float) -> None:
     dice = np.random.default_rng(12)
     for rate in (0.25, 0.4, 0.55, 0.75, 0.9):
         draws, numbers = np.unique(dice.binomial(size, rate, 20_000), return_counts=True)
@@ -63,11 +63,11 @@ def test_the_lower_end_is_above_the_true_rate_as_rarely_as_a_gate_promises(size:
             for right, number in zip(draws.tolist(), numbers, strict=True)
             if wilson(right, size)[0] >= rate
         )
-        assert passed / 20_000 < most + 0.004, rate  # three of its own standard errors
+        assert passed / 20_000 < most + 0.004, rate  # three standard errors of the simulation
 
 
 @pytest.mark.parametrize("subjects", [4, 20])
-def test_the_interval_of_the_mean_over_subjects_covers(subjects: int) -> None:
+def test_macro_interval_covers(subjects: int) -> None:
     dice = np.random.default_rng(2)
     for n in SIZES:
         for p in RATES:
@@ -78,7 +78,7 @@ def test_the_interval_of_the_mean_over_subjects_covers(subjects: int) -> None:
                 assert found > 0.90, (n, p, found)
 
 
-def test_the_interval_of_the_mean_over_subjects_covers_where_each_has_one_question() -> None:
+def test_macro_interval_covers_with_one_question_per_subject() -> None:
     dice = np.random.default_rng(3)
     for p in RATES:
         draws = dice.binomial(1, p, (1000, 52))
@@ -86,7 +86,7 @@ def test_the_interval_of_the_mean_over_subjects_covers_where_each_has_one_questi
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_tango_s_interval_covers(n: int) -> None:
+def test_paired_interval_covers(n: int) -> None:
     dice = np.random.default_rng(4)
     for p in RATES:
         up, down = 0.3 * p * (1 - p), 0.5 * p * (1 - p)
@@ -94,7 +94,7 @@ def test_tango_s_interval_covers(n: int) -> None:
         assert coverage(draws, lambda row: paired_interval(*row, n), up - down) > 0.925, p
 
 
-def test_the_interval_of_the_mean_change_over_subjects_covers() -> None:
+def test_macro_change_interval_covers() -> None:
     dice = np.random.default_rng(5)
     for n in SIZES:
         for up, down in ((0.02, 0.05), (0.1, 0.1), (0.2, 0.05)):
@@ -111,10 +111,10 @@ def test_the_interval_of_the_mean_change_over_subjects_covers() -> None:
 
 
 @pytest.mark.parametrize("number", [6, 20, 100])
-def test_the_interval_of_clustered_questions_covers_where_wilson_s_does_not(number: int) -> None:
+def test_effective_questions_give_coverage_where_plain_wilson_does_not(number: int) -> None:
     dice = np.random.default_rng(6)
     for p in RATES:
-        # five questions a passage, a third of the variance between passages
+        # five questions per passage, a third of the variance between passages
         draws = dice.binomial(5, dice.beta(p * 2, (1 - p) * 2, (600, number)))
         with_clusters = coverage(draws, lambda row: wilson(*effective([(x, 5) for x in row])), p)
         assert with_clusters > 0.88, p
@@ -122,7 +122,7 @@ def test_the_interval_of_clustered_questions_covers_where_wilson_s_does_not(numb
             assert coverage(draws, lambda row: wilson(sum(row), 5 * number), p) < 0.87
 
 
-def test_the_interval_of_clustered_changes_covers() -> None:
+def test_effective_pairs_give_coverage() -> None:
     dice = np.random.default_rng(7)
     up = dice.beta(0.5, 4.5, (400, 40))
     draws = np.concatenate([dice.binomial(4, up), dice.binomial(4, 0.05, (400, 40))], axis=1)
@@ -137,7 +137,7 @@ def test_the_interval_of_clustered_changes_covers() -> None:
     assert coverage(draws, interval, truth) > 0.91
 
 
-def test_mcnemar_raises_no_more_false_alarms_than_it_says() -> None:
+def test_mcnemar_keeps_its_level() -> None:
     dice = np.random.default_rng(8)
     for n in SIZES:
         draws = dice.multinomial(n, [0.08, 0.08, 0.84], 4000)[:, :2]
@@ -146,7 +146,7 @@ def test_mcnemar_raises_no_more_false_alarms_than_it_says() -> None:
         assert alarms / 4000 <= 0.05
 
 
-def test_a_detectable_change_is_seen_in_four_of_five_runs() -> None:
+def test_a_detectable_change_is_detected_in_four_of_five_runs() -> None:
     dice = np.random.default_rng(9)
     for n, changing in ((193, 0.2), (1346, 0.1), (1346, 0.3)):
         change = detectable_change(n, changing)
@@ -157,21 +157,21 @@ def test_a_detectable_change_is_seen_in_four_of_five_runs() -> None:
         assert seen == pytest.approx(0.8, abs=0.04), (n, changing)
 
 
-def test_so_many_questions_as_are_said_to_be_needed_tell() -> None:
+def test_pairs_needed_give_the_promised_power() -> None:
     dice = np.random.default_rng(10)
     for margin, changing, change in ((0.02, 0.1, 0.0), (0.02, 0.1, -0.05), (0.05, 0.3, 0.01)):
         n = pairs_needed(margin, changing, change)
         assert n is not None
         draws = dice.multinomial(n, [(changing + change) / 2, (changing - change) / 2, 1 - changing], 1000)
-        told = 1 - coverage(draws[:, :2], lambda row, n=n: paired_interval(*row, n), -margin)
-        assert told == pytest.approx(0.8, abs=0.04), (margin, changing, change)
+        power = 1 - coverage(draws[:, :2], lambda row, n=n: paired_interval(*row, n), -margin)
+        assert power == pytest.approx(0.8, abs=0.04), (margin, changing, change)
 
 
 @pytest.mark.parametrize(
     "rates", [[[0.45, 0.05], [0.05, 0.45]], [[0.8, 0.05], [0.05, 0.1]], [[0.55, 0.02], [0.03, 0.4]]]
 )
 @pytest.mark.parametrize("n", [30, 100])
-def test_kappa_s_interval_covers(rates: list[list[float]], n: int) -> None:
+def test_interval_of_kappa_covers(rates: list[list[float]], n: int) -> None:
     found = kappa(rates)
     assert found is not None
 

@@ -1,4 +1,4 @@
-"""Made-up answers of two runs, and their comparison."""
+"""Synthetic answers of two runs, and their comparison."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ OUTCOMES = {outcome.value[0]: outcome for outcome in Outcome}
 
 
 def answers(numbers: Mapping[str, str], clusters: Mapping[str, str] | None = None) -> dict[str, Answer]:
-    """Subject -> a letter a question: c(orrect), w(rong), u(nparsed), a(nswered), e(rror), - for none.
+    """Answers from a letter per question by subject: c(orrect), w(rong), u(nparsed), a(nswered), e(rror), -.
 
-    Questions with several answers are parted by commas: "cc,cw".
+    "-" skips a question. With repeats, questions are separated by commas: "cc,cw".
     """
     found = {}
     for subject, letters in numbers.items():

@@ -1,13 +1,16 @@
-"""Reading an answer out of what a model wrote: ``(text, choices) -> a label of choices, or None``.
+"""Extractors: read the answer from the text that a model wrote.
 
-``choice`` is this project's own reader. It notes every place where a label is mentioned, drops what is
-negated, supposed or asked, and lets ``words.MARKERS`` (what leads up to an answer), ``words.VERDICTS``
-(what follows one) and lines that are an answer turn mentions into claims of five strengths. The strongest
-claims must agree; what they do not say is None, never a guess.
+An extractor is called with the text and the choices (label -> text; empty for open questions). It returns the
+answer, for multiple choice a label, or None if the text has no answer.
 
-``number`` reads numbers, ``text`` all of the text, ``json`` the JSON value in it, ``code`` the program.
+``choice`` is the default for multiple choice. It finds every mention of a label; discards mentions that are
+negated, hypothetical or part of a question; and turns the others into claims of five strengths, based on
+``words.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
+consist of an answer. If the strongest claims disagree, the result is None, never a guess.
 
-``first_capital`` and ``first_option`` are OpenCompass' rules, for parity with its published numbers.
+``number`` reads numbers, ``text`` the whole text, ``json`` a JSON value and ``code`` a program.
+
+``first_capital`` and ``first_option`` are the rules of OpenCompass, for parity with its published results.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ __all__ = [
     "split_reasoning",
 ]
 
+#: Reads an answer: ``extractor(text, choices)`` returns the answer, or None if there is none.
 Extractor: TypeAlias = Callable[[str, Mapping[str, str]], "str | None"]
 
 EXTRACTORS: Mapping[str, Extractor] = {

@@ -1,4 +1,4 @@
-"""Text as the rules want it: half-width, without markup."""
+"""Normalise text for the rules: half-width characters, no markup."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ _MARKUP = (
 
 
 def clean(text: str) -> str:
-    """Half-width, without markdown, LaTeX fonts, control characters and surrounding blanks."""
+    """Remove Markdown, LaTeX fonts, control characters and surrounding blanks; make characters half-width."""
     text = unicodedata.normalize("NFKC", text)
-    for pattern, to in _MARKUP:
-        text = pattern.sub(to, text)
+    for pattern, replacement in _MARKUP:
+        text = pattern.sub(replacement, text)
     return text.strip()
 
 
 def unwrapped(text: str) -> str:
-    """Without the quotes, brackets and stops around it."""
+    """Remove the quotes, brackets and punctuation around a text."""
     return text.strip(" \n\t\"'“”‘’「」『』《》【】()[]{}<>。.,;:!、")
 
 
 def bare(text: str) -> str:
+    """``unwrapped`` text, ignoring case."""
     return unwrapped(text).casefold()

@@ -1,4 +1,4 @@
-"""OpenCompass' own rules, for parity with its published numbers."""
+"""The extractors ``first_capital`` and ``first_option``: OpenCompass' rules, for parity with its results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 
 def first_capital(text: str, choices: Mapping[str, str]) -> str | None:
-    """The first upper-case character, if it is a label: OpenCompass' ``first_capital_postprocess``.
+    """The first upper-case character if it is a label: ``first_capital_postprocess`` of OpenCompass.
 
     Source: opencompass 0.5.4, ``opencompass/utils/text_postprocessors.py`` (Apache-2.0).
     """
@@ -16,8 +16,8 @@ def first_capital(text: str, choices: Mapping[str, str]) -> str | None:
     return first if first in choices else None
 
 
-# In order; [] stands for the options' class. Alternatives without a group eat what cannot match any
-# more (the originals look again from every start, in quadratic time).
+# In order of precedence; [] stands for the character class of the options. Alternatives without a group
+# consume text that can no longer match (the original patterns retry at every position, in quadratic time).
 _OPTION_RULES = (
     r"答案是?\s*([])",
     r"答案是?\s*：\s*([])",
@@ -32,7 +32,7 @@ _OPTION_RULES = (
     r"答案为\s*([])",
     r"答案选\s*([])",
     r"选择?\s*([])",
-    # One rule, as published: two that a missing comma made one.
+    # two rules that a missing comma joined in the original
     r"故选?\s*([])只有选?项?\s?([])\s?是?对",
     r"只有选?项?\s?([])\s?是?错",
     r"只有选?项?\s?([])\s?不?正确",
@@ -81,9 +81,9 @@ def _option_rules(options: str) -> tuple[re.Pattern[str], ...]:
 
 
 def first_option(text: str, choices: Mapping[str, str]) -> str | None:
-    """What the first fitting rule reads: OpenCompass' ``first_option_postprocess`` with its cushion rules.
+    """The option that the first matching rule finds: ``first_option_postprocess`` with its cushion rules.
 
-    The options are the labels of one character, in order. Source: opencompass 0.5.4,
+    The options are the one-character labels, in order. Source: opencompass 0.5.4,
     ``opencompass/utils/text_postprocessors.py`` (Apache-2.0), its list of rules.
     """
     options = "".join(label for label in choices if len(label) == 1)
@@ -94,8 +94,8 @@ def first_option(text: str, choices: Mapping[str, str]) -> str | None:
         match = next((m for m in rule.finditer(text) if m.lastindex), None)
         if match is None:
             continue
-        read = match[1] or match[0]
+        matched = match[1] or match[0]
         for option in options:
-            if option in read:
+            if option in matched:
                 return option
     return None

@@ -1,4 +1,4 @@
-"""Extractors of answers that are the text itself: ``text`` and ``json``."""
+"""The extractors ``text`` and ``json``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import re
 from collections.abc import Mapping
 
 _OPENING = re.compile(r"[\[{]")
-_MOST_TRIES = 50
+_MAX_ATTEMPTS = 50
 
 
-def text(written: str, choices: Mapping[str, str] | None = None) -> str | None:
-    """All that the model wrote, without blanks around it; None where it wrote nothing."""
+def text(reply: str, choices: Mapping[str, str] | None = None) -> str | None:
+    """The whole text without surrounding blanks; None if it is empty."""
     del choices
-    return written.strip() or None
+    return reply.strip() or None
 
 
-def json_value(written: str, choices: Mapping[str, str] | None = None) -> str | None:
-    """The text's JSON value, be it all of it or its first object or list; None where there is none."""
+def json_value(reply: str, choices: Mapping[str, str] | None = None) -> str | None:
+    """The JSON value of a text: the whole text, or its first object or list; None if it has none."""
     del choices
     decoder = json.JSONDecoder(parse_constant=_refuse)
-    body = written.strip()
-    starts = [match.start() for match, _ in zip(_OPENING.finditer(body), range(_MOST_TRIES), strict=False)]
+    body = reply.strip()
+    starts = [match.start() for match, _ in zip(_OPENING.finditer(body), range(_MAX_ATTEMPTS), strict=False)]
     for start in [0, *starts]:
         try:
             _, end = decoder.raw_decode(body, start)

@@ -1,4 +1,4 @@
-"""What a model thought, apart from what it said."""
+"""Separate the reasoning of a model from its answer."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ _THINK_TAG = re.compile(r"<(/?)think(?:ing)?[ \t]*>", re.I)
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """``(text, reasoning)``: the ``<think>`` (or ``<thinking>``) blocks taken out of a text.
+    """Split a text into ``(answer, reasoning)`` by its ``<think>`` or ``<thinking>`` blocks.
 
-    An unclosed block reaches to the end; a closing tag without an opening one makes all before it reasoning.
-    A text without tags comes back unchanged.
+    An unclosed block extends to the end of the text. If a closing tag has no opening tag, everything before
+    it is reasoning. A text without tags is returned unchanged.
     """
-    said: list[str] = []
-    thought: list[str] = []
+    answer: list[str] = []
+    reasoning: list[str] = []
     inside = False
-    seen = 0
+    position = 0
     for tag in _THINK_TAG.finditer(text):
-        piece = text[seen : tag.start()].strip()
+        piece = text[position : tag.start()].strip()
         closing = tag[1] == "/"
         if closing and not inside:
-            thought += said
-            said = []
-        (thought if inside or closing else said).append(piece)
+            reasoning += answer
+            answer = []
+        (reasoning if inside or closing else answer).append(piece)
         inside = not closing
-        seen = tag.end()
-    if not seen:
+        position = tag.end()
+    if not position:
         return text, ""
-    (thought if inside else said).append(text[seen:].strip())
-    # Joined by newlines, which no tag may hold, so that two pieces never make a new tag.
-    return "\n".join(filter(None, said)), "\n".join(filter(None, thought))
+    (reasoning if inside else answer).append(text[position:].strip())
+    # tags cannot contain newlines, so joined pieces never form a new tag
+    return "\n".join(filter(None, answer)), "\n".join(filter(None, reasoning))

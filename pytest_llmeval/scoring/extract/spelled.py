@@ -1,4 +1,4 @@
-"""A number in English words, as an answer: ``twelve``, ``forty-two apples``, ``one hundred and five``."""
+"""Numbers in English words: ``twelve``, ``forty-two apples``, ``one hundred and five``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ANOTHER = re.compile(
 
 
 def spelled(part: str) -> Fraction | None:
-    """The number that ``part`` begins with in words, where it holds no other; None where there is none."""
+    """The number in words at the beginning of ``part``; None if there is none or another number follows."""
     begins = _BEGINS.match(part)
     if begins is None or _ANOTHER.search(part, begins.end()):
         return None

@@ -1,4 +1,4 @@
-"""The words and signs by which ``reader`` knows an answer, in Chinese and English."""
+"""The Chinese and English words and signs by which ``reader`` recognises an answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EN_FILL = (
 
 
 class Strength(IntEnum):
-    """How definite a claim is; only the strongest ones of a text count."""
+    """How definite a claim is; only the strongest claims of a text count."""
 
     TENTATIVE = 1
     LEAD = 2
@@ -35,7 +35,7 @@ class Strength(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Words that lead up to an answer. ``ends``: the clause must end after the label."""
+    """Words before an answer. With ``ends`` the clause must end after the label."""
 
     name: str
     pattern: re.Pattern[str]
@@ -128,7 +128,7 @@ MARKERS = (
     _marker("maybe zh", r"可能是|也许是|或许是|大概是|似乎是|好像是", ZH_FILL, ends=True),
 )
 
-# Without one of these between marker and label, the label must end its clause ("答案A的意思是" does not).
+# between marker and label; without one the label must end its clause, unlike in "答案A的意思是"
 COPULA = re.compile(
     r"[是为选:=即\n{>]|应|\b(?:is|be|are)\b|'s\b|(?:choos|chose|select|pick|with|for|on)", re.I
 )
@@ -185,7 +185,7 @@ RIGHT = (
     r"(?:正确(?!的[^\s。.,;!)])|合适|恰当|准确|贴切|适合|符合(?=[\s。.,;!)]|$)|没错|成立"
     r"|对的?(?=[\s。.,;!)]|$|[A-Z][错对不])|(?:correct|right|true|accurate)\b)"
 )
-VERDICTS = (
+STATEMENTS = (
     (
         "is the answer",
         re.compile(
@@ -200,7 +200,7 @@ VERDICTS = (
     ),
     ("is right", re.compile(f"{SUBJECT} ?[.:、)|=]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
 )
-# Further on in the same sentence, before any other label.
+# later in the same sentence, before any other label
 IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
 NOT_NEAR = re.compile(r"[不未没非][^,。;\n]{0,3}$")
 TICK = re.compile(r"[✅✓✔☑]|√(?![\w(\\{])")
@@ -229,7 +229,7 @@ LIST_JOINT = re.compile(
 LIST_COMMA = re.compile(
     r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| )[(\[\"'“‘]*(?:选项|options?)? *"
 )
-# "A = 5", "A > B": a quantity of the question's, not a choice.
+# "A = 5", "A > B": a quantity in the question, not a choice
 IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]*[-(]?(?:\d|\\|[A-Za-z](?![A-Za-z]))")
 LED = re.compile(r"(?:是|为|选|答案|项|[:=]|\b(?:is|answer|option|choice)) ?\(?$", re.I)
 PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|both\b)", re.I)

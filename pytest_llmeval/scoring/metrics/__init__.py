@@ -20,7 +20,7 @@ METRICS: Mapping[str, Metric] = {
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
-    "code": Metric(code.make_code, "code", gold_problem=code.tests_problem, runs_code=True),
+    "code": Metric(code.make_code, "code", gold_problem=code.gold_tests_problem, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "judge": Metric(judge.make_judge, "text"),
     "agreement": Metric(agreement.make_agreement, "text"),

@@ -71,7 +71,7 @@ def tests_of(question: Question, entry_point: str = "") -> str:
     return tests
 
 
-def tests_problem(answer: str) -> str | None:
+def gold_tests_problem(answer: str) -> str | None:
     """The problem of a gold answer that is not Python code, or None."""
     tests = "\n".join(references(Question("", "", "", {}, {}, answer)))
     try:

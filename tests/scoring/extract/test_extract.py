@@ -1,4 +1,4 @@
-"""Reading answers: the table of labelled outputs, and what must never happen."""
+"""Extractors of choices: labelled outputs, the rules of OpenCompass, and properties."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHOICES: dict[str, str] = TABLE["choices"]
 
 
 def naive(text: str) -> str:
-    """The rule that everybody writes first: the first capital letter among A to D."""
+    """The naive rule: the first capital letter among A to D."""
     match = re.search("[A-D]", text)
     return match[0] if match else ""
 
 
 def masked(text: str) -> str:
-    """A text's form: what is left of it when letters, digits and the amount of blanks do not count."""
+    """The form of a text, ignoring which letters and digits and how many blanks it has."""
     text = re.sub(r"[A-Za-zＡ-Ｚ]+", "a", re.sub(r"\d+", "0", text))
     return re.sub(r"\s+", " ", text).strip()
 
@@ -57,7 +57,7 @@ def test_the_answers_are_choices() -> None:
 def test_the_naive_rule_misreads_many() -> None:
     assert [row["naive"] for row in OUTPUTS] == [naive(row["text"]) for row in OUTPUTS]
     wrong = [row for row in OUTPUTS if row["naive"] != row["answer"]]
-    # Both kinds: another letter than the one that was meant, and a letter where none was meant.
+    # both kinds of error: the wrong letter, and a letter where the text gives none
     assert len([row for row in wrong if row["answer"] and row["naive"]]) >= 80
     assert len([row for row in wrong if not row["answer"]]) >= 50
 
@@ -82,7 +82,7 @@ def test_first_capital_is_any_first_capital(text: str, read: str | None) -> None
     assert first_capital(text, CHOICES) == read
 
 
-# What opencompass 0.5.4 itself gives for these texts.
+# the results of opencompass 0.5.4 for these texts
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -108,7 +108,7 @@ def test_first_capital_is_any_first_capital(text: str, read: str | None) -> None
         ("", None),
     ],
 )
-def test_first_option_reads_by_the_rules(text: str, read: str | None) -> None:
+def test_first_option_follows_the_rules(text: str, read: str | None) -> None:
     assert first_option(text, CHOICES) == read
 
 
@@ -122,7 +122,7 @@ def test_first_option_takes_labels_of_one_character_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "thought"),
+    ("text", "answer", "reasoning"),
     [
         ("C", "C", ""),
         (" C \n", " C \n", ""),
@@ -140,8 +140,8 @@ def test_first_option_takes_labels_of_one_character_only() -> None:
         ("<thinker>C", "<thinker>C", ""),
     ],
 )
-def test_split_reasoning(text: str, said: str, thought: str) -> None:
-    assert split_reasoning(text) == (said, thought)
+def test_split_reasoning(text: str, answer: str, reasoning: str) -> None:
+    assert split_reasoning(text) == (answer, reasoning)
 
 
 TAGS = st.sampled_from(
@@ -150,12 +150,12 @@ TAGS = st.sampled_from(
 
 
 @given(st.lists(TAGS | st.text(max_size=4), max_size=12).map("".join))
-def test_split_reasoning_twice_is_once(text: str) -> None:
-    said, _ = split_reasoning(text)
-    assert split_reasoning(said) == (said, "")
+def test_split_reasoning_is_idempotent(text: str) -> None:
+    answer, _ = split_reasoning(text)
+    assert split_reasoning(answer) == (answer, "")
 
 
-# --- what must never happen -------------------------------------------------------------------------
+# --- properties -------------------------------------------------------------------------------------
 
 WORDS = (
     "答案 答案： 答案是 正确答案是 故选 选 应选 不选 不是 而是 选项 只有 所以 因此 如果 可能 排除 等等，",
@@ -220,7 +220,7 @@ PIECES = (
 
 @pytest.mark.parametrize("name", EXTRACTORS)
 @pytest.mark.parametrize("piece", PIECES, ids=[f"piece-{number}" for number in range(len(PIECES))])
-def test_long_hostile_texts_are_read_like_any(name: str, piece: str) -> None:
+def test_long_hostile_texts_take_linear_time(name: str, piece: str) -> None:
     text = (piece * 100_000)[:100_000]
     assert EXTRACTORS[name](f"{text}\n x", CHOICES) in {None, *CHOICES}
     split_reasoning(text)
@@ -271,7 +271,7 @@ FORMS = (
 
 
 @given(st.sampled_from(FORMS), st.permutations("BCDEFGH"))
-def test_letters_are_all_alike(form: str, letters: list[str]) -> None:
+def test_all_letters_are_treated_alike(form: str, letters: list[str]) -> None:
     choices = dict.fromkeys("BCDEFGH", "")
     straight = choice(form.replace("?", "B").replace("!", "C"), choices)
     swapped = choice(form.replace("?", letters[0]).replace("!", letters[1]), choices)
@@ -309,7 +309,7 @@ def test_labels_may_be_any_strings() -> None:
     ids=range(5),
 )
 @pytest.mark.parametrize("label", "ABCD")
-def test_what_the_choices_say_is_not_what_the_model_says(choices: dict[str, str], label: str) -> None:
+def test_the_text_of_choices_is_not_an_answer(choices: dict[str, str], label: str) -> None:
     restated = "\n".join(f"{letter}. {words}" for letter, words in choices.items())
     assert choice(restated, choices) is None
     assert choice(f"{restated}\n答案：{label}", choices) == label
@@ -317,7 +317,7 @@ def test_what_the_choices_say_is_not_what_the_model_says(choices: dict[str, str]
     assert choice(f"The correct answer is ({label}) {choices[label]}", choices) == label
 
 
-def test_only_the_ends_of_a_very_long_text_are_read() -> None:
+def test_only_the_beginning_and_end_of_a_very_long_text_are_read() -> None:
     rambling = "土地是自然资源。" * 5_000
     assert choice(f"答案是B。{rambling}", CHOICES) == "B"
     assert choice(f"{rambling}答案是C。", CHOICES) == "C"

@@ -1,4 +1,4 @@
-"""Reading numbers: the table of labelled outputs, and what must never happen."""
+"""The extractor ``number``: labelled outputs and properties."""
 
 from __future__ import annotations
 

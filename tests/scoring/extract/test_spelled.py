@@ -1,4 +1,4 @@
-"""Numbers in words."""
+"""Numbers in English words."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ from pytest_llmeval.scoring.extract.spelled import spelled
         ("", None),
     ],
 )
-def test_what_begins_with_one_number_in_words(text: str, number: int | None) -> None:
+def test_text_that_begins_with_one_number_in_words(text: str, number: int | None) -> None:
     assert spelled(text) == number

@@ -1,4 +1,4 @@
-"""Programs as answers: read from texts, put together, run against tests, recorded."""
+"""Programs as answers: extracted, assembled, run against tests, and recorded."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics import METRICS
 from pytest_llmeval.scoring.metrics import code as metric
-from pytest_llmeval.scoring.metrics.code import assembled, tests_problem
+from pytest_llmeval.scoring.metrics.code import assembled, gold_tests_problem
 from pytest_llmeval.scoring.sandbox import runner
 from tests.support.tiny_benchmark import questions, results
 
-shut_in = pytest.mark.skipif(runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}")
+needs_sandbox = pytest.mark.skipif(
+    runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
+)
 PROMPT = 'from typing import List\n\n\ndef add(xs: List[int]) -> int:\n    """Their sum."""\n'
 CHECK = "def check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "read"),
+    ("text", "program"),
     [
         ("```python\ndef f(): pass\n```", "def f(): pass\n"),
         ("Sure:\n```py\ndef f(): pass\n```\nUse it:\n```python\nf()\n```", "def f(): pass\n"),
@@ -41,22 +43,22 @@ CHECK = "def check(candidate):\n    assert candidate([1, 2]) == 3\n    assert ca
         ("```python\n```", None),
     ],
 )
-def test_a_program_is_read(text: str, read: str | None) -> None:
-    assert code(text, {}) == read
+def test_extraction(text: str, program: str | None) -> None:
+    assert code(text, {}) == program
 
 
 @given(st.text(alphabet="`~\n a1#", max_size=200))
-def test_reading_any_text(text: str) -> None:
-    read = code(text, {})
-    assert read is None or read.strip()
+def test_any_text_gives_a_program_or_none(text: str) -> None:
+    program = code(text, {})
+    assert program is None or program.strip()
 
 
-def test_a_long_text_of_fences_is_read_in_time() -> None:
+def test_many_fences_take_linear_time() -> None:
     assert code("```\n" * 20_001 + "x" * 20_000, {}) == "x" * 20_000 + "\n"
 
 
-def test_what_is_run() -> None:
-    # the body alone; the function anew, whose imports the prompt has; a prompt that is no Python
+def test_assembling_the_program() -> None:
+    # the body alone; the whole function, which needs the imports of the prompt; a prompt that is not Python
     for answer in ("    return sum(xs)\n", "def add(xs: List[int]) -> int:\n    return sum(xs)\n"):
         program = assembled(answer, PROMPT, "add")
         assert program.startswith(PROMPT) and program.endswith(answer)
@@ -69,25 +71,28 @@ def question(answer: str, **fields: str) -> Question:
     return Question("b", "s", "0", fields, {}, answer)
 
 
-def test_which_tests() -> None:
+def test_tests_and_problems_with_them() -> None:
     assert metric.tests_of(question(CHECK), "add").endswith("\n\ncheck(add)\n")
     assert metric.tests_of(question(CHECK), "os.system('x')") == CHECK
     assert metric.tests_of(question('["assert f(1)", "assert f(2)"]'), "f") == "assert f(1)\nassert f(2)"
-    assert tests_problem("assert f(") == "the tests are not Python: '(' was never closed (<unknown>, line 1)"
-    assert tests_problem('["assert f(1)"]') is None
+    assert (
+        gold_tests_problem("assert f(")
+        == "the tests are not Python: '(' was never closed (<unknown>, line 1)"
+    )
+    assert gold_tests_problem('["assert f(1)"]') is None
 
 
 def test_wrong_options() -> None:
-    for options, says in (
+    for options, message in (
         ({"seconds": 0.0}, "seconds: 0.0 is not above 0"),
         ({"memory_mb": 0}, "memory_mb: 0 is not above 0"),
         ({"second": 1.0}, "did you mean 'seconds'"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             METRICS["code"].make(options, "here")
 
 
-@shut_in
+@needs_sandbox
 def test_scores() -> None:
     score = METRICS["code"].make({"seconds": 3.0}, "here")
     asked = question(CHECK, question=PROMPT, entry_point="add")
@@ -149,7 +154,7 @@ def tasks(pytester: pytest.Pytester) -> pytest.Pytester:
     (folder / "benchmark.toml").write_text(TOML)
     row = {"prompt": PROMPT, "test": CHECK, "entry_point": "add"}
     bad = {**row, "test": "def check(:"}
-    (folder / "tasks.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (row, row, bad)))
+    (folder / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in (row, row, bad)))
     pytester.makeconftest(CONFTEST)
     kinds = ("good", "wrong", "exits", "none")
     tables = "".join(f'[models.{kind}]\nbackend = "coder"\npath = "{kind}"\n' for kind in kinds)
@@ -157,12 +162,12 @@ def tasks(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-@shut_in
+@needs_sandbox
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
 def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
     models = ("--llm-model=good", "--llm-model=wrong", "--llm-model=exits", "--llm-model=none")
     done = tasks.runpytest_subprocess(*models, "--llm-benchmark=humaneval", "--llm-allow-code", xdist)
-    assert done.ret == 1  # the row without tests
+    assert done.ret == 1  # the row with broken tests
     counts = {result["model"]: result["counts"] for result in results(tasks)["results"]}
     assert {name: of["error"] for name, of in counts.items()} == dict.fromkeys(counts, 1)
     assert (counts["good"]["correct"], counts["wrong"]["wrong"], counts["exits"]["wrong"]) == (2, 2, 2)
@@ -175,14 +180,14 @@ def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
-def test_without_leave_nothing_is_run(tasks: pytest.Pytester, xdist: str) -> None:
+def test_programs_need_allow_code(tasks: pytest.Pytester, xdist: str) -> None:
     done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", xdist)
     assert done.ret == 4
     (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
     assert "humaneval: its answers are programs, which are run only with --llm-allow-code" in line
 
 
-def test_without_a_sandbox_nothing_is_run(tasks: pytest.Pytester) -> None:
+def test_programs_need_a_sandbox(tasks: pytest.Pytester) -> None:
     with (tasks.path / "conftest.py").open("a") as file:
         file.write(
             "\nfrom pytest_llmeval.scoring.sandbox import runner\nrunner.why_not = lambda: 'no namespaces'\n"
@@ -193,12 +198,12 @@ def test_without_a_sandbox_nothing_is_run(tasks: pytest.Pytester) -> None:
     assert "humaneval: programs cannot be run safely here: no namespaces; see docs/code.md" in line
 
 
-def test_prompts_are_shown_without_leave(tasks: pytest.Pytester) -> None:
+def test_prompts_are_shown_without_allow_code(tasks: pytest.Pytester) -> None:
     done = tasks.runpytest_subprocess("--llm-benchmark=humaneval", "--llm-show-prompts")
     done.stdout.fnmatch_lines(["3 prompts; nothing was sent"])
 
 
-@shut_in
+@needs_sandbox
 def test_a_replay_runs_programs_again(tasks: pytest.Pytester) -> None:
     args = ("--llm-benchmark=humaneval", "--llm-allow-code")
     tasks.runpytest_subprocess("--llm-model=wrong", "--llm-run-name=first", *args)

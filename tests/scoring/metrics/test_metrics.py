@@ -1,4 +1,4 @@
-"""Metrics: what is right, what is nearly so, and what is told of wrong options."""
+"""Metrics: scores of answers, and errors for wrong options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def score(metric: str, answer: str, gold: str, **options: object) -> float:
 
 
 @pytest.mark.parametrize(
-    ("metric", "answer", "gold", "options", "wanted"),
+    ("metric", "answer", "gold", "options", "expected"),
     [
         ("exact", " Paris. ", "paris", {}, 1),
         ("exact", "Paris", "London", {}, 0),
@@ -41,10 +41,10 @@ def score(metric: str, answer: str, gold: str, **options: object) -> float:
         ("json", "[" * 100_000, "[]", {}, 0),
     ],
 )
-def test_right_or_wrong(
-    metric: str, answer: str, gold: str, options: dict[str, object], wanted: float
+def test_metrics_of_0_and_1(
+    metric: str, answer: str, gold: str, options: dict[str, object], expected: float
 ) -> None:
-    assert score(metric, answer, gold, **options) == wanted
+    assert score(metric, answer, gold, **options) == expected
 
 
 def test_rouge_l() -> None:
@@ -63,13 +63,15 @@ def test_bleu() -> None:
 @pytest.mark.parametrize(
     ("metric", "module"), [("rouge_l", "rouge_score.rouge_scorer"), ("bleu", "sacrebleu.metrics.bleu")]
 )
-def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch, metric: str, module: str) -> None:
+def test_a_missing_library_is_a_one_line_error(
+    monkeypatch: pytest.MonkeyPatch, metric: str, module: str
+) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=r'pip install "pytest-llmeval-harness\[metrics\]"'):
         METRICS[metric].make({}, "here")
 
 
-def test_wrong_options_name_the_right_ones() -> None:
+def test_wrong_options_suggest_the_right_ones() -> None:
     with pytest.raises(UserError, match="did you mean 'tolerance'"):
         METRICS["number"].make({"tolerence": 1.0}, "here")
     with pytest.raises(UserError, match="must be as in ignore_case = true"):
