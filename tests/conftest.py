@@ -1,6 +1,4 @@
-"""Hypothesis without time limits, for a slow machine is no failure; no stored answers but a test's own,
-and nothing into the summary of the CI job that runs the tests.
-"""
+"""For all tests: hypothesis without time limits, an answer store of its own, a tiny benchmark."""
 
 from __future__ import annotations
 
@@ -17,11 +15,18 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Answers stored by another test, or by this machine's user, are nothing to this one."""
+    """A cache of its own for each test: no answers stored by other tests or by this machine's user."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def fewer_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plugins that no test needs in a pytest of its own cost each of those half a second."""
+    names = ("hypothesispytest", "benchmark", "anyio")
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in names))
 
 
 @pytest.fixture
