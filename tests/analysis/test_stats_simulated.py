@@ -20,6 +20,8 @@ from pytest_llmeval.analysis.paired import (
 )
 from pytest_llmeval.analysis.stats import effective, kappa, macro_interval, wilson
 
+pytestmark = pytest.mark.slow  # simulates thousands of runs
+
 SIZES = (10, 26, 100, 1000)
 RATES = (0.25, 0.5, 0.9, 0.99)
 

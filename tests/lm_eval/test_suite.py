@@ -17,6 +17,7 @@ from tests.support import lm_eval_tasks as harness_tasks
 from tests.support.paths import ROOT
 from tests.support.tiny_benchmark import questions, results
 from tests.support.tiny_models import save_tiny
+from tests.support.workers import WORKERS
 
 pytestmark = pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval (tox installs it)")
 SCRIPT = ROOT / "tests/bench/compare_lm_eval_tasks.py"
@@ -77,7 +78,7 @@ def test_the_numbers_are_those_of_the_library(tmp_path: Path) -> None:
     assert ("own_pages", "own_pages", "word_perplexity,none") in compared
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_each_document_is_an_item(pytester: pytest.Pytester, xdist: str) -> None:
     done = run(pytester, "own_weighted", "own_words", more=(xdist,))
     assert done.ret == 0

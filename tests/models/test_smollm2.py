@@ -15,6 +15,8 @@ from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.backend import encode, make_engine
 from pytest_llmeval.models.hf.encoding import Encoder
 
+pytestmark = pytest.mark.slow  # the real model
+
 CONFIG = ModelConfig("smollm2", "smollm2")
 
 

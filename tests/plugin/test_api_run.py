@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_server import DROP, Reply, Server, completion, error
+from tests.support.workers import WORKERS
 
 KEY = "sk-very-secret-0123456789"
 HEADER = "hush-hush-4711"
@@ -37,7 +38,7 @@ def questions(pytester: pytest.Pytester) -> list[dict]:  # type: ignore[type-arg
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_rejected_field_ends_the_run_with_one_line(pytester: pytest.Pytester, xdist: str) -> None:
     with Server(usual=error(422, "unknown field `top_k`")) as server:
         done = run(pytester, server, xdist, toml="extra_body = {top_k = 3}")
@@ -67,7 +68,7 @@ def test_workers_share_the_rate(pytester: pytest.Pytester) -> None:
     assert all(third - first >= 0.1 for first, third in pairwise(server.times[::2]))
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_no_secret_is_written_anywhere(pytester: pytest.Pytester, xdist: str, own_cache: Path) -> None:
     echo = f"who sent {KEY}, {HEADER} and {PASSWORD}?"
     settings = f'headers = {{X-Pass = "{HEADER}"}}\nretries = 0'

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_server import DROP, Json, Reply, Server, error
+from tests.support.workers import WORKERS
 
 TOML = """
 name = "tiny"
@@ -627,7 +628,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("bad", TABLE)
 def test_bad_input(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, bad: Bad, workers: str

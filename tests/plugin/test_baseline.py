@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_benchmark import TOML, results
+from tests.support.workers import WORKERS
 
 ECHO = ("--llm-model=echo", "--llm-benchmark=tiny")
 
@@ -77,7 +78,7 @@ def test_what_changed(pytester: pytest.Pytester, base: Path, given: str, xdist: 
     assert "## tiny: echo, against base" in text and "- broken: 1 (" in text
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_gates_against_the_baseline(pytester: pytest.Pytester, base: Path, xdist: str) -> None:
     drop = (
         "--llm-baseline=base",
@@ -143,7 +144,7 @@ def test_lower_bounds(pytester: pytest.Pytester, tiny: Path) -> None:
     assert found["gates"][1]["value"] == pytest.approx(found["results"][0]["interval"][0], rel=1e-12)
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 @pytest.mark.parametrize(
     ("args", "says"),
     [
@@ -176,7 +177,7 @@ def test_changed_prompts_and_data_are_refused(pytester: pytest.Pytester, base: P
     assert f"other {what}" in one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base"))
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 @pytest.mark.parametrize(
     ("line", "says"),
     [

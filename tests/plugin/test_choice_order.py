@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.choice_order import Ordering, original, presented, rotations, shuffled
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 #: "one": knows that the right text is always `one`, wherever it stands; "sure-one-A" falls for place A in
 #: questions with a 1 in them; "lost": no answer where `two` stands first; "scorer" likes `three`
@@ -102,7 +103,7 @@ def test_the_protocol_changes_with_the_orders_and_only_with_them() -> None:
     assert rotations(("A", "B", "C")) == (("A", "B", "C"), ("B", "C", "A"), ("C", "A", "B"))
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
     done = knowing.runpytest_subprocess(
         "--llm-model=one", "--llm-model=biased", "--llm-benchmark=tiny", "--llm-circular", xdist

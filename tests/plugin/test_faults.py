@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.fault_server import ROUGH, FaultServer, answer_to, expected_correct, write_benchmark
 
+pytestmark = pytest.mark.slow  # hundreds of requests to a faulty server
+
 COUNT = 1000
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.api_server import Reply, Server, completion, error
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 GOOD, BAD = "It says the same.\nGRADE: C", "It does not.\n**GRADE: I**"
 TOML = """
@@ -73,7 +74,7 @@ def told(judge: Server) -> list[str]:
     return [body["messages"][-1]["content"] for body in judge.bodies]
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_run(pytester: pytest.Pytester, judge: Server, xdist: str) -> None:
     write(pytester, judge, more="price_in = 1000\nprice_out = 2000")
     judge.script(Reply(completion(BAD)))
@@ -296,7 +297,7 @@ Capital of Togo?,Lome,perhaps,Lome
 """
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_agreement_with_labels(pytester: pytest.Pytester, judge: Server, xdist: str) -> None:
     (pytester.path / "labels.csv").write_text(LABELLED, "utf-8")
     (pytester.path / "llmeval.toml").write_text(

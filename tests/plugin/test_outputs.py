@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 
 def page(pytester: pytest.Pytester) -> str:
@@ -23,7 +24,7 @@ def index(pytester: pytest.Pytester) -> dict:  # type: ignore[type-arg]
     return json.loads(found[1])
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_every_run_leaves_a_page(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", xdist)
     assert done.ret == 0
@@ -108,7 +109,7 @@ def test_a_path_that_an_option_would_swallow(
     done.stderr.fnmatch_lines([said])
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_step_s_summary_gets_the_run_once(
     pytester: pytest.Pytester, tiny: Path, monkeypatch: pytest.MonkeyPatch, xdist: str
 ) -> None:
@@ -121,7 +122,7 @@ def test_a_step_s_summary_gets_the_run_once(
     assert text.count("mean over questions: 25.0%") == 1
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_junit_has_a_question_s_properties(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--junitxml=j.xml", xdist)
     cases = list(ElementTree.parse(pytester.path / "j.xml").iter("testcase"))

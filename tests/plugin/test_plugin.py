@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_benchmark import TOML, questions, results
+from tests.support.workers import WORKERS
 
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
@@ -132,7 +133,7 @@ def test_collect_only(pytester: pytest.Pytester, tiny: Path) -> None:
     assert not (pytester.path / "reports").exists()
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--llm-benchmark=mini", xdist)
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
@@ -142,7 +143,7 @@ def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str)
     assert "skipped" not in done.stdout.str()
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_limit_beyond_all_questions_says_so(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     done = pytester.runpytest_subprocess(
         "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=50:60", xdist
@@ -181,7 +182,7 @@ def test_strict_shows_the_question_without_a_traceback(pytester: pytest.Pytester
     assert "Traceback" not in done.stdout.str()
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 @pytest.mark.parametrize(
     ("gate", "code", "verdict"),
     [
@@ -226,7 +227,7 @@ def test_a_typo_in_a_gate_asks_nothing(pytester: pytest.Pytester, tiny: Path) ->
     assert not (pytester.path / "reports").exists()
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_bad_row_is_that_question_s_error(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     file = tiny / "data/val/birds_val.csv"
     file.write_text(

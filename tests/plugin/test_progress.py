@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 SLOW = """
 import time
@@ -44,7 +45,7 @@ def slow(pytester: pytest.Pytester, tiny: Path) -> Path:
     return pytester.path
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_log_gets_lines(pytester: pytest.Pytester, slow: Path, xdist: str) -> None:
     (slow / "conftest.py").write_text(SLOW.replace("{seconds}", "0"), "utf-8")
     args = ("--llm-model=slow", "--llm-benchmark=tiny", "-p", "no:cacheprovider", xdist)
@@ -79,7 +80,7 @@ def wait_for(folder: Path, number: int) -> None:
     raise AssertionError("no question was answered")
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_ctrl_c_ends_with_what_is_done(pytester: pytest.Pytester, slow: Path, xdist: str) -> None:
     command = [sys.executable, "-m", "pytest", "--llm-model=slow", "--llm-benchmark=tiny", xdist]
     process = subprocess.Popen(

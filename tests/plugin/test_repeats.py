@@ -12,6 +12,7 @@ from pytest_llmeval.analysis.stats import effective, wilson
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 #: a model that gives the letters of its name one after another, - for no letter and ! for an error
 CONFTEST = """
@@ -47,7 +48,7 @@ def moody(pytester: pytest.Pytester, tiny: Path) -> pytest.Pytester:
     return pytester
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_run(moody: pytest.Pytester, xdist: str) -> None:
     done = moody.runpytest_subprocess(
         "--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-temperature=1", xdist
@@ -103,7 +104,7 @@ def test_gates_and_baselines_know_of_repeats(moody: pytest.Pytester) -> None:
     assert found["fixed_questions"] == found["broken_questions"] == []
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_time_without_an_answer_is_an_error_and_the_others_count(
     moody: pytest.Pytester, xdist: str
 ) -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.fault_server import FaultServer, expected_correct, write_benchmark
+from tests.support.workers import WORKERS
+
+pytestmark = pytest.mark.slow  # kills runs and resumes them
 
 COUNT = 60
 CLOCKS = ("latency_s", "latency_p50_s", "questions_per_s", "cached")
@@ -132,7 +135,7 @@ def test_workers_share_the_store(folder: Path) -> None:
     assert scores(folder / "reports/one") == scores(folder / "reports/two")
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_damaged_store_stops_before_the_first_question(folder: Path, own_cache: Path, workers: str) -> None:
     path = own_cache / "pytest-llmeval/completions.sqlite3"
     path.parent.mkdir()

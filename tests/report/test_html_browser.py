@@ -26,6 +26,8 @@ from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.rerun import Rerun
 from tests.support import pages as pages
 
+pytestmark = pytest.mark.slow  # a real browser
+
 TWO = ("internlm2_5-1_8b-chat", "puyu")
 _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "

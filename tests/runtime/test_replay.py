@@ -11,6 +11,7 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.runtime.replay import read_replay
 from tests.support.tiny_benchmark import TOML, questions, results
+from tests.support.workers import WORKERS
 
 
 def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -27,7 +28,7 @@ def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path)
     assert [[line[k] for k in kept] for line in questions(pytester)] == [[x[k] for k in kept] for x in lines]
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_today_s_extractor_and_gold_are_used(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
     pytester.runpytest_subprocess(
         "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=2", "--llm-run-name=x"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 try:  # here, for pytester forgets what is imported under it, and numpy cannot be imported twice
     import pyarrow
@@ -24,7 +25,7 @@ def write(path: Path, content: str) -> None:
     path.write_text(content, "utf-8")
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_file_with_the_usual_columns(pytester: pytest.Pytester, xdist: str) -> None:
     write(pytester.path / "q.csv", "subject,question,A,B,answer\nx,one?,a,b,A\ny,two?,a,b,B\ny,,a,b,B\n")
     done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.csv", xdist)
@@ -35,7 +36,7 @@ def test_a_file_with_the_usual_columns(pytester: pytest.Pytester, xdist: str) ->
     assert "line 4: the question is empty" in done.stdout.str()
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist: str) -> None:
     rows = [{"question": "one?", "A": "a", "B": "b", "answer": "A", "subject": "x"}] * 4
     lines = [json.dumps(row) for row in rows]

@@ -18,6 +18,8 @@ from pytest_llmeval.models.ray.backend import RayModel
 from tests.support.fault_server import write_benchmark
 from tests.support.tiny_models import save_tiny
 
+pytestmark = pytest.mark.slow  # a Ray cluster
+
 pytest.importorskip("ray", reason="needs Ray: tox -e ray")
 
 COUNT = 160

@@ -21,6 +21,9 @@ from tests.support.fault_server import write_benchmark
 from tests.support.paths import INFERENCE_SERVER as INFERENCE
 from tests.support.processes import gone, pids, wait_until
 from tests.support.tiny_models import save_tiny
+from tests.support.workers import WORKERS
+
+pytestmark = pytest.mark.slow  # starts servers
 
 COUNT = 12
 
@@ -64,7 +67,7 @@ def counts(folder: Path) -> dict[str, int]:
     return dict(result["counts"])
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_server_is_started_used_and_stopped(folder: Path, xdist: str) -> None:
     configure(folder, "--load=1")
     done = run(xdist)
@@ -95,7 +98,7 @@ def test_start_up_progress_is_reported(folder: Path) -> None:
     assert "server-mine.log)" in done.stdout
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_server_that_fails_to_load_ends_the_run_with_its_last_log_lines(folder: Path, xdist: str) -> None:
     configure(folder, "--fails=no_room")
     done = run(xdist)
@@ -106,7 +109,7 @@ def test_a_server_that_fails_to_load_ends_the_run_with_its_last_log_lines(folder
     assert all(map(gone, pids(folder / "pids")))
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_server_that_crashes_ends_the_run_but_loses_no_answers(folder: Path, xdist: str) -> None:
     configure(folder, "--latency=0.05", "--dies-after=4")
     done = run(xdist, "--llm-concurrency=2")
@@ -119,7 +122,7 @@ def test_a_server_that_crashes_ends_the_run_but_loses_no_answers(folder: Path, x
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_no_server_outlives_pytest(folder: Path, number: signal.Signals, xdist: str) -> None:
     configure(folder, "--latency=0.4", "--stubborn")
     process = subprocess.Popen(

@@ -17,6 +17,8 @@ from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
 from pytest_llmeval.plugin.xdist.slices import Key
 from tests.support.api_server import Server
 
+pytestmark = pytest.mark.slow  # many runs with workers that crash
+
 TOML = """
 name = "many"
 title = "Many"

@@ -17,6 +17,7 @@ from pytest_llmeval.scoring.metrics import code as metric
 from pytest_llmeval.scoring.metrics.code import assembled, gold_tests_problem
 from pytest_llmeval.scoring.sandbox import runner
 from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
 
 needs_sandbox = pytest.mark.skipif(
     runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
@@ -163,7 +164,7 @@ def tasks(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 @needs_sandbox
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
     models = ("--llm-model=good", "--llm-model=wrong", "--llm-model=exits", "--llm-model=none")
     done = tasks.runpytest_subprocess(*models, "--llm-benchmark=humaneval", "--llm-allow-code", xdist)
@@ -179,7 +180,7 @@ def test_a_run(tasks: pytest.Pytester, xdist: str) -> None:
     assert "the tests are not Python" in lines["good", "humaneval/humaneval/2"]["error"]
 
 
-@pytest.mark.parametrize("xdist", ["-n0", "-n2"])
+@pytest.mark.parametrize("xdist", WORKERS)
 def test_programs_need_allow_code(tasks: pytest.Pytester, xdist: str) -> None:
     done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", xdist)
     assert done.ret == 4

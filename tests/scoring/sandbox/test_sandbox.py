@@ -31,7 +31,10 @@ QUICK = Limits(seconds=3, memory_mb=256, disk_mb=4)
 needs_sandbox = pytest.mark.skipif(
     runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
 )
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,  # hostile programs, each a process of its own
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
 
 
 def result_of(code: str, tests: str = "", limits: Limits = QUICK) -> ProgramResult:
