@@ -37,8 +37,17 @@ OWNERS = {
     "lm_eval": ("lm_eval.tasks", "lm_eval.scores"),
     "ray": ("models.ray.driver",),
 }
-#: modules of ``models.hf`` that plan and encode, and need no torch for it
-WITHOUT_TORCH = {"models.hf.passes", "models.hf.prefixes", "models.hf.batching", "models.hf.encoding"}
+#: modules of ``models.hf`` that plan, encode and decode without torch
+WITHOUT_TORCH = {
+    "models.hf.as_lm_eval",
+    "models.hf.batching",
+    "models.hf.detokenizer",
+    "models.hf.encoded",
+    "models.hf.encoding",
+    "models.hf.planner",
+    "models.hf.prefill",
+    "models.hf.prefix_cache",
+}
 #: the only module that may use private names of pytest and xdist
 INTERNALS = "plugin.pytest_internals"
 #: those names, apart from whatever is in ``_pytest``

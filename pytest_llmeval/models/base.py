@@ -1,8 +1,8 @@
-"""What a backend is: an object that takes jobs and finishes them, until there are no more.
+"""The interface of a backend: an object that takes jobs and finishes them until ``Jobs`` is closed.
 
-A backend reads jobs in whatever number suits it (one batch, one batch of many batches, one
-connection each) and finishes each exactly once. ``run_batches`` and ``run_concurrently`` are the
-two usual ways to do so; a backend with a better plan reads ``Jobs`` itself.
+A backend takes as many jobs at a time as suits it and finishes each exactly once. ``run_batches`` and
+``run_concurrently`` are the two usual ways to do so; a backend with its own schedule reads ``Jobs``
+itself.
 """
 
 from __future__ import annotations
@@ -25,56 +25,57 @@ from pytest_llmeval.core.types import Completion, Request
 
 @runtime_checkable
 class Model(Protocol):
-    """A backend. ``run`` is called on the engine's thread, all else on pytest's.
+    """A backend. ``run`` is called on the engine's thread, everything else on pytest's.
 
-    It may have ``notes``: lines, said at the end of the run, on how it answered; and a ``status``: what
-    it does before it can answer, in words that change, or None. One whose answers
-    are to be stored is ``Storable``.
+    It may have ``notes``, lines about how it answered that are shown at the end of the run, and a
+    ``status``, a short text about what it does before it can answer (or None), which may change. A
+    backend whose completions should be stored also implements ``Storable``.
     """
 
     @property
     def window(self) -> int:
-        """How many requests the model wants to see ahead of the one pytest waits for; it may change."""
+        """How many requests to queue ahead of the one that pytest waits for; it may change."""
 
     def check(self) -> None:
-        """Look, cheaply and without loading weights, whether this model can answer at all.
+        """Check whether the model can answer, cheaply and without loading weights.
 
         Called before the first question, on pytest's thread. Raises ``ModelUnusable``.
         """
 
     def identity(self) -> str:
-        """What the answers depend on, short: folder and dtype, or URL and model name; no secrets."""
+        """What the answers depend on, in short: folder and dtype, or URL and model; no secrets."""
 
     def run(self, jobs: Jobs) -> None:
         """Load what is needed and finish jobs until ``jobs.closed``; called once.
 
-        Raises ``ModelUnusable`` when no further question can be answered.
+        Raises ``ModelUnusable`` when no further request can be answered.
         """
 
 
 @runtime_checkable
 class Storable(Protocol):
-    """A backend whose completions are worth keeping."""
+    """A backend whose completions can be stored and reused."""
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """A text that changes with all of the model that may change an answer; None: keep nothing.
+        """A text that changes whenever the model's answers may change; None: do not store.
 
-        It is compared, never shown. ``digest`` gives the SHA-256 of a file's content and remembers
-        it. Called once, before the first request. Raises ``UserError``.
+        It is compared, never shown. ``digest`` returns the SHA-256 of a file's content and caches it.
+        Called once, before the first request. Raises ``UserError``.
         """
 
 
 def model_key(parts: Mapping[str, object]) -> str:
-    """A ``store_key`` from what answers depend on: a hash, so that secrets may be among it."""
+    """A ``store_key``: a hash of what the answers depend on, so that ``parts`` may include secrets."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request on its way; ``finish`` or ``fail`` it exactly once.
+    """A request in progress; call ``finish`` or ``fail`` exactly once.
 
-    ``keep`` is given the completion, unless it is an error, before anybody else sees it. ``parts`` are the
-    jobs that a job of several is made of (``joining.py``).
+    ``keep`` is called with the completion, unless that is an error, before ``future`` resolves.
+    ``created`` and ``taken`` are times of ``time.perf_counter``. ``parts`` are the jobs that make up a
+    job of several (``joining.py``).
     """
 
     request: Request
@@ -85,7 +86,7 @@ class Job:
     parts: Sequence[Job] = ()
 
     def finish(self, completion: Completion) -> None:
-        """Hand the completion to whoever waits; fills in ``queue_s``, and ``latency_s`` if unset."""
+        """Resolve ``future`` with the completion; sets ``queue_s``, and ``latency_s`` if unset."""
         latency = completion.latency_s or time.perf_counter() - self.taken
         completion = replace(completion, latency_s=latency, queue_s=self.taken - self.created)
         if self.keep is not None and completion.error is None:
@@ -93,7 +94,7 @@ class Job:
         self._resolve(completion)
 
     def fail(self, error: Exception) -> None:
-        """The request has no completion: that question's error."""
+        """Resolve ``future`` with a completion whose ``error`` describes ``error`` in one line."""
         attempts = error.attempts if isinstance(error, RequestFailed) else 1
         if isinstance(error, (RequestFailed, ModelUnusable)):
             message = one_line(error)
@@ -107,7 +108,7 @@ class Job:
 
 
 class Jobs:
-    """The waiting requests of one model, first come first served; safe between threads."""
+    """A thread-safe first-in, first-out queue of one model's requests."""
 
     def __init__(self) -> None:
         self._waiting: deque[Job] = deque()
@@ -117,11 +118,11 @@ class Jobs:
 
     @property
     def closed(self) -> bool:
-        """True when nothing will be added and what was waiting is gone."""
+        """Whether ``close`` was called: the queue is empty and takes no more jobs."""
         return self._closed
 
     def put(self, jobs: Iterable[Job]) -> None:
-        """Add jobs at the end. Raises RuntimeError after ``close``."""
+        """Append jobs. Raises RuntimeError after ``close``."""
         with self._condition:
             if self._closed:
                 raise RuntimeError("the model was closed")
@@ -131,7 +132,7 @@ class Jobs:
                 self._wake()
 
     def close(self) -> None:
-        """Forget what waits and let ``take`` return nothing from now on."""
+        """Cancel all waiting jobs; from now on ``take`` returns nothing."""
         with self._condition:
             self._closed = True
             for job in self._waiting:
@@ -142,7 +143,7 @@ class Jobs:
                 self._wake()
 
     def take(self, limit: int, *, wait: bool = True) -> list[Job]:
-        """Up to ``limit`` jobs in order; blocks until there is one, if ``wait``; [] when closed."""
+        """Up to ``limit`` jobs in order; with ``wait``, blocks until there is one; [] when closed."""
         with self._condition:
             while wait and not self._waiting and not self._closed:
                 self._condition.wait()
@@ -153,16 +154,15 @@ class Jobs:
         return taken
 
     def on_change(self, wake: Callable[[], object] | None) -> None:
-        """Have ``wake`` called (on the caller's thread) at every ``put`` and ``close``."""
+        """Call ``wake`` at every ``put`` and ``close``, on the thread that calls these; None: stop."""
         with self._condition:
             self._wake = wake
 
 
 def run_batches(jobs: Jobs, answer: Callable[[Sequence[Job]], None], limit: int) -> None:
-    """Give ``answer`` all that waits, up to ``limit`` jobs at a time, until the jobs are closed.
+    """Call ``answer`` with the waiting jobs, up to ``limit`` at a time, until the jobs are closed.
 
-    What ``answer`` leaves unfinished by raising becomes those questions' error;
-    ``ModelUnusable`` passes through.
+    If it raises, its unfinished jobs fail with that exception; ``ModelUnusable`` is raised on.
     """
     while batch := jobs.take(limit):
         try:
@@ -180,9 +180,9 @@ async def run_concurrently(
 ) -> None:
     """Keep up to ``concurrency`` calls of ``complete`` in flight until the jobs are closed.
 
-    One that may change is a callable, asked whenever a call ends or a job comes.
-    An exception of ``complete`` is that question's error, but ``ModelUnusable`` ends all calls
-    and is raised. Calls in flight when the jobs close are cancelled.
+    A ``concurrency`` that may change is a callable; it is called whenever a call ends or a job arrives.
+    An exception of ``complete`` fails that job, but ``ModelUnusable`` cancels all calls and is raised.
+    Calls in flight when the jobs close are cancelled.
     """
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
@@ -190,10 +190,10 @@ async def run_concurrently(
     running: set[asyncio.Task[None]] = set()
     fatal: list[ModelUnusable] = []
 
-    async def one(job: Job) -> None:
+    async def run(job: Job) -> None:
         try:
             job.finish(await complete(job.request))
-        except ModelUnusable as error:  # the job stays open: whoever waits for it is told by the engine
+        except ModelUnusable as error:  # the job stays unfinished: the engine reports the error
             fatal.append(error)
         except Exception as error:
             job.fail(error)
@@ -207,7 +207,7 @@ async def run_concurrently(
             changed.clear()
             limit = concurrency if isinstance(concurrency, int) else concurrency()
             for job in jobs.take(max(limit - len(running), 0), wait=False):
-                task = asyncio.create_task(one(job))
+                task = asyncio.create_task(run(job))
                 running.add(task)
                 task.add_done_callback(ended)
             if not jobs.closed:

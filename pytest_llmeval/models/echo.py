@@ -1,4 +1,4 @@
-"""The model that is none: it always gives the first choice. For trying out suites, and as a test seam."""
+"""A stand-in for a model that always gives the first choice: for trying out suites, and for tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_llmeval.models.base import Job, Jobs, run_batches
 
 
 def answer(request: Request) -> Completion:
-    """The first choice: by its score where choices are scored, else by the letter A."""
+    """The first choice: as the highest score where choices are scored, otherwise as the letter A."""
     if request.choices:
         scores = {label: -float(rank) for rank, label in enumerate(request.choices)}
         greedy = {label: rank == 0 for rank, label in enumerate(request.choices)} if request.lm_eval else {}
@@ -22,17 +22,17 @@ def answer(request: Request) -> Completion:
 class EchoModel:
     """``--llm-model=echo``."""
 
-    window = 1024  # an answer takes no time: what counts is how often the threads take turns
+    window = 1024  # answers take no time: a large window saves switches between threads
 
     def check(self) -> None:
-        """Nothing can be wrong with it."""
+        """Always succeeds."""
 
     def identity(self) -> str:
         """Always ``echo``."""
         return "echo"
 
     def run(self, jobs: Jobs) -> None:
-        """Answer each job at once."""
+        """Answer jobs until ``jobs`` is closed."""
         run_batches(jobs, self._answer, self.window)
 
     def _answer(self, batch: Sequence[Job]) -> None:

@@ -1,4 +1,4 @@
-"""What local weights are known by again: their files' contents, and how they are computed with."""
+"""Identifies local weights: by their files' contents, and by the settings they are run with."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.base import model_key
 from pytest_llmeval.models.hf.load import Source
 
-#: raise it when this package begins to answer the same requests in another way
+#: increase when this package changes how it answers the same requests
 _ANSWERS = 1
-_MATTER = frozenset(
+_SUFFIXES = frozenset(
     [
         *(".json", ".jinja", ".txt", ".model", ".tiktoken", ".py"),
         *(".safetensors", ".bin", ".gguf"),
@@ -30,10 +30,10 @@ _DEVICE_FILES = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 def fingerprint(
     config: ModelConfig, source: Source, digest: Callable[[Path], str], kind: str | None = None
 ) -> str:
-    """Changes when weights, config, tokenizer or template change, or dtype, device or transformers.
+    """A hash that changes with weights, config, tokenizer, template, dtype, device or transformers.
 
-    ``digest`` gives a file's SHA-256; ``kind`` is that of the device, where it is another machine's.
-    Raises ``ModelUnusable`` for files that cannot be read.
+    ``digest`` returns a file's SHA-256; ``kind`` is the device type on another machine. Raises
+    ``ModelUnusable`` for files that cannot be read.
     """
     return model_key(
         {
@@ -48,7 +48,10 @@ def fingerprint(
 
 
 def weights(source: Source, digest: Callable[[Path], str]) -> list[Any]:
-    """What tells a model's files from any others: their digests, or the commit. Raises ``ModelUnusable``."""
+    """What identifies a model's files: their names and digests, or hub id and commit.
+
+    Raises ``ModelUnusable`` for files that cannot be read.
+    """
     if source.revision:
         return [source.path, source.revision]
     folder = Path(source.path)
@@ -62,25 +65,25 @@ def _files(source: Source) -> list[Path]:
     folder = Path(source.path)
     if source.gguf_file is not None:
         return [folder / source.gguf_file]
-    files = sorted(path for path in folder.iterdir() if path.suffix in _MATTER and path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES and path.is_file())
     return files + sorted(folder.glob("*_templates/*.jinja"))
 
 
 def known(source: Source) -> bool:
-    """Whether it can be told what the weights are: those of the hub, of no known commit, cannot."""
+    """Whether the weights can be identified; those of a hub id without a known commit cannot."""
     return source.revision is not None or Path(source.path).is_dir()
 
 
 def sha256(path: Path) -> str:
-    """Of all that is in a file. Raises OSError."""
+    """SHA-256 of a whole file. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sampled(path: Path) -> str:
-    """SHA-256 of a file's size and 64 blocks of 64 KiB from its first to its last byte; all of a small file.
+    """SHA-256 of a file's size and 64 evenly spaced blocks of 64 KiB; of all of a small file.
 
-    Training changes a tensor as a whole: of weights in 5 GB a block is there every 80 MB. Raises OSError.
+    Training changes whole tensors: in a 5 GB file there is a block every 80 MB. Raises OSError.
     """
     size = path.stat().st_size
     if size <= 2 * _BLOCKS * _BLOCK_BYTES:
@@ -93,16 +96,16 @@ def sampled(path: Path) -> str:
     return digest.hexdigest()
 
 
-def difference(one: Sequence[Any], other: Sequence[Any]) -> str:
-    """What two results of ``weights`` do not have in common, in words."""
-    if any(isinstance(part, str) for part in (*one, *other)):
+def difference(left: Sequence[Any], right: Sequence[Any]) -> str:
+    """How two results of ``weights`` differ: the names of files, or "the commit"."""
+    if any(isinstance(part, str) for part in (*left, *right)):
         return "the commit"
-    files, others = dict(one), dict(other)
-    return ", ".join(sorted(name for name in files.keys() | others if files.get(name) != others.get(name)))
+    ours, theirs = dict(left), dict(right)
+    return ", ".join(sorted(name for name in ours.keys() | theirs if ours.get(name) != theirs.get(name)))
 
 
 def _kind(device: str) -> str:
-    """The kind of a device, without its number; what ``auto`` will find is told without torch."""
+    """The device type without its number; what ``auto`` will choose is guessed without torch."""
     if device != "auto":
         return device.partition(":")[0]
     if sys.platform == "darwin":

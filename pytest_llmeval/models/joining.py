@@ -1,8 +1,8 @@
-"""Several jobs as one: whoever waits for the whole sees the completion of all of its parts."""
+"""Several jobs as one: the whole finishes with the merged completions of its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -13,57 +13,60 @@ from pytest_llmeval.models.base import Job
 
 
 def gather(whole: Job, parts: Sequence[Job], merge: Callable[[Sequence[Completion]], Completion]) -> Job:
-    """``whole``, which is finished with what ``merge`` makes of the completions of its ``parts``.
+    """Finish ``whole`` with the merged completions of its ``parts`` once all are done; returns ``whole``.
 
-    Where a part is cancelled so is the whole. Without parts it is finished at once.
+    If a part is cancelled, so is the whole. Without parts it finishes at once.
     """
     whole.parts = parts
-    numbers = count(1)  # next() of it is safe between threads
+    done = count(1)  # next() is thread-safe
     for part in parts:
-        part.future.add_done_callback(partial(_ended, whole, merge, numbers))
+        part.future.add_done_callback(partial(_on_part_done, whole, merge, done))
     if not parts:
         whole.taken = whole.created
         whole.finish(merge(()))
     return whole
 
 
-def _ended(
+def _on_part_done(
     whole: Job,
     merge: Callable[[Sequence[Completion]], Completion],
-    numbers: Iterable[int],
+    done: Iterator[int],
     future: Future[Completion],
 ) -> None:
     if future.cancelled():
         whole.future.cancel()
-    if next(iter(numbers)) < len(whole.parts) or whole.future.cancelled():
+    if next(done) < len(whole.parts) or whole.future.cancelled():
         return
     completions = [part.future.result() for part in whole.parts]
-    # an answer out of the store was never taken
+    # stored answers were never taken from the queue
     whole.taken = min((part.taken for part in whole.parts if part.taken), default=whole.created)
     whole.finish(merge(completions))
 
 
 def side_by_side(parts: Sequence[Completion]) -> Completion:
-    """The completion of a request of several: counts and times of all, the text of the first, and the parts.
+    """The completion of a request with parts: totals of counts and times, the first text, and the parts.
 
-    An error of one is the error of all.
+    The first error of a part is the error of the whole.
     """
-    return replace(_summed(parts), parts=tuple(parts))
+    return replace(_totals(parts), parts=tuple(parts))
 
 
-def added_up(parts: Sequence[Completion]) -> Completion:
-    """The completion of one request that was read in pieces: scores of the same label are added up."""
+def sum_pieces(parts: Sequence[Completion]) -> Completion:
+    """The completion of one request that was encoded in pieces: scores of the same label are summed.
+
+    A label is greedy if it is so in every piece.
+    """
     scores: dict[str, float] = {}
     greedy: dict[str, bool] = {}
     for part in parts:
         for label, score in part.scores.items():
             scores[label] = scores.get(label, 0.0) + score
-        for label, likeliest in part.greedy.items():
-            greedy[label] = greedy.get(label, True) and likeliest
-    return replace(_summed(parts), scores=scores, greedy=greedy)
+        for label, is_greedy in part.greedy.items():
+            greedy[label] = greedy.get(label, True) and is_greedy
+    return replace(_totals(parts), scores=scores, greedy=greedy)
 
 
-def _summed(parts: Sequence[Completion]) -> Completion:
+def _totals(parts: Sequence[Completion]) -> Completion:
     def total(numbers: Iterable[int | None]) -> int | None:
         known = [number for number in numbers if number is not None]
         return sum(known) if known else None
@@ -73,7 +76,7 @@ def _summed(parts: Sequence[Completion]) -> Completion:
     return replace(
         first,
         scores={label: score for part in parts for label, score in part.scores.items()},
-        greedy={label: likeliest for part in parts for label, likeliest in part.greedy.items()},
+        greedy={label: is_greedy for part in parts for label, is_greedy in part.greedy.items()},
         prompt_tokens=total(part.prompt_tokens for part in parts),
         completion_tokens=total(part.completion_tokens for part in parts),
         shared_tokens=total(part.shared_tokens for part in parts),

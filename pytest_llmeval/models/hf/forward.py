@@ -1,4 +1,4 @@
-"""A loaded model as one function from packed tokens to logits, and what is made of logits."""
+"""A loaded model as one function from packed tokens to logits, and sampling from these."""
 
 from __future__ import annotations
 
@@ -9,55 +9,60 @@ from typing import Any
 import torch
 
 from pytest_llmeval.models.hf import attention
-from pytest_llmeval.models.hf.copies import tensor_on
+from pytest_llmeval.models.hf.tensors import tensor_on
 
 
 class Forward:
-    """The model under shared attention; must have been set to ``attention.NAME``."""
+    """Runs a model whose attention implementation is set to ``attention.NAME``."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self.device = device
         self._model = model
-        self._can_choose = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._selects_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def __call__(
         self,
         ids: Sequence[int],
         positions: torch.Tensor,
-        wanted: torch.Tensor | None,
+        logit_indices: torch.Tensor | None,
         view: attention.View,
     ) -> torch.Tensor:
-        """Logits [wanted, vocabulary] in float32 at the ``wanted`` places of packed tokens (None: all)."""
-        more = {"logits_to_keep": wanted} if self._can_choose and wanted is not None else {}
+        """Logits [indices, vocabulary] in float32 of packed tokens at ``logit_indices`` (None: all).
+
+        ``positions`` [tokens] are the tokens' positions in their prompts.
+        """
+        selection = {}
+        if self._selects_logits and logit_indices is not None:
+            selection["logits_to_keep"] = logit_indices
         packed = tensor_on(self.device, ids)[None]
-        with torch.inference_mode(), attention.viewing(view):
+        with torch.inference_mode(), attention.use_view(view):
             logits: torch.Tensor = self._model(
-                input_ids=packed, position_ids=positions[None], use_cache=False, **more
+                input_ids=packed, position_ids=positions[None], use_cache=False, **selection
             ).logits[0]
-            if wanted is not None and not self._can_choose:
-                logits = logits[wanted]
+            if logit_indices is not None and not self._selects_logits:
+                logits = logits[logit_indices]
             return logits.float()
 
-    def free(self) -> None:
-        """Give memory that is not in use back to the device."""
+    def empty_cache(self) -> None:
+        """Return unused memory to the device."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def choose(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int]:
-    """The next token of each row of ``logits`` [rows, vocabulary]: at temperature 0 the likeliest."""
-    best = logits.argmax(-1)
+def sample(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int]:
+    """The next token of each row of ``logits`` [rows, vocabulary]; temperature 0 is greedy."""
+    chosen = logits.argmax(-1)
     drawn = [row for row, temperature in enumerate(temperatures) if temperature > 0]
     if drawn:
-        heat = tensor_on(logits.device, [temperatures[row] for row in drawn])
-        chances = (logits[drawn] / heat[:, None]).softmax(-1)
-        best[drawn] = torch.multinomial(chances, 1)[:, 0]
-    tokens: list[int] = best.tolist()
+        scale = tensor_on(logits.device, [temperatures[row] for row in drawn])
+        probabilities = (logits[drawn] / scale[:, None]).softmax(-1)
+        chosen[drawn] = torch.multinomial(probabilities, 1)[:, 0]
+    tokens: list[int] = chosen.tolist()
     return tokens
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says, in the words of any backend, that there is no memory left."""
+    """Whether ``error`` reports, in any backend's words, that memory ran out."""
     text = str(error).lower()
     return (
         isinstance(error, (torch.OutOfMemoryError, MemoryError))

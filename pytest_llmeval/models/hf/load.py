@@ -1,4 +1,4 @@
-"""From a model's path or hub id to weights on a device; what can be checked without torch comes first."""
+"""From a model's path or hub id to weights on a device; checks that need no torch come first."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|npu|hpu)(:\d+)?")
 _WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_TIMEOUT_S = 10
-# room that activations and the cache need beside the weights when a model must fit one GPU
+# the weights' part of one GPU's free memory; the rest is for activations and the cache
 _SHARE_FOR_WEIGHTS = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where weights come from: a folder or hub id, and the GGUF file in it, if that is what it is.
+    """Where weights come from: a folder or hub id, and the GGUF file in that folder, if any.
 
-    ``revision`` is the commit of what comes from the hub, where it is known.
+    ``revision`` is the commit of a hub id, where it is known.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model ready to be asked; ``context`` is the most tokens it reads and writes, if it says so."""
+    """A model in memory; ``context`` is the most tokens of prompt and answer, where its config has it."""
 
     model: Any
     tokenizer: Any
@@ -51,7 +51,7 @@ class Loaded:
 
 
 def check(config: ModelConfig) -> None:
-    """Look whether ``config`` can be loaded, importing no torch. Raises ``ModelUnusable``."""
+    """Check whether ``config`` can be loaded, without importing torch. Raises ``ModelUnusable``."""
     where = f"model {config.name}"
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
@@ -62,7 +62,8 @@ def check(config: ModelConfig) -> None:
         raise unknown("dtype", config.dtype, DTYPES, where=f"{where} (--llm-dtype)")
     if not _DEVICE.fullmatch(config.device):
         raise ModelUnusable(
-            f"{where}: {one_line(repr(config.device), 60)} is no device; use auto, cpu, cuda, cuda:1 or mps"
+            f"{where}: {one_line(repr(config.device), 60)} is not a device; "
+            "use auto, cpu, cuda, cuda:1 or mps"
         )
     source = find(config.target)
     if source.gguf_file is not None:
@@ -74,13 +75,16 @@ def check(config: ModelConfig) -> None:
 
 
 def find(target: str, kind: str = "hf") -> Source:
-    """A folder, a .gguf file or a hub id. Raises ``ModelUnusable`` for a path that is not there."""
+    """Resolve ``target``: a folder, a .gguf file or a hub id. Raises ``ModelUnusable`` for a missing path.
+
+    ``kind`` is the backend that the error message names.
+    """
     path = Path(target).expanduser()
     if path.is_file() and path.suffix == ".gguf":
         return Source(str(path.parent), path.name)
     if path.is_file():
         raise ModelUnusable(
-            f"model {kind}:{one_line(target, 200)}: a file, and not a .gguf one; "
+            f"model {kind}:{one_line(target, 200)}: a file, but not a .gguf file; "
             "give the folder of a saved model"
         )
     if path.is_dir():
@@ -91,9 +95,9 @@ def find(target: str, kind: str = "hf") -> Source:
 
 
 def pinned(source: Source) -> Source:
-    """``source`` at its commit, if it is of the hub: the one in the hub's cache, else the newest.
+    """``source`` with a hub id's commit: the one in the hub's cache, or else the newest.
 
-    What is downloaded while a run goes on, or between two runs, is then still the same model.
+    A download during a run, or between two runs, then cannot change the model.
     """
     if source.gguf_file is not None or Path(source.path).is_dir():
         return source
@@ -104,7 +108,7 @@ def pinned(source: Source) -> Source:
         return replace(source, revision=Path(cached).parent.name)
     try:
         return replace(source, revision=HfApi().model_info(source.path, timeout=_HUB_TIMEOUT_S).sha)
-    except Exception:  # loading will say what is wrong
+    except Exception:  # loading will report the cause
         return source
 
 
@@ -127,7 +131,7 @@ def _check_folder(folder: Path, where: str) -> None:
 
 
 def _check_hub(repo: str, where: str) -> None:
-    """A model of the hub: in its cache, or known to the hub."""
+    """Check that ``repo`` is in the hub's cache or on the hub. Raises ``ModelUnusable``."""
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -136,28 +140,28 @@ def _check_hub(repo: str, where: str) -> None:
     hint = f"give the folder of a downloaded model, or fetch it first with: hf download {repo}"
     if constants.HF_HUB_OFFLINE:
         raise ModelUnusable(
-            f"{where}: no folder {repo} here, it is not in the hub's cache, and HF_HUB_OFFLINE is set; {hint}"
+            f"{where}: {repo} is neither a folder nor in the hub's cache, and HF_HUB_OFFLINE is set; {hint}"
         )
     try:
         HfApi().model_info(repo, timeout=_HUB_TIMEOUT_S)
     except GatedRepoError:
         raise ModelUnusable(
-            f"{where}: {repo} asks for its licence to be accepted on the hub; do so and set HF_TOKEN"
+            f"{where}: {repo} requires its licence to be accepted on the hub; do so and set HF_TOKEN"
         ) from None
     except RepositoryNotFoundError:
         raise ModelUnusable(
-            f"{where}: no folder {repo} here, and the hub ({constants.ENDPOINT}) has no such model "
-            "(or it is private: set HF_TOKEN); check the name"
+            f"{where}: {repo} is not a folder, and the hub ({constants.ENDPOINT}) has no such model "
+            "(if it is private, set HF_TOKEN); check the name"
         ) from None
-    except Exception as error:  # the hub's client raises many kinds, all with the network as their cause
+    except Exception as error:  # the hub's client raises many types for network failures
         raise ModelUnusable(
-            f"{where}: no folder {repo} here, and the hub ({constants.ENDPOINT}) cannot be reached "
+            f"{where}: {repo} is not a folder, and the hub ({constants.ENDPOINT}) cannot be reached "
             f"({type(error).__name__}: {one_line(error, 80)}); {hint}"
         ) from None
 
 
 def load(config: ModelConfig, source: Source) -> Loaded:
-    """Load tokenizer and weights. Raises ``ModelUnusable`` naming what is wrong."""
+    """Load tokenizer and weights. Raises ``ModelUnusable`` with the cause."""
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
@@ -169,7 +173,7 @@ def load(config: ModelConfig, source: Source) -> Loaded:
         common["gguf_file"] = source.gguf_file
     if source.revision is not None:
         common["revision"] = source.revision
-    with quiet(), _explained(where, source.path):
+    with quiet(), _load_errors(where, source.path):
         settings = None if source.gguf_file else AutoConfig.from_pretrained(source.path, **common)
         tokenizer = AutoTokenizer.from_pretrained(source.path, **common)
         dtype = _dtype(config.dtype, device, getattr(settings, "dtype", None))
@@ -182,8 +186,9 @@ def load(config: ModelConfig, source: Source) -> Loaded:
     context = getattr(text_settings, "max_position_embeddings", None) or getattr(
         text_settings, "n_positions", None
     )
-    at = torch.device(model.device)
-    return Loaded(model, tokenizer, at, context if isinstance(context, int) and context > 0 else None)
+    if not isinstance(context, int) or context <= 0:
+        context = None
+    return Loaded(model, tokenizer, torch.device(model.device), context)
 
 
 def _load_weights(
@@ -195,8 +200,8 @@ def _load_weights(
     if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype, common):
         if config.share[1] > 1 and torch.cuda.device_count() == 1:
             raise ModelUnusable(
-                f"model {config.name} is larger than a worker's GPU; give fewer workers, which then have "
-                "several each (-n1: all)"
+                f"model {config.name} is larger than a worker's GPU; use fewer workers, so that each has "
+                "several GPUs (-n1: all)"
             )
         if importlib.util.find_spec("accelerate") is None:
             raise ModelUnusable(
@@ -208,14 +213,14 @@ def _load_weights(
 
 
 def _outgrows(source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]) -> bool:
-    """Whether the weights leave too little of one GPU for anything else; reads the config only."""
+    """Whether the weights take too much of one GPU's free memory; reads only the config."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     settings = AutoConfig.from_pretrained(source.path, **common)
-    make: Any = AutoModelForCausalLM.from_config
+    from_config: Any = AutoModelForCausalLM.from_config
     with torch.device("meta"):
-        empty = make(settings, trust_remote_code=common["trust_remote_code"])
+        empty = from_config(settings, trust_remote_code=common["trust_remote_code"])
     free, _ = torch.cuda.mem_get_info(device)
     parameters: int = sum(parameter.numel() for parameter in empty.parameters())
     return parameters * dtype.itemsize > _SHARE_FOR_WEIGHTS * free
@@ -231,27 +236,30 @@ def _device(config: ModelConfig) -> torch.device:
     device = torch.device(config.device)
     number, workers = config.share
     if workers > 1 and device.type in ("xpu", "npu", "hpu") and device.index is None:
-        device = torch.device(device.type, number)  # CUDA's workers each see their own only
+        device = torch.device(device.type, number)  # on CUDA each worker sees only its own
     module: Any = getattr(torch, device.type, None)
     if device.type != "cpu" and not (module is not None and module.is_available()):
         raise ModelUnusable(
-            f"model {config.name}: device {config.device}, but torch {torch.__version__} finds none here; "
+            f"model {config.name}: device {config.device}, but torch {torch.__version__} finds none; "
             "use --llm-device=cpu, or install a build of torch for that device"
         )
     if device.index is not None and device.index >= module.device_count():
         raise ModelUnusable(
-            f"model {config.name}: device {config.device}, but there are only {module.device_count()}"
+            f"model {config.name}: device {config.device}, but this machine has only {module.device_count()}"
         )
     return device
 
 
 def _dtype(name: str, device: torch.device, stored: object) -> torch.dtype:
-    """The dtype asked for; by itself half precision on a GPU (the checkpoint's own), full on a CPU."""
+    """The named dtype; ``auto`` is half precision on a GPU (bfloat16 where possible), float32 on a CPU.
+
+    ``stored`` is the checkpoint's dtype: float16 stays float16.
+    """
     import torch
 
     if name != "auto":
-        chosen: torch.dtype = getattr(torch, name)
-        return chosen
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
     if device.type == "cpu":
         return torch.float32
     if device.type != "cuda":
@@ -263,14 +271,14 @@ def _dtype(name: str, device: torch.device, stored: object) -> torch.dtype:
 
 @cache
 def _all_threads() -> int:
-    """What torch takes by itself; asked before any share of it is set."""
+    """Torch's default number of threads; cached before ``_share_cores`` changes it."""
     import torch
 
     return torch.get_num_threads()
 
 
 def _share_cores(share: tuple[int, int]) -> None:
-    """Several xdist workers on one machine: each takes its part of the cores."""
+    """Divide the cores of one machine among its xdist workers."""
     import torch
 
     number, workers = share
@@ -280,7 +288,7 @@ def _share_cores(share: tuple[int, int]) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars or advice between pytest's lines; download bars of the hub stay."""
+    """Silence transformers' progress bars and warnings; the hub's download bars stay."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging
@@ -294,8 +302,8 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(where: str, path: str) -> Iterator[None]:
-    """What transformers raises, as one line."""
+def _load_errors(where: str, path: str) -> Iterator[None]:
+    """Turn exceptions of transformers into one-line ``ModelUnusable``."""
     try:
         yield
     except ModelUnusable:
@@ -303,7 +311,7 @@ def _explained(where: str, path: str) -> Iterator[None]:
     except Exception as error:
         if "trust_remote_code" in str(error):
             raise ModelUnusable(
-                f"{where}: {path} brings its own code; if you trust it, give --llm-trust-remote-code"
+                f"{where}: {path} runs code of its own; if you trust it, pass --llm-trust-remote-code"
             ) from None
         raise ModelUnusable(
             f"{where}: {path} cannot be loaded: {type(error).__name__}: {one_line(error, 200)}"

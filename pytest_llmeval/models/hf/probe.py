@@ -1,7 +1,7 @@
-"""Whether a model may share prefixes: looked at, not looked up.
+"""Tests whether a model can share prefixes, rather than looking it up in a list of architectures.
 
-Three short prompts that share their beginning are read once under shared attention and once as the
-model itself does; a few tokens are written. What does not give the same logits is not shared.
+Three short prompts with a common prefix run once with shared attention, prefill and one decode step,
+and once with the model's own attention. Prefixes are shared only if the logits agree.
 """
 
 from __future__ import annotations
@@ -14,35 +14,39 @@ import torch
 
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.models.hf import attention
-from pytest_llmeval.models.hf.copies import tensor_on
+from pytest_llmeval.models.hf.decode_cache import DecodeCache, DecodeView
 from pytest_llmeval.models.hf.forward import Forward
-from pytest_llmeval.models.hf.passes import Item, Pass
-from pytest_llmeval.models.hf.prefixes import Planner
-from pytest_llmeval.models.hf.slots import Slots, SlotView
+from pytest_llmeval.models.hf.planner import Planner
+from pytest_llmeval.models.hf.prefill import Item
+from pytest_llmeval.models.hf.tensors import tensor_on
 
+# lengths in tokens: a prefix of all prompts, a second one of the last two, and the rest of each
 _SHARED, _MIDDLE = 32, 28
-_OWN = (3, 9, 6)
-# of the largest logit: rounding of half precision, and of full
+_UNSHARED = (3, 9, 6)
+# tolerated rounding, relative to the largest logit: half precision, full precision
 _HALF, _FULL = 0.05, 1e-3
-_LAYERS = {"full_attention", "sliding_attention", "attention"}
+_SUPPORTED_LAYERS = {"full_attention", "sliding_attention", "attention"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """``why_not`` is None where prefixes can be shared; ``bytes_a_token`` of keys and values then."""
+class ProbeResult:
+    """``why_not`` says why prefixes cannot be shared, and is None where they can.
+
+    ``bytes_per_token`` is then the size of one token's keys and values in all layers.
+    """
 
     why_not: str | None
-    bytes_a_token: int = 0
+    bytes_per_token: int = 0
 
 
 @torch.inference_mode()
-def probe(model: Any, device: torch.device) -> Finding:
-    """Set ``model`` to shared attention if that gives the same logits; else leave it as it was."""
+def probe(model: Any, device: torch.device) -> ProbeResult:
+    """Switch ``model`` to shared attention if that gives the same logits; else leave it unchanged."""
     name = type(model).__name__
     settings = model.config.get_text_config()
-    strange = set(getattr(settings, "layer_types", None) or ()) - _LAYERS
-    if strange:
-        return Finding(f"{name} has layers of its own kind ({', '.join(sorted(strange))})")
+    unsupported = set(getattr(settings, "layer_types", None) or ()) - _SUPPORTED_LAYERS
+    if unsupported:
+        return ProbeResult(f"{name} has unsupported layers ({', '.join(sorted(unsupported))})")
     before = model.config._attn_implementation
     attention.register()
     try:
@@ -50,38 +54,38 @@ def probe(model: Any, device: torch.device) -> Finding:
         plain = torch.stack([_last_logits(model, prompt, device) for prompt in prompts])
         model.set_attn_implementation(attention.NAME)
         if model.config.get_text_config()._attn_implementation != attention.NAME:
-            raise ValueError("it brings an attention of its own")
-        shared, size = _shared_logits(model, prompts, device, windowed=_windowed(settings))
+            raise ValueError("it does not use transformers' attention interface")
+        shared, bytes_per_token = _shared_logits(model, prompts, device, windowed=_windowed(settings))
     except Exception as error:
         model.set_attn_implementation(before)
-        return Finding(f"{name} cannot: {type(error).__name__}: {one_line(error, 120)}")
+        return ProbeResult(f"{name} does not support it: {type(error).__name__}: {one_line(error, 120)}")
     limit = (_FULL if model.dtype == torch.float32 else _HALF) * float(plain.abs().max().clamp(min=1))
-    off = float((shared - plain).abs().max())
-    if not off <= limit:
+    difference = float((shared - plain).abs().max())
+    if not difference <= limit:  # also true of NaN
         model.set_attn_implementation(before)
-        return Finding(f"{name} then gives other answers (a logit differs by {off:.2g})")
-    return Finding(None, size)
+        return ProbeResult(f"{name} gives different logits with it (by up to {difference:.2g})")
+    return ProbeResult(None, bytes_per_token)
 
 
 def _windowed(settings: Any) -> bool:
-    """Whether some layers look back a limited way only."""
-    kinds = getattr(settings, "layer_types", None)
-    if kinds:
-        return "sliding_attention" in kinds
+    """Whether some layers have a sliding window."""
+    layers = getattr(settings, "layer_types", None)
+    if layers:
+        return "sliding_attention" in layers
     return bool(getattr(settings, "sliding_window", None)) and getattr(settings, "use_sliding_window", True)
 
 
 def _prompts(vocabulary: int) -> list[tuple[int, ...]]:
-    chance = torch.Generator().manual_seed(0)
-    low = min(vocabulary // 10, 1000)  # the first ones are often special
+    generator = torch.Generator().manual_seed(0)
+    low = min(vocabulary // 10, 1000)  # the first ids are often special tokens
 
-    def some(count: int) -> list[int]:
-        drawn: list[int] = torch.randint(low, vocabulary, (count,), generator=chance).tolist()
-        return drawn
+    def draw(count: int) -> list[int]:
+        tokens: list[int] = torch.randint(low, vocabulary, (count,), generator=generator).tolist()
+        return tokens
 
-    shared, middle = some(_SHARED), some(_MIDDLE)
+    shared, middle = draw(_SHARED), draw(_MIDDLE)
     heads = [shared, [*shared, *middle], [*shared, *middle]]
-    return [(*head, *some(own)) for head, own in zip(heads, _OWN, strict=True)]
+    return [(*head, *draw(count)) for head, count in zip(heads, _UNSHARED, strict=True)]
 
 
 def _last_logits(model: Any, prompt: Sequence[int], device: torch.device) -> torch.Tensor:
@@ -90,8 +94,8 @@ def _last_logits(model: Any, prompt: Sequence[int], device: torch.device) -> tor
     return logits
 
 
-class _Watched:
-    """A view that notes the windows that layers ask for."""
+class _WindowRecorder:
+    """A view that records the sliding windows that layers pass."""
 
     def __init__(self, view: attention.View) -> None:
         self._view = view
@@ -103,38 +107,44 @@ class _Watched:
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        style: attention.Style,
+        params: attention.AttentionParams,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        self.windows.add(style.window)
-        return self._view.attend(layer, query, key, value, style)
+        self.windows.add(params.window)
+        return self._view.attend(layer, query, key, value, params)
 
 
 def _shared_logits(
     model: Any, prompts: Sequence[tuple[int, ...]], device: torch.device, *, windowed: bool
 ) -> tuple[torch.Tensor, int]:
-    """Each prompt's last logits, its last token being written in a slot; and the bytes of a token."""
+    """Each prompt's last logits [prompts, vocabulary], and the bytes of one token's keys and values.
+
+    The last token of each prompt runs as a decode step.
+    """
     forward = Forward(model, device)
     planner = Planner(1 << 20, 1 << 20)
     planner.add(Item(number, prompt[:-2], ((prompt[-2],),), 2) for number, prompt in enumerate(prompts))
-    planned: Pass = planner.next_pass()
-    kept: attention.Kept = {}
-    slots = Slots()
-    positions = [one.start + at for one in planned.segments for at in range(len(one.tokens))]
-    where = tensor_on(device, positions)
-    view = attention.PassView(planned, kept, where, hand=slots.filler(planned.placed, device))
-    watched = _Watched(view)
-    forward([token for one in planned.segments for token in one.tokens], where, None, watched)
-    if not kept:
-        raise ValueError("no layer asks for shared attention")
-    if windowed and watched.windows == {None}:
-        raise ValueError("its sliding window is not told")
-    starts = [placed.item.prompt_tokens - placed.computed for placed in planned.placed]
-    slots.grow()
-    writing = SlotView(slots, kept, starts, [placed.history for placed in planned.placed], device)
-    ends = [placed.item.prompt_tokens for placed in planned.placed]
-    order = [placed.item.number for placed in planned.placed]
-    logits = forward([prompts[number][-1] for number in order], tensor_on(device, ends), None, writing)
-    one = next(iter(kept.values()))
-    tokens = next(iter(one.values()))[0].shape[1]
-    size = sum(key.nbytes + value.nbytes for key, value in one.values()) // tokens
-    return logits[[order.index(number) for number in range(len(prompts))]], size
+    batch = planner.next_batch()
+    cached: attention.CachedKV = {}
+    decode_cache = DecodeCache()
+    positions = tensor_on(
+        device,
+        [segment.start + offset for segment in batch.segments for offset in range(len(segment.tokens))],
+    )
+    on_kv = decode_cache.add_rows(batch.placements, device)
+    recorder = _WindowRecorder(attention.PrefillView(batch, cached, positions, on_kv))
+    forward([token for segment in batch.segments for token in segment.tokens], positions, None, recorder)
+    if not cached:
+        raise ValueError("no layer calls shared attention")
+    if windowed and recorder.windows == {None}:
+        raise ValueError("its layers do not pass their sliding window")
+    starts = [placement.item.prompt_tokens - placement.computed for placement in batch.placements]
+    decode_cache.grow()
+    prefixes = [placement.prefix for placement in batch.placements]
+    view = DecodeView(decode_cache, cached, starts, prefixes, device)
+    last = tensor_on(device, [placement.item.prompt_tokens for placement in batch.placements])
+    order = [placement.item.number for placement in batch.placements]
+    logits = forward([prompts[number][-1] for number in order], last, None, view)
+    layers = next(iter(cached.values())).values()
+    tokens = next(iter(layers))[0].shape[1]
+    bytes_per_token = sum(key.nbytes + value.nbytes for key, value in layers) // tokens
+    return logits[[order.index(number) for number in range(len(prompts))]], bytes_per_token

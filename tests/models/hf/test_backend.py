@@ -1,4 +1,4 @@
-"""Local weights: tiny random models, compared with transformers asked plainly, one prompt at a time."""
+"""Local weights: tiny random models, compared with transformers running one prompt at a time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def plainly(folder: Path, request: Request) -> tuple[str, int, list[int]]:
-    """What transformers says to the single prompt, the prompt's length, and what it says in tokens."""
+def generate_alone(folder: Path, request: Request) -> tuple[str, int, list[int]]:
+    """Greedy text of transformers for one prompt, the prompt's number of tokens, and the text's tokens."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -48,20 +48,18 @@ def plainly(folder: Path, request: Request) -> tuple[str, int, list[int]]:
 
 
 @BOTH
-def test_batched_greedy_text_is_that_of_single_prompts(tiny: Path, shared: bool) -> None:
+def test_greedy_text_in_batches_equals_that_of_single_prompts(tiny: Path, shared: bool) -> None:
     requests = [chat(" ".join(WORDS[: 1 + 2 * n]), shots=n % 3, max_tokens=12) for n in range(8)]
     completions = Local(tiny, shared=shared).ask(requests)
     for request, completion in zip(requests, completions, strict=True):
-        text, length, _ = plainly(tiny, request)
+        text, length, _ = generate_alone(tiny, request)
         assert completion.error is None
         assert (completion.text, completion.prompt_tokens) == (text, length)
     assert len({completion.text for completion in completions}) > 4
 
 
 @BOTH
-def test_settings_of_the_checkpoint_do_not_change_greedy_text(
-    tiny: Path, tmp_path: Path, shared: bool
-) -> None:
+def test_generation_settings_of_the_checkpoint_are_ignored(tiny: Path, tmp_path: Path, shared: bool) -> None:
     save_tiny(tmp_path)
     (tmp_path / "generation_config.json").write_text(
         json.dumps({"do_sample": True, "top_k": 3, "repetition_penalty": 3.0, "eos_token_id": [1, 2]})
@@ -73,7 +71,7 @@ def test_settings_of_the_checkpoint_do_not_change_greedy_text(
 
 
 @BOTH
-def test_a_smaller_limit_in_the_batch_is_kept(tiny: Path, shared: bool) -> None:
+def test_each_request_of_a_batch_has_its_own_token_limit(tiny: Path, shared: bool) -> None:
     long, short = Local(tiny, shared=shared).ask(
         [chat("the mat", max_tokens=10), chat("the mat", max_tokens=3)]
     )
@@ -83,7 +81,7 @@ def test_a_smaller_limit_in_the_batch_is_kept(tiny: Path, shared: bool) -> None:
 
 
 def lm_eval_scores(folder: Path, context: str, choices: Sequence[str]) -> list[float]:
-    """Each choice by a forward pass of its own: ``_encode_pair`` of lm-evaluation-harness 0.4.13."""
+    """Each choice in its own forward pass, encoded like ``_encode_pair`` of lm-evaluation-harness 0.4.13."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -101,7 +99,7 @@ def lm_eval_scores(folder: Path, context: str, choices: Sequence[str]) -> list[f
 
 @BOTH
 @pytest.mark.parametrize("bos", [False, True])
-def test_scores_are_those_of_single_passes(tmp_path: Path, bos: bool, shared: bool) -> None:
+def test_scores_equal_those_of_single_forward_passes(tmp_path: Path, bos: bool, shared: bool) -> None:
     save_tiny(tmp_path, bos=bos)
     choices = {"A": " cat", "B": " dog ran far", "C": "!?", "D": " red blue"}
     contexts = ["the", "the cat sat on a mat and", "one two three ", "dog\n\n"]
@@ -115,20 +113,20 @@ def test_scores_are_those_of_single_passes(tmp_path: Path, bos: bool, shared: bo
 
 
 @BOTH
-def test_temperature_samples(tiny: Path, shared: bool) -> None:
+def test_a_temperature_above_zero_samples(tiny: Path, shared: bool) -> None:
     requests = [chat("the cat", max_tokens=12, temperature=2.0) for _ in range(6)]
     assert len({completion.text for completion in Local(tiny, shared=shared).ask(requests)}) > 1
 
 
 @BOTH
-def test_end_token_and_stop_string(tiny: Path, tmp_path: Path, shared: bool) -> None:
+def test_a_text_ends_at_an_end_token_or_a_stop_string(tiny: Path, tmp_path: Path, shared: bool) -> None:
     free = Local(tiny, shared=shared).ask([chat("dog", max_tokens=12)])[0]
     part = free.text[2:5]
     stopped = Local(tiny, shared=shared).ask([chat("dog", max_tokens=12, stop=(part,))])[0]
     assert stopped.text == free.text[: free.text.index(part)]
     assert stopped.finish_reason == "stop"
     save_tiny(tmp_path)
-    _, _, tokens = plainly(tiny, chat("dog", max_tokens=12))
+    _, _, tokens = generate_alone(tiny, chat("dog", max_tokens=12))
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, tokens[4]]}))
     ended = Local(tmp_path, shared=shared).ask([chat("dog", max_tokens=12)])[0]
     assert (ended.finish_reason, ended.completion_tokens) == ("stop", tokens.index(tokens[4]) + 1)
@@ -136,15 +134,15 @@ def test_end_token_and_stop_string(tiny: Path, tmp_path: Path, shared: bool) -> 
 
 
 @BOTH
-def test_a_request_that_cannot_be_asked_fails_alone(tiny: Path, shared: bool) -> None:
+def test_a_request_that_does_not_fit_the_context_fails_alone(tiny: Path, shared: bool) -> None:
     requests = [chat("cat", max_tokens=3), chat("xyz " * 600, max_tokens=3), chat("dog", max_tokens=3)]
-    fine, long, too = Local(tiny, shared=shared).ask(requests)
-    assert (fine.error, too.error) == (None, None)
+    first, long, last = Local(tiny, shared=shared).ask(requests)
+    assert (first.error, last.error) == (None, None)
     assert long.error is not None and "more than the model's context of 512" in long.error
 
 
 def run(model: HuggingFaceModel, requests: Sequence[Request]) -> list[Job]:
-    """Through the engine's door: a thread that answers until the jobs are closed."""
+    """Run the backend on a thread, as the engine does, with jobs that arrive in two parts."""
     jobs, waiting = Jobs(), [Job(request) for request in requests]
     thread = threading.Thread(target=model.run, args=(jobs,))
     thread.start()
@@ -159,20 +157,21 @@ def run(model: HuggingFaceModel, requests: Sequence[Request]) -> list[Job]:
     return waiting
 
 
-def test_jobs_are_answered_as_they_come(tiny: Path) -> None:
+def test_jobs_are_answered_as_they_arrive(tiny: Path) -> None:
     model = HuggingFaceModel(ModelConfig("tiny", "hf", str(tiny)))
     requests = [chat(word, shots=4, max_tokens=3) for word in WORDS]
-    answered = [job.future.result() for job in run(model, requests)]
-    assert [one.text for one in answered] == [one.text for one in Local(tiny).ask(requests)]
+    completions = [job.future.result() for job in run(model, requests)]
+    expected = Local(tiny).ask(requests)
+    assert [completion.text for completion in completions] == [completion.text for completion in expected]
     assert model.notes == ()
-    assert all(one.batch_s is not None and 0 < one.latency_s <= one.batch_s for one in answered)
-    assert sum(one.shared_tokens or 0 for one in answered) > len(requests) * 50
+    assert all(c.batch_s is not None and 0 < c.latency_s <= c.batch_s for c in completions)
+    assert sum(completion.shared_tokens or 0 for completion in completions) > len(requests) * 50
 
 
-def test_what_cannot_share_is_noted(tmp_path: Path) -> None:
+def test_a_model_that_cannot_share_prefixes_leaves_a_note(tmp_path: Path) -> None:
     save_tiny(tmp_path, "mamba")
     model = HuggingFaceModel(ModelConfig("snake", "hf", str(tmp_path)))
     jobs = run(model, [Request(TextPrompt("the cat"), choices={"A": " a", "B": " b"})] * 3)
     assert all(set(job.future.result().scores) == {"A", "B"} for job in jobs)
     assert len(model.notes) == 1
-    assert model.notes[0].startswith("snake: prompts are not shared, each is read whole: Mamba")
+    assert model.notes[0].startswith("snake: prefixes are not shared, each prompt is computed in full: Mamba")

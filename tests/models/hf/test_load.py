@@ -30,15 +30,17 @@ def load_tiny(folder: Path, **settings: Any) -> load.Loaded:
     ("prepare", "settings", "message"),
     [
         (lambda folder: None, {"target": "/no/such/model"}, "no such folder"),
-        (lambda folder: None, {"target": __file__}, "a file, and not a .gguf one"),
+        (lambda folder: None, {"target": __file__}, "a file, but not a .gguf file"),
         (lambda folder: None, {}, "no config.json"),
         (lambda folder: (folder / "config.json").write_text("{}"), {}, "no weights"),
         (lambda folder: None, {"dtype": "float3"}, "unknown dtype 'float3'"),
-        (lambda folder: None, {"device": "gpu"}, "'gpu' is no device"),
+        (lambda folder: None, {"device": "gpu"}, "'gpu' is not a device"),
         (lambda folder: None, {"target": "a b"}, "no such folder"),
     ],
 )
-def test_what_check_finds(tmp_path: Path, prepare: Any, settings: dict[str, Any], message: str) -> None:
+def test_check_reports_the_cause_in_one_line(
+    tmp_path: Path, prepare: Any, settings: dict[str, Any], message: str
+) -> None:
     prepare(tmp_path)
     config = ModelConfig("m", "hf", **{"target": str(tmp_path), **settings})
     with pytest.raises(UserError, match=message) as caught:
@@ -46,7 +48,9 @@ def test_what_check_finds(tmp_path: Path, prepare: Any, settings: dict[str, Any]
     assert "\n" not in str(caught.value)
 
 
-def test_no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported_with_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
@@ -60,18 +64,18 @@ def test_no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         HuggingFaceModel(config).check()
 
 
-def test_code_of_a_checkpoint_is_not_run_unasked(tmp_path: Path) -> None:
+def test_code_in_a_checkpoint_does_not_run_without_the_option(tmp_path: Path) -> None:
     save_tiny(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    config["model_type"] = "own"
-    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    config["model_type"] = "custom"
+    config["auto_map"] = {"AutoConfig": "custom.Config", "AutoModelForCausalLM": "custom.Model"}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "own.py").write_text("raise SystemExit('ran')")
-    with pytest.raises(ModelUnusable, match="if you trust it, give --llm-trust-remote-code"):
+    (tmp_path / "custom.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(ModelUnusable, match="if you trust it, pass --llm-trust-remote-code"):
         load_tiny(tmp_path)
 
 
-def test_broken_weights_are_one_line(tmp_path: Path) -> None:
+def test_broken_weights_are_reported_in_one_line(tmp_path: Path) -> None:
     save_tiny(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x00" * 64)
     with pytest.raises(ModelUnusable, match="cannot be loaded") as caught:
@@ -79,11 +83,11 @@ def test_broken_weights_are_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_device_that_is_not_here(tiny: Path) -> None:
+def test_a_missing_device_is_reported(tiny: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
+        pytest.skip("this machine has a GPU")
     with pytest.raises(ModelUnusable, match="use --llm-device=cpu"):
         load_tiny(tiny, device="cuda")
 
@@ -92,26 +96,26 @@ def test_a_device_that_is_not_here(tiny: Path) -> None:
 def test_a_model_larger_than_one_gpu_is_spread(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, share: float, spread: bool
 ) -> None:
-    """No GPU is needed: what a GPU would have free is made up, and loading is only recorded."""
+    """Needs no GPU: its free memory is faked, and loading is recorded instead of done."""
     import torch
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(tiny)
     weights = sum(p.numel() for p in model.parameters()) * torch.bfloat16.itemsize
-    asked: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
 
     class Loaded:
         def to(self, device: torch.device) -> Loaded:
-            asked["to"] = device
+            arguments["to"] = device
             return self
 
     def from_pretrained(path: str, **options: Any) -> Loaded:
-        asked.update(options)
+        arguments.update(options)
         return Loaded()
 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(weights / share), 0))
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)
     config, gpu = ModelConfig("tiny", "hf", str(tiny)), torch.device("cuda", 0)
     load._load_weights(config, load.find(str(tiny)), gpu, torch.bfloat16, {"trust_remote_code": False})
-    assert asked.get("device_map") == ("auto" if spread else None)
-    assert asked.get("to") == (None if spread else gpu)
+    assert arguments.get("device_map") == ("auto" if spread else None)
+    assert arguments.get("to") == (None if spread else gpu)

@@ -1,4 +1,4 @@
-"""Budgets follow from what is free."""
+"""Budgets from the free memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pytest_llmeval.models.hf import memory
 CPU = torch.device("cpu")
 
 
-def test_budgets_grow_with_memory_and_shrink_with_the_size_of_a_token(
+def test_budgets_are_the_free_memory_divided_by_the_size_of_a_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 10_000_000_000)
     small, large = memory.budgets(CPU, 10_000, None), memory.budgets(CPU, 40_000, None)
-    assert small.kept_tokens == 4 * large.kept_tokens == 150_000
-    assert small.row_tokens == 4 * large.row_tokens == 400_000
-    assert (small.kept_tokens + small.row_tokens) * 10_000 < 10_000_000_000
-    assert memory.budgets(CPU, 10_000, 77).pass_tokens == 77
-    assert memory.budgets(CPU, 1 << 60, None).kept_tokens > 0
+    assert small.cached_tokens == 4 * large.cached_tokens == 150_000
+    assert small.decode_tokens == 4 * large.decode_tokens == 400_000
+    assert (small.cached_tokens + small.decode_tokens) * 10_000 < 10_000_000_000
+    assert memory.budgets(CPU, 10_000, 77).prefill_tokens == 77
+    assert memory.budgets(CPU, 1 << 60, None).cached_tokens > 0
 
 
-def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xdist_workers_divide_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     import psutil
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=900))

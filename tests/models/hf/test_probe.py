@@ -1,4 +1,4 @@
-"""A model shares prefixes only if it gives the same logits then."""
+"""A model shares prefixes only if its logits stay the same."""
 
 from __future__ import annotations
 
@@ -21,48 +21,51 @@ def loaded(folder: Path, architecture: str = "llama"):  # type: ignore[no-untype
 
 
 @pytest.mark.parametrize("name", SHARING)
-def test_the_size_of_a_token_is_that_of_keys_and_values(tmp_path: Path, name: str) -> None:
+def test_bytes_per_token_count_the_keys_and_values_of_all_layers(tmp_path: Path, name: str) -> None:
     model = loaded(tmp_path, name)
-    finding = probe(model, CPU)
+    result = probe(model, CPU)
     settings = model.config
     heads = getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads
     width = getattr(settings, "head_dim", None) or settings.hidden_size // settings.num_attention_heads
-    assert finding.why_not is None
-    assert finding.bytes_a_token == 2 * 4 * settings.num_hidden_layers * heads * width
+    assert result.why_not is None
+    assert result.bytes_per_token == 2 * 4 * settings.num_hidden_layers * heads * width
 
 
 @pytest.mark.parametrize(
-    ("architecture", "reason"), [("mamba", "MambaForCausalLM"), ("llama", "other answers")]
+    ("architecture", "reason"), [("mamba", "MambaForCausalLM"), ("llama", "different logits")]
 )
-def test_why_not_is_one_line_and_the_model_is_as_it_was(
+def test_why_not_is_one_line_and_the_model_is_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, reason: str
 ) -> None:
     model = loaded(tmp_path, architecture)
     before = model.config._attn_implementation
-    if architecture == "llama":  # as if it attended in a way of its own
-        own = attention.folded
+    if architecture == "llama":  # simulate an attention that differs
+        attend_grouped = attention.attend_grouped
         monkeypatch.setattr(
-            attention, "folded", lambda q, k, v, style, mask=None: own(q, k, v * 1.1, style, mask)
+            attention,
+            "attend_grouped",
+            lambda q, k, v, params, mask=None: attend_grouped(q, k, v * 1.1, params, mask),
         )
-    finding = probe(model, CPU)
-    assert finding.why_not is not None and reason in finding.why_not and "\n" not in finding.why_not
+    why_not = probe(model, CPU).why_not
+    assert why_not is not None and reason in why_not and "\n" not in why_not
     assert model.config._attn_implementation == before
 
 
-def test_a_window_that_is_not_told_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_does_not_pass_its_window_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = loaded(tmp_path, "mistral")
-    model.config.sliding_window = 4096  # longer than what is tried
-    own = attention.shared_attention
+    model.config.sliding_window = 4096  # longer than the probe's prompts
+    shared_attention = attention.shared_attention
 
-    def deaf(*args: object, sliding_window: object = None, **more: object) -> object:
-        return own(*args, **more)  # type: ignore[arg-type]
+    def without_window(*args: object, sliding_window: object = None, **more: object) -> object:
+        return shared_attention(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attention, "shared_attention", deaf)
-    finding = probe(model, CPU)
-    assert finding.why_not is not None and "window is not told" in finding.why_not
+    monkeypatch.setattr(attention, "shared_attention", without_window)
+    assert "do not pass their sliding window" in str(probe(model, CPU).why_not)
 
 
-def test_layers_of_an_unknown_kind_are_not_tried(tmp_path: Path) -> None:
+def test_unsupported_layers_are_rejected(tmp_path: Path) -> None:
     model = loaded(tmp_path)
     model.config.layer_types = ["full_attention", "linear_attention"]
-    assert "layers of its own kind (linear_attention)" in str(probe(model, CPU).why_not)
+    assert "unsupported layers (linear_attention)" in str(probe(model, CPU).why_not)

@@ -1,4 +1,4 @@
-"""Numbers from Python to a device."""
+"""Copying Python numbers to a device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 def tensor_on(
     device: torch.device, values: Sequence[int] | Sequence[float] | Sequence[list[int]]
 ) -> torch.Tensor:
-    """``values`` as a tensor there. To a GPU they go from pinned memory, for which nobody waits."""
+    """``values`` as a tensor on ``device``; to a GPU the copy is asynchronous, from pinned memory."""
     if device.type == "cuda":
         return torch.tensor(values, pin_memory=True).to(device, non_blocking=True)
     return torch.tensor(values, device=device)

@@ -1,4 +1,4 @@
-"""Shared prefixes give the answers of single prompts, whatever the architecture, batch and order."""
+"""Shared prefixes do not change answers, whatever the architecture, batch and order."""
 
 from __future__ import annotations
 
@@ -17,46 +17,47 @@ CHOICES = {"A": " cat", "B": " dog ran far", "C": " dog sat", "D": "!?"}
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    made = {}
+    folders = {}
     for name in ARCHITECTURES:
-        made[name] = tmp_path_factory.mktemp(name)
-        save_tiny(made[name], name)
-    return made
+        folders[name] = tmp_path_factory.mktemp(name)
+        save_tiny(folders[name], name)
+    return folders
 
 
-def scoring() -> list[Request]:
-    """Questions of two subjects, with a few words of description and shots that each shares."""
-    found = []
+def scored_requests() -> list[Request]:
+    """Questions of two subjects; those of a subject share its description and shots."""
+    requests = []
     for subject in range(2):
         shots = tuple(f"{' '.join(WORDS[subject:])} {number}: {WORDS[number]}" for number in range(3))
         for question in range(5):
             text = " ".join(WORDS[question : question + 3 + 2 * question])
-            found.append(Request(TextPrompt(text, shots, f"about {subject}\n\n"), choices=CHOICES))
-    return found
+            requests.append(Request(TextPrompt(text, shots, f"about {subject}\n\n"), choices=CHOICES))
+    return requests
 
 
-def writing() -> list[Request]:
+def generated_requests() -> list[Request]:
     return [
         chat(" ".join(WORDS[n : n + 1 + 2 * n]), shots=3 * (n % 2), max_tokens=4 + 3 * n) for n in range(7)
     ]
 
 
 @pytest.mark.parametrize("name", SHARING)
-def test_scores_and_texts_are_those_of_plain_batches(folders: dict[str, Path], name: str) -> None:
+def test_scores_and_texts_equal_those_of_the_plain_engine(folders: dict[str, Path], name: str) -> None:
     shared, plain = Local(folders[name]), Local(folders[name], shared=False)
     assert shared.why_not is None and plain.why_not is not None
-    for ours, theirs in zip(shared.ask(scoring()), [plain.ask([one])[0] for one in scoring()], strict=True):
+    expected = [plain.ask([request])[0] for request in scored_requests()]
+    for ours, theirs in zip(shared.ask(scored_requests()), expected, strict=True):
         assert ours.error is None and theirs.error is None
         assert dict(ours.scores) == pytest.approx(dict(theirs.scores), abs=2e-4)
-    assert len({round(one.scores["B"], 2) for one in shared.ask(scoring())}) > 5
-    texts = [one.text for one in shared.ask(writing())]
-    assert texts == [plain.ask([one])[0].text for one in writing()]
+    assert len({round(completion.scores["B"], 2) for completion in shared.ask(scored_requests())}) > 5
+    texts = [completion.text for completion in shared.ask(generated_requests())]
+    assert texts == [plain.ask([request])[0].text for request in generated_requests()]
     assert len(set(texts)) > 4
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral"])
-def test_batch_and_order_change_no_answer(folders: dict[str, Path], name: str) -> None:
-    requests = [*scoring(), *writing(), *scoring()[:3]]
+def test_batch_size_and_order_do_not_change_answers(folders: dict[str, Path], name: str) -> None:
+    requests = [*scored_requests(), *generated_requests(), *scored_requests()[:3]]
     first = Local(folders[name]).ask(requests)
     order = list(range(len(requests)))
     random.Random(3).shuffle(order)
@@ -68,23 +69,23 @@ def test_batch_and_order_change_no_answer(folders: dict[str, Path], name: str) -
             assert completion.finish_reason == first[number].finish_reason
 
 
-def counted(model: Local) -> list[int]:
-    """The number of tokens of each run through the model from now on."""
+def record_sizes(model: Local) -> list[int]:
+    """A list to which each run of the model from now on appends its number of tokens."""
     sizes: list[int] = []
     forward = model.loaded.model.forward
 
-    def watched(**given: Any) -> Any:
-        sizes.append(given["input_ids"].shape[1])
-        return forward(**given)
+    def recording(**arguments: Any) -> Any:
+        sizes.append(arguments["input_ids"].shape[1])
+        return forward(**arguments)
 
-    model.loaded.model.forward = watched
+    model.loaded.model.forward = recording
     return sizes
 
 
-def test_a_question_costs_its_own_tokens(folders: dict[str, Path]) -> None:
-    """Choices that differ in their first token alone cost nothing, longer ones what they do not share."""
+def test_a_question_computes_only_its_unshared_tokens(folders: dict[str, Path]) -> None:
+    """One-token choices add no computed tokens, longer ones add those after their common beginning."""
     model = Local(folders["llama"], batch_tokens=100_000)
-    sizes = counted(model)
+    sizes = record_sizes(model)
     letters = {letter: letter for letter in "ABCD"}
     shots = tuple(f"{word} {WORDS[0]} {WORDS[1]}: A" for word in WORDS[:8])
     prompts = [TextPrompt(f"the {word}:", shots) for word in WORDS[:6]]
@@ -99,38 +100,38 @@ def test_a_question_costs_its_own_tokens(folders: dict[str, Path]) -> None:
     assert sum(sizes) - before == (longer.prompt_tokens or 0) - shared + 2
 
 
-def test_latencies_add_up_to_the_time_that_was_spent(folders: dict[str, Path]) -> None:
+def test_latencies_add_up_to_the_time_spent(folders: dict[str, Path]) -> None:
     model = Local(folders["llama"])
     started = time.perf_counter()
-    completions = model.ask([*scoring(), *writing()])
-    spent = time.perf_counter() - started
-    assert 0 < sum(completion.latency_s for completion in completions) <= spent
+    completions = model.ask([*scored_requests(), *generated_requests()])
+    elapsed = time.perf_counter() - started
+    assert 0 < sum(completion.latency_s for completion in completions) <= elapsed
     assert all(0 < c.latency_s <= c.batch_s for c in completions if c.batch_s is not None)
     assert all(completion.batch_s is not None for completion in completions)
 
 
-def cramped(model: Local, most: int) -> None:
-    """Let every run through the model with more than ``most`` tokens be one too many for memory."""
+def limit_memory(model: Local, max_tokens: int) -> None:
+    """Make every run of the model with more than ``max_tokens`` tokens run out of memory."""
     forward = model.loaded.model.forward
 
-    def limited(**given: Any) -> Any:
-        if given["input_ids"].shape[1] > most:
+    def limited(**arguments: Any) -> Any:
+        if arguments["input_ids"].shape[1] > max_tokens:
             raise RuntimeError("CUDA out of memory")
-        return forward(**given)
+        return forward(**arguments)
 
     model.loaded.model.forward = limited
 
 
-def test_out_of_memory_halves_what_is_done_at_once_and_loses_nothing(folders: dict[str, Path]) -> None:
-    requests = [*scoring(), *writing()]
+def test_running_out_of_memory_shrinks_batches_and_loses_no_request(folders: dict[str, Path]) -> None:
+    requests = [*scored_requests(), *generated_requests()]
     expected = Local(folders["llama"]).ask(requests)
     model = Local(folders["llama"])
-    cramped(model, 250)
+    limit_memory(model, 250)
     for completion, other in zip(model.ask(requests), expected, strict=True):
         assert (completion.error, completion.text) == (None, other.text)
         assert dict(completion.scores) == pytest.approx(dict(other.scores), abs=1e-4)
     model = Local(folders["llama"])
-    cramped(model, 60)
+    limit_memory(model, 60)
     errors = [completion.error for completion in model.ask(requests)]
     fits = [error is None for error in errors]
     assert True in fits and False in fits
@@ -138,42 +139,43 @@ def test_out_of_memory_halves_what_is_done_at_once_and_loses_nothing(folders: di
     assert model.ask(requests[-1:])[0].error == errors[-1]
 
 
-def test_texts_begin_anew_when_they_do_not_fit_side_by_side(folders: dict[str, Path]) -> None:
+def test_texts_restart_when_they_do_not_fit_in_memory_together(folders: dict[str, Path]) -> None:
     requests = [chat(word, max_tokens=9) for word in WORDS[:6]]
     expected = [completion.text for completion in Local(folders["llama"]).ask(requests)]
     model = Local(folders["llama"])
     forward = model.loaded.model.forward
 
-    def narrow(**given: Any) -> Any:
-        if "logits_to_keep" not in given and given["input_ids"].shape[1] > 2:  # one token a row
+    def two_rows(**arguments: Any) -> Any:
+        decoding = "logits_to_keep" not in arguments  # then each row has one token
+        if decoding and arguments["input_ids"].shape[1] > 2:
             raise MemoryError
-        return forward(**given)
+        return forward(**arguments)
 
-    model.loaded.model.forward = narrow
+    model.loaded.model.forward = two_rows
     assert [completion.text for completion in model.ask(requests)] == expected
 
 
-def test_a_failure_is_told_and_the_rest_goes_on(folders: dict[str, Path]) -> None:
+def test_an_error_fails_only_the_requests_of_its_batch(folders: dict[str, Path]) -> None:
     model = Local(folders["llama"], batch_tokens=60)
     forward, calls = model.loaded.model.forward, iter(range(1000))
 
-    def failing(**given: Any) -> Any:
+    def failing(**arguments: Any) -> Any:
         if next(calls) == 1:
             raise ValueError("broken kernel")
-        return forward(**given)
+        return forward(**arguments)
 
     model.loaded.model.forward = failing
-    completions = model.ask([*writing(), *scoring()])
+    completions = model.ask([*generated_requests(), *scored_requests()])
     failed = [completion.error for completion in completions if completion.error is not None]
     assert 0 < len(failed) < len(completions)
     assert set(failed) == {"ValueError: broken kernel"}
 
 
-def test_what_cannot_share_says_why_and_answers_plainly(folders: dict[str, Path]) -> None:
+def test_a_model_that_cannot_share_says_why_and_uses_plain_batches(folders: dict[str, Path]) -> None:
     model = Local(folders["mamba"])
     assert model.why_not is not None and "Mamba" in model.why_not and "\n" not in model.why_not
-    completions = model.ask([*scoring(), *writing()])
-    single = [model.ask([one])[0] for one in [*scoring(), *writing()]]
-    for ours, theirs in zip(completions, single, strict=True):
+    requests = [*scored_requests(), *generated_requests()]
+    single = [model.ask([request])[0] for request in requests]
+    for ours, theirs in zip(model.ask(requests), single, strict=True):
         assert ours.error is None and ours.text == theirs.text
         assert dict(ours.scores) == pytest.approx(dict(theirs.scores), abs=2e-4)

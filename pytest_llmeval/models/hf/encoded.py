@@ -1,0 +1,97 @@
+"""A request as tokens, and a tokenizer that splits context and continuation as lm-evaluation-harness does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.types import Completion, Request
+from pytest_llmeval.models.hf.prefill import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as tokens: the prompt's ``ids``, and either ``tails`` or ``max_new_tokens``.
+
+    ``tails`` are the tokens of each choice after the prompt. ``draft`` is the completion so far: it
+    records how the prompt was changed.
+    """
+
+    request: Request
+    ids: Tokens
+    max_new_tokens: int
+    tails: Mapping[str, Tokens]
+    draft: Completion
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens of prompt and answer together."""
+        return len(self.ids) + max([self.max_new_tokens, *map(len, self.tails.values())])
+
+    @property
+    def too_large(self) -> RequestFailed:
+        """The error of a request that does not fit in memory even alone."""
+        return RequestFailed(f"out of memory with {self.max_length} tokens")
+
+    def scored(self, scores: Mapping[str, float], greedy: Mapping[str, bool]) -> Completion:
+        """The completion with each choice's log-probability, and whether greedy decoding would write it."""
+        return replace(
+            self.draft,
+            scores=scores,
+            greedy=greedy,
+            finish_reason="scored",
+            prompt_tokens=len(self.ids),
+            completion_tokens=0,
+        )
+
+
+class PromptTokenizer:
+    """A transformers tokenizer used as lm-evaluation-harness 0.4.13 uses it.
+
+    See its ``api/model.py`` (``_encode_pair``) and ``models/huggingface.py`` (``tok_encode``).
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    @property
+    def start_token(self) -> int:
+        """The token that precedes a text without context: bos, or else eos."""
+        bos, eos = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        token: int = eos if bos is None else bos
+        return token
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of ``text`` with the tokenizer's special tokens; a bos in the text is not doubled."""
+        start = self._tokenizer.bos_token or self._tokenizer.eos_token
+        if start and text.startswith(start):
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        else:
+            ids = self._tokenizer.encode(text)
+        return ids
+
+    def encode_choices(self, context: str, choices: Mapping[str, str]) -> tuple[Tokens, dict[str, Tokens]]:
+        """The ids of ``context``, and of each choice after it; trailing blanks move to the choices."""
+        bare = context.rstrip()
+        blanks = context[len(bare) :]
+        if not bare:
+            return (self.start_token,), {
+                label: tuple(self._tokenizer.encode(blanks + choice, add_special_tokens=False))
+                for label, choice in choices.items()
+            }
+        head = self.encode(bare)
+        return tuple(head), {
+            label: tuple(self.encode(bare + blanks + choice)[len(head) :])
+            for label, choice in choices.items()
+        }
+
+    def encode_chat(self, turns: list[dict[str, str]]) -> list[int] | None:
+        """The ids of ``turns`` in the model's chat template; None without a template."""
+        if not self._tokenizer.chat_template:
+            return None
+        ids: list[int] = self._tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, tokenize=True, return_dict=False
+        )
+        return ids
