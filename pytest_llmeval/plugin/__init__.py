@@ -306,9 +306,9 @@ def _register_listeners(config: pytest.Config) -> None:
     if is_controller(config):
         from pytest_llmeval.plugin.xdist.controller import ControllerSide
 
-        register(ControllerSide(config, controller), "llmeval-xdist")
+        register(ControllerSide(config, controller.run), "llmeval-xdist")
     else:
-        register(Recorder(config, lambda: controller.folder, "questions.jsonl"), "llmeval-recorder")
+        register(Recorder(config, lambda: controller.run.folder, "questions.jsonl"), "llmeval-recorder")
 
 
 def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> Model:
@@ -320,7 +320,7 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
 
     def run_folder() -> Path:
         controller: Any = config.pluginmanager.get_plugin(_CONTROLLER)
-        return Path(controller.folder)
+        return Path(controller.run.folder)
 
     return make_model(model, cache_dir, run_folder, started_server(config, model.name))
 
@@ -374,7 +374,7 @@ def pytest_testnodedown(node: Any) -> None:
         node.config.stash[FINDINGS].merge(message.findings)
         controller = node.config.pluginmanager.get_plugin(_CONTROLLER)
         if controller is not None:
-            controller.add_infos(message.infos)
+            controller.run.add_infos(message.infos)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

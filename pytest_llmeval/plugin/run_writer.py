@@ -24,96 +24,96 @@ from pytest_llmeval.results.submission import write_submissions
 from pytest_llmeval.suites.source import source_of
 
 if TYPE_CHECKING:
-    from pytest_llmeval.plugin.session import Controller
+    from pytest_llmeval.plugin.current_run import CurrentRun
     from pytest_llmeval.results.summary import Result
 
 
-def write_files(controller: Controller) -> None:
+def write_files(run: CurrentRun) -> None:
     """Write results.json and all that is made from it. Raises ``LLMEvalError`` or OSError.
 
     What is for people comes last: nothing that fails there costs the results.
     """
-    folder = controller.folder
-    _merge_parts(controller)
-    controller.results = tuple(_with_task_scores(result, controller) for result in controller.results)
-    run = RunInfo(
+    folder = run.folder
+    _merge_parts(run)
+    run.results = tuple(_with_task_scores(result, run) for result in run.results)
+    info = RunInfo(
         name=folder.name,
-        started=datetime.fromtimestamp(controller.started, UTC).isoformat(timespec="seconds"),
-        duration_s=round(time.time() - controller.started, 3),
-        complete=controller.complete,
-        command=command_line(controller.config),
+        started=datetime.fromtimestamp(run.started, UTC).isoformat(timespec="seconds"),
+        duration_s=round(time.time() - run.started, 3),
+        complete=run.complete,
+        command=command_line(run.config),
         versions=versions(),
         machine=machine(),
     )
-    write_run(folder, run, controller.results, controller.verdicts, controller.errors, controller.comparisons)
-    if any(result.counts.answered for result in controller.results):
+    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons)
+    if any(result.counts.answered for result in run.results):
         write_submissions(folder)
     point_latest(folder.parent, folder)
-    controller.written = controller.shown_folder
-    _write_outlets(controller, run)
+    run.written = run.shown_folder
+    _write_outlets(run, info)
 
 
-def _merge_parts(controller: Controller) -> None:
+def _merge_parts(run: CurrentRun) -> None:
     """Join the parts of questions.jsonl that workers of xdist have written."""
-    folder = controller.folder
+    folder = run.folder
     # a worker may have died after it wrote a line and before it reported it: then a later worker's counts
     parts = sorted(folder.glob("questions.gw*.jsonl"), key=_start_order)
     if parts:
-        merge(parts, folder / QUESTIONS, [key for _, key in sorted(controller.counted)] or None)
+        merge(parts, folder / QUESTIONS, [key for _, key in sorted(run.counted)] or None)
         for part in parts:
             part.unlink()
 
 
 def _start_order(part: Path) -> float:
-    """When the writer of a part started: workers are numbered, the controller writes last."""
+    """When the writer of a part started: workers are numbered, the run writes last."""
     number = part.name.removeprefix("questions.gw").removesuffix(".jsonl")
     return int(number) if number.isdigit() else float("inf")
 
 
-def _with_task_scores(result: Result, controller: Controller) -> Result:
+def _with_task_scores(result: Result, run: CurrentRun) -> Result:
     """The result with the final numbers that its source has beside accuracy, if any."""
     records = (
         record
-        for record in read_records(controller.folder / QUESTIONS)
+        for record in read_records(run.folder / QUESTIONS)
         if record.model == result.model and record.benchmark == result.benchmark
     )
-    source, settings = source_of(result.benchmark), controller.session.settings
+    source, settings = source_of(result.benchmark), run.session.settings
     try:
         return replace(result, task_scores=source.task_scores(result.benchmark, settings, records))
     except Exception as error:  # code of a task, and of a library
-        controller.findings.notes.append(f"{result.benchmark}: no numbers of its own: {one_line(error)}")
+        run.findings.notes.append(f"{result.benchmark}: no numbers of its own: {one_line(error)}")
         return result
 
 
-def _write_outlets(controller: Controller, run: RunInfo) -> None:
+def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
     from pytest_llmeval.report import outlets
 
-    settings = controller.session.settings
+    settings = run.session.settings
     try:
-        rerun = _rerun(controller)
+        rerun = _rerun(run)
     except Exception:  # a benchmark's folder has vanished meanwhile
         rerun = Rerun()
     report = outlets.Report(
-        controller.folder,
-        run,
-        controller.results,
-        controller.verdicts,
-        tuple(controller.errors),
+        run.folder,
+        info,
+        run.results,
+        run.verdicts,
+        tuple(run.errors),
         rerun,
-        controller.comparisons,
+        run.comparisons,
     )
     for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
         try:
             outlet.write(report)
         except Exception as error:
-            controller.findings.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
+            run.findings.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
 
 
-def _rerun(controller: Controller) -> Rerun:
+def _rerun(run: CurrentRun) -> Rerun:
     """How to ask one question again, from what was typed."""
     from pytest_llmeval.config.options import OPTIONS
 
-    config, session = controller.config, controller.session
+    config, session = run.config, run.session
     start = config.invocation_params.dir
     values = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
     if session.replay is not None:  # "latest" will be another run then

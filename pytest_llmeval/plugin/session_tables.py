@@ -16,44 +16,44 @@ from pytest_llmeval.report.text import can_draw
 from pytest_llmeval.results.results_json import REPORT
 
 if TYPE_CHECKING:
-    from pytest_llmeval.plugin.session import Controller
+    from pytest_llmeval.plugin.current_run import CurrentRun
 
 
-def write_summary(controller: Controller, reporter: pytest.TerminalReporter) -> None:
+def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     """Print the end of a run."""
     write = reporter.write_line
-    findings = controller.findings
+    findings = run.findings
     for line in [findings.fatal] if findings.fatal else findings.problems:
         write(f"ERROR: {line}", red=True)
     unicode, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminal_markup(reporter)
-    if controller.results:
+    if run.results:
         reporter.section("llmeval")
         width = terminal_width(reporter)
-        for line in _tables(controller, width, unicode, paint):
+        for line in _tables(run, width, unicode, paint):
             write(line)
-        for line in _comparisons(controller, width, unicode, paint):
+        for line in _comparisons(run, width, unicode, paint):
             write(line)
     # the fatal error has a line of its own above
-    errors = [(question, error) for question, error in controller.errors if error != findings.fatal]
+    errors = [(question, error) for question, error in run.errors if error != findings.fatal]
     for line in status.error_groups(errors, unicode, paint):
         write(line)
     for line in findings.notes:
         write(f"llmeval: {line}", yellow=True)
-    if controller.results and controller.ended_early:
-        what = "questions" if controller.session.settings.repeats == 1 else "questions' repeats"
-        write(f"incomplete: {controller.missing} of the selected {what} were not asked", red=True)
-    for line in status.gate_lines(controller.verdicts, unicode, paint):
+    if run.results and run.ended_early:
+        what = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
+        write(f"incomplete: {run.missing} of the selected {what} were not asked", red=True)
+    for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)
-    if controller.written is not None:
-        write(f"results: {controller.written}")
-        if (controller.folder / REPORT).is_file():
-            write(f"report: {os.path.join(controller.written, REPORT)}")
+    if run.written is not None:
+        write(f"results: {run.written}")
+        if (run.folder / REPORT).is_file():
+            write(f"report: {os.path.join(run.written, REPORT)}")
 
 
-def _tables(controller: Controller, width: int, unicode: bool, paint: Paint) -> list[str]:
+def _tables(run: CurrentRun, width: int, unicode: bool, paint: Paint) -> list[str]:
     lines = []
-    for name, info in controller.infos.items():
-        results = [result for result in controller.results if result.benchmark == name]
+    for name, info in run.infos.items():
+        results = [result for result in run.results if result.benchmark == name]
         for result in results:
             lines += terminal.result_table(result, info, width, unicode, paint)
             lines += [] if result.task_scores is None else task_table(result.task_scores, unicode)
@@ -63,13 +63,13 @@ def _tables(controller: Controller, width: int, unicode: bool, paint: Paint) -> 
     return lines
 
 
-def _comparisons(controller: Controller, width: int, unicode: bool, paint: Paint) -> list[str]:
-    if not controller.comparisons:
+def _comparisons(run: CurrentRun, width: int, unicode: bool, paint: Paint) -> list[str]:
+    if not run.comparisons:
         return []
     from pytest_llmeval.report.comparison import comparison_lines
 
     return [
         line
-        for comparison in controller.comparisons
+        for comparison in run.comparisons
         for line in [*comparison_lines(comparison, unicode, paint, width=width), ""]
     ]

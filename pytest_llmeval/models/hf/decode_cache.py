@@ -159,8 +159,8 @@ class DecodeView:
                 table[:, span.first : span.last] for table in self.cached[span.entry][layer]
             )
             reading = query if readers is None else query[:, readers]
-            mask = self._window_mask(span, readers, params.window)
-            other, other_lse = attend_grouped(reading, span_key, span_value, params, mask)
+            window_mask = self._window_mask(span, readers, params.window)
+            other, other_lse = attend_grouped(reading, span_key, span_value, params, window_mask)
             if readers is None:
                 out, lse = merge(out, lse, other, other_lse)
             else:

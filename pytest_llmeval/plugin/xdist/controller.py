@@ -29,7 +29,7 @@ from pytest_llmeval.suites.source import source_of
 
 if TYPE_CHECKING:
     from pytest_llmeval.config.models import ModelConfig
-    from pytest_llmeval.plugin.session import Controller
+    from pytest_llmeval.plugin.current_run import CurrentRun
     from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
     from pytest_llmeval.plugin.xdist.slices import Key
 
@@ -40,11 +40,11 @@ _PART = "questions.gwx.jsonl"
 class ControllerSide:
     """Starts workers with what they need, and answers for those that crash."""
 
-    def __init__(self, config: pytest.Config, controller: Controller) -> None:
+    def __init__(self, config: pytest.Config, run: CurrentRun) -> None:
         self._config = config
         self._session = config.stash[SESSION]
         self._findings = config.stash[FINDINGS]
-        self._controller = controller
+        self._run = run
         #: URL and log of each server that was started
         self._servers: dict[str, tuple[str, str]] = {}
         self._scheduler: SliceScheduling | None = None
@@ -96,7 +96,7 @@ class ControllerSide:
         def report(status: str | None) -> None:
             say(f"llmeval: {config.name}: {status}")
 
-        model = ServedModel(config, lambda: self._controller.folder)
+        model = ServedModel(config, lambda: self._run.folder)
         model.check()
         server = model.launch()
         self._config.add_cleanup(server.stop)
@@ -108,7 +108,7 @@ class ControllerSide:
         """Send a worker, before it starts, where to write and what to ask one by one."""
         try:
             WorkerInput(
-                folder=self._controller.folder,
+                folder=self._run.folder,
                 worker=node_id(node),
                 number=worker_index(node),
                 workers=node_count(node),
@@ -121,11 +121,11 @@ class ControllerSide:
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Note the order of the items, for the merged file, and what is planned."""
-        self._controller.order = {nodeid: index for index, nodeid in enumerate(ids)}
-        message = WorkerMessage.received_plan(node, self._controller.folder)
+        self._run.order = {nodeid: index for index, nodeid in enumerate(ids)}
+        message = WorkerMessage.received_plan(node, self._run.folder)
         if message is not None:
             self._findings.planned = self._findings.planned or message.findings.planned
-            self._controller.add_infos(message.infos)
+            self._run.add_infos(message.infos)
             self._items = self._items or message.items
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SliceScheduling | None:
@@ -160,7 +160,7 @@ class ControllerSide:
         """Report a question that no worker survives as an error, as if its request had failed."""
         from pytest_llmeval.results.question_log import QuestionLog
 
-        question = self._items[self._controller.order[nodeid]]
+        question = self._items[self._run.order[nodeid]]
         assert question is not None
         message = f"two workers crashed with this question (the second, {node_id(node)}, asked only it)"
         record = Record(
@@ -175,7 +175,7 @@ class ControllerSide:
             cluster=question.cluster,
         )
         records = [replace(record, repeat=repeat) for repeat in range(self._session.settings.repeats)]
-        with QuestionLog(self._controller.folder / _PART) as log:
+        with QuestionLog(self._run.folder / _PART) as log:
             for repeated in records:
                 log.write(repeated)
         file, _, name = nodeid.partition("::")
