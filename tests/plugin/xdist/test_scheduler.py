@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
@@ -300,6 +301,7 @@ OURS: list[Key] = [("m", "b", "s"), ("m", "b", "t"), ("n", "b", "s")]
     st.booleans(),
     st.randoms(use_true_random=False),
 )
+@example(runs=[(None, 104)], number=1, killers={102}, chunk=None, in_model=False, dice=random.Random(0))
 def test_every_item_runs_once_whoever_crashes(
     runs: list[tuple[Key | None, int]],
     number: int,
@@ -326,15 +328,18 @@ def test_every_item_runs_once_whoever_crashes(
         if item not in killers and not (in_model and killers & set(worker.asked(keys))):
             done[worker.queue.pop(0)] += 1
             scheduler.mark_test_complete(worker, item)
-            continue
-        workers.remove(worker)
-        if (told := scheduler.remove_node(worker)) is not None:
-            crashed.append(told)
-        workers.append(Worker(f"gw{len(done)}-{item}"))  # as xdist replaces it
-        workers[-1].alone = scheduler.adopt(workers[-1])
-        scheduler.add_node(workers[-1])
-        scheduler.add_node_collection(workers[-1], ids)
-        scheduler.schedule()
+        else:
+            workers.remove(worker)
+            if (told := scheduler.remove_node(worker)) is not None:
+                crashed.append(told)
+            workers.append(Worker(f"gw{len(done)}-{item}"))  # as xdist replaces it
+            workers[-1].alone = scheduler.adopt(workers[-1])
+            scheduler.add_node(workers[-1])
+            scheduler.add_node_collection(workers[-1], ids)
+            scheduler.schedule()
+        if scheduler.tests_finished and not any(keys):
+            for each in workers:  # as xdist's DSession does, and xdist's own scheduler expects
+                each.shutdown()
     assert scheduler.tests_finished and not scheduler.has_pending
     dead = {place for place in killers if place < len(ids)}
     assert done == Counter(set(range(len(ids))) - dead)
