@@ -7,11 +7,12 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.config.declare import answer_parameters
+from pytest_llmeval.config.models import ModelConfig, ModelOptions, OpenAIOptions
 from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
 from pytest_llmeval.models.openai import chat_payloads
@@ -31,16 +32,6 @@ _LEAST_WINDOW = 64
 _AUTO_WINDOW = 256
 _LOOK_TIMEOUT_S = 10.0
 
-#: parameters that do not change an answer, and those that each request has of its own
-_NO_MATTER = frozenset(
-    [
-        *("name", "api_key_env", "concurrency", "rate", "tokens_per_minute", "share", "retries", "timeout"),
-        *("stream", "max_completion_tokens"),
-        *("max_tokens", "temperature", "stop"),
-        *("device", "dtype", "batch_tokens", "trust_remote_code"),
-        *("preset", "command", "served_name", "start_timeout"),
-    ]
-)
 #: which models each server said it has: every backend object of a session may want to know
 _listed: dict[str, tuple[str, ...]] = {}
 
@@ -184,11 +175,11 @@ def _chat(config: ModelConfig) -> chat_payloads.Chat:
 
 
 def answering(config: ModelConfig) -> dict[str, object]:
-    """Of a model's parameters, those that may change its answers and are in no request; for a store's key."""
+    """The parameters that may change a model's answers and are not part of a request; for the store's key."""
     unsigned = {name: value for name, value in config.headers.items() if name.lower() not in SIGNING}
-    ours = replace(config, headers=unsigned)
-    kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
-    return {name: value for name, value in kept.items() if name not in _NO_MATTER}
+    # Ray's options change no answer, but without them the keys of all stored answers would change
+    ray = {"ray": config.ray, "ray_cpus": config.ray_cpus, "ray_gpus": config.ray_gpus}
+    return {**answer_parameters(config, ModelOptions, OpenAIOptions), "headers": unsigned, **ray}
 
 
 def _why_no_list(where: Endpoint, refused: Refused, *, named: bool) -> ModelUnusable | None:
