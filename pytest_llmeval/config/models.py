@@ -1,82 +1,198 @@
-"""The parameters of one model, and of the model that judges answers."""
+"""The parameters of one model, declared by the backend that reads them, and of the judge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 
+from pytest_llmeval.config.declare import NO_DEFAULT, key, option
+from pytest_llmeval.config.kinds import (
+    ABOVE_ZERO,
+    API,
+    BODY,
+    CONCURRENCY,
+    COUNT,
+    FLAG,
+    HEADERS,
+    POSITIVE,
+    PROBABILITY,
+    TABLE,
+    TEXT,
+    TEXTS,
+    ZERO_OR_MORE,
+)
 from pytest_llmeval.core.types import Api
 
+BACKENDS = ("hf", "openai", "serve", "smollm2", "echo")
+#: inference servers that can be started; ``models/serving/presets.py`` has their command lines
+PRESETS = ("lmdeploy", "vllm", "sglang", "transformers")
 
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
-    """One model's parameters: a ``[models.NAME]`` table, or a model spec and the options.
 
-    ``target`` is what the backend loads: a folder or hub id (hf), a model name (openai; empty:
-    ask the server). ``context`` is the most tokens of prompt and answer together, ``rate`` is in
-    requests a second, ``timeout`` in seconds; ``rate``, ``tokens_per_minute`` and ``concurrency`` (None:
-    found out) are for the whole session, of which this process is one of several: ``share`` is its
-    number, from 0, and how many there are. None means: the backend's or benchmark's default.
+@dataclass(frozen=True)
+class ModelOptions:
+    """What every backend takes.
 
-    Of an API: ``api`` is ``chat`` or ``completions`` (plain text, for base models). ``sampling_seed``
-    is sent as ``seed``; ``extra_body`` are more fields of every body, ``headers`` of every request,
-    whose values are shown nowhere. ``max_completion_tokens`` is whether the token limit goes under
-    that name at once. ``stream`` reads the answer as it is written.
+    ``target`` is what the backend loads: a folder or hub id, or the model's name at an API (empty: ask the
+    server). ``options`` is the table of a third party's backend, passed through unchanged. ``share`` is
+    this process's number, from 0, and the number of processes that share the session's traffic limits.
+    None means the default of the backend or benchmark.
 
-    Of a server that is started for the run: ``preset`` or ``command`` says how, ``target`` is the path of
-    the weights, ``served_name`` the model's name there, ``start_timeout`` in seconds.
-
-    Of a local model on a Ray cluster: ``ray`` is the cluster's address; a replica takes ``ray_cpus`` CPUs,
-    or else ``ray_gpus`` GPUs (None: one).
-
-    ``options`` is for a third party's backend: its own table, handed through as it is.
+    ``max_tokens``, ``temperature`` and ``stop`` do change answers, but are part of every request.
     """
 
     name: str
-    backend: str
-    target: str = ""
-    base_url: str | None = field(default=None, repr=False)
-    api_key_env: str | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    sampling_seed: int | None = None
-    concurrency: int | None = None
-    rate: float | None = None
-    tokens_per_minute: int | None = None
+    backend: str = key(
+        NO_DEFAULT, TEXT, f"{', '.join(BACKENDS)}, or a backend of a plugin", changes_answers=True
+    )
+    target: str = key("", TEXT, "folder or hub id of a local model", key="path", changes_answers=True)
+    _: KW_ONLY
+    max_tokens: int | None = option(None, POSITIVE, "maximum number of tokens in an answer", metavar="N")
+    temperature: float | None = option(
+        None, ZERO_OR_MORE, "sampling temperature (default: 0, greedy)", metavar="T"
+    )
+    context: int | None = option(
+        None,
+        POSITIVE,
+        "maximum number of tokens in prompt and answer together; the earliest shots are dropped to fit",
+        metavar="N",
+        changes_answers=True,
+    )
+    stop: tuple[str, ...] = option((), TEXTS, "string that ends an answer (repeatable)", metavar="TEXT")
+    options: Mapping[str, object] = key(
+        {}, TABLE, "parameters for the backend of a plugin", changes_answers=True
+    )
     share: tuple[int, int] = (0, 1)
-    retries: int | None = None
-    timeout: float | None = None
-    context: int | None = None
-    stop: tuple[str, ...] = ()
-    device: str = "auto"
-    dtype: str = "auto"
-    batch_tokens: int | None = None
-    trust_remote_code: bool = False
-    api: Api = "chat"
-    stream: bool = False
-    max_completion_tokens: bool = False
-    extra_body: Mapping[str, object] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    preset: str | None = None
-    command: str | None = None
-    served_name: str = ""
-    start_timeout: float | None = None
-    ray: str | None = None
-    ray_cpus: int | None = None
-    ray_gpus: int | None = None
-    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAIOptions:
+    """What the backend for OpenAI-compatible APIs takes.
+
+    ``rate`` is in requests a second, ``timeout`` in seconds. ``rate``, ``tokens_per_minute`` and
+    ``concurrency`` (None: adapt to the server) apply to the whole session. ``sampling_seed`` is sent as
+    ``seed``.
+    """
+
+    base_url: str | None = option(
+        None, TEXT, "URL of the OpenAI-compatible API", metavar="URL", changes_answers=True, repr=False
+    )
+    api_key_env: str | None = option(
+        None,
+        TEXT,
+        "environment variable that holds the API key (default: OPENAI_API_KEY)",
+        metavar="VAR",
+    )
+    top_p: float | None = option(
+        None,
+        PROBABILITY,
+        "nucleus sampling: sample from the most likely tokens with this total probability (API)",
+        metavar="P",
+        changes_answers=True,
+    )
+    sampling_seed: int | None = option(
+        None, COUNT, "seed for the model's sampling (API)", metavar="N", changes_answers=True
+    )
+    concurrency: int | None = option(
+        None,
+        CONCURRENCY,
+        "number of concurrent requests (API; default: auto, which adapts to the server)",
+        metavar="N",
+    )
+    rate: float | None = option(
+        None, ABOVE_ZERO, "maximum requests per second; may be a fraction (API)", metavar="R"
+    )
+    tokens_per_minute: int | None = option(
+        None, POSITIVE, "maximum prompt and answer tokens per minute (API)", metavar="N"
+    )
+    stream: bool = option(False, FLAG, "stream answers, which measures the time to the first token (API)")
+    retries: int | None = option(
+        None, COUNT, "how many times to retry a failed request (API; default: 5)", metavar="N"
+    )
+    timeout: float | None = option(
+        None, ABOVE_ZERO, "seconds before a request times out (API; default: 120)", metavar="S"
+    )
+    api: Api = key(
+        "chat", API, "chat, or completions for base models (plain text prompts)", changes_answers=True
+    )
+    max_completion_tokens: bool = key(
+        False, FLAG, "send the token limit as max_completion_tokens instead of max_tokens"
+    )
+    extra_body: Mapping[str, object] = key(
+        {}, BODY, "additional fields for the body of every request", changes_answers=True
+    )
+    headers: Mapping[str, str] = key(
+        {}, HEADERS, "additional HTTP headers for every request", secret=True, changes_answers=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HFOptions:
+    """What the backend for local weights takes; a server that is started takes them too."""
+
+    device: str = option(
+        "auto", TEXT, "torch device, or auto (local models)", metavar="NAME", changes_answers=True
+    )
+    dtype: str = option(
+        "auto", TEXT, "torch dtype, or auto (local models)", metavar="NAME", changes_answers=True
+    )
+    batch_tokens: int | None = option(
+        None, POSITIVE, "maximum number of tokens in a batch (local models)", metavar="N"
+    )
+    trust_remote_code: bool = option(False, FLAG, "allow running Python code that comes with a model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """What it takes to start an inference server: ``preset`` or ``command``.
+
+    ``target`` is the path of the weights, ``served_name`` the model's name at the server (empty: ask it),
+    ``start_timeout`` in seconds.
+    """
+
+    preset: str | None = key(None, TEXT, f"inference server to start: {', '.join(PRESETS)}")
+    command: str | None = key(
+        None, TEXT, "command that starts the server; {port}, {path}, {name}, {dtype}, {device} are replaced"
+    )
+    served_name: str = key("", TEXT, "the model's name at the API", key="model")
+    start_timeout: float | None = key(
+        None, ABOVE_ZERO, "seconds to wait for the server to start (default: 1800)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayOptions:
+    """Where replicas of a local model run: each takes ``ray_cpus`` CPUs, or else ``ray_gpus`` GPUs."""
+
+    ray: str | None = option(
+        None,
+        TEXT,
+        "run replicas of a local model on a Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local",
+        metavar="ADDRESS",
+    )
+    ray_cpus: int | None = option(
+        None, POSITIVE, "run replicas on CPUs, this many each (default: on GPUs)", metavar="N"
+    )
+    ray_gpus: int | None = option(None, POSITIVE, "GPUs per replica (default: 1)", metavar="N")
+
+
+@dataclass(frozen=True)
+class ModelConfig(RayOptions, ServeOptions, HFOptions, OpenAIOptions, ModelOptions):  # fields: last first
+    """One model's parameters: a ``[models.NAME]`` table, or a model spec and the options.
+
+    Flat: the options of every backend are its attributes, and keyword arguments.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """The model that judges answers, and what all benchmarks ask it unless they say otherwise.
+    """The model that judges answers, and what benchmarks ask it unless they say otherwise.
 
-    ``price_in`` and ``price_out`` are for a million tokens of prompts and of replies, in any currency.
+    ``spec`` is how the user named the model. Prices are per million tokens, in any currency.
     """
 
     model: ModelConfig
-    prompt: str = ""
-    rubric: str = ""
-    price_in: float | None = None
-    price_out: float | None = None
+    prompt: str = key("", TEXT, "jinja2 template of the judge's prompt")
+    rubric: str = key("", TEXT, "criteria to grade by")
+    price_in: float | None = key(None, ZERO_OR_MORE, "price of a million prompt tokens")
+    price_out: float | None = key(None, ZERO_OR_MORE, "price of a million completion tokens")
+    spec: str = key("", TEXT, "the judge, as for --llm-model", key="model")

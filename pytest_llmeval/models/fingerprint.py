@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.config.declare import answer_parameters
+from pytest_llmeval.config.models import HFOptions, ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.base import model_key
 from pytest_llmeval.models.hf.load import Source
@@ -37,9 +38,9 @@ def fingerprint(
     """
     return model_key(
         {
+            **answer_parameters(config, HFOptions),
             "answers": _ANSWERS,
             "weights": weights(source, digest),
-            "dtype": config.dtype,
             "device": kind or _kind(config.device),
             "context": config.context,
             "transformers": metadata.version("transformers"),

@@ -120,7 +120,7 @@ BAD = [
     ("[models.a]\npath='x'", {}, ["[models.a]", "backend is missing"]),
     ("[models.a]\nbackend='openai'\napi_key='sk-123'", {}, ["api_key", "api_key_env"]),
     ("[models.a]\nbackend='hf'\nmax_tokens='many'", {}, ["[models.a]", "max_tokens", "whole number"]),
-    ("models = 5", {}, ["models", "list of texts"]),
+    ("models = 5", {}, ["models", "list of strings"]),
     ("runs = 5", {}, ["[runs] must be a table"]),
     ("[runs.a]\nlimits=3", {}, ["[runs.a]", "limits", "'limit'"]),
     ("[gates]\nceval=true", {}, ["[gates]", "ceval", "number"]),
@@ -221,17 +221,17 @@ def test_parameters_of_an_api_model() -> None:
         ("top_p = 1.5", "top_p: 1.5 is not a number above 0 and up to 1"),
         ("concurrency = 'many'", "concurrency: 'many' is not a whole number of at least 1, or auto"),
         ("api = 'responses'", "api: 'responses' is not chat or completions"),
-        ("extra_body = {stream = true}", "is not a table without 'stream' (stream = true)"),
+        ("extra_body = {stream = true}", "is not a table without 'stream' (use stream = true)"),
         ("headers = 'Secret-1'", "headers: this is not a table"),
         (
             "headers = {X-Key = ['Secret-1']}",
-            "headers: this is not a table of HTTP headers: that of X-Key is no",
+            "headers: this is not a table of HTTP headers: the value of X-Key is not",
         ),
         (
             'headers = {X-Key = "Secret-1\\n"}',
-            "headers: this is not a table of HTTP headers: that of X-Key is no",
+            "headers: this is not a table of HTTP headers: the value of X-Key is not",
         ),
-        ("headers = {'X Key' = 'Secret-1'}", "'X Key' is no header's name"),
+        ("headers = {'X Key' = 'Secret-1'}", "'X Key' is not a valid header name"),
     ],
 )
 def test_wrong_parameters_of_an_api_model(line: str, says: str) -> None:

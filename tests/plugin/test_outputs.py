@@ -97,7 +97,7 @@ def test_badge_and_plots_where_they_are_wanted(pytester: pytest.Pytester, tiny: 
     ("given", "said"),
     [
         (["--llm-badge", "tiny"], "*--llm-badge: 'tiny' is not a file's name that ends in .svg*"),
-        (["--llm-plot", "tiny"], "*--llm-plot=*tiny is no folder for charts*"),
+        (["--llm-plot", "tiny"], "*--llm-plot=*tiny is not a folder for charts*"),
     ],
 )
 def test_a_path_that_an_option_would_swallow(

@@ -152,7 +152,7 @@ def test_every_repeat_is_stored_and_the_first_is_shared_with_runs_that_ask_once(
     ("args", "says"),
     [
         (("--llm-repeats=0",), "a whole number of at least 1"),
-        (("--llm-repeats=2", "--llm-mode=logprob"), "--llm-mode=logprob always scores alike"),
+        (("--llm-repeats=2", "--llm-mode=logprob"), "--llm-repeats needs --llm-mode=generate"),
     ],
 )
 def test_mistakes_are_one_line(

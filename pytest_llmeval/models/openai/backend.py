@@ -7,11 +7,12 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.config.declare import answer_parameters
+from pytest_llmeval.config.models import ModelConfig, ModelOptions, OpenAIOptions
 from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
 from pytest_llmeval.models.openai.calls import (
@@ -38,16 +39,6 @@ _MIN_WINDOW = 64
 _AUTO_WINDOW = 256
 _LIST_TIMEOUT_S = 10.0
 
-#: settings that do not change answers, and those that are part of each request
-_NO_MATTER = frozenset(
-    [
-        *("name", "api_key_env", "concurrency", "rate", "tokens_per_minute", "share", "retries", "timeout"),
-        *("stream", "max_completion_tokens"),
-        *("max_tokens", "temperature", "stop"),
-        *("device", "dtype", "batch_tokens", "trust_remote_code"),
-        *("preset", "command", "served_name", "start_timeout"),
-    ]
-)
 #: model names by server URL, cached for all backend objects of a session
 _models_by_url: dict[str, tuple[str, ...]] = {}
 
@@ -189,11 +180,11 @@ def _chat(config: ModelConfig) -> ChatPayloads:
 
 
 def answering(config: ModelConfig) -> dict[str, object]:
-    """The settings that may change answers and are not part of a request, for ``store_key``."""
+    """The parameters that may change a model's answers and are not part of a request; for the store's key."""
     unsigned = {name: value for name, value in config.headers.items() if name.lower() not in AUTH_HEADERS}
-    ours = replace(config, headers=unsigned)
-    kept = {field.name: getattr(ours, field.name) for field in fields(ours)}
-    return {name: value for name, value in kept.items() if name not in _NO_MATTER}
+    # Ray's options change no answer, but without them the keys of all stored answers would change
+    ray = {"ray": config.ray, "ray_cpus": config.ray_cpus, "ray_gpus": config.ray_gpus}
+    return {**answer_parameters(config, ModelOptions, OpenAIOptions), "headers": unsigned, **ray}
 
 
 def _list_error(endpoint: Endpoint, failure: AttemptFailed, *, named: bool) -> ModelUnusable | None:

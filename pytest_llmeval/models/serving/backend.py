@@ -10,7 +10,8 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-from pytest_llmeval.config.models import ModelConfig
+from pytest_llmeval.config.declare import answer_parameters
+from pytest_llmeval.config.models import HFOptions, ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
@@ -71,7 +72,7 @@ class ServedModel:
             version = metadata.version(package.partition("[")[0])
         command = presets.template(self.config)
         weights = fingerprint.weights(source, digest)
-        hardware = [self.config.device, self.config.dtype]
+        hardware = list(answer_parameters(self.config, HFOptions).values())
         return model_key(
             {**answering(self.config), "serve": [command, version], "weights": weights, "on": hardware}
         )

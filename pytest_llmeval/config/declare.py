@@ -1,0 +1,186 @@
+"""Settings are declared once, as fields of dataclasses, and everything else is made from that.
+
+    mode: Mode = option("generate", MODE, "how to ask", metavar="MODE")   # --llm-mode, and mode = ...
+    api: Api = key("chat", API, "which API to use")                       # only api = ... in a file
+
+``options_of`` lists a dataclass's declarations: pytest's command line, the readers of llmeval.toml and
+benchmark.toml, and their JSON Schemas are made from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any, Final, TypeVar
+
+from pytest_llmeval.config.kinds import Kind
+from pytest_llmeval.core.errors import UserError, one_line, unknown
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+#: as a default: there is none, the key must be given or a reader works the value out
+NO_DEFAULT: Final[Any] = MISSING
+_DECLARED = "llmeval"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting: ``--llm-NAME`` on the command line, and a key in the file with underscores.
+
+    ``attribute`` is the dataclass field that holds its value, ``plural`` another spelling of the key. The
+    value of a ``secret`` option is never printed; one that may stand ``bare``, without a value, is then
+    True. ``model`` marks parameters of a model, ``changes_answers`` those that may change its answers to
+    the same request: they are part of the store's key.
+    """
+
+    key: str
+    kind: Kind[Any]
+    help: str
+    default: object = None
+    attribute: str = ""
+    metavar: str | None = None
+    plural: str | None = None
+    bare: bool = False
+    secret: bool = False
+    on_command_line: bool = True
+    in_file: bool = True
+    model: bool = False
+    changes_answers: bool = False
+
+    @property
+    def name(self) -> str:
+        """The command line's name, without ``--llm-``."""
+        return self.key.replace("_", "-")
+
+    @property
+    def dest(self) -> str:
+        """The name in pytest's ``config.option``."""
+        return "llm_" + self.key
+
+    @property
+    def many(self) -> bool:
+        """Whether the option may be repeated."""
+        return self.kind.many
+
+    @property
+    def flag(self) -> bool:
+        """Whether the option takes no value."""
+        return self.kind.flag
+
+    def read(self, value: object, where: str) -> Any:
+        """The converted value. Raises ``UserError``, which begins with ``where``."""
+        try:
+            return self.kind.convert(value)
+        except ValueError as error:
+            given = value[0] if isinstance(value, list) and len(value) == 1 else value
+            shown = "this" if self.secret else one_line(repr(given), 80)
+            raise UserError(f"{where}: {shown} is not {error}") from None
+
+
+def option(
+    default: D,
+    kind: Kind[T],
+    help: str,
+    *,
+    metavar: str | None = None,
+    key: str = "",
+    plural: str | None = None,
+    bare: bool = False,
+    in_file: bool = True,
+    changes_answers: bool = False,
+    repr: bool = True,
+) -> D | T:
+    """A field that is set on the command line or in the file. ``key`` is the field's name unless given."""
+    declared = Option(
+        key,
+        kind,
+        help,
+        default,
+        metavar=metavar,
+        plural=plural,
+        bare=bare,
+        in_file=in_file,
+        changes_answers=changes_answers,
+    )
+    made: D | T = _field(declared, repr)
+    return made
+
+
+def key(
+    default: D,
+    kind: Kind[T],
+    help: str,
+    *,
+    key: str = "",
+    secret: bool = False,
+    changes_answers: bool = False,
+) -> D | T:
+    """A field that is set in the file only. ``key`` is the field's name unless given."""
+    declared = Option(
+        key, kind, help, default, secret=secret, on_command_line=False, changes_answers=changes_answers
+    )
+    made: D | T = _field(declared, repr=not secret)
+    return made
+
+
+def _field(declared: Option, repr: bool) -> Any:
+    metadata = {_DECLARED: declared}
+    if declared.default is NO_DEFAULT:
+        return field(repr=repr, metadata=metadata)
+    if declared.default == {}:
+        return field(default_factory=dict, repr=repr, metadata=metadata)
+    return field(default=declared.default, repr=repr, metadata=metadata)
+
+
+def parameters_of(model: type[T]) -> Any:
+    """A field that holds models: the options that ``model`` declares are options of the session too."""
+    return field(default=(), metadata={_DECLARED: model})
+
+
+def options_of(declaring: type[Any]) -> tuple[Option, ...]:
+    """What a dataclass declares, in the order of its fields."""
+    found: list[Option] = []
+    for one in fields(declaring):
+        declared = one.metadata.get(_DECLARED)
+        if isinstance(declared, Option):
+            found.append(replace(declared, key=declared.key or one.name, attribute=one.name))
+        elif declared is not None:
+            found += [replace(parameter, model=True) for parameter in options_of(declared)]
+    return tuple(found)
+
+
+def by_key(options: Iterable[Option]) -> dict[str, Option]:
+    """Options by their keys in a file."""
+    return {option.key: option for option in options if option.in_file}
+
+
+def answer_parameters(config: object, *declaring: type[Any]) -> dict[str, object]:
+    """The values that may change a model's answers, of the options that ``declaring`` classes declare."""
+    return {
+        option.attribute: getattr(config, option.attribute)
+        for one in declaring
+        for option in options_of(one)
+        if option.changes_answers
+    }
+
+
+def read_table(
+    table: Mapping[str, Any], options: Mapping[str, Option], where: str, *, dashes: bool = False
+) -> dict[str, Any]:
+    """The converted values of a table, by key. Raises ``UserError`` naming the key, with the nearest one.
+
+    With ``dashes`` a key may be written with dashes, as on the command line.
+    """
+    values = {}
+    plurals = {option.plural: key for key, option in options.items() if option.plural}
+    for written, value in table.items():
+        key = written.replace("-", "_") if dashes else written
+        key = plurals.get(key, key)
+        if key not in options:
+            hint = ""
+            if "api_key_env" in options and "key" in key:
+                hint = " (keys are never stored: name the environment variable in api_key_env)"
+            raise UserError(f"{unknown('key', written, options, where=where)}{hint}")
+        values[key] = options[key].read(value, f"{where}: {written}")
+    return values
