@@ -14,6 +14,8 @@ from pytest_llmeval.core.types import Request, TextPrompt
 from pytest_llmeval.models.hf.as_lm_eval import windows
 from tests.support.tiny_models import SENTENCE, WORDS, Local, save_tiny
 
+pytestmark = pytest.mark.slow  # beside lm-evaluation-harness itself
+
 LIMIT = 24
 
 
