@@ -149,8 +149,8 @@ def find(name: str, near: Path) -> Path:
 def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
     """Load every benchmark that a session may refer to.
 
-    These are the packaged benchmarks, those under ``start``, those named in ``given``, and those at or next to
-    ``paths``.
+    These are the packaged benchmarks, those under ``start``, those named in ``given``, and those at or
+    next to ``paths``.
     """
     folders = [
         *packaged().values(),
