@@ -122,9 +122,7 @@ def find(name: str, near: Path) -> Path:
     path = near / os.path.expanduser(name)
     if path.name == FILE_NAME:
         path = path.parent
-    if _is_benchmark(path):
-        return path.resolve()
-    if infer.is_table(path):
+    if _is_benchmark(path) or infer.is_table(path):
         return path.resolve()
     for folder in (near, near / "benchmarks" / name):
         if _is_benchmark(folder) and load(folder).name == name:

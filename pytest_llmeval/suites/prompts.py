@@ -15,7 +15,7 @@ from pytest_llmeval.suites.spec import Benchmark
 
 
 class PromptBuilder:
-    """Builds the prompts of a benchmark in one mode; ``shots`` are each subject's worked examples.
+    """Build the prompts of a benchmark in one mode; ``shots`` are each subject's worked examples.
 
     Raises ``UserError`` if the mode is ``logprob`` and the benchmark has no choices to score.
     """
