@@ -1,4 +1,4 @@
-"""The vocabulary: every value that flows between the modules, frozen, on one page."""
+"""The frozen value types that the modules exchange."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Api: TypeAlias = Literal["chat", "completions"]
 APIS: tuple[Api, ...] = ("chat", "completions")
 Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
-#: the file's labels of a question's choices, in the order in which their texts are shown
+#: the choice labels of a question in its file, in the order in which their texts are shown
 Order: TypeAlias = tuple[str, ...]
 
 
 class Outcome(StrEnum):
-    """What a question became; a run's counts of these add up to what was requested."""
+    """The result of a question; the outcome counts of a run add up to the number of requested questions."""
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -31,10 +31,10 @@ class Outcome(StrEnum):
 class Question:
     """One row of a benchmark.
 
-    ``choices`` maps labels to texts in the benchmark's order (empty for open questions);
-    ``fields`` are all the row's columns; ``answer`` is the gold one, None where the split has
-    none, empty where a judge does without; ``problem`` says what is wrong with a row that cannot be
-    asked. Questions of the same ``cluster`` (a passage, a template) depend on each other.
+    ``choices`` maps labels to texts in the benchmark's order (empty for open questions). ``fields`` holds all
+    columns of the row. ``answer`` is the gold answer: None if there is none to compare with, empty if a judge
+    needs none. ``problem`` explains why a bad row cannot be asked. Questions in the same ``cluster``
+    (a passage, a template) depend on each other.
     """
 
     benchmark: str
@@ -45,7 +45,7 @@ class Question:
     answer: str | None = field(repr=False)
     problem: str | None = field(default=None, repr=False)
     cluster: str | None = field(default=None, repr=False)
-    #: ``benchmark/subject/key``: how runs are compared
+    #: ``benchmark/subject/key``; matches questions between runs
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """A prompt of chat turns, in the pieces that may be left out when it is too long."""
+    """A prompt of chat turns, divided into parts so that shots can be dropped if it is too long."""
 
     question: tuple[Message, ...]
     shots: tuple[tuple[Message, ...], ...] = ()
@@ -75,11 +75,11 @@ class ChatPrompt:
 
     @property
     def text(self) -> str:
-        """The turns joined as plain text: what a model without a chat template reads."""
+        """The turns joined as plain text, for models without a chat template."""
         return "\n".join(turn.content for turn in self.messages)
 
     def without_shots(self, dropped: int) -> ChatPrompt:
-        """This prompt without its ``dropped`` earliest shots."""
+        """A copy of this prompt without its first ``dropped`` shots."""
         return replace(self, shots=self.shots[dropped:])
 
 
@@ -98,7 +98,7 @@ class TextPrompt:
         return self.description + self.separator.join((*self.shots, self.question))
 
     def without_shots(self, dropped: int) -> TextPrompt:
-        """This prompt without its ``dropped`` earliest shots."""
+        """A copy of this prompt without its first ``dropped`` shots."""
         return replace(self, shots=self.shots[dropped:])
 
 
@@ -106,7 +106,7 @@ Prompt: TypeAlias = ChatPrompt | TextPrompt
 
 
 def shown(prompt: Prompt) -> str:
-    """A prompt as a person reads it: chat turns under their roles."""
+    """Format a prompt for people to read, with each chat turn under its role."""
     if isinstance(prompt, ChatPrompt):
         return "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in prompt.messages)
     return prompt.text
@@ -114,19 +114,19 @@ def shown(prompt: Prompt) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent to a model.
+    """A request to a model.
 
-    With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each
-    continuation of the prompt; without, it generates up to ``max_tokens`` tokens.
-    ``temperature`` 0 is greedy. ``stop`` strings end the text and are not part of it. ``repeat``
-    tells apart requests that are alike and are each to have an answer of their own.
+    With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each continuation
+    of the prompt. Without ``choices`` it generates up to ``max_tokens`` tokens. ``temperature`` 0 is greedy.
+    ``stop`` strings end the text and are excluded from it. ``repeat`` distinguishes otherwise equal requests
+    that need separate answers.
 
-    ``lm_eval``: read as lm-evaluation-harness' own local model reads it, where that differs: what is too long
-    is cut from the left, and only what the checkpoint itself calls an end ends a text. ``rolling``: the one
-    choice is a whole text, scored from its first token on, in windows where it is longer than the context.
+    ``lm_eval`` handles the request as the local model of lm-evaluation-harness does: input that is too long
+    is truncated from the left, and only the checkpoint's end tokens end a text. With ``rolling``, the only
+    choice is a whole text, scored from its first token, in windows if it exceeds the context.
 
-    With ``parts`` this is several requests in one: they are what is asked, in any order, and the completion
-    has the completion of each in its ``parts``.
+    With ``parts``, this request stands for several requests, which may be sent in any order. The ``parts`` of
+    the completion hold their completions.
     """
 
     prompt: Prompt
@@ -142,20 +142,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for one request.
+    """The result of one request.
 
-    ``scores`` are log-probabilities (natural logarithm) of whole continuations by label; ``greedy`` says,
-    where the backend tells, which of them the model would have written itself at temperature 0.
-    ``latency_s`` (seconds) is from the moment the model took the request up to its answer; of a local
-    model it is the request's own part of the time that was computed, and ``batch_s`` is how long the
-    batches took that it was part of. ``queue_s`` is the wait before. ``shared_tokens`` of the prompt
-    were computed for other requests too, and not for this one. ``first_token_s`` is the time from
-    sending to the first of the answer, where it is streamed. Token counts are None where the backend
-    does not tell.
-    ``finish_reason`` is ``stop``, ``length``, ``content_filter``, ... as the API calls them, and
-    ``scored`` for choice scores. ``prompt`` is the text as sent, when it is not the request's own
-    (shots dropped, no chat template); ``notes`` say such things in words.
-    With ``error`` there is no completion. ``parts`` are those of a request of several.
+    ``scores`` maps labels to log-probabilities (natural logarithm) of whole continuations. ``greedy`` marks
+    the continuations the model would generate at temperature 0, if the backend reports it.
+
+    ``latency_s`` is the time in seconds from when the model starts the request until its answer; for a local
+    model, it is the request's share of the compute time, and ``batch_s`` is the time of the batches that
+    contained it. ``queue_s`` is the wait before that. ``first_token_s`` is the time from sending a streamed
+    request to the first token. ``shared_tokens`` counts prompt tokens reused from other requests instead of
+    computed for this one. Token counts are None if the backend does not report them.
+
+    ``finish_reason`` is the API's value (``stop``, ``length``, ``content_filter``, ...), or ``scored`` for
+    choice scores. ``prompt`` is the text as sent, if it differs from the request's (shots dropped, no chat
+    template); ``notes`` describe such changes. If ``error`` is set, there is no completion. ``parts`` are the
+    completions of a request with parts.
     """
 
     text: str = ""
@@ -181,14 +182,14 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What a suite makes of a completion.
+    """A suite's grade for a completion.
 
-    ``answer`` is what was read from it, None where nothing could be; ``target`` is the gold answer and
-    ``score`` from 0 to 1, both None where nothing is compared. ``correct`` is whether the score reaches the
-    suite's threshold. ``graded`` marks a score between right and wrong, whose mean is reported. ``outcome``
-    is there where the suite decides by itself what became of the question: else the test's assertion does.
-    ``metrics`` are its values for this question by filter and then by name, as JSON can hold them.
-    ``note`` is a line on how the score came about.
+    ``answer`` is the answer extracted from the completion, or None if there is none. ``target`` is the gold
+    answer, and ``score`` is from 0 to 1; both are None if nothing is compared. ``correct`` is whether the
+    score reaches the suite's threshold. ``graded`` marks scores on a scale instead of right or wrong; their
+    mean is reported. ``outcome`` is set if the suite decides the outcome; otherwise the test's assertion
+    does. ``metrics`` holds JSON values for this question by filter and then by name. ``note`` explains the
+    score in one line.
     """
 
     answer: str | None
@@ -203,11 +204,12 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a judge model said of one answer.
+    """A judge model's grade for one answer.
 
-    ``verdict`` is its grade, ``score`` what that is worth from 0 to 1; None where there is an ``error``.
-    ``text`` is the reply that was read; ``unread`` an earlier one without a verdict, after which it was asked
-    again. Tokens, latency (seconds) and attempts are those of all requests.
+    ``verdict`` is the judge's grade and ``score`` its value from 0 to 1; both are None if there is an
+    ``error``. ``text`` is the reply that the verdict was parsed from. ``unread`` is an earlier reply without
+    a verdict, after which the judge was asked again. Tokens, latency (seconds) and attempts cover all
+    requests.
     """
 
     judge: str

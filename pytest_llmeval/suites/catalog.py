@@ -1,4 +1,4 @@
-"""Where benchmarks are: found by name or path, and loaded; packaged ones, a user's folders and files."""
+"""Find benchmarks by name or path and load them: packaged benchmarks, and a user's own folders and files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
 
 
 def load(folder: Path) -> Benchmark:
-    """The benchmark in ``folder`` (or whose benchmark.toml this is); read again only when it changed.
+    """Load the benchmark in ``folder``; the result is cached until the file changes.
 
-    It may also be a file of questions; a benchmark.toml beside it is then about that file. Raises
-    ``UserError`` naming file, key and mend.
+    ``folder`` may also be the path of a benchmark.toml or of a file of questions. A benchmark.toml next to
+    a file of questions describes that file. Raises ``UserError`` with the file, the key and a fix.
     """
     if infer.is_table(folder):
         return _load_table(folder)
@@ -38,7 +38,7 @@ def load(folder: Path) -> Benchmark:
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """The content of a benchmark.toml. Raises ``UserError``."""
+    """Read and parse a benchmark.toml. Raises ``UserError``."""
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
@@ -50,7 +50,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _load_table(file: Path) -> Benchmark:
-    """The benchmark that is one file of questions. Raises ``UserError``."""
+    """Load a single file of questions as a benchmark. Raises ``UserError``."""
     beside = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
     try:
@@ -72,28 +72,28 @@ def _load_table(file: Path) -> Benchmark:
 
 
 def _open_columns(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    """What a benchmark.toml leaves open, filled from its one table of questions, where it has one."""
+    """Fill in what a benchmark.toml omits from its file of questions, if it has exactly one."""
     data = table.get("data", {})
     if (
         not isinstance(data, dict)
         or {"question", "messages", "choices", "answer", "hub", "header"} & data.keys()
     ):
         return table
-    named = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
-    if named is None:
-        found = infer.table_in(path.parent)
-    elif isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) and "{" not in named[0]:
-        found = path.parent / named[0]
+    names = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
+    if names is None:
+        file = infer.table_in(path.parent)
+    elif isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) and "{" not in names[0]:
+        file = path.parent / names[0]
     else:
         return table
-    if found is None or not infer.is_table(found):
+    if file is None or not infer.is_table(file):
         return table
     table.setdefault("name", path.parent.name)
-    return infer.completed(table, found)
+    return infer.completed(table, file)
 
 
 def packaged_dir() -> Path:
-    """Where the benchmarks of this package are: in the wheel inside it, in the repository beside it."""
+    """The folder of packaged benchmarks: inside the package in a wheel, next to it in the repository."""
     package = Path(__file__).parents[1]
     inside = package / "benchmarks"
     return inside if inside.is_dir() else package.parent / "benchmarks"
@@ -104,49 +104,52 @@ def _folders(parent: Path) -> dict[str, Path]:
 
 
 def packaged() -> dict[str, Path]:
-    """The packaged benchmarks: name to folder."""
+    """Map the names of packaged benchmarks to their folders."""
     return _folders(packaged_dir())
 
 
 def _is_benchmark(folder: Path) -> bool:
-    # os.path: Path.is_file raises for a name that is too long or holds a NUL
+    # os.path, because Path.is_file raises for names that are too long or contain NUL
     return os.path.isfile(folder / FILE_NAME)
 
 
 def find(name: str, near: Path) -> Path:
-    """The folder of a benchmark, or its file of questions: a path, ``near`` itself, or a packaged one's name.
+    """Find a benchmark's folder or file of questions.
 
-    Raises ``UserError`` with the nearest name.
+    ``name`` is a path relative to ``near``, the name of a benchmark in ``near`` or ``near/benchmarks``, or
+    the name of a packaged benchmark. Raises ``UserError`` that suggests the closest name.
     """
-    given = near / os.path.expanduser(name)
-    if given.name == FILE_NAME:
-        given = given.parent
-    if _is_benchmark(given):
-        return given.resolve()
-    if infer.is_table(given):
-        return given.resolve()
+    path = near / os.path.expanduser(name)
+    if path.name == FILE_NAME:
+        path = path.parent
+    if _is_benchmark(path) or infer.is_table(path):
+        return path.resolve()
     for folder in (near, near / "benchmarks" / name):
         if _is_benchmark(folder) and load(folder).name == name:
             return folder
     folders = packaged()
     if name in folders:
         return folders[name]
-    if os.path.isdir(given):
-        table = infer.table_in(given)
+    if os.path.isdir(path):
+        table = infer.table_in(path)
         if table is not None:
             return table.resolve()
-        raise UserError(f"{given}: no {FILE_NAME} in this folder, and no file of questions")
-    if os.path.isfile(given):
-        raise UserError(f"{given}: no file of questions; they are .csv, .jsonl or .parquet")
-    if given.suffix.lower().removeprefix(".") in FORMATS:
+        raise UserError(f"{path}: no {FILE_NAME} in this folder, and no file of questions")
+    if os.path.isfile(path):
+        raise UserError(f"{path}: no file of questions; they are .csv, .jsonl or .parquet")
+    if path.suffix.lower().removeprefix(".") in FORMATS:
         raise UserError(
-            f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(given, 200)})"
+            f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(path, 200)})"
         )
     raise unknown("benchmark", name, folders)
 
 
 def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
-    """All benchmarks that a session may mean: packaged, under ``start``, given, or along ``paths``."""
+    """Load every benchmark that a session may refer to.
+
+    These are the packaged benchmarks, those under ``start``, those named in ``given``, and those at or
+    next to ``paths``.
+    """
     folders = [
         *packaged().values(),
         *_folders(start / "benchmarks").values(),
@@ -155,11 +158,11 @@ def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, 
     ]
     folders += [find(name, start) for name in given]
     for path in paths:
-        place = start / path.partition("::")[0]
-        folders += [place, place.parent]
-    found = {}
+        test_path = start / path.partition("::")[0]
+        folders += [test_path, test_path.parent]
+    benchmarks = {}
     for folder in folders:
         if _is_benchmark(folder) or infer.is_table(folder):
             benchmark = load(folder)
-            found[benchmark.name] = benchmark
-    return found
+            benchmarks[benchmark.name] = benchmark
+    return benchmarks

@@ -1,4 +1,4 @@
-"""CSV, JSONL and Parquet as rows of text. Data files are hostile: nothing in them is trusted."""
+"""Read CSV, JSONL and Parquet files as rows of text. Data files are untrusted input."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import TypeAlias
 
 from pytest_llmeval.core.errors import UserError, one_line
 
-#: the formats of files of questions, which are also their suffixes
+#: formats of files of questions, and their file suffixes
 FORMATS = ("csv", "jsonl", "parquet")
-#: a row's line, its cells by column, and what is wrong with it
+#: a row's line number, its cells by column, and its problem, if any
 Row: TypeAlias = tuple[int, Mapping[str, str], str | None]
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
-    """The columns that any of the rows has; a row that could not be read has none to tell."""
-    sound = [fields for _, fields, problem in rows if problem is None]
-    return list(dict.fromkeys(name for fields in sound or [rows[0][1]] for name in fields))
+    """The columns of all rows without a problem, or of the first row if every row has one."""
+    valid = [fields for _, fields, problem in rows if problem is None]
+    return list(dict.fromkeys(name for fields in valid or [rows[0][1]] for name in fields))
 
 
 def read_rows(raw: bytes, path: Path, format: str, header: Sequence[str] = ()) -> Iterable[Row]:
-    """The rows of one file, each with its line and what is wrong with it.
+    """Parse the rows of one file, each with its line number and its problem, if any.
 
-    ``header`` names the columns of a CSV file that does not. Raises ``UserError``.
+    ``header`` names the columns of a CSV file without a header line. Raises ``UserError``.
     """
     if "parquet" in (format, path.suffix.lower().removeprefix(".")):
         return _parquet_rows(raw, path)
@@ -40,15 +40,15 @@ def _decode(raw: bytes, path: Path) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        mend = "save it as UTF-8"
-        for name, coding in (("UTF-16", "UTF-16"), ("GBK", "GB18030")):
+        fix = "save it as UTF-8"
+        for name, encoding in (("UTF-16", "UTF-16"), ("GBK", "GB18030")):
             if name == "UTF-16" and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
                 continue
             with contextlib.suppress(UnicodeDecodeError):
-                raw.decode(coding)
-                mend = f"it looks like {name}: convert it with iconv -f {coding} -t UTF-8 {path.name}"
+                raw.decode(encoding)
+                fix = f"it looks like {name}: convert it with iconv -f {encoding} -t UTF-8 {path.name}"
                 break
-        raise UserError(f"{path}, line {line}: not UTF-8; {mend}") from None
+        raise UserError(f"{path}, line {line}: not UTF-8; {fix}") from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise UserError(f"{path}, line {line}: a NUL character; this is no text file")
@@ -99,7 +99,7 @@ def _jsonl_rows(text: str, path: Path) -> list[Row]:
 
 
 def _json_object(row: str) -> tuple[dict[str, str], str | None]:
-    """The cells of one line, and what is wrong with it."""
+    """The cells of one line, and its problem, if any."""
     try:
         value = json.loads(row)
     except json.JSONDecodeError as error:
@@ -109,9 +109,9 @@ def _json_object(row: str) -> tuple[dict[str, str], str | None]:
     if not isinstance(value, dict):
         return {}, 'a row must be an object, as in {"question": ...}'
     cells = {key: _text(cell) for key, cell in value.items()}
-    # JSON can write half a surrogate pair, which no UTF-8 file, request or report can hold
-    sound = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
-    return sound, None if sound == cells else "a character is broken (half a surrogate pair)"
+    # JSON can escape a lone surrogate, which UTF-8 cannot encode in a file, request or report
+    clean = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
+    return clean, None if clean == cells else "a character is broken (half a surrogate pair)"
 
 
 def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
@@ -128,8 +128,8 @@ def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
             for row in batch.to_pylist():
                 line += 1
                 cells = {str(key): _text(cell) for key, cell in row.items()}
-                sound = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
-                yield line, sound, None if sound == cells else "a character is broken"
+                clean = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
+                yield line, clean, None if clean == cells else "a character is broken"
     except (ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a parquet file that can be read: {one_line(error, 120)}") from None
 

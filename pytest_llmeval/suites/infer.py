@@ -1,7 +1,7 @@
-"""A user's own questions: what a benchmark.toml leaves open is told by the names of the columns.
+"""Infer what a user's benchmark.toml omits from the column names of the questions.
 
-Columns with the usual names need no benchmark.toml: question and A, B, ... and answer; question and answer;
-messages and target.
+A file with the usual column names needs no benchmark.toml: question, A, B, ... and answer; question and
+answer; or messages and target.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanat
 
 
 def is_table(path: Path) -> bool:
-    """Whether this is a file of questions, by its name."""
+    """Whether ``path`` is an existing file with the suffix of a file of questions."""
     return path.suffix.lower().removeprefix(".") in FORMATS and os.path.isfile(path)
 
 
 def table_in(folder: Path) -> Path | None:
-    """The one file of questions in a folder without a benchmark.toml. Raises ``UserError`` for several."""
+    """The only file of questions in ``folder``, or None. Raises ``UserError`` if there are several."""
     try:
         tables = sorted(path for path in folder.iterdir() if is_table(path))
     except OSError:
@@ -45,30 +45,30 @@ def table_in(folder: Path) -> Path | None:
 
 
 def benchmark_name(path: Path) -> str:
-    """A benchmark's name from its file's."""
+    """Derive a benchmark's name from its file name."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "questions"
 
 
 def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The content of a benchmark.toml for the questions in ``path``, over what ``table`` says already.
+    """Complete ``table``, the content of a benchmark.toml, from the file of questions at ``path``.
 
-    Raises ``UserError`` for a file that is no table, or whose columns tell nothing.
+    Raises ``UserError`` if the file cannot be read as a table, or its columns cannot be identified.
     """
-    told = dict(table)
-    data = dict(told.get("data", {})) if isinstance(told.get("data", {}), dict) else {}
+    spec = dict(table)
+    data = dict(spec.get("data", {})) if isinstance(spec.get("data", {}), dict) else {}
     data.setdefault("format", path.suffix.lower().removeprefix("."))
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    found = list(read_rows(raw, path, data["format"]))
-    if not found:
+    parsed = list(read_rows(raw, path, data["format"]))
+    if not parsed:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    columns = columns_of(found)
-    rows = [fields for _, fields, problem in found if problem is None]
-    labelled = _labelled(columns, data, told)
+    columns = columns_of(parsed)
+    rows = [fields for _, fields, problem in parsed if problem is None]
+    labelled = _labelled(columns, data, spec)
     if labelled is not None:
-        told["metric"], data["answer"] = labelled
+        spec["metric"], data["answer"] = labelled
         data["choices"] = []
     data.setdefault("paths", [path.name])
     data.setdefault("inside", True)
@@ -82,7 +82,7 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
             raise _no_column("question", _QUESTION, columns, path)
     if "answer" not in data:
         answer = _named(_ANSWER, columns)
-        if answer is None and _does_without(told.get("metric")):
+        if answer is None and _does_without(spec.get("metric")):
             answer = _ANSWER[0]
         if answer is None:
             raise _no_column("answer", _ANSWER, columns, path)
@@ -94,44 +94,43 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         data["subject"] = "subject"
     if "id" not in data and "id" in columns and _are_ids(rows):
         data["id"] = "id"
-    told["data"] = data
-    told.setdefault("name", benchmark_name(path))
-    if "metric" not in told and "extractor" not in told:
-        told["metric"] = _metric(data, rows)
-    if told.get("metric") == "exact" and "prompts" not in told:
-        told["prompts"] = {"generate": {"user": _EXACT_USER}}
-    elif not data["choices"] and "prompts" not in told:
-        told["prompts"] = {"generate": {"user": "{{ question }}"}}
-    return told
+    spec["data"] = data
+    spec.setdefault("name", benchmark_name(path))
+    if "metric" not in spec and "extractor" not in spec:
+        spec["metric"] = _metric(data, rows)
+    if spec.get("metric") == "exact" and "prompts" not in spec:
+        spec["prompts"] = {"generate": {"user": _EXACT_USER}}
+    elif not data["choices"] and "prompts" not in spec:
+        spec["prompts"] = {"generate": {"user": "{{ question }}"}}
+    return spec
 
 
 def _labelled(
-    columns: Sequence[str], data: Mapping[str, Any], told: Mapping[str, Any]
+    columns: Sequence[str], data: Mapping[str, Any], table: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str] | None:
-    """The metric and the column of labels, where rows hold responses that people have labelled."""
+    """The metric and the label column, if the rows hold responses labelled by people; otherwise None."""
     from pytest_llmeval.scoring.metrics import agreement
 
     metric = {"name": agreement.NAME}
-    if "metric" in told:
-        given = told["metric"]
-        metric = {"name": given} if isinstance(given, str) else given
+    if "metric" in table:
+        metric = {"name": table["metric"]} if isinstance(table["metric"], str) else table["metric"]
     if not isinstance(metric, dict) or metric.get("name") != agreement.NAME:
         return None
     label = data.get("answer") or _named(agreement.LABEL, columns)
-    found = {
-        key: name
-        for key, usual in agreement.COLUMNS.items()
-        if (name := _named([one for one in usual if one != label], columns)) is not None
+    inputs = {
+        key: column
+        for key, names in agreement.COLUMNS.items()
+        if (column := _named([name for name in names if name != label], columns)) is not None
     }
-    if "metric" not in told and (label is None or "response" not in found or "answer" in data):
+    if "metric" not in table and (label is None or "response" not in inputs or "answer" in data):
         return None
     if label is None:
         return None
-    return {"columns": found, **metric}, label
+    return {"columns": inputs, **metric}, label
 
 
 def _does_without(metric: object) -> bool:
-    """Whether a metric is a judge that is given no gold answers."""
+    """Whether ``metric`` is a judge that grades without gold answers."""
     return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
 
 
@@ -141,27 +140,28 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
     if data["choices"]:
         return "choice"
     golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
-    bare = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
-    return "number" if golds and bare else "exact"
+    numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
+    return "number" if golds and numeric else "exact"
 
 
-def _named(usual: Sequence[str], columns: Sequence[str]) -> str | None:
+def _named(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    """The first column called one of ``names``, ignoring case."""
     folded = {column.casefold(): column for column in columns}
-    return next((folded[name] for name in usual if name in folded), None)
+    return next((folded[name] for name in names if name in folded), None)
 
 
-def _no_column(what: str, usual: Sequence[str], columns: Sequence[str], path: Path) -> UserError:
+def _no_column(what: str, names: Sequence[str], columns: Sequence[str], path: Path) -> UserError:
     import difflib
 
-    there = one_line(", ".join(map(repr, columns[:12])), 120)
-    near = [(name, close[0]) for name in usual if (close := difflib.get_close_matches(name, columns, n=1))]
-    mend = (
+    present = one_line(", ".join(map(repr, columns[:12])), 120)
+    near = [(name, close[0]) for name in names if (close := difflib.get_close_matches(name, columns, n=1))]
+    fix = (
         f"is {one_line(repr(near[0][1]), 60)} meant as {near[0][0]!r}? Rename it"
         if near
         else f"rename one to {what!r}"
     )
     return UserError(
-        f"{path}: no column {what!r}; there are {there}; {mend}, or name it in {FILE_NAME}: "
+        f"{path}: no column {what!r}; there are {present}; {fix}, or name it in {FILE_NAME}: "
         f'[data] {what} = "COLUMN"'
     )
 

@@ -1,4 +1,4 @@
-"""``--llm-list``: what there is to evaluate, one line each."""
+"""``--llm-list``: list models, benchmarks and runs, one per line."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ _ANY_BENCHMARK = (
 
 
 def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
-    """Models and benchmarks of which a line has any of ``words`` in it, ignoring case."""
+    """List the models, benchmarks and runs whose line contains any of ``words``, ignoring case."""
     wanted = [word.lower() for word in words]
 
     def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [pair for pair in lines if not wanted or any(w in " ".join(pair).lower() for w in wanted)]
+        return [
+            pair for pair in lines if not wanted or any(word in " ".join(pair).lower() for word in wanted)
+        ]
 
     models = [
         (
@@ -60,8 +62,8 @@ def _shown(value: object) -> str:
 def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     if not pairs:
         return []
-    wide = max(len(name) for name, _ in pairs)
-    return [f"{title}:"] + [f"  {name:<{wide}}  {text}" for name, text in pairs]
+    width = max(len(name) for name, _ in pairs)
+    return [f"{title}:"] + [f"  {name:<{width}}  {text}" for name, text in pairs]
 
 
 def _benchmarks(start: Path) -> list[tuple[str, str]]:
@@ -74,12 +76,12 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
     lines = []
     for name, folder in sorted(folders.items()):
         try:
-            one = catalog.load(folder)
+            benchmark = catalog.load(folder)
         except UserError as error:
             lines.append((name, f"broken: {error}"))
             continue
-        subjects = "1 subject" if len(one.subjects) == 1 else f"{len(one.subjects)} subjects"
-        groups = f"; groups {', '.join(one.groups)}" if one.groups else ""
-        count = subjects if one.subjects else "own questions"
-        lines.append((name, f"{one.title}: {count}, splits {', '.join(one.splits)}{groups}"))
+        subjects = "1 subject" if len(benchmark.subjects) == 1 else f"{len(benchmark.subjects)} subjects"
+        groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
+        count = subjects if benchmark.subjects else "own questions"
+        lines.append((name, f"{benchmark.title}: {count}, splits {', '.join(benchmark.splits)}{groups}"))
     return [*lines, *_ANY_BENCHMARK]

@@ -1,4 +1,4 @@
-"""From questions to requests: compiled templates, and shots rendered once a subject."""
+"""Build requests from questions with compiled templates; shots are rendered once per subject."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pytest_llmeval.suites.spec import Benchmark
 
 
 class PromptBuilder:
-    """How one benchmark is asked in one mode; ``shots`` are each subject's worked examples.
+    """Build the prompts of a benchmark in one mode; ``shots`` are each subject's worked examples.
 
-    Raises ``UserError`` where the mode cannot be: nothing to score.
+    Raises ``UserError`` if the mode is ``logprob`` and the benchmark has no choices to score.
     """
 
     def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
@@ -34,7 +34,7 @@ class PromptBuilder:
 
     @property
     def sha256(self) -> str:
-        """Changes whenever what is asked of the same rows changes: templates, mode, shots, names."""
+        """Hash of all prompt inputs except the questions: templates, mode, shots and subject names."""
         prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
         parts = {key: getattr(prompts, key) for key in prompts.__slots__}
         shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
@@ -50,13 +50,13 @@ class PromptBuilder:
         temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
-        """What a model is sent for ``question``; without a temperature it is 0.
+        """Build the request for ``question``; the default temperature is 0.
 
-        Raises ``UserError`` for a template that cannot be filled with this row.
+        Raises ``UserError`` if a template cannot be rendered with this row.
         """
         try:
             return self._request(question, max_tokens, temperature or 0.0, stop)
-        except Exception as error:  # a template may do anything that an expression can
+        except Exception as error:  # a template expression can raise anything
             mode = f"{self._benchmark.file} [prompts.{self._mode}]"
             raise UserError(
                 f"{mode}: a template fails for {question.id}: {type(error).__name__}: {one_line(error, 120)}"
@@ -80,8 +80,8 @@ class PromptBuilder:
     def _chat(self, question: Question) -> ChatPrompt:
         if self._benchmark.data.messages is not None:
             turns = parse_messages(question.fields[self._benchmark.data.messages])
-            led = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
-            return ChatPrompt(turns[led:], system=turns[:led])
+            lead = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
+            return ChatPrompt(turns[lead:], system=turns[:lead])
         templates = self._benchmark.generate
         user, assistant = compiled(templates.user), compiled(templates.assistant)
         if question.subject not in self._heads:
@@ -124,7 +124,7 @@ class PromptBuilder:
 
 
 def judge_text(benchmark: Benchmark, question: Question) -> str:
-    """A question as its judge sees it: its text and choices, or the turns of a conversation."""
+    """The text of a question that a judge reads: the question and its choices, or the conversation."""
     if benchmark.data.messages is not None:
         turns = parse_messages(question.fields[benchmark.data.messages])
         return shown(ChatPrompt(turns)) if len(turns) > 1 else turns[0].content

@@ -1,4 +1,4 @@
-"""Find a benchmark's files and read them. Data files are hostile text: nothing in them is trusted."""
+"""Find and read a benchmark's files. Data files are untrusted input."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a benchmark's files are: ``template`` (of ``paths``) below ``root``."""
+    """Where a benchmark's files are: ``template``, an entry of ``paths``, relative to ``root``."""
 
     root: Path
     template: str
 
     def path(self, split: str, subject: str) -> Path:
-        """The file of one subject."""
+        """The file of one subject in a split."""
         return self.root / self.template.format(split=split, subject=subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a split; ``sha256`` is over the bytes of all files read."""
+    """The rows of a split; ``sha256`` covers the bytes of all files read."""
 
     questions: tuple[Question, ...]
     sha256: str
@@ -44,16 +44,17 @@ class Table:
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> Located:
-    """The first place that has a file of the split.
+    """Find the first folder that has a file of the split.
 
-    Looked at: the benchmark's own folder (data that comes with it), else ``data_dir``, its ``data/``
-    and the cache. Raises ``DataMissing`` with how to get the data.
+    A benchmark that ships its data is read from its own folder. Other benchmarks are searched for in
+    ``data_dir``, its ``data`` and benchmark subfolders, and the cache. Raises ``DataMissing`` with how to get
+    the data.
     """
     if benchmark.data.inside:
         roots = [benchmark.folder]
     else:
-        given = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*given, cache_dir / benchmark.name]
+        local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+        roots = [*local, cache_dir / benchmark.name]
     for root in roots:
         for template in benchmark.data.paths:
             located = Located(root, template)
@@ -70,36 +71,35 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
-    """What ``{subject}`` may be in file names."""
+    """The values of ``{subject}`` in file names."""
     return list(benchmark.subjects) or [benchmark.name]
 
 
 def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
-    """All questions of a split, subjects in the benchmark's order, rows in the file's.
+    """Load all questions of a split, with subjects in the benchmark's order and rows in file order.
 
-    Raises ``UserError`` for a file that is no table; a single bad row becomes a question with
-    ``problem``.
+    Raises ``UserError`` if a file is not a table. A single bad row becomes a question with a ``problem``.
     """
     digest = hashlib.sha256()
     questions: list[Question] = []
     missing = []
-    due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
+    answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, located, split).items():
         if not path.is_file():
             missing.append(subject)
             continue
         raw = _read(path)
         digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
-        questions += read_table(raw, path, benchmark, subject, due)
+        questions += read_table(raw, path, benchmark, subject, answers_due)
     return Table(tuple(questions), digest.hexdigest(), tuple(missing))
 
 
 def load_shots(
     benchmark: Benchmark, located: Located, subjects: Iterable[str], count: int
 ) -> dict[str, tuple[Question, ...]]:
-    """The first ``count`` rows of each subject's examples.
+    """Load the first ``count`` examples of each subject.
 
-    Raises ``UserError`` where there are fewer, or one of them is bad.
+    Raises ``UserError`` if a subject has fewer examples, or one of these is bad.
     """
     split = benchmark.shots_split
     if "{split}" not in located.template:
@@ -119,7 +119,7 @@ def load_shots(
         for row in read_table(_read(path), path, benchmark, subject, True):
             if row.subject in examples:
                 examples[row.subject].append(row)
-            elif row.subject == subject and row.problem is not None:  # whose example it is nobody knows
+            elif row.subject == subject and row.problem is not None:  # the subject of a bad row is unknown
                 raise UserError(f"{path}: an example cannot be used: {row.problem}")
     for subject, rows in examples.items():
         if len(rows) < count:
@@ -134,7 +134,7 @@ def load_shots(
 
 
 def _files(benchmark: Benchmark, located: Located, split: str) -> dict[str, Path]:
-    """Subject to file; one file of all is named by the benchmark."""
+    """Map subjects to files; a file shared by all subjects is listed under the benchmark's name."""
     if "{subject}" not in located.template:
         return {benchmark.name: located.path(split, "")}
     return {subject: located.path(split, subject) for subject in _file_subjects(benchmark)}
@@ -150,9 +150,9 @@ def _read(path: Path) -> bytes:
 def read_table(
     raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
 ) -> list[Question]:
-    """The questions of one file; a row that cannot be one is a question with ``problem``.
+    """Parse the questions of one file; a bad row becomes a question with a ``problem``.
 
-    Raises ``UserError`` naming file, line and mend.
+    Raises ``UserError`` with the file, the line and a fix.
     """
     spec = benchmark.data
     rows = list(read_rows(raw, path, spec.format, spec.header))
@@ -160,8 +160,8 @@ def read_table(
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     _check_columns(columns_of(rows), spec, path, answers_due)
     return [
-        _question(fields, benchmark, own, key, answers_due, problem, f"{path.name}, line {line}")
-        for (line, fields, _), (own, key, problem) in zip(
+        _question(fields, benchmark, row_subject, key, answers_due, problem, f"{path.name}, line {line}")
+        for (line, fields, _), (row_subject, key, problem) in zip(
             rows, _keys(rows, path, benchmark, subject), strict=True
         )
     ]
@@ -170,42 +170,42 @@ def read_table(
 def _keys(
     rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str
 ) -> list[tuple[str, str, str | None]]:
-    """Subject, key and problem of each row.
+    """The subject, key and problem of each row.
 
-    A row with a problem has its own id and subject where they can be believed: else its place, and that of
-    the file. Raises ``UserError`` for an id that is there twice, and where most are none.
+    A row with a problem keeps its id and subject if they are valid; otherwise its position and the file's
+    subject replace them. Raises ``UserError`` for a duplicate id, or if most ids or subjects are invalid.
     """
     spec = benchmark.data
-    found: list[tuple[str, str, str | None]] = []
-    taken: dict[tuple[str, str], int] = {}
-    wrong = []
-    for place, (line, fields, problem) in enumerate(rows):
-        own = fields.get(spec.subject, "") if spec.subject else subject
-        key = fields.get(spec.id, "").strip() if spec.id is not None else str(place)
+    keys: list[tuple[str, str, str | None]] = []
+    lines: dict[tuple[str, str], int] = {}
+    invalid = []
+    for position, (line, fields, problem) in enumerate(rows):
+        row_subject = fields.get(spec.subject, "") if spec.subject else subject
+        key = fields.get(spec.id, "").strip() if spec.id is not None else str(position)
         if problem is None:
-            problem = _key_problem("id", key, spec.ids) or _key_problem("subject", own, "text")
+            problem = _key_problem("id", key, spec.ids) or _key_problem("subject", row_subject, "text")
             if problem is not None:
-                wrong.append(f"{path}, line {line}: {problem}")
-            elif (own, key) in taken:
+                invalid.append(f"{path}, line {line}: {problem}")
+            elif (first := lines.get((row_subject, key))) is not None:
                 raise UserError(
-                    f"{path}, line {line}: id {key} is there twice (first in line {taken[own, key]}); "
+                    f"{path}, line {line}: id {key} is there twice (first in line {first}); "
                     "each id must be unique"
                 )
             else:
-                taken[own, key] = line
-        found.append((own, key, problem))
-    if len(wrong) * 2 > len(rows):
-        raise UserError(wrong[0])
-    subjects = {own for own, _ in taken} | set(benchmark.subjects)
-    for place, (own, key, problem) in enumerate(found):
+                lines[row_subject, key] = line
+        keys.append((row_subject, key, problem))
+    if len(invalid) * 2 > len(rows):
+        raise UserError(invalid[0])
+    subjects = {row_subject for row_subject, _ in lines} | set(benchmark.subjects)
+    for position, (row_subject, key, problem) in enumerate(keys):
         if problem is not None:
-            own = own if own in subjects or spec.subject is None else subject
-            if (own, key) in taken or _key_problem("id", key, spec.ids):
-                free = (str(number) for number in itertools.count(place, len(rows)))
-                key = next(number for number in free if (own, number) not in taken)
-            taken[own, key] = rows[place][0]
-            found[place] = own, key, problem
-    return found
+            row_subject = row_subject if row_subject in subjects or spec.subject is None else subject
+            if (row_subject, key) in lines or _key_problem("id", key, spec.ids):
+                free = (str(number) for number in itertools.count(position, len(rows)))
+                key = next(number for number in free if (row_subject, number) not in lines)
+            lines[row_subject, key] = rows[position][0]
+            keys[position] = row_subject, key, problem
+    return keys
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
@@ -214,10 +214,10 @@ def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_du
     wanted += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
     for column in wanted:
         if column not in header:
-            there = ", ".join(repr(name) for name in header[:12])
+            present = ", ".join(repr(name) for name in header[:12])
             near = difflib.get_close_matches(column, [name for name in header if name not in wanted], n=1)
             hint = f"; is it {one_line(repr(near[0]), 60)}? Rename that column" if near else ""
-            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(there, 120)}{hint}")
+            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(present, 120)}{hint}")
 
 
 def _key_problem(what: str, key: str, kind: str) -> str | None:
@@ -237,43 +237,43 @@ def _question(
     where: str,
 ) -> Question:
     spec = benchmark.data
-    asked = fields.get(spec.question, "")
+    question = fields.get(spec.question, "")
     if spec.messages is not None and problem is None:
         try:
-            asked = parse_messages(fields.get(spec.messages, ""))[-1].content
+            question = parse_messages(fields.get(spec.messages, ""))[-1].content
         except ValueError as error:
             problem = f"{spec.messages}: {error}"
     choices = {label: fields.get(label, "") for label in spec.choices}
-    named = {
+    row = {
         **dict.fromkeys(spec.columns, ""),
         **fields,
         **choices,
-        "question": asked,
+        "question": question,
         "answer_text": fields.get(spec.answer, ""),
     }
-    answer = named["answer_text"].strip()
+    answer = row["answer_text"].strip()
     if spec.answer_pattern is not None and answer:
-        found = re.search(spec.answer_pattern, answer)
-        answer = (found[found.re.groups and 1] or "").strip() if found else ""
+        match = re.search(spec.answer_pattern, answer)
+        answer = (match[match.re.groups and 1] or "").strip() if match else ""
     if problem is None:
-        problem = _problem(asked, choices, answer, answers_due)
+        problem = _problem(question, choices, answer, answers_due)
     if problem is None and answer:
         problem = gold_problem(benchmark.metric.name, answer)
-    compared = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
+    comparable = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
     return Question(
         benchmark=benchmark.name,
         subject=subject,
         key=key,
-        fields=named,
+        fields=row,
         choices=choices,
-        answer=answer if compared else None,
+        answer=answer if comparable else None,
         problem=None if problem is None else f"{where}: {problem}",
         cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
     )
 
 
 def parse_messages(text: str) -> tuple[Message, ...]:
-    """Chat turns from JSON: a list of objects with role and content. Raises ValueError with what is wrong."""
+    """Parse chat turns from a JSON list of objects with role and content. Raises a descriptive ValueError."""
     try:
         turns = json.loads(text)
     except (ValueError, RecursionError):
@@ -291,7 +291,7 @@ def parse_messages(text: str) -> tuple[Message, ...]:
 
 
 def _cluster(value: str, subject: str) -> str | None:
-    """The same value in two subjects is another cluster; a row without one is a cluster of its own."""
+    """The cluster name, distinct in each subject; a row without a value is its own cluster (None)."""
     return f"{subject}/{value.strip()}" if value.strip() else None
 
 

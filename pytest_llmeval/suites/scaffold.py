@@ -1,4 +1,4 @@
-"""``--llm-new-benchmark``: a folder with a benchmark of one's own to start from."""
+"""``--llm-new-benchmark``: create a folder with a starter benchmark."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ Which month has 28 days in most years?,February,May,August,A
 
 
 def write_benchmark(name: str, start: Path) -> list[str]:
-    """Write the folder ``name`` (a path's last part is the benchmark's name); returns what to say of it.
+    """Write a starter benchmark to the folder ``name``, and return the lines to print.
 
-    Raises ``UserError`` for a name that cannot be a benchmark's, or a folder that has something in it.
+    ``name`` may be a path, whose last part is the benchmark's name. Raises ``UserError`` if the name is
+    invalid or the folder is not empty.
     """
     folder = start / os.path.expanduser(name)
     if not _NAME.fullmatch(folder.name):
