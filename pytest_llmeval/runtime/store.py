@@ -212,10 +212,10 @@ class Store:
         """The SHA-256 of a file's content, cached by path, size and modification time. Raises OSError."""
         path = path.resolve()
         state = path.stat()
-        file_state = (str(path), state.st_size, state.st_mtime_ns)
+        stamp = (str(path), state.st_size, state.st_mtime_ns)
         with self._lock:
             row = self._connection.execute(
-                "select digest from digests where path=? and size=? and changed=?", file_state
+                "select digest from digests where path=? and size=? and changed=?", stamp
             ).fetchone()
         if row is not None:
             return str(row[0])
@@ -224,9 +224,7 @@ class Store:
         if self._writes:
             try:
                 with self._lock, self._transaction() as connection:
-                    connection.execute(
-                        "insert or replace into digests values (?,?,?,?)", (*file_state, digest)
-                    )
+                    connection.execute("insert or replace into digests values (?,?,?,?)", (*stamp, digest))
             except sqlite3.Error:
                 pass  # the next call computes it again
         return digest
