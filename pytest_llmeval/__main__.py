@@ -1,4 +1,4 @@
-"""``python -m pytest_llmeval``: what needs no pytest session."""
+"""``python -m pytest_llmeval``: commands that need no pytest session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _days(text: str) -> float:
     return days
 
 
-def _whole(text: str) -> int:
+def _non_negative(text: str) -> int:
     number = int(text)
     if number < 0:
         raise ValueError
@@ -35,44 +35,44 @@ def _whole(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_llmeval", description="tools of pytest-llmeval")
     commands = parser.add_subparsers(dest="command", required=True)
-    cache = commands.add_parser("cache", help="show what answers are stored, or delete old ones")
-    cache.add_argument(
+    store = commands.add_parser("cache", help="show what answers are stored, or delete old ones")
+    store.add_argument(
         "--cache-dir", type=Path, help="as given with --llm-cache-dir (default: ~/.cache/pytest-llmeval)"
     )
-    cache.add_argument(
+    store.add_argument(
         "--prune", type=_days, metavar="DAYS", help="delete answers older than so many days (0: all)"
     )
-    compared = commands.add_parser(
+    diff = commands.add_parser(
         "compare", help="what changed between two finished runs, with its interval, question by question"
     )
-    named = "its folder, results.json, name, or latest; RUN::MODEL for one of its models"
-    compared.add_argument("before", metavar="A", help=f"the earlier run: {named}")
-    compared.add_argument("after", metavar="B", help="the later run")
-    compared.add_argument("--force", action="store_true", help="compare also what was asked in another way")
-    compared.add_argument("--json", action="store_true", help="as JSON, with all questions")
-    compared.add_argument(
-        "--most", type=_whole, default=10, metavar="N", help="most questions fixed or broken to name"
+    run_help = "its folder, results.json, name, or latest; RUN::MODEL for one of its models"
+    diff.add_argument("before", metavar="A", help=f"the earlier run: {run_help}")
+    diff.add_argument("after", metavar="B", help="the later run")
+    diff.add_argument("--force", action="store_true", help="compare also what was asked in another way")
+    diff.add_argument("--json", action="store_true", help="as JSON, with all questions")
+    diff.add_argument(
+        "--most", type=_non_negative, default=10, metavar="N", help="most questions fixed or broken to name"
     )
-    compared.add_argument(
+    diff.add_argument(
         "--report-dir", type=Path, default=Path("reports"), help="where runs are by name (default: reports)"
     )
-    shown = commands.add_parser("schema", help="print the JSON Schema of a configuration file, for editors")
-    shown.add_argument("file", choices=("llmeval", "benchmark"), help="llmeval.toml or benchmark.toml")
+    schemas = commands.add_parser("schema", help="print the JSON Schema of a configuration file, for editors")
+    schemas.add_argument("file", choices=("llmeval", "benchmark"), help="llmeval.toml or benchmark.toml")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit code."""
-    given = _parser().parse_args(arguments)
+    """Run a command and return its exit code."""
+    args = _parser().parse_args(arguments)
     try:
-        if given.command == "compare":
-            found = compare(given.before, given.after, given.report_dir, given.force, given.json, given.most)
-        elif given.command == "schema":
-            found = [schema(given.file)]
+        if args.command == "compare":
+            lines = compare(args.before, args.after, args.report_dir, args.force, args.json, args.most)
+        elif args.command == "schema":
+            lines = [schema(args.file)]
         else:
-            folder = given.cache_dir or default_cache_dir(os.environ)
-            found = cache(folder.expanduser(), given.prune)
-        for line in found:
+            folder = args.cache_dir or default_cache_dir(os.environ)
+            lines = cache(folder.expanduser(), args.prune)
+        for line in lines:
             print(line)
     except UserError as error:
         print(f"ERROR: {error}", file=sys.stderr)
@@ -81,28 +81,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bool, most: int) -> list[str]:
-    """Lines on what changed from one finished run to another. Raises ``UserError``."""
+    """Compare two finished runs and return the lines to print. Raises ``UserError``."""
     from pytest_llmeval.report.comparison import comparison_lines
     from pytest_llmeval.report.text import can_draw
     from pytest_llmeval.results.comparison_json import comparison_json
     from pytest_llmeval.results.runs import compare_runs, read_run
 
     folder = reports_dir.expanduser()
-    runs = [read_run(given, folder, Path(), name) for given, name in ((before, "A"), (after, "B"))]
+    runs = [read_run(run, folder, Path(), name) for run, name in ((before, "A"), (after, "B"))]
     comparisons, notes = compare_runs(runs[0], runs[1], force=force)
     if as_json:
-        found = {"comparisons": [comparison_json(one) for one in comparisons], "notes": notes}
-        return [json.dumps(found, ensure_ascii=True, indent=1)]
+        content = {"comparisons": [comparison_json(comparison) for comparison in comparisons], "notes": notes}
+        return [json.dumps(content, ensure_ascii=True, indent=1)]
     fancy = can_draw(getattr(sys.stdout, "encoding", None))
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     out = [
-        line for one in comparisons for line in [*comparison_lines(one, fancy, most=most, width=width), ""]
+        line
+        for comparison in comparisons
+        for line in [*comparison_lines(comparison, fancy, most=most, width=width), ""]
     ]
     return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
 
 
 def schema(file: str) -> str:
-    """The JSON Schema of llmeval.toml or benchmark.toml, as ``schemas/`` of this package has it."""
+    """The JSON Schema of llmeval.toml or benchmark.toml; the package ships the same text in ``schemas/``."""
     if file == "llmeval":
         from pytest_llmeval.config.schema import schema as generate
     else:
@@ -111,7 +113,7 @@ def schema(file: str) -> str:
 
 
 def cache(folder: Path, prune_days: float | None) -> list[str]:
-    """Lines on what the store in ``folder`` holds, after pruning it. Raises ``UserError``."""
+    """Prune the store in ``folder`` if asked, and return lines on its content. Raises ``UserError``."""
     path = folder / FILE_NAME
     if not path.is_file():
         return [f"{path}: no answers are stored"]
@@ -122,20 +124,20 @@ def cache(folder: Path, prune_days: float | None) -> list[str]:
         if prune_days is not None:
             number = store.prune(time.time() - prune_days * _DAY_S)
             lines.append(f"deleted {number} answers older than {prune_days:g} days")
-        held = store.held()
+        entries = store.held()
     finally:
         store.close()
-    lines.append(f"{path}: {sum(one.number for one in held)} answers, {_size(path)}")
+    lines.append(f"{path}: {sum(entry.number for entry in entries)} answers, {_size(path)}")
     lines += [
-        f"  {one.number:>9}  {_bytes(one.size):>9}  {_date(one.first)} to {_date(one.last)}  "
-        f"{one_line(one.model, 120)}"
-        for one in held
+        f"  {entry.number:>9}  {_bytes(entry.size):>9}  {_date(entry.first)} to {_date(entry.last)}  "
+        f"{one_line(entry.model, 120)}"
+        for entry in entries
     ]
     return lines + problems
 
 
 def _size(path: Path) -> str:
-    """Of the file and of what SQLite has not yet written into it."""
+    """The size of the file and of SQLite's write-ahead log."""
     return _bytes(sum(part.stat().st_size for part in path.parent.glob(path.name + "*")))
 
 

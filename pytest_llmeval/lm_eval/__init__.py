@@ -1,5 +1,5 @@
-"""Tasks of lm-evaluation-harness, asked and reported like any other benchmark.
+"""Tasks of lm-evaluation-harness, run and reported like any other benchmark.
 
-The library (extra ``lm-eval``) says what is asked and what an answer is worth; how it is asked, kept and
-shown is this package's. Nothing here imports it before a task is wanted, and ``tasks.py`` alone loads one.
+The library (extra ``lm-eval``) builds the requests and grades the answers; this package sends, stores and
+reports them. The library is imported when a task is first needed, and only ``tasks.py`` loads tasks.
 """

@@ -1,6 +1,6 @@
-"""A task's ``generation_kwargs`` in the words of a ``Request``.
+"""Convert a task's ``generation_kwargs`` to the parameters of a ``Request``.
 
-As ``normalize_gen_kwargs`` in the library's ``models/utils.py`` reads them.
+Follows ``normalize_gen_kwargs`` in the library's ``models/utils.py``.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# in the order in which the library believes them
+# in the library's order of precedence
 _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 _DEFAULT_LIMIT = 256
 _READ = {*_LIMITS, "until", "do_sample", "temperature"}
-#: what only says how to draw, and nothing where the likeliest token is taken
-_OF_SAMPLING = {"top_p", "top_k", "min_p", "typical_p", "seed"}
-#: values with which a parameter changes nothing
+#: parameters that only affect sampling, and have no effect on greedy decoding
+_SAMPLING = {"top_p", "top_k", "min_p", "typical_p", "seed"}
+#: values at which a parameter has no effect
 _NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "num_beams": (1,),
     "repetition_penalty": (1,),
@@ -29,7 +29,7 @@ _NEUTRAL: Mapping[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How long a text may get, how it is drawn (0: the likeliest tokens), and what ends it."""
+    """A generated text's token limit, temperature (0 for greedy decoding) and stop sequences."""
 
     max_tokens: int
     temperature: float
@@ -37,7 +37,7 @@ class Generation:
 
 
 def generation(kwargs: Mapping[str, object]) -> Generation:
-    """What the kwargs say. Raises ValueError for what is none of it."""
+    """Parse the kwargs. Raises ValueError for invalid values."""
     until = kwargs.get("until") or []
     stops = [until] if isinstance(until, str) else until
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
@@ -51,17 +51,17 @@ def generation(kwargs: Mapping[str, object]) -> Generation:
 
 
 def problem(kwargs: Mapping[str, object]) -> str | None:
-    """Why texts cannot be written as the kwargs want it."""
+    """Why texts cannot be generated with the kwargs, or None."""
     try:
-        told = generation(kwargs)
+        parameters = generation(kwargs)
     except ValueError as error:
         return f"generation_kwargs: {error}"
-    if told.max_tokens < 1 or told.temperature < 0:
+    if parameters.max_tokens < 1 or parameters.temperature < 0:
         return "generation_kwargs: the token limit must be above 0, the temperature not below"
-    ignored = _READ if told.temperature else _READ | _OF_SAMPLING
-    odd = [
+    ignored = _READ if parameters.temperature else _READ | _SAMPLING
+    unsupported = [
         f"{name}={value}"
         for name, value in kwargs.items()
         if name not in ignored and value is not None and value not in _NEUTRAL.get(name, ())
     ]
-    return f"generation_kwargs: {', '.join(odd)} cannot be had here" if odd else None
+    return f"generation_kwargs: {', '.join(unsupported)} cannot be had here" if unsupported else None

@@ -1,4 +1,4 @@
-"""From a document's ``Instance`` objects to one request, and from its completion back to their responses."""
+"""Convert a document's ``Instance`` objects to a request, and its completion to their responses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Completion, Request, TextPrompt
 from pytest_llmeval.lm_eval.generation import generation, problem
 
-#: what a text is called in results that is scored as a whole
+#: the label in results of a text that is scored as a whole
 _WHOLE = "text"
 _LABEL = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where an instance's responses are: in which parts of the request, and under which label, if scored."""
+    """Where an instance's responses are: the request parts, and the label if it is scored."""
 
     parts: tuple[int, ...]
     label: str | None = None
@@ -26,7 +26,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One document's request, and the spot of each of its instances in order."""
+    """A document's request, and the spot of each of its instances in order."""
 
     request: Request
     spots: tuple[Spot, ...]
@@ -34,7 +34,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """The user's parameters of generated texts; None leaves one to the task. ``stop`` adds to the task's."""
+    """The user's generation parameters; None keeps the task's value. ``stop`` adds to the task's own."""
 
     max_tokens: int | None = None
     temperature: float | None = None
@@ -42,18 +42,18 @@ class Overrides:
 
 
 def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
-    """How to ask a document. Continuations of the same context are scored by one request.
+    """Build a document's request. Continuations of the same context share a request part.
 
-    Raises ``UserError`` for what cannot be asked.
+    Raises ``UserError`` for requests that are not supported.
     """
     parts: list[Request] = []
     spots: list[Spot] = []
-    of_context: dict[str, int] = {}
+    part_of_context: dict[str, int] = {}
     labels: set[str] = set()
     for instance in instances:
         kind, arguments = instance.request_type, instance.args
         if kind == "generate_until":
-            requests = _written(arguments, overrides, instance.repeats or 1)
+            requests = _text_requests(arguments, overrides, instance.repeats or 1)
             places = tuple(range(len(parts), len(parts) + len(requests)))
             parts += requests
             spots.append(Spot(places))
@@ -70,7 +70,7 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
             spots.append(Spot((len(parts),), label, rolling=True))
             parts.append(Request(TextPrompt(""), choices={label: text}, lm_eval=True, rolling=True))
             continue
-        place = of_context.setdefault(context, len(parts))
+        place = part_of_context.setdefault(context, len(parts))
         if place == len(parts):
             parts.append(Request(TextPrompt(context), choices={label: text}, lm_eval=True))
         else:
@@ -81,18 +81,18 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
 
 
 def responses(found: Plan, completion: Completion, repeats: Sequence[int]) -> list[list[Any]]:
-    """What the library's own model would have answered to each instance, as often as it repeats.
+    """The responses that the library's own model would give to each instance, one per repeat.
 
-    A text, or the log-probability with whether the model would have written it (None where nobody knows), or
-    of a whole text the log-probability alone. Raises ValueError where one has no score.
+    Generated texts are strings. A continuation has its log-probability and whether it is the greedy one (None
+    if unknown), a whole text its log-probability. Raises ValueError if a score is missing.
     """
     parts = completion.parts or (completion,)
     answered: list[list[Any]] = []
     for spot, times in zip(found.spots, repeats, strict=True):
         if spot.label is None:
-            # all that there are of one instance: an earlier run may have asked at another temperature
-            of_spot = parts if len(found.spots) == 1 else [parts[place] for place in spot.parts]
-            texts = [part.text for part in of_spot]
+            # take all parts of a single instance: a replayed run may have used another temperature
+            text_parts = parts if len(found.spots) == 1 else [parts[place] for place in spot.parts]
+            texts = [part.text for part in text_parts]
             answered.append(texts * times if len(texts) == 1 else texts)
             continue
         part = parts[spot.parts[0]]
@@ -105,21 +105,21 @@ def responses(found: Plan, completion: Completion, repeats: Sequence[int]) -> li
     return answered
 
 
-def _written(arguments: Sequence[Any], overrides: Overrides, repeats: int) -> list[Request]:
+def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int) -> list[Request]:
     kwargs: Mapping[str, object] = arguments[1]
     reason = problem(kwargs)
     if reason is not None:
         raise UserError(reason)
-    told = generation(kwargs)
-    temperature = told.temperature if overrides.temperature is None else overrides.temperature
+    parameters = generation(kwargs)
+    temperature = parameters.temperature if overrides.temperature is None else overrides.temperature
     request = Request(
         TextPrompt(_text(arguments[0])),
-        max_tokens=overrides.max_tokens or told.max_tokens,
+        max_tokens=overrides.max_tokens or parameters.max_tokens,
         temperature=temperature,
-        stop=tuple(dict.fromkeys((*told.stop, *overrides.stop))),
+        stop=tuple(dict.fromkeys((*parameters.stop, *overrides.stop))),
         lm_eval=True,
     )
-    times = repeats if temperature > 0 else 1  # greedy texts are all alike: one stands for all
+    times = repeats if temperature > 0 else 1  # repeats of a greedy text are identical
     return [replace(request, repeat=repeat) if repeat else request for repeat in range(times)]
 
 
@@ -130,7 +130,7 @@ def _text(value: object) -> str:
 
 
 def _label(text: str, taken: set[str]) -> str:
-    """A continuation's name in results: the text itself, told apart from others that begin alike."""
+    """A continuation's label in results: its text, numbered if another one has the same label."""
     wanted = label = one_line(text, _LABEL)
     number = 1
     while label in taken:

@@ -1,4 +1,4 @@
-"""A task's numbers over all of its documents, with the task's own aggregations, and those of groups."""
+"""Aggregate metrics over a task's documents and over groups, with the tasks' own aggregations."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
 if TYPE_CHECKING:
     from pytest_llmeval.lm_eval.tasks import Tasks
 
-#: draws for the standard errors that are bootstrapped; the library's 100,000 take minutes
-_DRAWS = 1000
-_DRAWS_OF_TEXTS = 100
+#: samples for bootstrapped standard errors; the library's 100,000 take minutes
+_SAMPLES = 1000
+_TEXT_SAMPLES = 100
 _SLOW = ("bleu", "chrf", "chrf++", "ter")
 
 
 def scores(tasks: Tasks, found: Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]) -> TaskScores:
-    """The numbers of packed metrics by task, document, filter and metric.
+    """Aggregate packed metrics, which ``found`` has by task, document, filter and metric.
 
-    Documents are taken in their order. A metric that cannot be aggregated has its error as its value.
+    Documents are aggregated in order. A metric that cannot be aggregated has the error as its value.
     """
     metrics: dict[str, dict[str, Any]] = {}
     listed = []
@@ -40,12 +40,12 @@ def scores(tasks: Tasks, found: Mapping[str, Mapping[int, Mapping[str, Mapping[s
         listed.append(Scored(name, alias, len(found[name]), shots[name], str(task.VERSION), numbers))
     for name, group in tasks.groups.items():
         if group.aggregate_metric_list:
-            of_group = _of_group(group, metrics)
-            of_tasks = [tasks.tasks[one.task_name].higher_is_better() or {} for one in group.get_all_tasks()]
-            numbers = _numbers(of_group, _common(of_tasks))
-            alias, version = str(of_group["alias"]), str(group.version)
+            totals = _group_totals(group, metrics)
+            better = [tasks.tasks[task.task_name].higher_is_better() or {} for task in group.get_all_tasks()]
+            numbers = _numbers(totals, _common(better))
+            alias, version = str(totals["alias"]), str(group.version)
             listed.append(
-                Scored(name, alias, int(of_group["sample_len"]), None, version, numbers, is_group=True)
+                Scored(name, alias, int(totals["sample_len"]), None, version, numbers, is_group=True)
             )
     return TaskScores(tasks.version, tuple(listed))
 
@@ -53,54 +53,54 @@ def scores(tasks: Tasks, found: Mapping[str, Mapping[int, Mapping[str, Mapping[s
 def _by_metric(documents: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[tuple[str, str], list[Any]]:
     """Packed values by filter and metric, in the order of documents."""
     values: dict[tuple[str, str], list[Any]] = {}
-    for of_document in documents:
-        for filter, of_filter in of_document.items():
-            for metric, value in of_filter.items():
+    for by_filter in documents:
+        for filter, by_metric in by_filter.items():
+            for metric, value in by_metric.items():
                 values.setdefault((filter, metric), []).append(value)
     return values
 
 
-def _of_group(group: Any, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any]
+def _group_totals(group: Any, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    totals: Mapping[str, Any]
     try:
-        found = group.aggregate(metrics)
-    except Exception as error:  # of numbers that have no mean
-        found = {"alias": group.alias or group.name, "sample_len": 0, "all,none": _said(error)}
-    return found
+        totals = group.aggregate(metrics)
+    except Exception as error:  # values that have no mean
+        totals = {"alias": group.alias or group.name, "sample_len": 0, "all,none": _message(error)}
+    return totals
 
 
 def _aggregated(
     task: Any, values: Mapping[tuple[str, str], list[Any]]
 ) -> tuple[dict[str, Any], list[Number]]:
-    """As ``evaluator_utils._compute_task_aggregations`` does; and what could not be aggregated, with why."""
+    """Aggregate like ``evaluator_utils._compute_task_aggregations``; return failed metrics separately."""
     from lm_eval.api.metrics import mean, stderr_for_metric
 
-    found: dict[str, Any] = {}
+    aggregated: dict[str, Any] = {}
     failed = []
     length = 0
     for (filter, metric), packed in values.items():
-        source = next((of for of, _ in map(source_of, packed) if of is not None), metric)
+        source = next((name for name, _ in map(source_of, packed) if name is not None), metric)
         items = [unpack(value) for _, value in map(source_of, packed)]
         function = task.aggregation().get(source, mean)
         length = max(length, len(items))
-        draws = _DRAWS_OF_TEXTS if metric in _SLOW else _DRAWS
-        error = stderr_for_metric(metric=function, bootstrap_iters=draws)
+        samples = _TEXT_SAMPLES if metric in _SLOW else _SAMPLES
+        error = stderr_for_metric(metric=function, bootstrap_iters=samples)
         stderr: Any = "N/A"
         try:
-            with _alone():
+            with _quiet_single_process():
                 value = function(items)
                 if error is not None and len(items) > 1:
                     stderr = error(items)
         except Exception as problem:  # a task's own function, or a library it needs
-            failed.append(Number(filter, metric, _said(problem), None))
+            failed.append(Number(filter, metric, _message(problem), None))
             continue
-        found[f"{metric},{filter}"] = value
-        found[f"{metric}_stderr,{filter}"] = stderr
-    found["sample_len"] = length
-    return found, failed
+        aggregated[f"{metric},{filter}"] = value
+        aggregated[f"{metric}_stderr,{filter}"] = stderr
+    aggregated["sample_len"] = length
+    return aggregated, failed
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {error}", 120)
 
 
@@ -131,17 +131,17 @@ def _number(value: Any) -> float | str:
 
 
 def _common(tables: Iterable[Mapping[str, bool]]) -> dict[str, bool | None]:
-    """What all tables that know a metric say of it; None where they differ."""
-    found: dict[str, bool | None] = {}
+    """Merge tables by metric; a metric on which tables differ has None."""
+    common: dict[str, bool | None] = {}
     for table in tables:
         for metric, better in table.items():
-            found[metric] = better if found.get(metric, better) == better else None
-    return found
+            common[metric] = better if common.get(metric, better) == better else None
+    return common
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Without the processes that the library would fork for a bootstrap, and what is said of each draw."""
+def _quiet_single_process() -> Iterator[None]:
+    """Keep the library from forking processes for a bootstrap, and hide its output and warnings."""
     before = os.environ.get("DISABLE_MULTIPROC")
     os.environ["DISABLE_MULTIPROC"] = "1"
     try:

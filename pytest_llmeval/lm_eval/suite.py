@@ -1,4 +1,4 @@
-"""Tasks of lm-evaluation-harness as suites: their documents as questions, and their numbers at the end."""
+"""Tasks of lm-evaluation-harness as suites, with documents as questions and the library's scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TaskSuite(Suite):
-    """The documents of one task, or of all tasks of a group or tag."""
+    """The documents of a task, or of all tasks in a group or tag."""
 
     self_graded = True
 
@@ -31,7 +31,7 @@ class TaskSuite(Suite):
     ) -> None:
         super().__init__(info, questions, [place])
         self._tasks = loaded
-        #: the last selected document of each task: requests are made for all documents up to it
+        #: the last selected document of each task; requests are built for all documents up to it
         self._last: dict[str, int] = {}
         for question in questions:
             self._last[question.subject] = max(self._last.get(question.subject, 0), int(question.key))
@@ -50,7 +50,7 @@ class TaskSuite(Suite):
     def grade(
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
     ) -> Grade:
-        """See ``Suite``: the task's filters and its ``process_results``."""
+        """See ``Suite``: applies the task's filters and its ``process_results``."""
         del judgement
         try:
             plan, instances = self._plan(question, model)
@@ -61,7 +61,7 @@ class TaskSuite(Suite):
                 self._tasks.aggregations[question.subject],
             )
             return grading.grade(task, instances, responses, aggregations)
-        except Exception as error:  # code of a task
+        except Exception as error:  # task code may raise anything
             raise RequestFailed(
                 f"{question.benchmark} cannot score this: {type(error).__name__}: {one_line(error, 160)}"
             ) from None
@@ -79,7 +79,7 @@ class TaskSource(Source):
     fixes_conditions = True
 
     def place(self, name: str, near: Path) -> Path:
-        """See ``Source``: pytest collects files, and tasks have none that could be given to it."""
+        """See ``Source``: a placeholder file, since pytest collects files and tasks have none."""
         return Path(__file__).with_name("lm-eval.txt")
 
     def load(
@@ -126,7 +126,7 @@ class TaskSource(Source):
         return tuple(loaded.members()), tuple(loaded.tasks)
 
     def task_scores(self, name: str, settings: Settings, records: Iterable[Record]) -> TaskScores:
-        """See ``Source``: what the library would report, from the metrics of all documents."""
+        """See ``Source``: computes what the library would report from the metrics of all documents."""
         metrics: dict[str, dict[int, Mapping[str, Mapping[str, Any]]]] = {}
         for record in records:
             if record.metrics:
@@ -144,5 +144,5 @@ def _check_options(name: str, settings: Settings) -> None:
 
 
 def _tasks(name: str, settings: Settings) -> tasks.Tasks:
-    # the shots of a replayed run are those of its other benchmarks
+    # the shots of a replayed run apply to its other benchmarks only
     return tasks.load(name, settings.lm_eval_path, None if settings.replay else settings.shots)

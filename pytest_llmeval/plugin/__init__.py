@@ -1,7 +1,7 @@
-"""The pytest plugin: options, and which part of the package listens when.
+"""The pytest plugin: adds the options and registers the parts of the package that a session needs.
 
-Loading this module imports pytest and the standard library only. Without options of this plugin
-(or an llmeval.toml that sets a model) nothing is recorded, printed or written.
+Loading this module imports pytest and the standard library only. If no option of this plugin is
+used and no llmeval.toml sets a model, nothing is recorded, printed or written.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LIST_HELP = "list the models and benchmarks that match any of the words, and st
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The contract's options; values are checked together in ``config.resolve``."""
+    """Add the options; ``config.settings.resolve`` validates their values together."""
     group = parser.getgroup("llmeval", "LLM evaluation (docs: README of pytest-llmeval-harness)")
     for option in OPTIONS:
         name = f"--llm-{option.name}"
@@ -71,21 +71,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Hooks that others may implement."""
+    """Add the hooks that other plugins may implement."""
     from pytest_llmeval.plugin import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_llmeval_metrics() -> Mapping[str, Metric]:
-    """This package's own."""
+    """Provide the packaged metrics."""
     from pytest_llmeval.scoring.metrics import METRICS
 
     return METRICS
 
 
 def pytest_llmeval_extractors() -> Mapping[str, Extractor]:
-    """This package's own."""
+    """Provide the packaged extractors."""
     from pytest_llmeval.scoring.extract import EXTRACTORS
 
     return EXTRACTORS
@@ -93,7 +93,7 @@ def pytest_llmeval_extractors() -> Mapping[str, Extractor]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
-    """A folder, a file of questions, or what is packaged. Raises ``UserError``."""
+    """Find a packaged benchmark, a folder or a file of questions. Raises ``UserError``."""
     from pytest_llmeval.suites.catalog import find
 
     return find(name, start)
@@ -101,7 +101,7 @@ def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """``--llm-list`` needs no session; ``--llm-show-prompts`` needs one process."""
+    """Run ``--llm-list`` and ``--llm-new-benchmark`` without a session; show prompts in one process."""
     if config.option.llm_show_prompts:
         use_one_process(config)
     if config.option.llm_new_benchmark is not None:
@@ -125,7 +125,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """What ``-n auto`` means with a local model."""
+    """Limit ``-n auto`` to the workers that local models have resources for."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
     from pytest_llmeval.models.worker_resources import auto_workers
@@ -148,7 +148,7 @@ def _file(config: pytest.Config) -> File:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Check what was asked for; register the parts that listen when there is a model to ask."""
+    """Validate the options; register the recording and reporting plugins if there is a model to run."""
     config.addinivalue_line(
         "markers",
         "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
@@ -176,7 +176,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _start_session(config: pytest.Config, file: File) -> Session:
-    """The session's facts, and its findings so far, in ``config.stash``. Raises ``UserError``."""
+    """Create the session and its findings in ``config.stash``. Raises ``UserError``."""
     from pytest_llmeval.runtime.pool import ModelPool
 
     start = config.invocation_params.dir
@@ -218,7 +218,7 @@ def _start_session(config: pytest.Config, file: File) -> Session:
 
 
 def _check_models(config: pytest.Config, session: Session) -> None:
-    """Raises ``UserError`` for a model or judge that cannot be made."""
+    """Raise ``UserError`` for a model or judge that cannot be created."""
     models = [(session.models.make, model) for model in session.settings.models]
     if session.settings.judge is not None:
         models.append((session.models.make_judge, session.settings.judge.model))
@@ -231,12 +231,12 @@ def _check_models(config: pytest.Config, session: Session) -> None:
 
 
 def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | None]:
-    """What was asked, and the run whose answers are to be scored again. Raises ``UserError``."""
+    """Resolve the settings, and the run to replay if any. Raises ``UserError``."""
     from pytest_llmeval.config.settings import resolve
 
     start = config.invocation_params.dir
-    given = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
-    settings = resolve(given, file, start=start, environ=os.environ)
+    options = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    settings = resolve(options, file, start=start, environ=os.environ)
     if settings.replay is not None:
         from pytest_llmeval.runtime.replay import read_replay
 
@@ -247,7 +247,7 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
         from pytest_llmeval.plugin.xdist.messages import WorkerInput
 
         number, workers = WorkerInput.of(config).share
-        models = [replace(one, share=(number, max_workers(one, workers))) for one in settings.models]
+        models = [replace(model, share=(number, max_workers(model, workers))) for model in settings.models]
         settings = replace(settings, models=tuple(models))
         if settings.judge is not None:
             judge = replace(settings.judge, model=replace(settings.judge.model, share=(number, workers)))
@@ -256,16 +256,16 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
 
 
 def _greedy_repeats(settings: Settings) -> list[str]:
-    """What is to be said of models that would give the same answer again and again."""
+    """Notes on models whose repeats would be mostly identical."""
     if settings.repeats == 1 or settings.replay is not None:
         return []
     greedy = [model.name for model in settings.models if not model.temperature]
-    said = "without a temperature above 0 its repeats are mostly alike; give --llm-temperature=0.7, say"
-    return [f"{name}: {said}" for name in greedy]
+    note = "without a temperature above 0 its repeats are mostly alike; give --llm-temperature=0.7, say"
+    return [f"{name}: {note}" for name in greedy]
 
 
 def _baseline(settings: Settings, start: Path) -> Run | None:
-    """The run to compare with; ``latest`` is the last before this one. Raises ``UserError``."""
+    """Read the run to compare with; ``latest`` is the run before this one. Raises ``UserError``."""
     if settings.baseline is None or not settings.models:
         return None
     from pytest_llmeval.results.runs import read_run
@@ -277,7 +277,7 @@ def _baseline(settings: Settings, start: Path) -> Run | None:
 
 
 def _check_expressions(config: pytest.Config) -> None:
-    """Read ``-k`` and ``-m`` now: in a worker of xdist a wrong one ends in an internal error."""
+    """Validate ``-k`` and ``-m`` early: a syntax error in an xdist worker is an internal error."""
     from pytest_llmeval.plugin.keyword import syntax_problem
 
     if is_controller(config):
@@ -312,9 +312,9 @@ def _register_listeners(config: pytest.Config) -> None:
 
 
 def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> Model:
-    made: Model | None = config.hook.pytest_llmeval_make_model(config=model, cache_dir=cache_dir)
-    if made is not None:
-        return made
+    backend: Model | None = config.hook.pytest_llmeval_make_model(config=model, cache_dir=cache_dir)
+    if backend is not None:
+        return backend
     from pytest_llmeval.models.registry import make_model
     from pytest_llmeval.plugin.xdist.messages import started_server
 
@@ -326,7 +326,7 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
 
 
 def _replace_paths(config: pytest.Config, settings: Settings) -> None:
-    """Let pytest collect the benchmarks of ``--llm-benchmark``, instead of its default paths."""
+    """Make pytest collect the benchmarks of ``--llm-benchmark`` instead of its default paths."""
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
     files = benchmark_files(settings, config)
@@ -335,7 +335,7 @@ def _replace_paths(config: pytest.Config, settings: Settings) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item for each question."""
+    """Generate one item per question."""
     if "llm" in metafunc.fixturenames or metafunc.definition.get_closest_marker("llmeval"):
         from pytest_llmeval.plugin.collect import generate_tests
 
@@ -344,7 +344,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise the problems of collection, and take out benchmarks that cannot run."""
+    """Raise problems found during collection, and deselect benchmarks that cannot run."""
     findings = config.stash[FINDINGS]
     if findings.problems or findings.left_out or findings.without_model or config.stash[SESSION].suites:
         from pytest_llmeval.plugin.collect import finish_collection
@@ -354,7 +354,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let a worker of xdist send what it found, now that its models are closed."""
+    """Send an xdist worker's findings to the controller, once its models are closed."""
     config = session.config
     if is_worker(config) and SESSION in config.stash:
         findings = config.stash[FINDINGS]
@@ -366,7 +366,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a finished worker found; a crashed one has sent nothing."""
+    """Merge the findings of a finished worker; a crashed worker sends none."""
     from pytest_llmeval.plugin.xdist.messages import WorkerMessage
 
     message = WorkerMessage.received(node)
@@ -378,7 +378,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report what was left out, and why."""
+    """Report the benchmarks that did not run, and why."""
     findings = config.stash[FINDINGS]
     lines = list(findings.left_out)
     if findings.without_model:

@@ -18,35 +18,35 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_llmeval_make_model(config: ModelConfig, cache_dir: Path) -> Model | None:
-    """The backend for ``config``, or None when ``config.backend`` is not yours.
+    """Create the backend for ``config``, or return None if ``config.backend`` is not yours.
 
-    Called with every model, before the packaged backends are looked at; must be cheap (load on
-    the first ``run``). See ``pytest_llmeval.models.base`` for what a backend is.
+    Called for every model, before the packaged backends are tried. Must be cheap: load the model in the first
+    ``run``. See ``pytest_llmeval.models.base`` for the backend protocol.
     """
 
 
 @pytest.hookspec
 def pytest_llmeval_metrics() -> Mapping[str, Metric]:  # type: ignore[empty-body]
-    """Metrics by the names that ``metric`` in a benchmark.toml may have.
+    """Provide metrics, keyed by their names for ``metric`` in a benchmark.toml.
 
-    Called once a session, when the first benchmark is read. A name that another plugin also gives is a usage
-    error. See ``pytest_llmeval.scoring.metrics`` for what a metric is.
+    Called once per session, when the first benchmark is read. If two plugins provide the same name, this is a
+    usage error. See ``pytest_llmeval.scoring.metrics`` for the metric protocol.
     """
 
 
 @pytest.hookspec
 def pytest_llmeval_extractors() -> Mapping[str, Extractor]:  # type: ignore[empty-body]
-    """Extractors by the names that ``extractor`` in a benchmark.toml may have.
+    """Provide extractors, keyed by their names for ``extractor`` in a benchmark.toml.
 
-    An extractor gets a completion's text and the question's choices (label to text) and gives the answer, or
-    None where none can be read. Called as ``pytest_llmeval_metrics`` is.
+    An extractor takes a completion's text and the question's choices (label to text), and returns the answer
+    or None if it finds none. Called at the same time as ``pytest_llmeval_metrics``.
     """
 
 
 @pytest.hookspec(firstresult=True)
 def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path | None:
-    """The benchmark that ``--llm-benchmark=NAME`` means, or None when it is not yours.
+    """Find the benchmark for ``--llm-benchmark=NAME``, or return None if it is not yours.
 
-    A folder with a benchmark.toml, or a file of questions (csv, jsonl, parquet); ``start`` is where pytest
-    was started. This package's own look-up (packaged, a folder, a file) comes last.
+    Return a folder with a benchmark.toml, or a file of questions (csv, jsonl, parquet). ``start`` is the
+    folder in which pytest was started. This package's own lookup (packaged, folder, file) runs last.
     """

@@ -1,4 +1,4 @@
-"""What a run's judge used and cost, and how far its verdicts agree with people's labels."""
+"""A judge's token usage and cost in a run, and its agreement with human labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _UNREAD = "none"
 
 @dataclass(frozen=True, slots=True)
 class JudgeUsage:
-    """What the judgements of a run's answers took.
+    """The usage of a run's judge.
 
     ``asked_again`` counts replies without a verdict, after which the judge was asked again; ``failed`` counts
-    answers without a verdict in the end. ``paid_in`` and ``paid_out`` are tokens of this run, without those
-    of cached replies; token counts are None where the backend does not report them. ``latencies_s`` are of
-    replies that were requested in this run.
+    answers left without a verdict. ``paid_in`` and ``paid_out`` count tokens used in this run, excluding
+    cached replies; token counts are None if the backend does not report them. ``latencies_s`` covers
+    the replies requested in this run.
     """
 
     judgements: int = 0
@@ -38,7 +38,7 @@ class JudgeUsage:
 
     @classmethod
     def of(cls, judgements: Iterable[Judgement]) -> JudgeUsage | None:
-        """The usage of these judgements; None where there are none."""
+        """The usage of these judgements; None if there are none."""
         known = list(judgements)
         if not known:
             return None
@@ -56,7 +56,7 @@ class JudgeUsage:
         )
 
     def cost(self, judge: JudgeModel) -> float | None:
-        """What this run's judgements cost, in the currency of the prices; None without prices or tokens."""
+        """The cost of this run's judgements in the prices' currency; None without prices or token counts."""
         if judge.price_in is None and judge.price_out is None:
             return None
         if self.paid_in is None or self.paid_out is None:
@@ -66,10 +66,10 @@ class JudgeUsage:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A judge's verdicts against people's labels.
+    """How far a judge's verdicts agree with human labels.
 
-    ``confusion`` counts by (label, verdict), where a verdict of "none" could not be read; kappa is Cohen's,
-    of the verdicts that were read.
+    ``confusion`` counts (label, verdict) pairs, with the verdict "none" for replies that could not be parsed;
+    ``kappa`` is Cohen's, over the parsed verdicts.
     """
 
     confusion: Mapping[tuple[str, str], int]
@@ -79,34 +79,34 @@ class Agreement:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str | None]]) -> Agreement | None:
-        """The agreement of pairs of label and verdict; None where there are none."""
+        """The agreement of (label, verdict) pairs; None if there are none."""
         counted = Counter((label, verdict or _UNREAD) for label, verdict in pairs)
         if not counted:
             return None
         labels = tuple(sorted({word for pair in counted for word in pair} - {_UNREAD}))
         table = [[counted[label, verdict] for verdict in labels] for label in labels]
-        found = kappa(table)
-        value, interval = (None, None) if found is None else found
+        estimate = kappa(table)
+        value, interval = (None, None) if estimate is None else estimate
         return cls(dict(sorted(counted.items())), value, interval, labels)
 
     @property
     def any_read(self) -> bool:
-        """Whether any verdict could be read."""
+        """Whether any verdict could be parsed."""
         return self.unread < sum(self.confusion.values())
 
     @property
     def unread(self) -> int:
-        """Replies without a verdict."""
+        """The number of replies without a verdict."""
         return sum(number for (_, verdict), number in self.confusion.items() if verdict == _UNREAD)
 
     @property
     def lenient(self) -> int:
-        """Incorrect by the label, correct by the judge."""
+        """The number of answers labelled incorrect that the judge accepted."""
         return self.confusion.get(("I", "C"), 0)
 
     @property
     def strict(self) -> int:
-        """Correct by the label, not so by the judge."""
+        """The number of answers labelled correct that the judge rejected."""
         return self.confusion.get(("C", "I"), 0)
 
 
@@ -116,7 +116,7 @@ def _known_sum(numbers: Iterable[int | None]) -> int | None:
 
 
 def _paid(numbers: Iterable[int | None]) -> int | None:
-    """The sum; None where any number is unknown, for a bill must not be too small."""
+    """The sum; None if any number is unknown, since the cost must not be underestimated."""
     total = 0
     for number in numbers:
         if number is None:
@@ -126,7 +126,7 @@ def _paid(numbers: Iterable[int | None]) -> int | None:
 
 
 def agreement(metric: str, records: Iterable[Record]) -> Agreement | None:
-    """The agreement of verdicts with labels; None for a benchmark whose answers are no verdicts."""
+    """The agreement of verdicts with labels; None for a benchmark that does not test a judge."""
     if metric != "agreement":
         return None
     return Agreement.of(
@@ -137,7 +137,7 @@ def agreement(metric: str, records: Iterable[Record]) -> Agreement | None:
 
 
 def judge_json(usage: JudgeUsage | None, judge: JudgeModel | None) -> dict[str, Any] | None:
-    """The ``judge`` of a result in results.json."""
+    """The ``judge`` field of a result in results.json."""
     if judge is None:
         return None
     usage = usage or JudgeUsage()
@@ -158,7 +158,7 @@ def judge_json(usage: JudgeUsage | None, judge: JudgeModel | None) -> dict[str, 
 
 
 def agreement_json(agreement: Agreement | None) -> dict[str, Any] | None:
-    """The ``agreement`` of a result in results.json."""
+    """The ``agreement`` field of a result in results.json."""
     if agreement is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""questions.jsonl: a line for each record, written at once; read again; parts of workers merged."""
+"""Write, read and merge questions.jsonl, which holds one JSON line per record."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 class QuestionLog:
-    """questions.jsonl, or an xdist worker's part of it: one line for each record, on the disk within moments.
+    """Appends records to questions.jsonl or an xdist worker's part of it, flushing a few times a second.
 
     Raises ``LLMEvalError`` naming the folder.
     """
 
     def __init__(self, path: Path, *, each_line: bool = False) -> None:
-        """With ``each_line`` a line is on the disk when ``write`` returns."""
+        """``each_line`` flushes every line before ``write`` returns."""
         self._every_s = -1.0 if each_line else _FLUSH_EVERY_S
         self._folder = path.parent
         self._flushed = 0.0
@@ -38,7 +38,7 @@ class QuestionLog:
                 self._file.write(b"\n")
 
     def write(self, record: Record) -> None:
-        """Append the record's line; a killed process loses the lines of its last moment at most."""
+        """Append the record's line; a killed process loses at most the lines since the last flush."""
         line = encode(_JSON.encode(record.to_json()))
         now = time.monotonic()
         try:
@@ -50,7 +50,7 @@ class QuestionLog:
             raise trouble(self._folder, error) from error
 
     def close(self) -> None:
-        """No more lines."""
+        """Flush and close the file."""
         with writing(self._folder):
             self._file.close()
 
@@ -64,7 +64,7 @@ class QuestionLog:
 
 
 def _is_torn(path: Path) -> bool:
-    """Whether the file ends within a line, as a killed process leaves it."""
+    """Whether the file's last line is incomplete, as after a killed process."""
     try:
         with path.open("rb") as file:
             if file.seek(0, os.SEEK_END) == 0:
@@ -76,20 +76,20 @@ def _is_torn(path: Path) -> bool:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a question log in order, without lines that a crash cut off.
+    """Yield the records of a question log in order, skipping lines that a crash cut off.
 
-    Raises OSError, and what ``Record.from_json`` raises.
+    Raises OSError and whatever ``Record.from_json`` raises.
     """
     return (record for _, record in placed_records(path))
 
 
 def placed_records(path: Path) -> Iterator[tuple[int, Record]]:
-    """The records of a question log as ``read_records`` gives them, each with the byte its line begins at."""
+    """Like ``read_records``, but yield each record with the byte offset of its line."""
     return ((start, Record.from_json(row)) for start, row in placed_rows(path))
 
 
 def placed_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines of a question log as JSON, without those that a crash cut off, each with its first byte."""
+    """Yield each complete line of a question log as parsed JSON, with its byte offset."""
     with path.open("rb") as file:
         start = 0
         for line in file:
@@ -99,7 +99,7 @@ def placed_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """One line of a question log as JSON; None for a line that a crash cut off."""
+    """Parse a line of a question log; None if a crash cut it off."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -110,10 +110,10 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] | None = None) -> int:
     """Join question logs into ``target`` (which may be one of them); returns the number of lines.
 
-    Of lines for the same question, model and repeat the last wins; a line that a crash cut off is
-    left out. With an ``order`` of (id, model) only what it names is joined, in that order: a worker that
-    is interrupted may have written what nobody counted.
-    Only where the lines are is kept in memory. Raises ``LLMEvalError`` naming the target's folder.
+    The last line for a question, model and repeat wins; lines that a crash cut off are skipped.
+    ``order`` lists the (id, model) pairs to include, in that order: an interrupted worker may have
+    written lines that were never counted. Only the offsets of the lines are in memory.
+    Raises ``LLMEvalError`` naming the target's folder.
     """
     with writing(target.parent):
         paths = [path for path in parts if path.exists()]

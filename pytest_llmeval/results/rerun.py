@@ -1,4 +1,4 @@
-"""The command that asks one question again, from where the run was started."""
+"""Build the command that reruns a single question."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.redact import redact
 
-#: options that say how a question is asked; the others are of gates, files and policy
-_KEPT = {
+#: options that affect how a question is asked; the others set gates, files and policy
+_QUESTION_OPTIONS = {
     "run",
     "mode",
     "shots",
@@ -38,9 +38,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
 class Rerun:
     """How a run was started.
 
-    ``given`` are its options as typed, by key; ``models`` the spec of each model by its name (none
-    for a run that only replays); ``benchmarks`` what was given for each benchmark that was asked for
-    by ``--llm-benchmark``. Node ids are relative to ``root``, commands to ``start``.
+    ``given`` holds its options as typed, by key; ``models`` maps each model's name to its spec (empty
+    for a replay); ``benchmarks`` maps the name of each benchmark selected with ``--llm-benchmark`` to that
+    option's value. Node ids are relative to ``root``, commands to ``start``.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Rerun:
     start: Path = Path()
 
     def head(self, benchmark: str, model: str) -> str:
-        """The command up to what chooses the question."""
+        """The command without the question's selector."""
         words = ["pytest"]
         if model in self.models and (self.given.get("model") or len(self.models) > 1):
             words.append(f"--llm-model={self.models[model]}")
@@ -58,23 +58,23 @@ class Rerun:
             words.append(f"--llm-benchmark={self.benchmarks[benchmark]}")
         for option in OPTIONS:
             value = self.given.get(option.key)
-            if option.name in _KEPT and value not in (None, False, []):
+            if option.name in _QUESTION_OPTIONS and value not in (None, False, []):
                 words += _spelled(option.name, value)
         return " ".join(shlex.quote(redact(word)) for word in words)
 
     def selector(self, benchmark: str, model: str, name: str, nodeid: str) -> str:
-        """What chooses the question called ``name`` (subject-key): ``-k "[agronomy-0]"``, or its node id."""
+        """Select the question called ``name`` (subject-key), as ``-k "[agronomy-0]"`` or by its node id."""
         if benchmark in self.benchmarks and _PLAIN.fullmatch(name):
             return f'-k "[{name}]"'
         path, colons, rest = nodeid.partition("::")
         if len(self.models) > 1 and rest.endswith(f"-{model}]"):
             rest = rest.removesuffix(f"-{model}]") + "]"
-        place = _seen_from(self.start, self.root / path)
+        place = _relative_to(self.start, self.root / path)
         return shlex.quote(one_line(f"{place}{colons}{rest}", 1000))
 
 
 @lru_cache(maxsize=64)
-def _seen_from(start: Path, path: Path) -> str:
+def _relative_to(start: Path, path: Path) -> str:
     return os.path.relpath(path, start)
 
 
@@ -82,4 +82,4 @@ def _spelled(name: str, value: object) -> Sequence[str]:
     if value is True:
         return [f"--llm-{name}"]
     values = value if isinstance(value, (list, tuple)) else [value]
-    return [f"--llm-{name}={one}" for one in values]
+    return [f"--llm-{name}={item}" for item in values]

@@ -1,6 +1,7 @@
-"""A run's folder, and writing in it: every file but the growing question log is written beside its
-place and moved there, so that a reader never sees half of one. What goes wrong on the disk is
-raised as one line.
+"""Create, find and write run folders.
+
+Except for the growing question log, files are written to a temporary name and then renamed, so readers
+never see a partial file. Disk errors are raised as one-line messages.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
 
 LATEST = "latest"
 RESULTS = "results.json"
-#: a line a question; ``report/questions.py`` writes and reads it
+#: one line per question; see ``results/question_log.py``
 QUESTIONS = "questions.jsonl"
 
 
 def safe_name(text: str, default: str = "run") -> str:
-    """``text`` as a file name of ASCII letters, digits, ``.``, ``_`` and ``-``, at most 80."""
+    """Convert ``text`` to a file name of at most 80 ASCII letters, digits, ``.``, ``_`` and ``-``."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:80].strip("-.")
     return name or default
 
@@ -31,9 +32,9 @@ def safe_name(text: str, default: str = "run") -> str:
 def new_run_folder(
     reports_dir: Path, name: str | None = None, *, model: str = "", now: datetime | None = None
 ) -> Path:
-    """Make a new folder for a run: ``name``, or time and model as in ``20261123-224500-smollm2``.
+    """Create a run's folder, called ``name`` or by time and model, as in ``20261123-224500-smollm2``.
 
-    A name that is taken gets ``-2``, ``-3``, ... Raises ``UserError``.
+    If the name is taken, appends ``-2``, ``-3``, ... Raises ``UserError``.
     """
     if name is None:
         stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
@@ -60,7 +61,7 @@ def new_run_folder(
 
 
 def point_latest(reports_dir: Path, run_folder: Path) -> None:
-    """Let ``reports_dir/latest`` point at ``run_folder``: a link, or a text file with its name.
+    """Point ``reports_dir/latest`` at ``run_folder``, with a symlink or else a text file with its name.
 
     Raises ``LLMEvalError``.
     """
@@ -80,30 +81,30 @@ def point_latest(reports_dir: Path, run_folder: Path) -> None:
 
 
 def find_run(given: str, reports_dir: Path, start: Path, told: str) -> Path:
-    """The folder of a run: ``given`` is that, its results.json, or the name of one in ``reports_dir``.
+    """Find a run's folder; ``given`` is the folder, its results.json, or a run's name in ``reports_dir``.
 
-    ``told`` is how the user gave it, for messages. Raises ``UserError``.
+    ``told`` is the option as the user typed it, for messages. Raises ``UserError``.
     """
-    path = start / os.path.expanduser(given)  # pathlib's raises for a user that there is not
+    path = start / os.path.expanduser(given)  # unlike pathlib's, does not raise for an unknown user
     if path.name == RESULTS:
         path = path.parent
     for folder in (path, reports_dir / given):
         if os.path.isfile(folder / QUESTIONS):
             return folder.resolve()
-        if folder.name == LATEST and os.path.isfile(folder):  # where there are no links it holds the name
+        if folder.name == LATEST and os.path.isfile(folder):  # without symlinks the file contains the name
             return folder.parent / folder.read_text("utf-8").strip()
     raise UserError(f"{told}: no run there ({QUESTIONS} is missing); give a run's folder or its name")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file in UTF-8, at once. Raises ``LLMEvalError`` naming its folder."""
+    """Write a file in UTF-8 atomically. Raises ``LLMEvalError`` naming its folder."""
     with writing(path.parent), replacing(path) as file:
         file.write(encode(text))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` when all went well."""
+    """Open a temporary file that replaces ``path`` if the block succeeds."""
     temporary = _beside(path)
     try:
         with temporary.open("xb") as file:
@@ -120,7 +121,7 @@ def _beside(path: Path) -> Path:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """What the disk refuses becomes a ``LLMEvalError`` that names the folder."""
+    """Convert an OSError to an ``LLMEvalError`` that names the folder."""
     try:
         yield
     except OSError as error:
@@ -128,15 +129,15 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def trouble(folder: Path, error: OSError) -> LLMEvalError:
-    """What the disk refused, as one line that names the folder."""
+    """The error for a failed write, as one line that names the folder."""
     return LLMEvalError(_refused(folder, error))
 
 
 def _refused(folder: Path, error: OSError) -> str:
-    why = error.strerror or type(error).__name__
-    return one_line(f"cannot write results in {folder}: {why}; choose another folder with --llm-report-dir")
+    cause = error.strerror or type(error).__name__
+    return one_line(f"cannot write results in {folder}: {cause}; choose another folder with --llm-report-dir")
 
 
 def encode(text: str) -> bytes:
-    """UTF-8; a lone surrogate becomes its escape, which in a JSON string means the same."""
+    """Encode as UTF-8; a lone surrogate becomes its escape, which is equivalent in a JSON string."""
     return text.encode("utf-8", "backslashreplace")

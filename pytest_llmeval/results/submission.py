@@ -1,4 +1,4 @@
-"""Answers to questions without gold answers, as their official site takes them."""
+"""Write answers to questions without gold answers in the format of the official submission site."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ def write_submission(
     *,
     taken: Iterable[tuple[str, str]] = (),
 ) -> Path:
-    """Write ``{"accountant": {"0": "A", ...}, ...}``, what cevalbenchmark.com takes.
+    """Write ``{"accountant": {"0": "A", ...}, ...}``, the format of cevalbenchmark.com.
 
-    ``taken`` are all (model, benchmark) of the run that submit: alone the file is
-    submission.json, else the name says which it is. Raises ``LLMEvalError`` naming the folder.
+    ``taken`` lists the run's (model, benchmark) pairs that have a submission. A single one is written to
+    submission.json; otherwise the file name includes the benchmark, the model or both.
+    Raises ``LLMEvalError`` naming the folder.
     """
     path = folder / _submission_names({*taken, (model, benchmark)})[model, benchmark]
-    content = {subject: dict(of) for subject, of in answers.items()}
+    content = {subject: dict(by_key) for subject, by_key in answers.items()}
     write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     return path
 
 
 def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """A file name for each (model, benchmark), none twice."""
+    """A unique file name for each (model, benchmark)."""
     ordered = sorted(keys)
     several_models = len({model for model, _ in ordered}) > 1
     several_benchmarks = len({benchmark for _, benchmark in ordered}) > 1
@@ -52,14 +53,14 @@ def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 
 
 def write_submissions(folder: Path) -> list[Path]:
-    """Write the submissions of all ``answered`` questions in the folder's questions.jsonl.
+    """Write submissions for all ``answered`` questions in the folder's questions.jsonl.
 
-    Questions without an answer are left out; of repeats the first answer is submitted.
+    Questions without an answer are skipped; for repeated questions the first answer is submitted.
     """
     answers: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     with writing(folder):
         for record in read_records(folder / QUESTIONS):
-            if record.metrics:  # its suite has graded it by itself
+            if record.metrics:  # graded by its own suite
                 continue
             if record.outcome is Outcome.ANSWERED and record.answer is not None:
                 subjects = answers.setdefault((record.model, record.benchmark), {})

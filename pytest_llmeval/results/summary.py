@@ -1,4 +1,4 @@
-"""From records to results: counts, averages and latencies per model and benchmark."""
+"""Summarise records as results: counts, averages and latencies per model and benchmark."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from pytest_llmeval.results.task_scores import TaskScores
 class BenchmarkInfo:
     """What a run knows about a benchmark besides its questions.
 
-    ``subjects`` maps the keys of all declared subjects, in the benchmark's order, to their English
-    and Chinese names ("" where there is none); ``groups`` maps names to subject keys. ``total`` is
-    the number of questions in the split by subject, without subjects that have no data. ``planned``
-    is the number of questions selected for each model (the most, where models differ). ``threshold`` is
-    the least score that counts as correct, None where the ``metric`` only knows right and wrong.
+    ``subjects`` maps the key of every declared subject, in the benchmark's order, to its English and Chinese
+    names ("" if missing); ``groups`` maps names to subject keys. ``total`` is the number of questions
+    in the split by subject, excluding subjects without data. ``planned`` is the number of questions
+    selected for each model (the maximum if models differ). ``threshold`` is the lowest score that counts
+    as correct, or None if the ``metric`` is not graded.
     """
 
     name: str
@@ -48,12 +48,12 @@ class BenchmarkInfo:
     threshold: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As a worker of xdist sends it."""
+        """The JSON form, which xdist workers send."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> BenchmarkInfo:
-        """From ``to_json``, by way of JSON."""
+        """The inverse of ``to_json``, after a round trip through JSON."""
         conditions = content["conditions"]
         return cls(
             **{
@@ -69,11 +69,12 @@ class BenchmarkInfo:
 
 @dataclass(frozen=True, slots=True)
 class Circular:
-    """What the rotations of choices tell beside how many questions are right in all of them.
+    """Results by rotation of the choices, in addition to how many questions are correct in all rotations.
 
-    ``accuracies`` are of each order by itself, ``mean_accuracy`` of all, over questions with a gold answer
-    and without errors; empty and None where there are none. ``places`` are shares of the answers that were
-    read by where they stood among the choices: without a preference of the model all are alike.
+    ``accuracies`` has the accuracy of each order and ``mean_accuracy`` their mean, over questions with a gold
+    answer and without errors; they are empty and None if there are no such questions. ``places`` has the
+    share of parsed answers at each position among the choices: a model without position bias has
+    equal shares.
     """
 
     accuracies: tuple[float, ...] = ()
@@ -82,18 +83,18 @@ class Circular:
 
     @property
     def plain_accuracy(self) -> float | None:
-        """That of the first order: a run without rotations has the same."""
+        """The accuracy of the first order, which is that of a run without rotations."""
         return self.accuracies[0] if self.accuracies else None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A subject's result; latency in seconds, of the questions that were asked in this run.
+    """A subject's result; the latency is in seconds, over the questions sent in this run.
 
-    ``weight`` is (correct, scored) of as many independent questions as tell the same, where questions
-    depend on each other (they share a cluster, or were asked several times); None where none do.
-    ``mean_score`` is over all that were scored by a graded metric, what could not be read as 0.
-    ``circular`` is None where each question was asked in one order of its choices.
+    ``weight`` is the effective (correct, scored) number of independent questions if some questions depend on
+    each other (they share a cluster or were repeated), else None. ``mean_score`` is the mean score of a
+    graded metric, with unparsed answers as 0. ``circular`` is None if each question was asked in a single
+    order of its choices.
     """
 
     counts: Counts
@@ -104,12 +105,12 @@ class Part:
 
     @property
     def accuracy(self) -> float | None:
-        """The mean over questions; None where nothing was scored."""
+        """The mean over questions; None if nothing was scored."""
         return self.counts.accuracy
 
     @property
     def effective(self) -> tuple[float, float]:
-        """(correct, scored) that intervals are made of."""
+        """The (correct, scored) numbers that intervals are computed from."""
         return (self.counts.correct, self.counts.scored) if self.weight is None else self.weight
 
     @property
@@ -128,10 +129,11 @@ class Group(Part):
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """What came of asking every question ``times`` times; all over the questions that were scored.
+    """Results of asking every question ``times`` times, over the scored questions.
 
-    ``pass_at`` is the chance that one of k answers is correct, by k; ``majority`` the share whose most
-    frequent answer is. ``flipped`` are the ids of those that were correct sometimes, but not always.
+    ``pass_at`` maps k to the probability that at least one of k answers is correct; ``majority`` is the share
+    of questions whose most frequent answer is correct. ``flipped`` has the ids of questions that were
+    correct in some repeats but not all.
     """
 
     times: int
@@ -142,7 +144,7 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds from a model taking a request to its answer; None where nothing was asked."""
+    """Seconds from when a model takes a request to its answer; None if no request was sent."""
 
     p50: float | None
     p95: float | None
@@ -151,9 +153,9 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Sums over all questions; None where the backend tells of none.
+    """Sums over all questions; None if the backend reports no usage.
 
-    ``shared`` are prompt tokens that were read for another question already.
+    ``shared`` counts prompt tokens that were already computed for another question.
     """
 
     prompt: int | None
@@ -165,9 +167,9 @@ class Tokens:
 class Result:
     """One model on one benchmark.
 
-    ``questions_per_s`` is over the wall time in which these questions were finished, loading the
-    model included. ``cached`` is the number of answers that came from the store. ``task_scores`` are
-    the numbers that lm-evaluation-harness would report of its tasks.
+    ``questions_per_s`` is over the wall time in which these questions finished, including model
+    loading. ``cached`` is the number of answers from the store. ``task_scores`` has the numbers that
+    lm-evaluation-harness would report for its tasks.
     """
 
     model: str
@@ -197,12 +199,12 @@ class Result:
 
     @property
     def accuracy(self) -> float | None:
-        """The mean over questions; None where nothing was scored."""
+        """The mean over questions; None if nothing was scored."""
         return self.counts.accuracy
 
     @property
     def effective(self) -> tuple[float, float]:
-        """(correct, scored) that intervals are made of."""
+        """The (correct, scored) numbers that intervals are computed from."""
         return self.whole.effective
 
     @property
@@ -212,15 +214,15 @@ class Result:
 
     @property
     def detectable_drop(self) -> float | None:
-        """The smallest true drop that a run of as many other questions shows with a chance of 80%.
+        """The smallest true drop that a run of equally many other questions detects with 80% power.
 
-        None where none would be seen. A run of the same questions, compared with this one, sees less.
+        None if no drop is detectable. A paired run of the same questions detects smaller drops.
         """
         return detectable_difference(self.accuracy, self.effective[1]) if self.accuracy else None
 
     @property
     def whole(self) -> Group:
-        """The benchmark seen as one group of all its subjects."""
+        """The benchmark as a single group of all its subjects."""
         return Group(
             self.counts,
             self.latency.p50,
@@ -235,9 +237,9 @@ class Result:
 def summarise(
     tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
 ) -> tuple[Result, ...]:
-    """The results, by benchmark in the order of ``infos``, then by model.
+    """Summarise the records of each model and benchmark, ordered by benchmark as in ``infos``, then by model.
 
-    ``identities`` (model -> what its answers depend on) also gives the order of the models.
+    ``identities`` maps models to what their answers depend on; its order is the order of the models.
     Raises KeyError for a benchmark without info.
     """
     identities = identities or {}
@@ -321,26 +323,26 @@ def _result(
         repeats=_repeats(records),
         mean_score=_mean_score(records),
         circular=_circular(records),
-        judge_usage=JudgeUsage.of(one for record in records for one in record.judgements),
+        judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
     )
 
 
 def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[str]]]:
-    """The order of tables: each group with the ``subjects`` that no earlier group has.
+    """Yield groups in table order, each with those of its ``subjects`` that no earlier group has.
 
-    A group whose subjects were all listed before has none; ``""`` at the end has the subjects without a
-    group. Groups without any of the subjects are left out.
+    A group whose subjects are all in earlier groups has an empty list; a final group ``""`` has the
+    subjects without a group. Groups without any of the subjects are omitted.
     """
     left = dict.fromkeys(subjects)
     present = frozenset(left)
     for name, members in groups.items():
         if present.isdisjoint(members):
             continue
-        own = [key for key in left if key in frozenset(members)]
-        for key in own:
+        new = [key for key in left if key in frozenset(members)]
+        for key in new:
             del left[key]
-        yield name, own
+        yield name, new
     if left:
         yield "", list(left)
 
@@ -350,7 +352,7 @@ def _counts(records: Iterable[Record]) -> Counts:
 
 
 def _weight(records: Sequence[Record]) -> tuple[float, float] | None:
-    """The effective number of questions, of those that share a cluster or were asked several times."""
+    """The effective (correct, scored), or None if no questions share a cluster or were repeated."""
     if all(record.cluster is None and len(record.outcomes) == 1 for record in records):
         return None
     clusters: dict[str, list[Record]] = {}
@@ -358,25 +360,25 @@ def _weight(records: Sequence[Record]) -> tuple[float, float] | None:
         key = f"question {record.id}" if record.cluster is None else f"cluster {record.cluster}"
         clusters.setdefault(key, []).append(record)
     counts = [_counts(rows) for rows in clusters.values()]
-    return effective((of.correct, of.scored) for of in counts)
+    return effective((count.correct, count.scored) for count in counts)
 
 
 def _repeats(records: Sequence[Record]) -> Repeats | None:
     times = max((len(record.outcomes) for record in records), default=1)
     if times == 1:
         return None
-    scored = [(record, of) for record in records if (of := _counts([record])).scored]
+    scored = [(record, counts) for record in records if (counts := _counts([record])).scored]
     passed = {}
     for k in range(1, times + 1):
-        # an error leaves a question with fewer answers than it was asked for
-        rates = [pass_at(k, of.correct, of.scored) for _, of in scored if of.scored >= k]
+        # a question has fewer answers than repeats if some were errors
+        rates = [pass_at(k, counts.correct, counts.scored) for _, counts in scored if counts.scored >= k]
         if rates:
             passed[k] = math.fsum(rates) / len(rates)
     return Repeats(
         times=times,
         pass_at=passed,
         majority=mean(float(record.outcome is Outcome.CORRECT) for record, _ in scored),
-        flipped=tuple(record.id for record, of in scored if 0 < of.correct < of.scored),
+        flipped=tuple(record.id for record, counts in scored if 0 < counts.correct < counts.scored),
     )
 
 
@@ -393,14 +395,14 @@ def _circular(records: Sequence[Record]) -> Circular | None:
         for gold, circle in circles
         if gold and all(rotation.outcome is not Outcome.ERROR for rotation in circle)
     ]
-    given = Counter(rotation.place for _, circle in circles for rotation in circle)
-    del given[None]
+    places = Counter(rotation.place for _, circle in circles for rotation in circle)
+    del places[None]
     orders = range(max(len(circle) for _, circle in circles))
     each = [mean(float(right[at]) for right in whole if at < len(right)) for at in orders]
     return Circular(
         accuracies=tuple(accuracy for accuracy in each if accuracy is not None),
         mean_accuracy=mean(sum(right) / len(right) for right in whole),
-        places=tuple(given[place] / given.total() for place in orders) if given else (),
+        places=tuple(places[place] / places.total() for place in orders) if places else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""Counting a run's records as they arrive."""
+"""Count a run's records as they arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Running:
 
 
 class Tally:
-    """The records of a run without texts, some hundred bytes each; counts are ready at any time."""
+    """The records of a run without their texts (a few hundred bytes each), with running counts."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -32,18 +32,18 @@ class Tally:
         self._running: dict[tuple[str, str], _Running] = {}
 
     def add(self, record: Record) -> None:
-        """Count one question; a record of the same id and model replaces the earlier one."""
+        """Count a question; a record replaces an earlier one with the same id and model."""
         now = self._clock()
         running = self._running.get((record.model, record.benchmark))
         if running is None:
             running = _Running(self._last, now, Counter())
             self._running[record.model, record.benchmark] = running
         records = self._records.setdefault(record.model, {})
-        before = records.get(record.id)
-        if before is not None:
-            last = self._running[before.model, before.benchmark]
-            last.numbers.subtract((outcome, before.gold) for outcome in before.outcomes)
-            last.stored -= before.from_store
+        replaced = records.get(record.id)
+        if replaced is not None:
+            counted = self._running[replaced.model, replaced.benchmark]
+            counted.numbers.subtract((outcome, replaced.gold) for outcome in replaced.outcomes)
+            counted.stored -= replaced.from_store
         for outcome in record.outcomes:
             running.numbers[outcome, record.gold] += 1
         running.stored += record.from_store
@@ -55,18 +55,18 @@ class Tally:
             yield from records.values()
 
     def counts(self, *, model: str | None = None, benchmark: str | None = None) -> Counts:
-        """The counts so far, of all or of one model or benchmark; cheap enough for a live display."""
+        """The counts so far, optionally of a single model or benchmark; cheap enough for a live display."""
         total = Counts()
-        for (of_model, of_benchmark), running in self._running.items():
-            if model in (None, of_model) and benchmark in (None, of_benchmark):
+        for (key_model, key_benchmark), running in self._running.items():
+            if model in (None, key_model) and benchmark in (None, key_benchmark):
                 total += Counts.summed(running.numbers)
         return total
 
     def stored(self, model: str, benchmark: str) -> int:
-        """Answers so far that came from the store."""
+        """The number of answers so far that came from the store."""
         return self._running[model, benchmark].stored
 
     def seconds(self, model: str, benchmark: str) -> float:
-        """Seconds from the record before the first of these (or the start) to the last of these."""
+        """Seconds up to the last of these records, from the record before the first one (or the start)."""
         running = self._running[model, benchmark]
         return running.ended - running.started

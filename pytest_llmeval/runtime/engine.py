@@ -1,4 +1,4 @@
-"""One model at work on its own thread, and a place to leave requests for it."""
+"""Run a model on its own thread, fed by a queue of requests."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pytest_llmeval.runtime.store import Store, request_key
 
 
 class Engine:
-    """Runs ``model`` from the first request on until ``close``.
+    """Runs ``model`` from the first request until ``close``.
 
-    What ``store`` has is not asked again, unless ``refresh``; what is asked is stored.
+    Answers come from ``store`` where it has them, unless ``refresh`` is set; new answers are stored.
     """
 
     def __init__(self, model: Model, name: str, store: Store | None = None, *, refresh: bool = False) -> None:
@@ -26,66 +26,65 @@ class Engine:
         self.name = name
         self._store = store
         self._refresh = refresh
-        self._shelf: _Shelf | None = None
+        self._model_store: _ModelStore | None = None
         self._jobs = Jobs()
         self._open: set[Job] = set()
         self._failure: UserError | None = None
         self._thread: threading.Thread | None = None
 
     def ask(self, requests: Iterable[Request]) -> list[Job]:
-        """Leave requests, in the order their answers will be wanted; waits for no answer.
+        """Queue requests, in the order their answers will be needed, and return without waiting.
 
-        Of one with parts each part is asked, and stored, by itself.
+        A request with parts is sent and stored part by part.
         """
-        given = list(requests)
-        if not any(request.parts for request in given):
-            return self._ask(given)
-        jobs = iter(self._ask([part for request in given for part in request.parts or (request,)]))
+        queued = list(requests)
+        if not any(request.parts for request in queued):
+            return self._ask(queued)
+        jobs = iter(self._ask([part for request in queued for part in request.parts or (request,)]))
         return [
             gather(Job(request), [next(jobs) for _ in request.parts], side_by_side)
             if request.parts
             else next(jobs)
-            for request in given
+            for request in queued
         ]
 
-    def _ask(self, wanted: list[Request]) -> list[Job]:
+    def _ask(self, requests: list[Request]) -> list[Job]:
         try:
-            jobs = self._jobs_for(wanted)
+            jobs = self._jobs_for(requests)
         except UserError as error:
             self._failure = self._failure or ModelUnusable(str(error))
-            jobs = [Job(request) for request in wanted]
-        asked = [job for job in jobs if not job.future.done()]
+            jobs = [Job(request) for request in requests]
+        pending = [job for job in jobs if not job.future.done()]
         if self._failure is not None:
-            for job in asked:
+            for job in pending:
                 job.future.cancel()
             return jobs
-        if not asked:
+        if not pending:
             return jobs
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
             self._thread.start()
-        self._open.update(asked)
+        self._open.update(pending)
         try:
-            self._jobs.put(asked)
-        except RuntimeError:  # the model gave up between the two lines above
-            for job in asked:
+            self._jobs.put(pending)
+        except RuntimeError:  # the model stopped after the check of self._failure
+            for job in pending:
                 job.future.cancel()
         return jobs
 
     def _jobs_for(self, requests: Sequence[Request]) -> list[Job]:
-        """A job for each request; those whose answer is stored are finished."""
+        """A job for each request, already finished if its answer is stored."""
         if self._store is None or not isinstance(self.model, Storable):
             return [Job(request) for request in requests]
-        if self._shelf is None:
+        if self._model_store is None:
             key = self.model.store_key(self._store.digest)
-            self._shelf = _Shelf(self._store, key, self.model.identity())
-        return self._shelf.jobs(requests, self._refresh)
+            self._model_store = _ModelStore(self._store, key, self.model.identity())
+        return self._model_store.jobs(requests, self._refresh)
 
     def wait(self, job: Job, timeout: float | None = None) -> Completion:
-        """The completion of ``job``.
+        """Wait for the completion of ``job``.
 
-        Raises ``ModelUnusable`` when the model can answer nothing, TimeoutError after ``timeout``
-        seconds.
+        Raises ``ModelUnusable`` if the model cannot run, TimeoutError after ``timeout`` seconds.
         """
         try:
             completion = job.future.result(timeout)
@@ -97,7 +96,7 @@ class Engine:
         return completion
 
     def close(self) -> None:
-        """Stop: what waits is forgotten, what is under way is given a moment to end."""
+        """Drop queued requests, and give running ones up to 10 seconds to finish."""
         self._jobs.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
@@ -118,8 +117,8 @@ class Engine:
                 job.future.cancel()
 
 
-class _Shelf:
-    """One model's part of the store."""
+class _ModelStore:
+    """A model's view of the store."""
 
     def __init__(self, store: Store, model_key: str | None, shown: str) -> None:
         self._store = store
@@ -130,11 +129,11 @@ class _Shelf:
         if self._model_key is None:
             return [Job(request) for request in requests]
         keys = [request_key(self._model_key, request) for request in requests]
-        held = {} if refresh else self._store.get(keys)
+        cached = {} if refresh else self._store.get(keys)
         jobs = []
         for key, request in zip(keys, requests, strict=True):
             job = Job(request, keep=partial(self._store.put, key, self._shown))
-            if key in held:
-                job.future.set_result(held[key])
+            if key in cached:
+                job.future.set_result(cached[key])
             jobs.append(job)
         return jobs

@@ -1,7 +1,7 @@
-"""Completions by content: what was asked of which model, and what came back, in one SQLite file.
+"""A cache of completions in an SQLite file, keyed by the model and the content of the request.
 
-A request that was answered once is not asked again: not after a crash, not in the next run. Errors
-are not answers and never get in here.
+A request that was answered is not sent again, neither after a crash nor in a later run. Errors are never
+stored.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pytest_llmeval.core.types import ChatPrompt, Completion, Request
 FILE_NAME = "completions.sqlite3"
 _SCHEMA = 1
 _BUSY_S = 20.0
-_TRY_AGAIN_S = 5.0
-_AT_ONCE = 500  # SQLite allows at most 999 parameters in builds before 3.32
+_RETRY_S = 5.0
+_KEYS_PER_QUERY = 500  # SQLite allows at most 999 parameters in builds before 3.32
 _FIELDS = frozenset(field.name for field in fields(Completion)) - {"cached", "error", "parts"}
 _TABLES = """
 create table if not exists completions(
@@ -37,14 +37,14 @@ create table if not exists digests(
 
 
 def request_key(model_key: str, request: Request) -> bytes:
-    """What a completion is kept under: 32 bytes that change with all that may change the answer.
+    """The 32-byte key of a completion, a hash of everything that may change the answer.
 
-    Of scored choices that is neither the token limit nor the temperature. ``model_key`` is what
-    the backend's ``store_key`` gives.
+    For scored choices this excludes the token limit and the temperature. ``model_key`` is the result of
+    the backend's ``store_key``.
     """
     prompt: Any
     if isinstance(request.prompt, ChatPrompt):
-        # where shots begin and end matters only to what may be dropped, and that is the model's key
+        # shot boundaries only affect which shots may be dropped, which is part of the model's key
         prompt = [[turn.role, turn.content] for turn in request.prompt.messages]
     else:
         prompt = request.prompt.text
@@ -55,7 +55,7 @@ def request_key(model_key: str, request: Request) -> bytes:
     )
     if request.lm_eval:
         how.append("rolling" if request.rolling else "lm-eval")
-    content = json.dumps([_SCHEMA, model_key, prompt, how])  # in ASCII, so lone surrogates do no harm
+    content = json.dumps([_SCHEMA, model_key, prompt, how])  # ASCII, so lone surrogates cannot fail to encode
     return hashlib.sha256(content.encode()).digest()
 
 
@@ -65,7 +65,7 @@ def _packed(completion: Completion) -> str:
 
 
 def _unpacked(text: str) -> Completion | None:
-    """The completion in a row; None for what another version of this package wrote in another way."""
+    """Parse a stored completion; None if another version of this package wrote it in another format."""
     try:
         values = json.loads(text)
         values = {name: value for name, value in values.items() if name in _FIELDS}
@@ -77,9 +77,7 @@ def _unpacked(text: str) -> Completion | None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the store has of one model: how many completions, their size in bytes, and the Unix time
-    of the first and the last.
-    """
+    """A model's stored completions: their number, size in bytes, and first and last Unix time."""
 
     model: str
     number: int
@@ -91,10 +89,10 @@ class Held:
 class Store:
     """The completions in ``path``; safe for several threads and processes.
 
-    In WAL mode with ``synchronous=NORMAL``: what ``put`` wrote outlives a killed process, and the
-    file outlives a power cut (the last seconds' answers may not). Raises ``UserError`` for a file
-    that is damaged or locked for long. What cannot be written later is said once, through ``note``;
-    it is kept in memory and tried again, and nobody's answer waits for that.
+    The database runs in WAL mode with ``synchronous=NORMAL``: completions survive a killed process, and the
+    file survives a power cut, though the last few seconds of answers may be lost. Raises ``UserError`` if
+    the file is damaged, or locked for too long. If a later write fails, the store reports this once through
+    ``note``, buffers the completions in memory and retries; answers do not wait for the retry.
     """
 
     def __init__(
@@ -105,8 +103,8 @@ class Store:
         self._clock = clock
         self._lock = threading.Lock()
         self._unwritten: list[tuple[bytes, str, float, str]] = []
-        self._said = False
-        self._try_again = 0.0
+        self._reported = False
+        self._retry_at = 0.0
         self._writes = True
         self._connection = self._open()
 
@@ -119,7 +117,7 @@ class Store:
                 raise UserError(
                     f"{self.path} is locked by another program; try again, or give another --llm-cache-dir"
                 ) from None
-            self._say(error)
+            self._report(error)
             self._writes = False
             return self._connect_to_read()
         except sqlite3.DatabaseError as error:
@@ -137,7 +135,7 @@ class Store:
         return connection
 
     def _connect_to_read(self) -> sqlite3.Connection:
-        """What a file that may only be read holds; else nothing, in memory."""
+        """Open the file read-only, or an empty database in memory if that fails."""
         try:
             connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
@@ -154,29 +152,29 @@ class Store:
         )
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Completion]:
-        """The completions there are under ``keys``, marked as cached. Raises ``UserError``."""
+        """Look up the stored completions of ``keys``, marked as cached. Raises ``UserError``."""
         wanted = list(keys)
-        found = {}
+        completions = {}
         try:
             with self._lock:
-                for start in range(0, len(wanted), _AT_ONCE):
-                    part = wanted[start : start + _AT_ONCE]
+                for start in range(0, len(wanted), _KEYS_PER_QUERY):
+                    part = wanted[start : start + _KEYS_PER_QUERY]
                     marks = ",".join("?" * len(part))
                     for key, text in self._connection.execute(
                         f"select key, completion from completions where key in ({marks})", part
                     ):
                         completion = _unpacked(text)
                         if completion is not None:
-                            found[key] = completion
+                            completions[key] = completion
         except sqlite3.DatabaseError as error:
             raise self._damaged(error) from None
-        return found
+        return completions
 
     def put(self, key: bytes, model: str, completion: Completion) -> None:
-        """Keep ``completion``; ``model`` is only shown. One with the same key is replaced."""
+        """Store ``completion``, replacing one with the same key; ``model`` is for display only."""
         with self._lock:
             self._unwritten.append((key, model, time.time(), _packed(completion)))
-            if self._clock() >= self._try_again:
+            if self._clock() >= self._retry_at:
                 self._write()
 
     def _write(self) -> None:
@@ -188,8 +186,8 @@ class Store:
                 connection.executemany("insert or replace into completions values (?,?,?,?)", self._unwritten)
             self._unwritten.clear()
         except sqlite3.Error as error:
-            self._try_again = self._clock() + _TRY_AGAIN_S
-            self._say(error)
+            self._retry_at = self._clock() + _RETRY_S
+            self._report(error)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -202,22 +200,22 @@ class Store:
                 self._connection.execute("rollback")
             raise
 
-    def _say(self, error: Exception) -> None:
-        if not self._said:
-            self._said = True
+    def _report(self, error: Exception) -> None:
+        if not self._reported:
+            self._reported = True
             self._note(
                 f"answers cannot be stored in {self.path}: {one_line(error, 80)}; "
                 "they are in this run's results, but a rerun asks them again (see --llm-cache-dir)"
             )
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of a file's content, remembered by path, size and time of change. Raises OSError."""
+        """The SHA-256 of a file's content, cached by path, size and modification time. Raises OSError."""
         path = path.resolve()
         state = path.stat()
-        known = (str(path), state.st_size, state.st_mtime_ns)
+        stamp = (str(path), state.st_size, state.st_mtime_ns)
         with self._lock:
             row = self._connection.execute(
-                "select digest from digests where path=? and size=? and changed=?", known
+                "select digest from digests where path=? and size=? and changed=?", stamp
             ).fetchone()
         if row is not None:
             return str(row[0])
@@ -226,13 +224,13 @@ class Store:
         if self._writes:
             try:
                 with self._lock, self._transaction() as connection:
-                    connection.execute("insert or replace into digests values (?,?,?,?)", (*known, digest))
+                    connection.execute("insert or replace into digests values (?,?,?,?)", (*stamp, digest))
             except sqlite3.Error:
-                pass  # it will be computed again
+                pass  # the next call computes it again
         return digest
 
     def held(self) -> list[Held]:
-        """What there is, by model, the largest first."""
+        """Statistics of the stored completions by model, largest first."""
         with self._lock:
             rows = self._connection.execute(
                 "select model, count(*), sum(length(completion)), min(created), max(created) "
@@ -241,7 +239,7 @@ class Store:
         return [Held(*row) for row in rows]
 
     def prune(self, older_than: float) -> int:
-        """Delete what was stored before a Unix time, and give the room back; returns how many."""
+        """Delete completions stored before a Unix time, free the disk space, and return their number."""
         with self._lock:
             with self._transaction() as connection:
                 number = connection.execute(
@@ -251,7 +249,7 @@ class Store:
         return number
 
     def close(self) -> None:
-        """Write what is left, and let go of the file."""
+        """Write buffered completions and close the file."""
         with self._lock:
             if self._unwritten:
                 self._write()
