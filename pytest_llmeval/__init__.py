@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         run_batches,
         run_concurrently,
     )
+    from pytest_llmeval.results.benchmark_info import BenchmarkInfo
     from pytest_llmeval.results.record import Record
-    from pytest_llmeval.results.summary import BenchmarkInfo
     from pytest_llmeval.runtime.llm import LLM
     from pytest_llmeval.scoring.extract import Extractor
     from pytest_llmeval.scoring.metrics import Metric, Reasoned, Score
@@ -90,7 +90,7 @@ _HOMES = {
     ),
     "models.base": ("Job", "Jobs", "Model", "Storable", "model_key", "run_batches", "run_concurrently"),
     "results.record": ("Record",),
-    "results.summary": ("BenchmarkInfo",),
+    "results.benchmark_info": ("BenchmarkInfo",),
     "runtime.llm": ("LLM",),
     "scoring.extract": ("Extractor",),
     "scoring.metrics": ("Metric", "Reasoned", "Score"),

@@ -10,7 +10,7 @@ from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import RequestFailed, UserError, one_line
 from pytest_llmeval.core.types import Completion, Grade, Judgement, Question, Request
 from pytest_llmeval.lm_eval import grading, requests, scores, tasks
-from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.suite import Suite, select
 

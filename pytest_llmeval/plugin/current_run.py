@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import new_run_folder
-from pytest_llmeval.results.summary import BenchmarkInfo, Result
+from pytest_llmeval.results.summary import Result
 from pytest_llmeval.results.tally import Tally
 
 if TYPE_CHECKING:

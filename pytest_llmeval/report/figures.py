@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 
 #: shown where there is no value
 NONE = "–"

@@ -15,7 +15,8 @@ from pytest_llmeval.report import figures
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
-from pytest_llmeval.results.summary import BenchmarkInfo, Circular, Part, Repeats, Result, outline
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.summary import Circular, Part, Repeats, Result, outline
 
 _GOOD_LABEL = 16
 _MODEL_HEADER = 16

@@ -15,7 +15,8 @@ from pytest_llmeval.report import charts, figures
 from pytest_llmeval.report import comparison as comparison_table
 from pytest_llmeval.report.charts import ForestRow, Mark
 from pytest_llmeval.report.questions import AnswerStats, Question
-from pytest_llmeval.results.summary import BenchmarkInfo, Group, Part, Result, outline
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.summary import Group, Part, Result, outline
 
 #: more different gold answers (numbers, say) make no chart
 _MAX_ANSWERS = 10

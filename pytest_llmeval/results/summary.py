@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.analysis.stats import (
     Counts,
     detectable_difference,
@@ -21,50 +19,11 @@ from pytest_llmeval.analysis.stats import (
     wilson,
 )
 from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
 from pytest_llmeval.results.task_scores import TaskScores
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkInfo:
-    """What a run knows about a benchmark besides its questions.
-
-    ``subjects`` maps the key of every declared subject, in the benchmark's order, to its English and Chinese
-    names ("" if missing); ``groups`` maps names to subject keys. ``total`` is the number of questions
-    in the split by subject, excluding subjects without data. ``planned`` is the number of questions
-    selected for each model (the maximum if models differ). ``threshold`` is the lowest score that counts
-    as correct, or None if the ``metric`` is not graded.
-    """
-
-    name: str
-    subjects: Mapping[str, tuple[str, str]]
-    groups: Mapping[str, tuple[str, ...]]
-    conditions: EvalConditions
-    total: Mapping[str, int]
-    planned: int
-    metric: str = "choice"
-    threshold: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON form, which xdist workers send."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> BenchmarkInfo:
-        """The inverse of ``to_json``, after a round trip through JSON."""
-        conditions = content["conditions"]
-        return cls(
-            **{
-                **content,
-                "subjects": {subject: tuple(names) for subject, names in content["subjects"].items()},
-                "groups": {group: tuple(members) for group, members in content["groups"].items()},
-                "conditions": EvalConditions(
-                    **{**conditions, "judge": JudgeModel.from_json(conditions["judge"])}
-                ),
-            }
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from pytest_llmeval.config.settings import Settings
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError
 from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, Question
 from pytest_llmeval.models.base import Jobs
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
-from pytest_llmeval.results.summary import BenchmarkInfo
 from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, judged_answer
 from pytest_llmeval.suites.choice_order import original
 from pytest_llmeval.suites.source import source_of

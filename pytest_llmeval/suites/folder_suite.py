@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
 from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
-from pytest_llmeval.results.summary import BenchmarkInfo
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts

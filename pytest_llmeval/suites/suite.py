@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.config.settings import Settings
     from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
-    from pytest_llmeval.results.summary import BenchmarkInfo
+    from pytest_llmeval.results.benchmark_info import BenchmarkInfo
     from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llmeval.report import terminal
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.record import Record
-from pytest_llmeval.results.summary import BenchmarkInfo, Result
+from pytest_llmeval.results.summary import Result
 from tests.support.made_results import counted_all, make_info, result_of, results_of, runs
 
 WIDTHS = (60, 80, 99, 100, 120, 200)

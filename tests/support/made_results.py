@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QuestionLog
 from pytest_llmeval.results.record import Record
-from pytest_llmeval.results.summary import BenchmarkInfo, Result, summarise
+from pytest_llmeval.results.summary import Result, summarise
 from pytest_llmeval.results.tally import Tally
 
 SUBJECTS = {

@@ -27,8 +27,8 @@ from pytest_llmeval.plugin.pytest_internals import (
     worker_output,
 )
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import write_text
-from pytest_llmeval.results.summary import BenchmarkInfo
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.serving.process import Running
