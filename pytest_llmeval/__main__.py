@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument(
         "--report-dir", type=Path, default=Path("reports"), help="where runs are by name (default: reports)"
     )
+    shown = commands.add_parser("schema", help="print the JSON Schema of a configuration file, for editors")
+    shown.add_argument("file", choices=("llmeval", "benchmark"), help="llmeval.toml or benchmark.toml")
     return parser
 
 
@@ -65,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "compare":
             found = compare(given.before, given.after, given.report_dir, given.force, given.json, given.most)
+        elif given.command == "schema":
+            found = [schema(given.file)]
         else:
             folder = given.cache_dir or default_cache_dir(os.environ)
             found = cache(folder.expanduser(), given.prune)
@@ -95,6 +99,15 @@ def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bo
         line for one in comparisons for line in [*comparison_lines(one, fancy, most=most, width=width), ""]
     ]
     return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
+
+
+def schema(file: str) -> str:
+    """The JSON Schema of llmeval.toml or benchmark.toml, as ``schemas/`` of this package has it."""
+    if file == "llmeval":
+        from pytest_llmeval.config.schema import schema as generate
+    else:
+        from pytest_llmeval.suites.benchmark import schema as generate
+    return json.dumps(generate(), ensure_ascii=True, indent=2)
 
 
 def cache(folder: Path, prune_days: float | None) -> list[str]:

@@ -1,7 +1,7 @@
 """Settings are declared once, as fields of dataclasses, and everything else is made from that.
 
     mode: Mode = option("generate", MODE, "how to ask", metavar="MODE")   # --llm-mode, and mode = ...
-    api: Api = key("chat", API, "which API to use")                       # only api = ... in a file
+    api: Api = toml_key("chat", API, "which API to use")                  # api = ... in a file only
 
 ``options_of`` lists a dataclass's declarations: pytest's command line, the readers of llmeval.toml and
 benchmark.toml, and their JSON Schemas are made from these.
@@ -10,17 +10,20 @@ benchmark.toml, and their JSON Schemas are made from these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pytest_llmeval.config.kinds import Kind
+from pytest_llmeval.config.kinds import TABLE, Kind
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 
 T = TypeVar("T")
 D = TypeVar("D")
 
-#: as a default: there is none, the key must be given or a reader works the value out
-NO_DEFAULT: Final[Any] = MISSING
+#: instead of a default: the key must be given
+REQUIRED: Final[Any] = object()
+#: instead of a default: the value depends on other keys, and whoever makes the object works it out
+COMPUTED: Final[Any] = object()
 _DECLARED = "llmeval"
 
 
@@ -73,7 +76,7 @@ class Option:
         try:
             return self.kind.convert(value)
         except ValueError as error:
-            given = value[0] if isinstance(value, list) and len(value) == 1 else value
+            given = value[0] if self.many and isinstance(value, list) and len(value) == 1 else value
             shown = "this" if self.secret else one_line(repr(given), 80)
             raise UserError(f"{where}: {shown} is not {error}") from None
 
@@ -107,7 +110,7 @@ def option(
     return made
 
 
-def key(
+def toml_key(
     default: D,
     kind: Kind[T],
     help: str,
@@ -126,11 +129,27 @@ def key(
 
 def _field(declared: Option, repr: bool) -> Any:
     metadata = {_DECLARED: declared}
-    if declared.default is NO_DEFAULT:
+    if declared.default is REQUIRED or declared.default is COMPUTED:
         return field(repr=repr, metadata=metadata)
     if declared.default == {}:
         return field(default_factory=dict, repr=repr, metadata=metadata)
     return field(default=declared.default, repr=repr, metadata=metadata)
+
+
+def toml_table(declaring: type[Any], help: str) -> Any:
+    """A field that is a table of the keys that another dataclass declares; its reader makes the object."""
+    schema = table_schema(options_of(declaring))
+    return _field(Option("", replace(TABLE, schema=schema), help, COMPUTED, on_command_line=False), True)
+
+
+def toml_tables(declaring: type[Any], names: Kind[str], help: str) -> Any:
+    """A field that is a table of such tables; ``names`` says what their keys look like."""
+    schema = {
+        "type": "object",
+        "propertyNames": names.schema,
+        "additionalProperties": table_schema(options_of(declaring)),
+    }
+    return _field(Option("", replace(TABLE, schema=schema), help, COMPUTED, on_command_line=False), True)
 
 
 def parameters_of(model: type[T]) -> Any:
@@ -168,9 +187,9 @@ def answer_parameters(config: object, *declaring: type[Any]) -> dict[str, object
 def read_table(
     table: Mapping[str, Any], options: Mapping[str, Option], where: str, *, dashes: bool = False
 ) -> dict[str, Any]:
-    """The converted values of a table, by key. Raises ``UserError`` naming the key, with the nearest one.
+    """The converted values of a table, by key; ``dashes`` allows keys to be written with dashes.
 
-    With ``dashes`` a key may be written with dashes, as on the command line.
+    Raises ``UserError`` for a missing key, a wrong value, or an unknown key, naming the nearest one.
     """
     values = {}
     plurals = {option.plural: key for key, option in options.items() if option.plural}
@@ -183,4 +202,28 @@ def read_table(
                 hint = " (keys are never stored: name the environment variable in api_key_env)"
             raise UserError(f"{unknown('key', written, options, where=where)}{hint}")
         values[key] = options[key].read(value, f"{where}: {written}")
+    for key, option in options.items():
+        if option.default is REQUIRED and key not in values:
+            raise UserError(f"{where}: {key} is missing: {option.help}")
     return values
+
+
+def table_schema(options: Iterable[Option]) -> dict[str, Any]:
+    """The JSON Schema of a table with these keys, and no others."""
+    keys = by_key(options)
+    required = [key for key, option in keys.items() if option.default is REQUIRED]
+    return {
+        "type": "object",
+        "properties": {key: option_schema(option) for key, option in keys.items()},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }
+
+
+def option_schema(option: Option) -> dict[str, Any]:
+    """The JSON Schema of an option's value."""
+    schema = {**option.kind.schema, "description": option.help.replace("%%", "%")}
+    default = str(option.default) if isinstance(option.default, Path) else option.default
+    if default not in (None, "", ".", (), {}, REQUIRED, COMPUTED):
+        schema["default"] = list(default) if isinstance(default, tuple) else default
+    return schema

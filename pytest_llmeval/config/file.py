@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.config.declare import by_key, options_of, read_table
-from pytest_llmeval.config.models import BACKENDS, PRESETS, JudgeConfig, ModelConfig, OpenAIOptions
+from pytest_llmeval.config.models import PRESETS, JudgeConfig, ModelConfig, OpenAIOptions
 from pytest_llmeval.config.options import FILE_NAME, OPTIONS
 from pytest_llmeval.core.errors import UserError, one_line
 
@@ -119,8 +119,6 @@ def _model(name: str, table: object, where: str) -> ModelConfig:
         if key == "model" and not served:  # the only name that an API knows it by
             attribute = "target"
         values[attribute] = value
-    if "backend" not in values:
-        raise UserError(f"{place}: backend is missing; one of {', '.join(BACKENDS)}, or a plugin's")
     if values["backend"] == "hf" and "target" not in values:
         raise UserError(f"{place}: path is missing; give a folder with weights or a hub id")
     if served:

@@ -221,10 +221,21 @@ def one_of(names: Sequence[T]) -> Kind[T]:
         for name in names:
             if value == name:
                 return name
-        near = difflib.get_close_matches(str(value), map(str, names), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(value), map(str, names), n=1, cutoff=0.6)
         raise ValueError(f"{wanted}; did you mean {near[0]!r}?" if near else wanted)
 
     return Kind(convert, {"enum": list(names)})
+
+
+def matching(pattern: re.Pattern[str], wanted: str) -> Kind[str]:
+    """A string that matches ``pattern`` as a whole."""
+
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(wanted)
+        return value
+
+    return Kind(convert, {"type": "string", "pattern": f"^{pattern.pattern}$"})
 
 
 _TEXT_SCHEMA = {"type": "string", "pattern": r"\S"}

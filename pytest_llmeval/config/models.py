@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 
-from pytest_llmeval.config.declare import NO_DEFAULT, key, option
+from pytest_llmeval.config.declare import REQUIRED, option, toml_key
 from pytest_llmeval.config.kinds import (
     ABOVE_ZERO,
     API,
@@ -41,10 +41,10 @@ class ModelOptions:
     """
 
     name: str
-    backend: str = key(
-        NO_DEFAULT, TEXT, f"{', '.join(BACKENDS)}, or a backend of a plugin", changes_answers=True
+    backend: str = toml_key(
+        REQUIRED, TEXT, f"{', '.join(BACKENDS)}, or a backend of a plugin", changes_answers=True
     )
-    target: str = key("", TEXT, "folder or hub id of a local model", key="path", changes_answers=True)
+    target: str = toml_key("", TEXT, "folder or hub id of a local model", key="path", changes_answers=True)
     _: KW_ONLY
     max_tokens: int | None = option(None, POSITIVE, "maximum number of tokens in an answer", metavar="N")
     temperature: float | None = option(
@@ -58,7 +58,7 @@ class ModelOptions:
         changes_answers=True,
     )
     stop: tuple[str, ...] = option((), TEXTS, "string that ends an answer (repeatable)", metavar="TEXT")
-    options: Mapping[str, object] = key(
+    options: Mapping[str, object] = toml_key(
         {}, TABLE, "parameters for the backend of a plugin", changes_answers=True
     )
     share: tuple[int, int] = (0, 1)
@@ -111,16 +111,16 @@ class OpenAIOptions:
     timeout: float | None = option(
         None, ABOVE_ZERO, "seconds before a request times out (API; default: 120)", metavar="S"
     )
-    api: Api = key(
+    api: Api = toml_key(
         "chat", API, "chat, or completions for base models (plain text prompts)", changes_answers=True
     )
-    max_completion_tokens: bool = key(
+    max_completion_tokens: bool = toml_key(
         False, FLAG, "send the token limit as max_completion_tokens instead of max_tokens"
     )
-    extra_body: Mapping[str, object] = key(
+    extra_body: Mapping[str, object] = toml_key(
         {}, BODY, "additional fields for the body of every request", changes_answers=True
     )
-    headers: Mapping[str, str] = key(
+    headers: Mapping[str, str] = toml_key(
         {}, HEADERS, "additional HTTP headers for every request", secret=True, changes_answers=True
     )
 
@@ -149,12 +149,12 @@ class ServeOptions:
     ``start_timeout`` in seconds.
     """
 
-    preset: str | None = key(None, TEXT, f"inference server to start: {', '.join(PRESETS)}")
-    command: str | None = key(
+    preset: str | None = toml_key(None, TEXT, f"inference server to start: {', '.join(PRESETS)}")
+    command: str | None = toml_key(
         None, TEXT, "command that starts the server; {port}, {path}, {name}, {dtype}, {device} are replaced"
     )
-    served_name: str = key("", TEXT, "the model's name at the API", key="model")
-    start_timeout: float | None = key(
+    served_name: str = toml_key("", TEXT, "the model's name at the API", key="model")
+    start_timeout: float | None = toml_key(
         None, ABOVE_ZERO, "seconds to wait for the server to start (default: 1800)"
     )
 
@@ -191,8 +191,8 @@ class JudgeConfig:
     """
 
     model: ModelConfig
-    prompt: str = key("", TEXT, "jinja2 template of the judge's prompt")
-    rubric: str = key("", TEXT, "criteria to grade by")
-    price_in: float | None = key(None, ZERO_OR_MORE, "price of a million prompt tokens")
-    price_out: float | None = key(None, ZERO_OR_MORE, "price of a million completion tokens")
-    spec: str = key("", TEXT, "the judge, as for --llm-model", key="model")
+    prompt: str = toml_key("", TEXT, "jinja2 template of the judge's prompt")
+    rubric: str = toml_key("", TEXT, "criteria to grade by")
+    price_in: float | None = toml_key(None, ZERO_OR_MORE, "price of a million prompt tokens")
+    price_out: float | None = toml_key(None, ZERO_OR_MORE, "price of a million completion tokens")
+    spec: str = toml_key("", TEXT, "the judge, as for --llm-model", key="model")

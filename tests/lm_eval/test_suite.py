@@ -19,7 +19,10 @@ from tests.support.tiny_benchmark import questions, results
 from tests.support.tiny_models import save_tiny
 from tests.support.workers import WORKERS
 
-pytestmark = pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval (tox installs it)")
+pytestmark = [
+    pytest.mark.slow,  # loads lm-evaluation-harness in each run
+    pytest.mark.skipif(find_spec("lm_eval") is None, reason="needs lm-eval (tox installs it)"),
+]
 SCRIPT = ROOT / "tests/bench/compare_lm_eval_tasks.py"
 OWN = ("--llm-model=echo", "--llm-lm-eval-path=tasks")
 

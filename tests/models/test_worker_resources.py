@@ -191,6 +191,7 @@ def two_models(pytester: pytest.Pytester, tiny: Path) -> Path:
     return pytester.path
 
 
+@pytest.mark.slow
 def test_each_worker_has_its_own_gpu(
     pytester: pytest.Pytester, two_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +203,7 @@ def test_each_worker_has_its_own_gpu(
     assert [entry[2] for entry in loaded(two_models)] == [[0, 2], [1, 2]]
 
 
+@pytest.mark.slow
 def test_one_worker_has_all_gpus(
     pytester: pytest.Pytester, two_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +213,7 @@ def test_one_worker_has_all_gpus(
     assert [entry[1] for entry in loaded(two_models)] == [None]
 
 
+@pytest.mark.slow
 def test_more_workers_than_gpus_end_the_run_before_it_starts(
     pytester: pytest.Pytester, two_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +227,7 @@ def test_more_workers_than_gpus_end_the_run_before_it_starts(
     assert done.ret == 0
 
 
+@pytest.mark.slow
 def test_the_replacement_of_a_crashed_worker_takes_its_gpu(
     pytester: pytest.Pytester, two_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +248,7 @@ def pytest_runtest_call(item):
     assert [entry[1:3] for entry in loaded(two_models)] == [["0", [0, 2]], ["0", [0, 2]], ["1", [1, 2]]]
 
 
+@pytest.mark.slow
 def test_on_a_cpu_auto_is_one_worker(
     pytester: pytest.Pytester, two_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +261,7 @@ def test_on_a_cpu_auto_is_one_worker(
     done.stdout.fnmatch_lines(["2 workers *"])
 
 
+@pytest.mark.slow
 def test_only_workers_that_use_a_model_load_it(pytester: pytest.Pytester, two_models: Path) -> None:
     logging_calls = """
 def pytest_runtest_call(item):
@@ -276,6 +282,7 @@ def pytest_runtest_call(item):
 # an API
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("concurrency", "workers"), [(1, 3), (2, 3), (3, 2), (5, 2)])
 def test_workers_together_respect_the_concurrency(
     pytester: pytest.Pytester, tiny: Path, concurrency: int, workers: int
@@ -289,6 +296,7 @@ def test_workers_together_respect_the_concurrency(
     assert server.most_in_flight == concurrency or concurrency > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "expected"),
     [

@@ -59,6 +59,7 @@ def test_the_time_to_first_token_is_recorded(pytester: pytest.Pytester) -> None:
     assert max(row["attempts"] for row in rows) == 2
 
 
+@pytest.mark.slow
 def test_workers_share_the_rate(pytester: pytest.Pytester) -> None:
     with Server() as server:
         assert run(pytester, server, "-n2", "--llm-rate=10", "--llm-limit=6").ret == 0

@@ -210,9 +210,9 @@ def test_a_judge_that_is_not_there(pytester: pytest.Pytester, judge: Server) -> 
 @pytest.mark.parametrize(
     ("metric", "more", "why"),
     [
-        ("scale = [3, 3]", "", "*scale: *is no lowest and highest number*"),
+        ("scale = [3, 3]", "", "*scale: *is not a lowest and a highest number*"),
         ("grades = {A = 2}", "", "*grades: A: 2 is not a number from 0*"),
-        ("grades = {A = 1, a = 0}", "", "*'a' is there twice*"),
+        ("grades = {A = 1, a = 0}", "", "*'a' occurs twice*"),
         ("prompt = '{{ question }}'", "", "*prompt: does not use {{ response }}*"),
         ("prompt = '{{ respnse }}'", "", "*unknown field 'respnse'*did you mean 'response'*"),
         ("pattern = 'x'", "", "*pattern: needs a group*"),

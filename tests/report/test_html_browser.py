@@ -189,12 +189,11 @@ def hostile_run(folder: Path, payload: str) -> list[Path]:
     """A run with ``payload`` in every field."""
     bad = payload + BROKEN
     names = {f"{bad} {n}": (f"{bad}e", f"{bad}z") for n in range(7)}
+    info = pages.info(bad, names, 14)
     info = replace(
-        pages.info(bad, names, 14),
+        info,
         groups={f"{bad} group": tuple(names)[:3], "other": tuple(names)[3:]},
-        split=bad,
-        prompt_sha256=bad,
-        data_sha256=bad,
+        conditions=replace(info.conditions, split=bad, prompt_sha256=bad, data_sha256=bad),
     )
     found = []
     for model in (bad, "B"):

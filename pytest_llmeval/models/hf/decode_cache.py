@@ -151,9 +151,9 @@ class DecodeView:
         keys, values = keys[:rows, :, :longest], values[:rows, :, :longest]
         grouped = query.transpose(0, 1).reshape(rows, keys.shape[1], -1, width)
         mask = self._own_mask(params.window, longest)[:, None, None].expand(-1, 1, grouped.shape[2], -1)
-        own, own_lse = attend(grouped, keys, values, params, mask=mask)
-        out = own.reshape(rows, heads, -1).transpose(0, 1)
-        lse = own_lse.reshape(rows, heads).transpose(0, 1).float()
+        row_out, row_lse = attend(grouped, keys, values, params, mask=mask)
+        out = row_out.reshape(rows, heads, -1).transpose(0, 1)
+        lse = row_lse.reshape(rows, heads).transpose(0, 1).float()
         for span, readers in self._reads:
             span_key, span_value = (
                 table[:, span.first : span.last] for table in self.cached[span.entry][layer]

@@ -102,11 +102,13 @@ def packed(
 def test_a_prefill_and_a_decode_step_attend_as_single_prompts_do(params: AttentionParams) -> None:
     torch.manual_seed(3)
     common = tuple(range(40))
-    prompts = [(*common, *range(100 * n, 100 * n + own)) for n, own in enumerate((5, 31, 9, 3), start=1)]
+    prompts = [(*common, *range(100 * n, 100 * n + size)) for n, size in enumerate((5, 31, 9, 3), start=1)]
     length = max(map(len, prompts))
     shared = [torch.randn(heads, 40, 16) for heads in (4, 2, 2)]
-    own = [[torch.randn(heads, length - 40, 16) for heads in (4, 2, 2)] for _ in prompts]
-    tables = [[torch.cat([begin, end], 1) for begin, end in zip(shared, ends, strict=True)] for ends in own]
+    endings = [[torch.randn(heads, length - 40, 16) for heads in (4, 2, 2)] for _ in prompts]
+    tables = [
+        [torch.cat([begin, end], 1) for begin, end in zip(shared, ends, strict=True)] for ends in endings
+    ]
     expected = [
         reference_attention(*(part[:, : len(prompt)] for part in table), params)
         for table, prompt in zip(tables, prompts, strict=True)

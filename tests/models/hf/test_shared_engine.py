@@ -12,6 +12,8 @@ import pytest
 from pytest_llmeval.core.types import Request, TextPrompt
 from tests.support.tiny_models import ARCHITECTURES, SHARING, WORDS, Local, chat, save_tiny
 
+pytestmark = pytest.mark.slow  # the shared engine beside transformers, with ten architectures
+
 CHOICES = {"A": " cat", "B": " dog ran far", "C": " dog sat", "D": "!?"}
 
 

@@ -14,6 +14,8 @@ from pytest_llmeval.core.types import Request, TextPrompt
 from pytest_llmeval.models.hf.as_lm_eval import windows
 from tests.support.tiny_models import SENTENCE, WORDS, Local, save_tiny
 
+pytestmark = pytest.mark.slow  # beside lm-evaluation-harness itself
+
 LIMIT = 24
 
 
@@ -162,10 +164,10 @@ def test_only_what_the_checkpoint_calls_an_end_ends_a_text(tmp_path: Path) -> No
     model = Local(tmp_path)
     tokenizer = model.loaded.tokenizer
     turn_end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    writer = model.engine.writer  # type: ignore[attr-defined]
+    detokenizer = model.engine.detokenizer  # type: ignore[attr-defined]
     prompt = TextPrompt("the")
-    assert turn_end in writer.ends_of(Request(prompt))
-    assert turn_end not in writer.ends_of(Request(prompt, lm_eval=True))
+    assert turn_end in detokenizer.ends_of(Request(prompt))
+    assert turn_end not in detokenizer.ends_of(Request(prompt, lm_eval=True))
     # unless the task names it: it is not in the text, where a stop string would be found
-    assert turn_end in writer.ends_of(Request(prompt, lm_eval=True, stop=("<|im_end|>", "x")))
-    assert tokenizer.eos_token_id in writer.ends_of(Request(prompt, lm_eval=True))
+    assert turn_end in detokenizer.ends_of(Request(prompt, lm_eval=True, stop=("<|im_end|>", "x")))
+    assert tokenizer.eos_token_id in detokenizer.ends_of(Request(prompt, lm_eval=True))

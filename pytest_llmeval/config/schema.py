@@ -1,0 +1,69 @@
+"""The JSON Schema of llmeval.toml, for editors: made from the declarations, never by hand.
+
+It accepts every file that this package accepts, so an editor never marks a file that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_llmeval.config.declare import REQUIRED, Option, option_schema
+from pytest_llmeval.config.file import JUDGE, MODEL, SETTINGS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of llmeval.toml."""
+    definitions = {key: option_schema(option) for key, option in {**MODEL, **SETTINGS}.items()}
+    settings = _table(SETTINGS, definitions)
+    tables = {
+        "models": {
+            "description": "models by name, or a list of the models to evaluate",
+            "anyOf": [
+                {"type": "object", "additionalProperties": _table(MODEL, definitions)},
+                {"$ref": "#/$defs/model"},
+            ],
+        },
+        "runs": {
+            "type": "object",
+            "description": "settings by name, for --llm-run=NAME",
+            "additionalProperties": settings,
+        },
+        "gates": {
+            "type": "object",
+            "description": 'lowest accuracy by benchmark, group or subject, as in "ceval:stem" = 0.4',
+            "additionalProperties": {"type": ["number", "string"]},
+        },
+        "judge": {
+            "description": "the model that judges answers, its parameters, and what it is asked; or its SPEC",
+            "anyOf": [_table(JUDGE, definitions), {"$ref": "#/$defs/judge"}],
+        },
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "llmeval.toml of pytest-llmeval-harness",
+        **settings,
+        "properties": {**settings["properties"], **tables},
+        "$defs": definitions,
+    }
+
+
+def _table(options: Mapping[str, Option], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with these keys. A key may also be written in the plural, if it has one, or with dashes."""
+    properties = {}
+    for key, option in options.items():
+        made = option_schema(option)
+        properties[key] = {"$ref": f"#/$defs/{key}"} if definitions.get(key) == made else made
+        if option.plural:
+            properties[option.plural] = properties[key]
+    dashed = "|".join(key.replace("_", "[-_]") for key in options if "_" in key)
+    required = [key for key, option in options.items() if option.default is REQUIRED]
+    return {
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {f"^({dashed})$": True},
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
+    }

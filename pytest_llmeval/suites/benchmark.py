@@ -1,0 +1,225 @@
+"""What a benchmark is: the keys of its benchmark.toml are the fields of these dataclasses.
+
+``config.declare`` explains the declarations; ``spec.py`` reads a benchmark.toml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_llmeval.config.declare import (
+    COMPUTED,
+    REQUIRED,
+    options_of,
+    table_schema,
+    toml_key,
+    toml_table,
+    toml_tables,
+)
+from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole
+from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.suites.formats import FORMATS
+
+NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
+SUBJECT_KEY = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"), "of ASCII letters, digits, . _ and -")
+_DEFAULT_USER = (
+    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
+)
+
+
+def _name_or_table(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise ValueError("a metric's name or a table")
+    return dict(value)
+
+
+def _threshold(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a number")
+    if not 0 < value <= 1:
+        raise ValueError("above 0 and at most 1")
+    return value
+
+
+_THRESHOLD = Kind(_threshold, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One subject. ``groups`` are the groups it belongs to, the main one first."""
+
+    key: str
+    name: str = toml_key(COMPUTED, ANY_TEXT, "the subject's name in English (default: its key)")
+    zh: str = toml_key("", ANY_TEXT, "the subject's name in Chinese")
+    groups: tuple[str, ...] = toml_key(
+        (), ANY_TEXTS, "groups that the subject belongs to, the main one first"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A benchmark's files on the Hugging Face hub."""
+
+    repo: str = toml_key(REQUIRED, ANY_TEXT, "the dataset's repository, as in owner/name")
+    files: tuple[str, ...] = toml_key(
+        REQUIRED, ANY_TEXTS, "one archive (zip or tar), or the tables themselves", key="file"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """How an answer is compared with the gold one: a metric's name and its options.
+
+    ``threshold`` is None for the metric's own.
+    """
+
+    name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
+    threshold: float | None = toml_key(None, _THRESHOLD, "lowest score that counts as correct")
+    options: Mapping[str, object]
+
+    @property
+    def needs_gold(self) -> bool:
+        """Whether a question must have a gold answer; a judge may do without."""
+        return not (self.name == "judge" and self.options.get("reference") is False)
+
+
+_METRIC: Kind[Any] = Kind(
+    _name_or_table,
+    {"anyOf": [{"type": "string"}, table_schema(options_of(MetricSpec)) | {"additionalProperties": True}]},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSpec:
+    """Where a benchmark's rows are, and how to read them.
+
+    ``answer_pattern`` finds the gold answer in its column (its first group); templates have the whole
+    column as ``answer_text``.
+    """
+
+    format: str = toml_key("csv", one_of(FORMATS), "format of the data files")
+    paths: tuple[str, ...] = toml_key(
+        COMPUTED,
+        ANY_TEXTS,
+        "data files, tried in order; {split} and {subject} are replaced "
+        "(default: data/{split}/{subject}.csv, {split}.csv, data.csv)",
+    )
+    inside: bool = toml_key(
+        COMPUTED, FLAG, "whether paths start from the benchmark's folder (default: true without a hub)"
+    )
+    id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
+    ids: str = toml_key(
+        COMPUTED, one_of(("number", "text")), "how ids are written (default: text with id, otherwise number)"
+    )
+    question: str = toml_key("question", ANY_TEXT, "column with the question")
+    choices: tuple[str, ...] = toml_key(
+        COMPUTED,
+        ANY_TEXTS,
+        "columns with the choices, whose names are the labels (default: A, B, C, D; none with messages)",
+    )
+    answer: str = toml_key("answer", ANY_TEXT, "column with the gold answer")
+    subject: str | None = toml_key(None, ANY_TEXT, "column with the subject, if a file has several")
+    cluster: str | None = toml_key(
+        None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
+    )
+    columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
+    unanswered_splits: tuple[str, ...] = toml_key((), ANY_TEXTS, "splits without gold answers")
+    hub: Hub | None = toml_table(Hub, "files to download from the Hugging Face hub")
+    header: tuple[str, ...] = toml_key((), ANY_TEXTS, "column names, for CSV files without a header")
+    answer_pattern: str | None = toml_key(
+        None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
+    )
+    messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratePrompt:
+    """Templates of the user turn and, for shots, the assistant turn after it."""
+
+    user: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
+    assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
+    system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobPrompt:
+    """Templates of the plain text; in shots, ``answer`` follows ``question``."""
+
+    description: str = toml_key("", ANY_TEXT, "template of the text before the shots")
+    question: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of a question")
+    answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
+    separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
+    choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The templates of each mode."""
+
+    generate: GeneratePrompt = toml_table(GeneratePrompt, "jinja2 templates for mode generate")
+    logprob: LogprobPrompt = toml_table(LogprobPrompt, "jinja2 templates for mode logprob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """One benchmark.toml.
+
+    ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
+    of a benchmark that has none.
+    """
+
+    name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
+    title: str = toml_key(COMPUTED, ANY_TEXT, "the name in tables and reports (default: the name)")
+    source: str = toml_key("", ANY_TEXT, "where the questions come from")
+    licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
+    citation: str = toml_key("", ANY_TEXT, "the publication to cite")
+    split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
+    splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
+    shots: int = toml_key(
+        COMPUTED,
+        whole(0, text=False),
+        "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
+    )
+    shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
+    max_tokens: int = toml_key(1024, whole(1, text=False), "maximum number of tokens in an answer")
+    stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
+    extractor: str = toml_key(
+        COMPUTED, ANY_TEXT, "how to extract the answer (default: the metric's extractor)"
+    )
+    metric: MetricSpec = toml_key(
+        COMPUTED,
+        _METRIC,
+        "how an answer is compared with the gold one: a metric's name, or a table with options",
+    )
+    data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
+    prompts: Prompts = toml_table(Prompts, "what is sent to the model")
+    subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    folder: Path
+    groups: Mapping[str, tuple[str, ...]]
+    file: Path
+
+    @property
+    def generate(self) -> GeneratePrompt:
+        """The templates of mode ``generate``."""
+        return self.prompts.generate
+
+    @property
+    def logprob(self) -> LogprobPrompt:
+        """The templates of mode ``logprob``."""
+        return self.prompts.logprob
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
+    from pytest_llmeval.scoring import registry
+
+    made = table_schema(options_of(Benchmark))
+    made["properties"]["metric"]["examples"] = sorted(registry.metrics())
+    made["properties"]["extractor"]["examples"] = sorted(registry.extractors())
+    return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **made}
