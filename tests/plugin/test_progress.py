@@ -18,7 +18,7 @@ from tests.support.workers import WORKERS
 
 SLOW = """
 import time
-import pytest_llmeval.progress as progress
+import pytest_llmeval.plugin.progress as progress
 progress._LOG_EVERY_S = progress._LIVE_EVERY_S = 0.0
 class Slow:
     window = 1
