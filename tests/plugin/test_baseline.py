@@ -191,7 +191,7 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
 ) -> None:
     (pytester.path / "tiny/benchmark.toml").write_text(TOML.replace("[data]", f"{line}\n[data]", 1), "utf-8")
     told = one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", xdist))
-    assert f"tiny cannot be compared with base: {says} (--llm-replay=base scores its answers anew" in told
+    assert f"tiny cannot be compared with base: {says} (--llm-replay=base scores its answers again" in told
     done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", xdist)
     done.stdout.fnmatch_lines([f"NOT COMPARABLE, compared anyway: {says}"])
     done = pytester.runpytest_subprocess("--llm-replay=base", "--llm-run-name=anew", xdist)
@@ -202,13 +202,13 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (("--llm-max-drop=0.02",), "give one with --llm-baseline=RUN"),
+        (("--llm-max-drop=0.02",), "name one with --llm-baseline=RUN"),
         (("--llm-baseline=nowhere",), "--llm-baseline=nowhere: no run there"),
         (("--llm-baseline=base::gpt",), "has no model 'gpt'; it has echo"),
         (("--llm-baseline=torn",), "is it a finished run?"),
         (("--llm-baseline=base", "--llm-max-drop=2"), "a drop is at most 1 (100%); for percent write 2%"),
         (("--llm-baseline=base", "--llm-max-drop=a lot"), "the threshold is missing"),
-        (("--llm-baseline=base", "--llm-max-drop=tiny=0.02@95%"), "is no drop"),
+        (("--llm-baseline=base", "--llm-max-drop=tiny=0.02@95%"), "is not a drop"),
         (("--llm-baseline=base", "--llm-max-drop=tiny:bords=2%"), "did you mean 'birds'?"),
         (("--llm-baseline=base", "--llm-inconclusive=warn"), "is not pass or fail"),
         (("--llm-fail-under=0.5@5%",), "'5%' is not a level of an interval"),
