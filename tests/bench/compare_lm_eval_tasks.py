@@ -28,7 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
-import harness_tasks  # noqa: E402
+from tests.support import lm_eval_tasks as harness_tasks  # noqa: E402
 
 _DRAWS = 1000
 _THEIRS = """
