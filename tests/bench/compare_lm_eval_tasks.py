@@ -3,7 +3,7 @@
     pip install -e .[hf,lm-eval]
     python tests/bench/compare_lm_eval_tasks.py --model=FOLDER
 
-The tasks are those of ``tests/harness_tasks.py``, of every kind that is asked differently.
+The tasks are those of ``tests/support/lm_eval_tasks.py``, of every kind that is asked differently.
 lm-evaluation-harness runs by ``lm_eval.simple_evaluate`` with its model ``hf``; both on the CPU.
 Compared are the aggregated numbers with their standard errors, of groups too, and then the prompt and the
 metrics of each single document. With --context both have the same small context, so that what is too long
