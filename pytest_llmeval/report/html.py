@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -127,6 +128,7 @@ def _pages(chunks: Sequence[_Chunk], most: int) -> list[range]:
     return [*pages, range(first, len(chunks))]
 
 
+@cache  # compiling the templates takes longer than everything else in a small run
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
