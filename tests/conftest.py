@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.paths import PACKAGE
 from tests.support.tiny_benchmark import TOML
 
+#: tiny models are slower with threads than without; torch reads this, here and in processes that tests start
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+LARGE = tuple(f"pytest_llmeval.{name}" for name in ("__main__", "models.hf", "models.ray", "models.smollm2"))
 WITHOUT_PLUGINS = "-p no:hypothesispytest -p no:benchmark -p no:anyio"
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,17 +32,36 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture(autouse=True)
 def quick_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pytest that a test starts loads no plugin that no test needs, and no source that is compiled already.
+    """A pytest that a test starts loads no plugin that no test needs, keeps compiled code and is no worker.
 
-    Of 3 seconds that such a start cost, this saves 2.
+    Such a start with two workers takes 2.3 s of CPU time; with all of those plugins it took 5.
     """
     monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_PLUGINS)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def package_loaded() -> None:
+    """All modules of the package that need no large library.
+
+    pytester forgets modules that were first imported by a run in its process: each run would load them again.
+    """
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        if not name.startswith(LARGE):
+            importlib.import_module(name)
 
 
 @pytest.fixture
-def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """pytest's own fixture, which unsets the variable that ``quick_children`` sets."""
+def pytester(
+    package_loaded: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """pytest's own fixture, which unsets the variable that ``quick_children`` sets.
+
+    ``runpytest`` runs pytest in this process, which takes a quarter of the time of a process of its own.
+    A test needs ``runpytest_subprocess`` if its conftest changes a module or its run loads torch or numpy.
+    """
     monkeypatch.setenv("PYTEST_ADDOPTS", WITHOUT_PLUGINS)
     return pytester
 

@@ -11,6 +11,8 @@ import pytest
 from tests.support.api_server import DROP, Reply, Server, completion, error
 from tests.support.workers import WORKERS
 
+pytestmark = pytest.mark.usefixtures("sdk_loaded")
+
 KEY = "sk-very-secret-0123456789"
 HEADER = "hush-hush-4711"
 PASSWORD = "pass-word-9"
@@ -26,7 +28,7 @@ def run(pytester: pytest.Pytester, server: Server, *more: str, toml: str = "") -
     url = server.url.replace("http://", f"http://me:{PASSWORD}@")
     lines = ["[models.m]", 'backend = "openai"', 'model = "m"', f'base_url = "{url}"', toml]
     (pytester.path / "llmeval.toml").write_text("\n".join(lines), "utf-8")
-    return pytester.runpytest_subprocess("--llm-model=m", "--llm-benchmark=mini", *more)
+    return pytester.runpytest("--llm-model=m", "--llm-benchmark=mini", *more)
 
 
 def all_text(folder: Path) -> str:

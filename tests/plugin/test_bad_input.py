@@ -16,6 +16,8 @@ import pytest
 from tests.support.api_server import DROP, Json, Reply, Server, error
 from tests.support.workers import WORKERS
 
+pytestmark = pytest.mark.usefixtures("sdk_loaded")
+
 TOML = """
 name = "tiny"
 title = "Tiny"
@@ -144,13 +146,13 @@ MODELS = [
     ),
     Bad(
         "no network",
-        ["no folder some/model here", "http://127.0.0.1:9", "cannot be reached", "hf download some/model"],
+        ["some/model is not a folder", "http://127.0.0.1:9", "cannot be reached", "hf download some/model"],
         model=["--llm-model=hf:some/model"],
         env={"HF_ENDPOINT": "http://127.0.0.1:9"},
     ),
     Bad(
         "offline",
-        ["not in the hub's cache", "HF_HUB_OFFLINE is set", "hf download some/model"],
+        ["nor in the hub's cache", "HF_HUB_OFFLINE is set", "hf download some/model"],
         model=["--llm-model=hf:some/model"],
         env={"HF_HUB_OFFLINE": "1"},
     ),
@@ -467,7 +469,7 @@ CONFIG = [
     ),
     Bad(
         "a key in the file",
-        ["llmeval.toml [models.a]", "unknown key 'api_key'", "name the variable in api_key_env"],
+        ["llmeval.toml [models.a]", "unknown key 'api_key'", "name the environment variable in api_key_env"],
         files=config(f'[models.a]\nbackend = "echo"\napi_key = "{KEY}"\n'),
     ),
     Bad(
@@ -561,7 +563,7 @@ OPTIONS = [
     Bad("a seed without a limit", ["--llm-seed", "give --llm-limit=N"], ["--llm-seed=1"]),
     Bad("-k that is none", ["'-k'", "birds and", "at column 10"], ["-k", "birds and"]),
     Bad("-m that is none", ["'-m'", "(llmeval", "at column 9"], ["-m", "(llmeval"]),
-    Bad("an empty model", ["--llm-model", "'' is not a non-empty text"], model=["--llm-model="]),
+    Bad("an empty model", ["--llm-model", "'' is not a non-empty string"], model=["--llm-model="]),
     Bad("a file where reports go", ["reports", "--llm-report-dir"], files={"reports": "mine"}),
     Bad("a run name with a slash", ["--llm-run-name", "a/b"], ["--llm-run-name=a/b"]),
     Bad("a run name that leads out", ["--llm-run-name", ".."], ["--llm-run-name=.."]),
@@ -609,25 +611,17 @@ def paths(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A child without the plugins it does not need, settings of this machine, or a hub to ask."""
-    for name in (
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTEST_ADDOPTS",
-        "OPENAI_API_KEY",
-        "OPENAI_BASE_URL",
-        "LLMEVAL_DATA",
-    ):
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """None of this machine's keys, data folders and hub settings."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LLMEVAL_DATA"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_HUB_CACHE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_PLUGINS", "xdist,pytest_llmeval.plugin")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("clean_environment")
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("bad", TABLE)
 def test_bad_input(
@@ -643,7 +637,8 @@ def test_bad_input(
         for name, value in bad.env.items():
             monkeypatch.setenv(name, value)
         args = [arg.replace("{url}", url) for arg in (*bad.model, *bad.benchmark, *bad.args, workers)]
-        done = pytester.runpytest_subprocess(*args, timeout=60)
+        done = pytester.runpytest(*args)
+        assert done.duration < 60
     out = done.stdout.str() + "\n" + done.stderr.str()
     for never in ("Traceback", "INTERNALERROR", KEY, "DeprecationWarning"):
         assert never not in out

@@ -17,7 +17,7 @@ ECHO = ("--llm-model=echo", "--llm-benchmark=tiny")
 @pytest.fixture
 def base(pytester: pytest.Pytester, tiny: Path) -> Path:
     """A run called base, in which other questions were right: of birds the first two, of logic none."""
-    pytester.runpytest_subprocess(*ECHO, "--llm-run-name=base")
+    pytester.runpytest(*ECHO, "--llm-run-name=base")
     folder = pytester.path / "reports/base"
     edit(folder, {"tiny/birds/0": "correct", "tiny/birds/1": "correct", "tiny/logic/0": "wrong"})
     return folder
@@ -50,7 +50,7 @@ def one_error(done: pytest.RunResult) -> str:
     ],
 )
 def test_what_changed(pytester: pytest.Pytester, base: Path, given: str, xdist: str) -> None:
-    done = pytester.runpytest_subprocess(*ECHO, f"--llm-baseline={given}", xdist)
+    done = pytester.runpytest(*ECHO, f"--llm-baseline={given}", xdist)
     assert done.ret == 0
     done.stdout.fnmatch_lines(
         [
@@ -86,7 +86,7 @@ def test_gates_against_the_baseline(pytester: pytest.Pytester, base: Path, xdist
         "--llm-max-drop=tiny=2%",
         "--llm-max-drop=tiny:birds=0.2",
     )
-    done = pytester.runpytest_subprocess(*ECHO, *drop, xdist)
+    done = pytester.runpytest(*ECHO, *drop, xdist)
     assert done.ret == 0
     done.stdout.fnmatch_lines(
         [
@@ -98,13 +98,13 @@ def test_gates_against_the_baseline(pytester: pytest.Pytester, base: Path, xdist
     gates = results(pytester)["gates"]
     assert [gate["verdict"] for gate in gates] == ["pass", "inconclusive", "inconclusive"]
     assert gates[1]["needed"] > 8 and gates[1]["interval"][0] < 0 < gates[1]["interval"][1]
-    assert pytester.runpytest_subprocess(*ECHO, *drop, "--llm-inconclusive=fail", xdist).ret == 1
+    assert pytester.runpytest(*ECHO, *drop, "--llm-inconclusive=fail", xdist).ret == 1
 
 
 def test_a_drop_that_the_data_show_fails(pytester: pytest.Pytester, base: Path) -> None:
     ids = [f"tiny/{subject}/{number}" for subject in ("birds", "logic") for number in range(4)]
     edit(base, dict.fromkeys(ids, "correct"))
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-max-drop=0.1")
+    done = pytester.runpytest(*ECHO, "--llm-baseline=base", "--llm-max-drop=0.1")
     assert done.ret == 1
     done.stdout.fnmatch_lines(["gate max-drop 0.1: FAIL*-75.00 points over 8 questions*is shown"])
 
@@ -113,7 +113,7 @@ def test_settings_of_the_file(pytester: pytest.Pytester, base: Path) -> None:
     (pytester.path / "llmeval.toml").write_text(
         'baseline = "base"\nmax_drop = 0.02\ninconclusive = "fail"\n[gates]\n"tiny" = "0.05@80%"\n', "utf-8"
     )
-    done = pytester.runpytest_subprocess(*ECHO)
+    done = pytester.runpytest(*ECHO)
     assert done.ret == 1
     done.stdout.fnmatch_lines(
         [
@@ -125,15 +125,15 @@ def test_settings_of_the_file(pytester: pytest.Pytester, base: Path) -> None:
 
 def test_a_file_s_baseline_can_be_taken_back(pytester: pytest.Pytester, tiny: Path) -> None:
     (pytester.path / "llmeval.toml").write_text('baseline = "latest"\nmax_drop = 0.02\n', "utf-8")
-    assert "--llm-baseline=latest: no run there" in one_error(pytester.runpytest_subprocess(*ECHO))
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=none")
+    assert "--llm-baseline=latest: no run there" in one_error(pytester.runpytest(*ECHO))
+    done = pytester.runpytest(*ECHO, "--llm-baseline=none")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["gate max-drop 0.02: NOT RUN: no baseline was given"])
-    assert pytester.runpytest_subprocess(*ECHO).ret == 0
+    assert pytester.runpytest(*ECHO).ret == 0
 
 
 def test_lower_bounds(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess(
+    done = pytester.runpytest(
         *ECHO, "--llm-fail-under=tiny>=0.2", "--llm-fail-under=tiny>=0.2@95%", "--llm-fail-under=0.05@0.95"
     )
     assert done.ret == 1
@@ -158,11 +158,11 @@ def test_what_is_not_comparable_is_refused_before_anything_is_asked(
     (pytester.path / "tiny/benchmark.toml").write_text(
         TOML.replace('split = "val"', 'split = "val"\nsplits = ["val", "dev"]'), "utf-8"
     )
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", xdist, *args)
+    done = pytester.runpytest(*ECHO, "--llm-baseline=base", xdist, *args)
     assert says in one_error(done)
     assert "--llm-baseline-force" in one_error(done)
     assert [path.name for path in (pytester.path / "reports").iterdir() if not path.is_symlink()] == ["base"]
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", *args)
+    done = pytester.runpytest(*ECHO, "--llm-baseline=base", "--llm-baseline-force", *args)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["NOT COMPARABLE, compared anyway: *shots then*"])
 
@@ -174,7 +174,7 @@ def test_changed_prompts_and_data_are_refused(pytester: pytest.Pytester, base: P
     else:
         file = pytester.path / "tiny/data/val/birds_val.csv"
         file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
-    assert f"other {what}" in one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base"))
+    assert f"other {what}" in one_error(pytester.runpytest(*ECHO, "--llm-baseline=base"))
 
 
 @pytest.mark.parametrize("xdist", WORKERS)
@@ -190,13 +190,13 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
     pytester: pytest.Pytester, base: Path, line: str, says: str, xdist: str
 ) -> None:
     (pytester.path / "tiny/benchmark.toml").write_text(TOML.replace("[data]", f"{line}\n[data]", 1), "utf-8")
-    told = one_error(pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", xdist))
+    told = one_error(pytester.runpytest(*ECHO, "--llm-baseline=base", xdist))
     assert f"tiny cannot be compared with base: {says} (--llm-replay=base scores its answers again" in told
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=base", "--llm-baseline-force", xdist)
+    done = pytester.runpytest(*ECHO, "--llm-baseline=base", "--llm-baseline-force", xdist)
     done.stdout.fnmatch_lines([f"NOT COMPARABLE, compared anyway: {says}"])
-    done = pytester.runpytest_subprocess("--llm-replay=base", "--llm-run-name=anew", xdist)
+    done = pytester.runpytest("--llm-replay=base", "--llm-run-name=anew", xdist)
     done.stdout.fnmatch_lines([f"llmeval: tiny: not scored as in base: {says}"])
-    assert pytester.runpytest_subprocess(*ECHO, "--llm-baseline=anew", xdist).ret == 0
+    assert pytester.runpytest(*ECHO, "--llm-baseline=anew", xdist).ret == 0
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_mistakes_are_one_line(
     torn.mkdir()
     (torn / "questions.jsonl").write_text("")
     (torn / "results.json").write_text('{"schema": 1, "results": [{}]}')
-    assert says in one_error(pytester.runpytest_subprocess(*ECHO, *args))
+    assert says in one_error(pytester.runpytest(*ECHO, *args))
 
 
 def test_a_baseline_of_several_models_must_say_which(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -230,12 +230,12 @@ def test_a_baseline_of_several_models_must_say_which(pytester: pytest.Pytester, 
         '[models.one]\nbackend="echo"\n[models.two]\nbackend="echo"\n'
     )
     two = ("--llm-model=one", "--llm-model=two", "--llm-benchmark=tiny")
-    pytester.runpytest_subprocess(*two, "--llm-run-name=both")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=both")
+    pytester.runpytest(*two, "--llm-run-name=both")
+    done = pytester.runpytest(*ECHO, "--llm-baseline=both")
     assert "both has no model 'echo', but one, two; say which: RUN::MODEL" in one_error(done)
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-baseline=both::two")
+    done = pytester.runpytest(*ECHO, "--llm-baseline=both::two")
     done.stdout.fnmatch_lines(["tiny: echo, against both (two)"])
-    done = pytester.runpytest_subprocess(*two, "--llm-baseline=both")
+    done = pytester.runpytest(*two, "--llm-baseline=both")
     done.stdout.fnmatch_lines(["tiny: one, against both", "tiny: two, against both"])
 
 
@@ -244,7 +244,7 @@ def test_errors_on_either_side_are_left_out_and_make_the_gate_incomplete(
 ) -> None:
     edit(base, {"tiny/birds/0": "error", "tiny/logic/3": "error"})
     drop = ("--llm-baseline=base", "--llm-max-drop=0.9")
-    done = pytester.runpytest_subprocess(*ECHO, *drop)
+    done = pytester.runpytest(*ECHO, *drop)
     assert done.ret == 1
     done.stdout.fnmatch_lines(
         [
@@ -253,34 +253,34 @@ def test_errors_on_either_side_are_left_out_and_make_the_gate_incomplete(
         ]
     )
     assert results(pytester)["comparisons"][0]["pairs"] == 6
-    assert pytester.runpytest_subprocess(*ECHO, *drop, "--llm-allow-errors=2").ret == 0
+    assert pytester.runpytest(*ECHO, *drop, "--llm-allow-errors=2").ret == 0
 
 
 def test_a_baseline_of_fewer_questions_is_incomplete(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess(*ECHO, "--llm-limit=2", "--llm-run-name=base")
+    pytester.runpytest(*ECHO, "--llm-limit=2", "--llm-run-name=base")
     drop = ("--llm-baseline=base", "--llm-max-drop=0.9")
-    done = pytester.runpytest_subprocess(*ECHO, *drop)
+    done = pytester.runpytest(*ECHO, *drop)
     assert done.ret == 1
     done.stdout.fnmatch_lines(["gate max-drop 0.9: INCOMPLETE*4 questions are not in the baseline*"])
-    assert pytester.runpytest_subprocess(*ECHO, *drop, "--llm-gate-partial").ret == 0
+    assert pytester.runpytest(*ECHO, *drop, "--llm-gate-partial").ret == 0
     # and so is a run of fewer than the baseline
-    done = pytester.runpytest_subprocess(*ECHO, *drop, "--llm-limit=1")
+    done = pytester.runpytest(*ECHO, *drop, "--llm-limit=1")
     done.stdout.fnmatch_lines(["gate max-drop 0.9: INCOMPLETE*2 of 8 questions were asked*"])
 
 
 def test_a_benchmark_that_the_baseline_lacks(pytester: pytest.Pytester, base: Path) -> None:
     args = ("--llm-model=echo", "--llm-benchmark=mini", "--llm-baseline=base")
-    done = pytester.runpytest_subprocess(*args)
+    done = pytester.runpytest(*args)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["llmeval: the baseline base has no mini to compare with"])
     assert results(pytester)["comparisons"] == []
-    done = pytester.runpytest_subprocess(*args, "--llm-max-drop=0.5")
+    done = pytester.runpytest(*args, "--llm-max-drop=0.5")
     assert done.ret == 1
     done.stdout.fnmatch_lines(["gate max-drop 0.5: INCOMPLETE*the baseline has no question of mini"])
 
 
 def test_clusters_of_a_benchmark_widen_its_interval(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess(*ECHO, "--llm-run-name=plain")
+    pytester.runpytest(*ECHO, "--llm-run-name=plain")
     plain = results(pytester)["results"][0]
     (tiny / "benchmark.toml").write_text(TOML.replace("[data]", '[data]\ncluster = "A"'), "utf-8")
     for subject in ("birds", "logic"):
@@ -293,7 +293,7 @@ def test_clusters_of_a_benchmark_widen_its_interval(pytester: pytest.Pytester, t
         )
         file.write_text(rows, "utf-8")
     for xdist in ("-n0", "-n2"):
-        assert pytester.runpytest_subprocess(*ECHO, xdist).ret == 0
+        assert pytester.runpytest(*ECHO, xdist).ret == 0
         found = results(pytester)["results"][0]
         lines = (pytester.path / "reports/latest/questions.jsonl").read_text("utf-8").splitlines()
         assert json.loads(lines[0])["cluster"] == "birds/uno"
@@ -304,18 +304,18 @@ def test_clusters_of_a_benchmark_widen_its_interval(pytester: pytest.Pytester, t
 
 def test_a_cluster_column_that_is_not_there(pytester: pytest.Pytester, tiny: Path) -> None:
     (tiny / "benchmark.toml").write_text(TOML.replace("[data]", '[data]\ncluster = "passage"'), "utf-8")
-    assert "column 'passage' is missing" in one_error(pytester.runpytest_subprocess(*ECHO))
+    assert "column 'passage' is missing" in one_error(pytester.runpytest(*ECHO))
 
 
 def test_compare_is_a_command(pytester: pytest.Pytester, base: Path) -> None:
-    pytester.runpytest_subprocess(*ECHO, "--llm-run-name=now")
+    pytester.runpytest(*ECHO, "--llm-run-name=now")
     done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "now")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["tiny: echo, against base", "mean over subjects*", "broken: 1 question"])
     done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "latest", "--json")
     found = json.loads(done.stdout.str())
     assert found["comparisons"][0]["pairs"] == 8 and found["notes"] == []
-    pytester.runpytest_subprocess(*ECHO, "--llm-shots=0", "--llm-run-name=other")
+    pytester.runpytest(*ECHO, "--llm-shots=0", "--llm-run-name=other")
     done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "other")
     assert (done.ret, done.outlines) == (4, [])
     (line,) = done.errlines

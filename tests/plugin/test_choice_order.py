@@ -105,7 +105,7 @@ def test_the_protocol_changes_with_the_orders_and_only_with_them() -> None:
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_a_circular_run(knowing: pytest.Pytester, xdist: str) -> None:
-    done = knowing.runpytest_subprocess(
+    done = knowing.runpytest(
         "--llm-model=one", "--llm-model=biased", "--llm-benchmark=tiny", "--llm-circular", xdist
     )
     assert done.ret == 0
@@ -178,7 +178,7 @@ def test_two_to_ten_choices_with_settings_from_the_file(
         settings = file.read()
         file.seek(0)
         file.write(f'circular = true\nshuffle_choices = 5\nmode = "{mode}"\nfail_under = ["0.9"]\n{settings}')
-    done = knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=many")
+    done = knowing.runpytest("--llm-model=one", "--llm-benchmark=many")
     (result,) = results(knowing)["results"]
     right = mode == "generate"  # the model writes the letter of `one`, and scores that of `three` the best
     assert done.ret == (0 if right else 1)
@@ -208,18 +208,18 @@ def test_a_test_that_reads_the_text_itself_is_told_what_was_shown(knowing: pytes
             assert llm.complete(question).text == shown.answer
         """
     )
-    assert knowing.runpytest_subprocess("--llm-model=one", "--llm-circular").ret == 0
+    assert knowing.runpytest("--llm-model=one", "--llm-circular").ret == 0
     (result,) = results(knowing)["results"]
     assert (result["counts"]["correct"], result["counts"]["wrong"]) == (2, 6)
     assert result["circular"]["accuracies"] == [0.25] * 4
 
 
 def test_unread_and_failed_orders(knowing: pytest.Pytester) -> None:
-    knowing.runpytest_subprocess("--llm-model=silent", "--llm-benchmark=tiny", "--llm-circular")
+    knowing.runpytest("--llm-model=silent", "--llm-benchmark=tiny", "--llm-circular")
     counts = results(knowing)["results"][0]["counts"]
     # unread in one order: question 0 is right in all others, the other questions are wrong in some
     assert (counts["correct"], counts["wrong"], counts["unparsed"]) == (0, 6, 2)
-    done = knowing.runpytest_subprocess("--llm-model=lost", "--llm-benchmark=tiny", "--llm-circular")
+    done = knowing.runpytest("--llm-model=lost", "--llm-benchmark=tiny", "--llm-circular")
     assert done.ret == 1
     (result,) = results(knowing)["results"]
     assert result["counts"]["error"] == 8 and result["circular"]["plain_accuracy"] is None
@@ -229,7 +229,7 @@ def test_unread_and_failed_orders(knowing: pytest.Pytester) -> None:
 
 def test_scores_are_in_the_files_letters(knowing: pytest.Pytester) -> None:
     args = ("--llm-model=one", "--llm-benchmark=tiny", "--llm-mode=logprob", "--llm-run-name=first")
-    assert knowing.runpytest_subprocess(*args, "--llm-circular", "--llm-shuffle-choices=3").ret == 0
+    assert knowing.runpytest(*args, "--llm-circular", "--llm-shuffle-choices=3").ret == 0
     first = results(knowing)["results"][0]
     assert first["accuracy"] == first["circular"]["plain_accuracy"] == 0.25
     assert first["shuffle_choices"] == 3
@@ -237,7 +237,7 @@ def test_scores_are_in_the_files_letters(knowing: pytest.Pytester) -> None:
         assert line["answer"] == "C" and len(line["rotations"]) == 4
         assert all(max(one["scores"], key=one["scores"].get) == "C" for one in line["rotations"])
     before = questions(knowing)
-    assert knowing.runpytest_subprocess("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
+    assert knowing.runpytest("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
     again = results(knowing)["results"][0]
     for name in ("counts", "accuracy", "circular", "shuffle_choices", "prompt_sha256"):
         assert again[name] == first[name], name
@@ -248,11 +248,11 @@ def test_scores_are_in_the_files_letters(knowing: pytest.Pytester) -> None:
 
 def test_a_replay_reads_texts_in_the_order_in_which_they_were_written(knowing: pytest.Pytester) -> None:
     args = ("--llm-model=biased", "--llm-benchmark=tiny", "--llm-run-name=first")
-    knowing.runpytest_subprocess(*args, "--llm-circular", "--llm-shuffle-choices=3", "--llm-repeats=2")
+    knowing.runpytest(*args, "--llm-circular", "--llm-shuffle-choices=3", "--llm-repeats=2")
     first, before = results(knowing)["results"][0], questions(knowing)
     assert first["counts"]["requested"] == 16 and first["repeats"]["times"] == 2
     assert [line.get("repeat", 0) for line in before[:2]] == [0, 1]
-    assert knowing.runpytest_subprocess("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
+    assert knowing.runpytest("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
     again = results(knowing)["results"][0]
     for name in ("counts", "accuracy", "circular", "repeats"):
         assert again[name] == first[name], name
@@ -261,10 +261,7 @@ def test_a_replay_reads_texts_in_the_order_in_which_they_were_written(knowing: p
 
 
 def test_shuffled_once(knowing: pytest.Pytester) -> None:
-    assert (
-        knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=tiny", "--llm-shuffle-choices=1").ret
-        == 0
-    )
+    assert knowing.runpytest("--llm-model=one", "--llm-benchmark=tiny", "--llm-shuffle-choices=1").ret == 0
     lines = questions(knowing)
     assert all(line["answer"] == "A" and "rotations" not in line for line in lines)
     assert len({tuple(line["order"]) for line in lines}) > 3
@@ -272,41 +269,41 @@ def test_shuffled_once(knowing: pytest.Pytester) -> None:
 
 
 def test_the_first_order_is_shared_with_a_plain_run_by_the_store(knowing: pytest.Pytester) -> None:
-    knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=tiny")
-    knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=tiny", "--llm-circular")
+    knowing.runpytest("--llm-model=one", "--llm-benchmark=tiny")
+    knowing.runpytest("--llm-model=one", "--llm-benchmark=tiny", "--llm-circular")
     assert all(
         [one["cached"] for one in line["rotations"]] == [True, False, False, False]
         for line in questions(knowing)
     )
-    knowing.runpytest_subprocess("--llm-model=one", "--llm-benchmark=tiny", "--llm-circular")
+    knowing.runpytest("--llm-model=one", "--llm-benchmark=tiny", "--llm-circular")
     assert results(knowing)["results"][0]["cached"] == 8
 
 
 def test_runs_of_other_orders_are_not_compared(knowing: pytest.Pytester) -> None:
     args = ("--llm-model=one", "--llm-benchmark=tiny")
-    knowing.runpytest_subprocess(*args, "--llm-run-name=plain")
-    done = knowing.runpytest_subprocess(*args, "--llm-circular", "--llm-baseline=plain")
+    knowing.runpytest(*args, "--llm-run-name=plain")
+    done = knowing.runpytest(*args, "--llm-circular", "--llm-baseline=plain")
     assert done.ret == 4
     assert "circular evaluation now only (--llm-baseline-force" in "".join(done.errlines + done.outlines)
-    done = knowing.runpytest_subprocess(*args, "--llm-shuffle-choices=2", "--llm-baseline=plain")
+    done = knowing.runpytest(*args, "--llm-shuffle-choices=2", "--llm-baseline=plain")
     assert done.ret == 4
     assert "choices in the file's order then, shuffled with seed 2 now (" in "".join(
         done.errlines + done.outlines
     )
-    knowing.runpytest_subprocess(*args, "--llm-circular", "--llm-run-name=round")
-    done = knowing.runpytest_subprocess(*args, "--llm-circular", "--llm-baseline=round")
+    knowing.runpytest(*args, "--llm-circular", "--llm-run-name=round")
+    done = knowing.runpytest(*args, "--llm-circular", "--llm-baseline=round")
     assert done.ret == 0 and results(knowing)["comparisons"][0]["pairs"] == 8
 
 
 def test_the_prompts_of_all_orders_are_shown(knowing: pytest.Pytester) -> None:
-    done = knowing.runpytest_subprocess(
+    done = knowing.runpytest(
         "--llm-benchmark=tiny", "--llm-circular", "--llm-show-prompts", "-k", "[birds-0]"
     )
     done.stdout.fnmatch_lines(["--- choices in the order B C D A", "4 prompts; nothing was sent"])
 
 
 def test_strict_says_what_happened_in_each_order(knowing: pytest.Pytester) -> None:
-    done = knowing.runpytest_subprocess(
+    done = knowing.runpytest(
         "--llm-model=biased", "--llm-benchmark=tiny", "--llm-circular", "--llm-strict", "-k", "[birds-1]"
     )
     done.stdout.fnmatch_lines(["*in the order B C D A: B correct", "*in the order C D A B: C wrong"])
@@ -316,7 +313,7 @@ def test_open_questions_have_no_order(pytester: pytest.Pytester) -> None:
     (pytester.path / "benchmark.toml").write_text('name = "open"\n[data]\nchoices = []\n')
     (pytester.path / "test.csv").write_text("question,answer\n1+1?,2\n")
     for option in ("--llm-circular", "--llm-shuffle-choices=0"):
-        done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=.", option)
+        done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=.", option)
         assert done.ret == 4
         (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
         assert f"open: has no choices to put in another order; ask it without {option.split('=')[0]}" in line

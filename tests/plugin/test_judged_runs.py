@@ -12,6 +12,8 @@ from tests.support.api_server import Reply, Server, completion, error
 from tests.support.tiny_benchmark import questions, results
 from tests.support.workers import WORKERS
 
+pytestmark = pytest.mark.usefixtures("sdk_loaded")
+
 GOOD, BAD = "It says the same.\nGRADE: C", "It does not.\n**GRADE: I**"
 TOML = """
 name = "capitals"
@@ -65,9 +67,7 @@ def write(
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(
-        "--llm-model=parrot", "--llm-benchmark=.", "--llm-cache-dir=cache", *args
-    )
+    return pytester.runpytest("--llm-model=parrot", "--llm-benchmark=.", "--llm-cache-dir=cache", *args)
 
 
 def told(judge: Server) -> list[str]:
@@ -204,7 +204,7 @@ def test_a_judge_that_is_not_there(pytester: pytest.Pytester, judge: Server) -> 
         assert done.ret == pytest.ExitCode.USAGE_ERROR
         assert "the judge m: nothing answers at" in done.stdout.str() + done.stderr.str()
     # nobody else minds
-    assert pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1").ret == 0
+    assert pytester.runpytest("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1").ret == 0
 
 
 @pytest.mark.parametrize(
@@ -244,16 +244,16 @@ def test_replay_keeps_judgements_and_another_judge_judges_again(
     write(pytester, judge)
     run(pytester, "--llm-run-name=first")
     replay = ("--llm-replay=first", "--llm-benchmark=.", "--llm-cache-dir=cache")
-    done = pytester.runpytest_subprocess(*replay)
+    done = pytester.runpytest(*replay)
     assert done.ret == 0, done.stdout.str()
     assert len(judge.bodies) == 3
     assert [row["judgement"]["text"] for row in questions(pytester)] == [GOOD] * 3
     (pytester.path / "llmeval.toml").write_text("[models.parrot]\nbackend = 'parrot'\n", "utf-8")
-    assert pytester.runpytest_subprocess(*replay).ret == 0
+    assert pytester.runpytest(*replay).ret == 0
     assert results(pytester)["results"][0]["judge"]["model"] == "m"
     judge.usual = Reply(completion(BAD))
     write(pytester, judge, metric='rubric = "be strict"')
-    done = pytester.runpytest_subprocess(*replay)
+    done = pytester.runpytest(*replay)
     assert len(judge.bodies) == 6
     assert results(pytester)["results"][0]["counts"]["wrong"] == 3
     done.stdout.fnmatch_lines(["*capitals: judged again, by openai:m at *"])
@@ -303,7 +303,7 @@ def test_agreement_with_labels(pytester: pytest.Pytester, judge: Server, xdist: 
     (pytester.path / "llmeval.toml").write_text(
         f"[judge]\nmodel = 'openai:m'\nbase_url = '{judge.url}'\nconcurrency = 1\n", "utf-8"
     )
-    done = pytester.runpytest_subprocess(
+    done = pytester.runpytest(
         "--llm-judge-labels=labels.csv", "--llm-cache-dir=cache", xdist, "--llm-allow-errors=1"
     )
     (result,) = results(pytester)["results"]
@@ -332,7 +332,7 @@ def test_several_judges_and_their_own_columns(pytester: pytest.Pytester, judge: 
         "[data]\npaths = ['labels.csv']\nanswer = 'verdict'\nchoices = []\n",
         "utf-8",
     )
-    done = pytester.runpytest_subprocess(
+    done = pytester.runpytest(
         "--llm-model=echo", "--llm-model=openai:m", f"--llm-base-url={judge.url}", "--llm-benchmark=."
     )
     assert done.ret == 0, done.stdout.str()
@@ -343,10 +343,10 @@ def test_several_judges_and_their_own_columns(pytester: pytest.Pytester, judge: 
 
 def test_labels_that_are_none(pytester: pytest.Pytester) -> None:
     (pytester.path / "q.csv").write_text("question,answer\nWho?,Ada\n", "utf-8")
-    done = pytester.runpytest_subprocess("--llm-judge-labels=q.csv", "--llm-judge=echo")
+    done = pytester.runpytest("--llm-judge-labels=q.csv", "--llm-judge=echo")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--llm-judge-labels=q.csv: no answers with labels*"])
-    alone = pytester.runpytest_subprocess("--llm-judge-labels=q.csv")
+    alone = pytester.runpytest("--llm-judge-labels=q.csv")
     alone.stderr.fnmatch_lines(["*--llm-judge-labels measures a judge: name one*"])
 
 

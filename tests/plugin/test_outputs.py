@@ -26,7 +26,7 @@ def index(pytester: pytest.Pytester) -> dict:  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_every_run_leaves_a_page(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", xdist)
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", xdist)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["results: reports/*", "report: reports/*/report.html"])
     content = page(pytester)
@@ -38,11 +38,11 @@ def test_every_run_leaves_a_page(pytester: pytest.Pytester, tiny: Path, xdist: s
 
 
 def test_the_command_of_a_question_asks_it_again(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-shots=0", "-k", "birds")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-shots=0", "-k", "birds")
     head = index(pytester)["benchmarks"][0]["commands"][0]
     assert head == "pytest --llm-model=echo --llm-benchmark=tiny --llm-shots=0"
     again = shlex.split(f'{head} -k "[birds-2]"')[1:]
-    assert pytester.runpytest_subprocess(*again).ret == 0
+    assert pytester.runpytest(*again).ret == 0
     assert [one["id"] for one in questions(pytester)] == ["tiny/birds/2"]
 
 
@@ -56,14 +56,14 @@ def test_the_command_of_a_question_of_one_s_own_test(pytester: pytest.Pytester, 
     (pytester.path / "llmeval.toml").write_text(
         "[runs.both]\nmodels = ['echo', 'twin']\n[models.twin]\nbackend = 'echo'\n", "utf-8"
     )
-    pytester.runpytest_subprocess("tiny", "--llm-run=both")
+    pytester.runpytest("tiny", "--llm-run=both")
     assert len(questions(pytester)) == 16
     one = questions(pytester)[-1]
     assert one["model"] == "twin"
     rerun = Rerun({"run": "both"}, {"echo": "echo", "twin": "twin"}, {}, pytester.path, pytester.path)
     command = f"{rerun.head('tiny', 'twin')} {rerun.selector('tiny', 'twin', 'logic-3', one['nodeid'])}"
     assert index(pytester)["benchmarks"][0]["commands"][1] in command
-    assert pytester.runpytest_subprocess(*shlex.split(command)[1:]).ret == 0
+    assert pytester.runpytest(*shlex.split(command)[1:]).ret == 0
     (again,) = questions(pytester)
     assert (again["id"], again["model"]) == (one["id"], "twin")
 
@@ -84,12 +84,12 @@ def test_a_page_that_cannot_be_written_costs_nothing_else(pytester: pytest.Pytes
 
 def test_badge_and_plots_where_they_are_wanted(pytester: pytest.Pytester, tiny: Path) -> None:
     (pytester.path / "llmeval.toml").write_text("plot = 'figures'\nbadge = true\n", "utf-8")
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-badge=docs/b.svg")
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-badge=docs/b.svg")
     assert done.ret == 0
     assert "25.0%" in (pytester.path / "docs/b.svg").read_text("utf-8")
     names = {path.name for path in (pytester.path / "figures").iterdir()}
     assert {"overview.svg", "tiny-subjects.svg", "tiny-groups.svg"} <= names
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny")
     assert (pytester.path / "reports/latest/badge.svg").is_file()
 
 
@@ -104,7 +104,7 @@ def test_a_path_that_an_option_would_swallow(
     pytester: pytest.Pytester, tiny: Path, given: list[str], said: str
 ) -> None:
     (tiny / "test_tiny.py").write_text("def test_it(): pass\n")
-    done = pytester.runpytest_subprocess("--llm-model=echo", *given)
+    done = pytester.runpytest("--llm-model=echo", *given)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines([said])
 
@@ -116,7 +116,7 @@ def test_a_step_s_summary_gets_the_run_once(
     step = pytester.path / "step.md"
     step.write_text("before\n", "utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", xdist)
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", xdist)
     text = step.read_text("utf-8")
     assert text.startswith("before\n# ")
     assert text.count("mean over questions: 25.0%") == 1
@@ -124,7 +124,7 @@ def test_a_step_s_summary_gets_the_run_once(
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_junit_has_a_question_s_properties(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--junitxml=j.xml", xdist)
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--junitxml=j.xml", xdist)
     cases = list(ElementTree.parse(pytester.path / "j.xml").iter("testcase"))
     assert len(cases) == 8
     found = {}

@@ -13,7 +13,7 @@ from tests.support.workers import WORKERS
 
 @pytest.mark.parametrize("xdist", ["-n0", "-n2"])
 def test_a_run(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", xdist)
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", xdist)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*tiny*echo*generate, 1 shot, val*", "*2 correct, 6 wrong*"])
     (result,) = results(pytester)["results"]
@@ -46,7 +46,7 @@ def test_selection(pytester: pytest.Pytester, tiny: Path) -> None:
         (("--llm-limit=1:3",), 4),
         (("-x",), 8),
     ):
-        assert pytester.runpytest_subprocess(*base, *extra).ret == 0
+        assert pytester.runpytest(*base, *extra).ret == 0
         assert results(pytester)["results"][0]["counts"]["requested"] == asked
     nodeid = questions(pytester)[3]["nodeid"]
     assert nodeid.endswith("::test_tiny[birds-3]")
@@ -57,14 +57,14 @@ def test_a_node_id_asks_one_question(pytester: pytest.Pytester, tiny: Path) -> N
         "import pytest\n@pytest.mark.llmeval('tiny')\n"
         "def test_tiny(question, llm):\n    assert llm.answer(question) == question.answer\n"
     )
-    done = pytester.runpytest_subprocess("--llm-model=echo", "tiny/test_tiny.py::test_tiny[logic-0]", "-v")
+    done = pytester.runpytest("--llm-model=echo", "tiny/test_tiny.py::test_tiny[logic-0]", "-v")
     assert done.ret == 0
     assert [line["id"] for line in questions(pytester)] == ["tiny/logic/0"]
     done.stdout.fnmatch_lines(["*test_tiny[[]logic-0] CORRECT*"])
 
 
 def test_strict_and_x_stop_at_the_first_wrong_answer(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-strict", "-x")
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-strict", "-x")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     assert [line["id"] for line in questions(pytester)] == ["tiny/birds/0", "tiny/birds/1"]
     assert results(pytester)["run"]["complete"] is False
@@ -93,7 +93,7 @@ def test_wrong_answers_leave_nothing_to_the_collector(pytester: pytest.Pytester,
 
 
 def test_durations_name_questions(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess(
+    done = pytester.runpytest(
         "--llm-model=echo", "--llm-benchmark=tiny", "--durations=3", "--durations-min=0"
     )
     done.stdout.fnmatch_lines(["*slowest 3 durations*", "*s *test_tiny[[]*"])
@@ -106,7 +106,7 @@ def test_a_packaged_benchmark_runs_in_any_folder(pytester: pytest.Pytester, venv
         package.mkdir(parents=True)
         (pytester.path / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
         (package / "test_other.py").write_text("raise RuntimeError('not ours')\n")
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1")
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1")
     assert done.ret == 0
     assert results(pytester)["results"][0]["counts"]["requested"] == 8
     assert questions(pytester)[0]["nodeid"].startswith("mini/test_mini.py::test_mini[")
@@ -128,14 +128,14 @@ def test_an_unrelated_project_is_unchanged(pytester: pytest.Pytester, tiny: Path
 
 
 def test_collect_only(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--co", "-q")
+    done = pytester.runpytest("--llm-benchmark=tiny", "--co", "-q")
     done.stdout.fnmatch_lines(["*test_tiny[[]birds-0]", "*test_tiny[[]logic-3]"])
     assert not (pytester.path / "reports").exists()
 
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--llm-benchmark=mini", xdist)
+    done = pytester.runpytest("--llm-benchmark=tiny", "--llm-benchmark=mini", xdist)
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     said = [line for line in done.outlines if line.startswith("llmeval:")]
     command = "pytest --llm-model=smollm2 --llm-benchmark=tiny --llm-benchmark=mini"
@@ -145,9 +145,7 @@ def test_no_model_is_one_line(pytester: pytest.Pytester, tiny: Path, xdist: str)
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_a_limit_beyond_all_questions_says_so(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    done = pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=50:60", xdist
-    )
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=50:60", xdist)
     assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     said = [line for line in done.outlines if "llmeval: tiny" in line]
     assert said == ["llmeval: tiny: --llm-limit=50:60 selects no question"]
@@ -155,18 +153,14 @@ def test_a_limit_beyond_all_questions_says_so(pytester: pytest.Pytester, tiny: P
 
 def test_several_models(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.path.joinpath("llmeval.toml").write_text("[models.other]\nbackend = 'echo'\n")
-    done = pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-model=other", "--llm-benchmark=tiny", "-v"
-    )
+    done = pytester.runpytest("--llm-model=echo", "--llm-model=other", "--llm-benchmark=tiny", "-v")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*test_tiny[[]birds-0-echo] CORRECT*", "*test_tiny[[]birds-1-other] WRONG*"])
     assert [r["model"] for r in results(pytester)["results"]] == ["echo", "other"]
 
 
 def test_strict_shows_the_question_without_a_traceback(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-strict", "-k", "birds-1"
-    )
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-strict", "-k", "birds-1")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(
         [
@@ -195,9 +189,7 @@ def test_strict_shows_the_question_without_a_traceback(pytester: pytest.Pytester
     ],
 )
 def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, code: int, verdict: str) -> None:
-    done = pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", f"--llm-fail-under={gate}", xdist
-    )
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", f"--llm-fail-under={gate}", xdist)
     assert done.ret == code
     assert [g["verdict"] for g in results(pytester)["gates"]] == [verdict]
     done.stdout.fnmatch_lines([f"gate*{verdict.upper()}*"])
@@ -205,13 +197,13 @@ def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, cod
 
 def test_a_gate_refuses_a_part(pytester: pytest.Pytester, tiny: Path) -> None:
     base = ("--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=tiny=0.1", "--llm-limit=1")
-    assert pytester.runpytest_subprocess(*base).ret == 1
+    assert pytester.runpytest(*base).ret == 1
     assert results(pytester)["gates"][0]["verdict"] == "incomplete"
-    assert pytester.runpytest_subprocess(*base, "--llm-gate-partial").ret == 0
+    assert pytester.runpytest(*base, "--llm-gate-partial").ret == 0
 
 
 def test_an_empty_run_fails_its_gates(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess(
+    done = pytester.runpytest(
         "--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=0.1", "-k", "nothing_like_it"
     )
     assert done.ret == 1
@@ -219,9 +211,7 @@ def test_an_empty_run_fails_its_gates(pytester: pytest.Pytester, tiny: Path) -> 
 
 
 def test_a_typo_in_a_gate_asks_nothing(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=tiny:bird=0.1"
-    )
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=tiny:bird=0.1")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["ERROR: *bird*did you mean 'birds'?"])
     assert not (pytester.path / "reports").exists()
@@ -236,16 +226,16 @@ def test_a_bad_row_is_that_question_s_error(pytester: pytest.Pytester, tiny: Pat
         )
     )
     base = ("--llm-model=echo", "--llm-benchmark=tiny", xdist)
-    done = pytester.runpytest_subprocess(*base)
+    done = pytester.runpytest(*base)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["*tiny/birds/2*answer*"])
     assert "Traceback" not in done.stdout.str()
     counts = results(pytester)["results"][0]["counts"]
     assert (counts["requested"], counts["error"], counts["correct"] + counts["wrong"]) == (8, 1, 7)
     assert results(pytester)["run"]["complete"] is False
-    assert pytester.runpytest_subprocess(*base, "--llm-allow-errors=1").ret == 0
+    assert pytester.runpytest(*base, "--llm-allow-errors=1").ret == 0
     assert results(pytester)["run"]["complete"] is True
-    gated = pytester.runpytest_subprocess(*base, "--llm-fail-under=0.1")
+    gated = pytester.runpytest(*base, "--llm-fail-under=0.1")
     assert gated.ret == 1
     assert results(pytester)["gates"][0]["verdict"] == "incomplete"
 
@@ -272,20 +262,20 @@ def test_users_own_tests(pytester: pytest.Pytester, tiny: Path) -> None:
             raise KeyError("oops")
         """
     )
-    done = pytester.runpytest_subprocess("--llm-model=echo")
+    done = pytester.runpytest("--llm-model=echo")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["*8 failed, *2 passed*"])
 
 
 def test_own_tests_without_a_model_are_skipped(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_generate(llm): assert llm.generate('hello').text")
-    done = pytester.runpytest_subprocess("-rs")
+    done = pytester.runpytest("-rs")
     done.assert_outcomes(skipped=1)
     done.stdout.fnmatch_lines(["*give --llm-model*"])
 
 
 def test_show_prompts_asks_nothing(pytester: pytest.Pytester, tiny: Path) -> None:
-    done = pytester.runpytest_subprocess("--llm-benchmark=tiny", "--llm-show-prompts", "-k", "birds-1", "-n2")
+    done = pytester.runpytest("--llm-benchmark=tiny", "--llm-show-prompts", "-k", "birds-1", "-n2")
     assert done.ret == 0
     done.stdout.fnmatch_lines(
         [
@@ -307,18 +297,18 @@ def test_list(pytester: pytest.Pytester) -> None:
         "[models.cloud]\nbackend = 'openai'\nbase_url = 'http://user:secret@host/v1'\n"
         "[runs.other]\nmodels = ['cloud']\nlimit = 1\n"
     )
-    done = pytester.runpytest_subprocess("--llm-list", "internlm", "ceval")
+    done = pytester.runpytest("--llm-list", "internlm", "ceval")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*internlm-local*hf: /models/internlm", "*ceval*52 subjects*"])
     assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
-    everything = pytester.runpytest_subprocess("--llm-list").stdout
+    everything = pytester.runpytest("--llm-list").stdout
     gsm8k = "  gsm8k *GSM8K: 1 subject, splits test, train"
     everything.fnmatch_lines([gsm8k, "  lm-eval:TASK *", "runs:", "  other  model cloud; limit 1"])
     assert "secret" not in everything.str()
 
 
 def test_junit_carries_the_outcome(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--junitxml=j.xml")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--junitxml=j.xml")
     text = (pytester.path / "j.xml").read_text("utf-8")
     assert text.count('name="llm_outcome" value="wrong"') == 6
     assert 'failures="0"' in text
@@ -340,7 +330,7 @@ def test_a_plugin_adds_a_backend(pytester: pytest.Pytester, tiny: Path) -> None:
             return Second() if config.backend == "second" else None
         """
     )
-    done = pytester.runpytest_subprocess("--llm-model=second:x", "--llm-benchmark=tiny")
+    done = pytester.runpytest("--llm-model=second:x", "--llm-benchmark=tiny")
     assert done.ret == 0
     assert [line["answer"] for line in questions(pytester)] == ["B"] * 8
 
@@ -382,7 +372,7 @@ def test_answers_without_gold_have_no_accuracy(pytester: pytest.Pytester, tiny: 
     )
     (tiny / "data/test").mkdir()
     (tiny / "data/test/birds_test.csv").write_text("id,question,A,B,C,D\n0,q0,a,b,c,d\n1,q1,a,b,c,d\n")
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-split=test")
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-split=test")
     assert done.ret == 0
     (result,) = results(pytester)["results"]
     assert result["accuracy"] is None

@@ -50,7 +50,7 @@ def moody(pytester: pytest.Pytester, tiny: Path) -> pytest.Pytester:
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_a_run(moody: pytest.Pytester, xdist: str) -> None:
-    done = moody.runpytest_subprocess(
+    done = moody.runpytest(
         "--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-temperature=1", xdist
     )
     assert done.ret == 0
@@ -92,10 +92,10 @@ def test_a_run(moody: pytest.Pytester, xdist: str) -> None:
 
 def test_gates_and_baselines_know_of_repeats(moody: pytest.Pytester) -> None:
     args = ("--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-temperature=1")
-    assert moody.runpytest_subprocess(*args, "--llm-run-name=base", "--llm-fail-under=0.25").ret == 0
-    done = moody.runpytest_subprocess(*args, "--llm-limit=3", "--llm-fail-under=0.25")
+    assert moody.runpytest(*args, "--llm-run-name=base", "--llm-fail-under=0.25").ret == 0
+    done = moody.runpytest(*args, "--llm-limit=3", "--llm-fail-under=0.25")
     done.stdout.fnmatch_lines(["gate 0.25: INCOMPLETE*6 of 8 questions were asked*"])
-    done = moody.runpytest_subprocess(*args, "--llm-baseline=base", "--llm-max-drop=0.9")
+    done = moody.runpytest(*args, "--llm-baseline=base", "--llm-max-drop=0.9")
     assert done.ret == 0
     (found,) = results(moody)["comparisons"]
     assert (found["pairs"], found["before"]) == (8, pytest.approx(0.25))
@@ -108,7 +108,7 @@ def test_gates_and_baselines_know_of_repeats(moody: pytest.Pytester) -> None:
 def test_a_time_without_an_answer_is_an_error_and_the_others_count(
     moody: pytest.Pytester, xdist: str
 ) -> None:
-    done = moody.runpytest_subprocess("--llm-model=lost", "--llm-benchmark=tiny", "--llm-repeats=3", xdist)
+    done = moody.runpytest("--llm-model=lost", "--llm-benchmark=tiny", "--llm-repeats=3", xdist)
     assert done.ret == 1
     (result,) = results(moody)["results"]
     assert result["counts"] == {
@@ -127,11 +127,9 @@ def test_a_time_without_an_answer_is_an_error_and_the_others_count(
 
 
 def test_a_replay_has_all_repeats_again(moody: pytest.Pytester) -> None:
-    moody.runpytest_subprocess(
-        "--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-run-name=first"
-    )
+    moody.runpytest("--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-run-name=first")
     first = results(moody)["results"][0]
-    assert moody.runpytest_subprocess("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
+    assert moody.runpytest("--llm-replay=first", "--llm-benchmark=tiny").ret == 0
     again = results(moody)["results"][0]
     for name in ("counts", "accuracy", "interval", "repeats"):
         assert again[name] == first[name], name
@@ -158,7 +156,7 @@ def test_every_repeat_is_stored_and_the_first_is_shared_with_runs_that_ask_once(
 def test_mistakes_are_one_line(
     pytester: pytest.Pytester, tiny: Path, args: tuple[str, ...], says: str
 ) -> None:
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", *args)
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", *args)
     assert done.ret == 4
     (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
     assert says in line
@@ -185,12 +183,12 @@ def test_the_first_of_the_most_frequent_answers_stands_for_all(said: str, voted:
 
 def test_what_came_from_the_store_and_latencies_are_of_answers(moody: pytest.Pytester) -> None:
     args = ("--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-temperature=1")
-    assert moody.runpytest_subprocess(*args, "--llm-repeats=2").ret == 0
-    done = moody.runpytest_subprocess(*args)
+    assert moody.runpytest(*args, "--llm-repeats=2").ret == 0
+    done = moody.runpytest(*args)
     done.stdout.fnmatch_lines(["*16 of 24 answers from the store*"])
     (result,) = results(moody)["results"]
     assert result["cached"] == 16 and result["latency_s"]["mean"] == 0.5
-    done = moody.runpytest_subprocess(*args)
+    done = moody.runpytest(*args)
     done.stdout.fnmatch_lines(["*24 of 24 answers from the store*"])
     assert results(moody)["results"][0]["latency_s"]["mean"] is None
 

@@ -200,12 +200,12 @@ def test_every_field_is_escaped(tmp_path_factory: pytest.TempPathFactory, words:
 def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> None:
     folder = write_benchmark(pytester.path, 40, subjects=4)
     base = ["--llm-model=echo", f"--llm-benchmark={folder}", "--llm-no-cache"]
-    assert pytester.runpytest_subprocess(*base, "--llm-run-name=before").ret == 0
+    assert pytester.runpytest(*base, "--llm-run-name=before").ret == 0
     page = (pytester.path / "reports/before/report.html").read_text("utf-8")
     assert 'id="changes"' not in page
     questions = pytester.path / "reports/before/questions.jsonl"
     questions.write_text(questions.read_text().replace('"outcome": "correct"', '"outcome": "wrong"', 3))
-    assert pytester.runpytest_subprocess(*base, "--llm-run-name=after", "--llm-baseline=before").ret == 0
+    assert pytester.runpytest(*base, "--llm-run-name=after", "--llm-baseline=before").ret == 0
     page = (pytester.path / "reports/after/report.html").read_text("utf-8")
     section = page[page.index('<section id="changes">') :]
     section = section[: section.index("</section>")]
@@ -218,7 +218,7 @@ def test_a_comparison_with_a_baseline_is_shown(pytester: pytest.Pytester) -> Non
 def test_the_page_explains_repeats(pytester: pytest.Pytester, repeats: int) -> None:
     folder = write_benchmark(pytester.path, 4)
     given = ["--llm-model=echo", f"--llm-benchmark={folder}", f"--llm-repeats={repeats}"]
-    assert pytester.runpytest_subprocess(*given, "--llm-run-name=run").ret == 0
+    assert pytester.runpytest(*given, "--llm-run-name=run").ret == 0
     page = (pytester.path / "reports/run/report.html").read_text("utf-8")
     assert ("Every question was asked 3 times. The list shows the most frequent" in page) == (repeats == 3)
     assert ("<dt>majority vote</dt>" in page) == ("pass@3" in page) == (repeats == 3)

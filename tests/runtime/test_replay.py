@@ -15,9 +15,9 @@ from tests.support.workers import WORKERS
 
 
 def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=first")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=first")
     (first,), lines = results(pytester)["results"], questions(pytester)
-    done = pytester.runpytest_subprocess("--llm-replay=first", "--llm-benchmark=tiny")
+    done = pytester.runpytest("--llm-replay=first", "--llm-benchmark=tiny")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*2 correct, 6 wrong*"])
     done.stdout.fnmatch_lines(["*the answers are those of reports/first, scored again"])
@@ -30,41 +30,39 @@ def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path)
 
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_today_s_extractor_and_gold_are_used(pytester: pytest.Pytester, tiny: Path, xdist: str) -> None:
-    pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=2", "--llm-run-name=x"
-    )
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-limit=2", "--llm-run-name=x")
     path = pytester.path / "reports/x/questions.jsonl"
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     for row, text in zip(rows, ("B", "答案：B", "no idea", "A"), strict=True):
         row["text"] = text
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    done = pytester.runpytest_subprocess("--llm-replay=reports/x/results.json", "--llm-benchmark=tiny", xdist)
+    done = pytester.runpytest("--llm-replay=reports/x/results.json", "--llm-benchmark=tiny", xdist)
     done.stdout.fnmatch_lines(["*1 correct, 2 wrong, 1 unparsed*"])
     assert [line["answer"] for line in questions(pytester)] == ["B", "B", None, "A"]
 
 
 def test_the_prompts_are_those_that_were_answered(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
     (first,) = results(pytester)["results"]
     (tiny / "benchmark.toml").write_text(TOML.replace("Answer:", "Your answer:"), "utf-8")
     file = tiny / "data/val/birds_val.csv"
     file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
-    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    done = pytester.runpytest("--llm-replay=x", "--llm-benchmark=tiny")
     done.stdout.fnmatch_lines(["llmeval: tiny: not scored as in x: other data (data_sha256)"])
     (again,) = results(pytester)["results"]
     assert again["prompt_sha256"] == first["prompt_sha256"] and again["data_sha256"] != first["data_sha256"]
     # so a run that asks otherwise is not compared with it
-    done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-baseline=latest")
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-baseline=latest")
     assert done.ret == 4 and "other prompts" in str(done.stderr) + str(done.stdout)
 
 
 def test_errors_stay_errors(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=x")
     path = pytester.path / "reports/x/questions.jsonl"
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     rows[0]["error"] = "no answer from the server"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    done = pytester.runpytest("--llm-replay=x", "--llm-benchmark=tiny")
     assert done.ret == 1
     (result,) = results(pytester)["results"]
     assert result["counts"]["error"] == 1 and result["counts"]["requested"] == 8
@@ -75,10 +73,8 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
         '[prompts.logprob]\nquestion = "{{ question }}"\nanswer = "{{ answer }}"\nchoice = " {{ label }}"\n'
     )
     (tiny / "benchmark.toml").write_text(TOML.replace("[subjects]", choices + "[subjects]"), "utf-8")
-    pytester.runpytest_subprocess(
-        "--llm-model=echo", "--llm-benchmark=tiny", "--llm-mode=logprob", "--llm-run-name=x"
-    )
-    done = pytester.runpytest_subprocess("--llm-replay=x", "--llm-benchmark=tiny")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-mode=logprob", "--llm-run-name=x")
+    done = pytester.runpytest("--llm-replay=x", "--llm-benchmark=tiny")
     done.stdout.fnmatch_lines(["*tiny*echo*logprob*", "*2 correct, 6 wrong*"])
 
 
@@ -92,7 +88,7 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
     ],
 )
 def test_what_cannot_be_replayed(pytester: pytest.Pytester, tiny: Path, given: str, says: str) -> None:
-    pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=good")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-run-name=good")
     good = pytester.path / "reports/good"
     for name in ("torn", "mixed"):
         folder = pytester.path / "reports" / name
@@ -102,7 +98,7 @@ def test_what_cannot_be_replayed(pytester: pytest.Pytester, tiny: Path, given: s
     table = json.loads((good / "results.json").read_text("utf-8"))
     table["results"].append({**table["results"][0], "mode": "logprob"})
     (pytester.path / "reports/mixed/results.json").write_text(json.dumps(table))
-    done = pytester.runpytest_subprocess(*given.split(), "--llm-benchmark=tiny")
+    done = pytester.runpytest(*given.split(), "--llm-benchmark=tiny")
     assert done.ret == 4
     (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
     assert says in line

@@ -28,7 +28,7 @@ def write(path: Path, content: str) -> None:
 @pytest.mark.parametrize("xdist", WORKERS)
 def test_a_file_with_the_usual_columns(pytester: pytest.Pytester, xdist: str) -> None:
     write(pytester.path / "q.csv", "subject,question,A,B,answer\nx,one?,a,b,A\ny,two?,a,b,B\ny,,a,b,B\n")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.csv", xdist)
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.csv", xdist)
     assert done.ret == 1
     assert {one["id"]: one["outcome"] for one in questions(pytester)} == {
         "q/x/0": "correct", "q/y/1": "wrong", "q/y/2": "error",
@@ -41,7 +41,7 @@ def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist:
     rows = [{"question": "one?", "A": "a", "B": "b", "answer": "A", "subject": "x"}] * 4
     lines = [json.dumps(row) for row in rows]
     write(pytester.path / "q.jsonl", "\n".join(['{"question": "torn', *lines[:2], "[1, 2]", *lines[2:]]))
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist)
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl", xdist)
     assert done.ret == 1
     done.stdout.fnmatch_lines_random(
         ["1 × *q.jsonl, line 1: not JSON: *", "1 × *q.jsonl, line 4: a row must be*"]
@@ -53,13 +53,13 @@ def test_a_broken_line_is_one_question_s_error(pytester: pytest.Pytester, xdist:
     assert results(pytester)["run"]["complete"] is False
     counts = results(pytester)["results"][0]["counts"]
     assert (counts["requested"], counts["correct"], counts["error"]) == (6, 4, 2)
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl", xdist, "--llm-allow-errors=2")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl", xdist, "--llm-allow-errors=2")
     assert done.ret == 0
 
 
 def test_a_file_that_is_no_jsonl_is_a_usage_error(pytester: pytest.Pytester) -> None:
     write(pytester.path / "q.jsonl", "question,answer\none?,a\ntwo?,b\n")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*q.jsonl, line 1: not JSON: *; in a JSONL file each line is an object"])
 
@@ -67,7 +67,7 @@ def test_a_file_that_is_no_jsonl_is_a_usage_error(pytester: pytest.Pytester) -> 
 @pytest.mark.parametrize(("gold", "metric"), [("$1,200", "number"), ("Paris", "exact")])
 def test_the_gold_answers_tell_the_metric(pytester: pytest.Pytester, gold: str, metric: str) -> None:
     write(pytester.path / "q.jsonl", json.dumps({"question": "how?", "answer": gold}) + "\n")
-    pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.jsonl")
+    pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl")
     assert results(pytester)["results"][0]["metric"] == metric
 
 
@@ -75,7 +75,7 @@ def test_messages_are_asked_as_they_are(pytester: pytest.Pytester) -> None:
     turns = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "1+1?"}]
     rows = [{"messages": turns, "target": "2"}, {"messages": turns[:1], "target": "2"}]
     write(pytester.path / "m.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=m.jsonl")
+    pytester.runpytest(*ECHO, "--llm-benchmark=m.jsonl")
     first, second = questions(pytester)
     assert first["prompt"] == "[system]\nBe brief\n\n[user]\n1+1?"
     assert "the last turn must be the user's" in second["error"]
@@ -86,27 +86,27 @@ def test_parquet(pytester: pytest.Pytester) -> None:
         pytest.skip("needs pyarrow")
     table = pyarrow.table({"question": ["one?"], "A": ["a"], "B": ["b"], "answer": ["A"]})
     parquet.write_table(table, pytester.path / "q.parquet")
-    assert pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.parquet").ret == 0
+    assert pytester.runpytest(*ECHO, "--llm-benchmark=q.parquet").ret == 0
     assert questions(pytester)[0]["outcome"] == "correct"
     write(pytester.path / "broken.parquet", "no")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=broken.parquet")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=broken.parquet")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*broken.parquet: not a parquet file that can be read*"])
 
 
 def test_a_misspelled_column(pytester: pytest.Pytester) -> None:
     write(pytester.path / "q.csv", "quesiton,answer\none?,a\n")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=q.csv")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.csv")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*no column 'question'*is 'quesiton' meant as 'question'?*"])
 
 
 def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest_subprocess("--llm-new-benchmark=mine")
+    done = pytester.runpytest("--llm-new-benchmark=mine")
     assert done.ret == 0
-    assert pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=mine").ret == 0
+    assert pytester.runpytest(*ECHO, "--llm-benchmark=mine").ret == 0
     assert len(questions(pytester)) == 3
-    again = pytester.runpytest_subprocess("--llm-new-benchmark=mine")
+    again = pytester.runpytest("--llm-new-benchmark=mine")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
     again.stderr.fnmatch_lines(["*mine exists already; choose another name"])
 
@@ -122,7 +122,7 @@ def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:
     )
     write(pytester.path / "q.csv", "question,answer\nthe cat sat,the cat sat\nthe cat sat,the dog ran\n")
     write(pytester.path / "llmeval.toml", "[models.parrot]\nbackend = 'parrot'\n")
-    done = pytester.runpytest_subprocess(*PARROT, "--llm-benchmark=.")
+    done = pytester.runpytest(*PARROT, "--llm-benchmark=.")
     result = results(pytester)["results"][0]
     assert result["mean_score"] == pytest.approx((1 + 1 / 3) / 2)
     assert (result["threshold"], result["counts"]["correct"], result["counts"]["wrong"]) == (0.6, 1, 1)
@@ -164,7 +164,7 @@ def test_a_plugin_adds_one_of_each(pytester: pytest.Pytester) -> None:
     toml = "metric = 'backwards'\n[data]\npaths = ['q.csv']\n[prompts.generate]\nuser = '{{ question }}'\n"
     write(pytester.path / "shelf/words/benchmark.toml", toml)
     write(pytester.path / "shelf/words/q.csv", "question,answer\nabc def,cba\nabc,abc\n")
-    done = pytester.runpytest_subprocess(*PARROT, "--llm-benchmark=shelf:words")
+    done = pytester.runpytest(*PARROT, "--llm-benchmark=shelf:words")
     assert done.ret == 0, done.stdout.str()
     assert [one["outcome"] for one in questions(pytester)] == ["correct", "wrong"]
     assert [one["answer"] for one in questions(pytester)] == ["abc", "abc"]
@@ -172,6 +172,6 @@ def test_a_plugin_adds_one_of_each(pytester: pytest.Pytester) -> None:
 
 def test_two_metrics_of_one_name(pytester: pytest.Pytester) -> None:
     write(pytester.path / "conftest.py", "def pytest_llmeval_metrics(): return {'exact': None}\n")
-    done = pytester.runpytest_subprocess(*ECHO, "--llm-benchmark=mini")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=mini")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*two metrics are called 'exact'*"])
