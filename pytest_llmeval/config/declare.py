@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pytest_llmeval.config.kinds import TABLE, Kind
@@ -222,7 +223,7 @@ def table_schema(options: Iterable[Option]) -> dict[str, Any]:
 def option_schema(option: Option) -> dict[str, Any]:
     """The JSON Schema of an option's value."""
     schema = {**option.kind.schema, "description": option.help.replace("%%", "%")}
-    if option.default not in (None, "", (), {}, REQUIRED, COMPUTED):
-        default = option.default
-        schema["default"] = list(default) if isinstance(default, tuple) else default
+    default = str(option.default) if isinstance(option.default, Path) else option.default
+    if default not in (None, "", ".", (), {}, REQUIRED, COMPUTED):
+        schema["default"] = default
     return schema
