@@ -201,7 +201,7 @@ def read_table(
         if key not in options:
             hint = ""
             if "api_key_env" in options and "key" in key:
-                hint = " (keys are never stored: name the environment variable in api_key_env)"
+                hint = " (keys are never stored: name the variable in api_key_env)"
             raise UserError(f"{unknown('key', written, options, where=where)}{hint}")
         values[key] = options[key].read(value, f"{where}: {written}")
     for key, option in options.items():

@@ -560,7 +560,7 @@ OPTIONS = [
     Bad("a seed without a limit", ["--llm-seed", "give --llm-limit=N"], ["--llm-seed=1"]),
     Bad("-k that is none", ["'-k'", "birds and", "at column 10"], ["-k", "birds and"]),
     Bad("-m that is none", ["'-m'", "(llmeval", "at column 9"], ["-m", "(llmeval"]),
-    Bad("an empty model", ["--llm-model", "'' is not a non-empty text"], model=["--llm-model="]),
+    Bad("an empty model", ["--llm-model", "'' is not a non-empty string"], model=["--llm-model="]),
     Bad("a file where reports go", ["reports", "--llm-report-dir"], files={"reports": "mine"}),
     Bad("a run name with a slash", ["--llm-run-name", "a/b"], ["--llm-run-name=a/b"]),
     Bad("a run name that leads out", ["--llm-run-name", ".."], ["--llm-run-name=.."]),

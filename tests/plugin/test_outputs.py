@@ -95,7 +95,7 @@ def test_badge_and_plots_where_they_are_wanted(pytester: pytest.Pytester, tiny: 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--llm-badge", "tiny"], "*--llm-badge: 'tiny' is not a file's name that ends in .svg*"),
+        (["--llm-badge", "tiny"], "*--llm-badge: 'tiny' is not a file name that ends in .svg*"),
         (["--llm-plot", "tiny"], "*--llm-plot=*tiny is not a folder for charts*"),
     ],
 )
