@@ -47,6 +47,6 @@ def test_the_page_s_parts_ship(wheel: zipfile.ZipFile) -> None:
 def test_the_core_needs_pytest_and_jinja2(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
     needs = message_from_bytes(wheel.read(name)).get_all("Requires-Dist", [])
-    assert sorted(need for need in needs if "extra" not in need) == ["jinja2>=3.1", "pytest>=9"]
+    assert sorted(need for need in needs if "extra" not in need) == ["jinja2>=3.1", "pytest<10,>=9"]
     (points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     assert "[pytest11]\nllmeval = pytest_llmeval.plugin" in wheel.read(points).decode()

@@ -76,7 +76,9 @@ class Option:
         try:
             return self.kind.convert(value)
         except ValueError as error:
-            given = value[0] if self.many and isinstance(value, list) and len(value) == 1 else value
+            given = value
+            if self.many and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+                given = value[0]
             shown = "this" if self.secret else one_line(repr(given), 80)
             raise UserError(f"{where}: {shown} is not {error}") from None
 
