@@ -7,10 +7,12 @@ import unicodedata
 from collections.abc import Mapping
 
 import pytest_llmeval.scoring.extract.words as words
-from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped
+from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped, without_special_tokens
 from pytest_llmeval.scoring.extract.mentions import labels
 from pytest_llmeval.scoring.extract.reader import Claim, Reader
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
+from pytest_llmeval.scoring.extract.wording import choice_by_text, is_cut_off
+from pytest_llmeval.scoring.extract.words import Strength
 
 _ROLE_MARK = re.compile(r"^\s*(?:(?:<\|[^|<>\n]{1,30}\|>|(?:assistant|助手)\s*:)\s*)+", re.I)
 _NEXT_TURN = re.compile(
@@ -21,16 +23,25 @@ _NEXT_TURN = re.compile(
 
 
 def _resolve(text: str, claims: list[Claim]) -> str | None:
-    """The label that the strongest claims agree on, or to which the last of them corrects the others."""
+    """The label that a text's claims settle on.
+
+    The last explicit claim decides, unless the text takes it back: then what follows it. Without explicit
+    claims the strongest must agree, or the last of them must correct the others.
+    """
     retracted = max((m.end() for m in words.RETRACTION.finditer(text)), default=0)
     if claims and claims[0].end < retracted:
         claims = [c for c in claims if c.end > retracted]
     if not claims:
         return None
     strongest = max(c.strength for c in claims)
-    claims = [c for c in claims if c.strength == strongest]
-    last = claims[-1]
-    others = [c for c in claims if c.label != last.label]
+    strong = [c for c in claims if c.strength == strongest]
+    last = strong[-1]
+    others = [c for c in strong if c.label != last.label]
+    if strongest == Strength.EXPLICIT:
+        if taken_back := words.TAKEN_BACK.match(text, last.end):
+            return _resolve(text, [c for c in claims if c.start >= taken_back.start() and c is not last])
+        joined = others and words.ALTERNATIVE.fullmatch(text, others[-1].end, last.start)
+        return None if joined else last.label
     if not others:
         return last.label
     gap = text[others[-1].end : last.end]
@@ -48,22 +59,44 @@ def _ends_of(text: str) -> str:
 def choice(text: str, choices: Mapping[str, str]) -> str | None:
     """The label of the choice that a text settles on, as a careful person would read it, or None.
 
-    Reads Chinese and English in linear time. It ignores reasoning in ``<think>`` blocks and reads the first
-    2,000 and the last 14,000 characters of the rest.
+    Takes linear time. It ignores reasoning (``split_reasoning``), and reads the first 2,000 and the last 14,000
+    characters of the rest.
     """
+    return _choice(text, choices, whole=True)
+
+
+def explicit_choice(text: str, choices: Mapping[str, str]) -> str | None:
+    """The label that the last explicit statement of an unfinished text names, or None."""
+    return _choice(text, choices, whole=False)
+
+
+def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
     if text and text in choices:
         return text
     choices = {label: words for label, words in choices.items() if label}
     if not choices:
         return None
     reply = unicodedata.normalize("NFKC", _ends_of(split_reasoning(text)[0]))
-    reply = _ends_of(clean(_ROLE_MARK.sub("", split_reasoning(reply)[0])))
+    reply = _ROLE_MARK.sub("", split_reasoning(reply)[0])
+    reply = _ends_of(clean(without_special_tokens(reply)))
     if (label := labels(tuple(choices))[1].get(unwrapped(reply))) is not None:
         return label
     # base models continue with another question; the answer comes before it
     if turn := _NEXT_TURN.search(reply):
-        before = reply[: turn.start()].strip()
-        answer = _resolve(before, Reader(before, choices).claims())
+        answer = _settled(reply[: turn.start()].strip(), choices, whole=True)
         if answer is not None:
             return answer
-    return _resolve(reply, Reader(reply, choices).claims())
+    return _settled(reply, choices, whole=whole)
+
+
+def _settled(reply: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
+    """The label that a cleaned text settles on."""
+    reader = Reader(reply, choices)
+    claims = reader.claims()
+    if not whole or is_cut_off(reply):
+        claims = [claim for claim in claims if claim.strength == Strength.EXPLICIT]
+        return _resolve(reply, claims)
+    answer = _resolve(reply, claims)
+    if answer is None and not any(claim.strength >= Strength.STATED for claim in claims):
+        return choice_by_text(reply, reader.texts)
+    return answer

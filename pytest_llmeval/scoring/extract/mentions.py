@@ -54,7 +54,8 @@ class Mentions:
         self.order = tuple(choices)
         self.texts = {label: clean(words) for label, words in choices.items()}
         self.spans: list[tuple[int, int]] = []
-        self.mentions = self._group(list(self._singles()))
+        singles = [*self._singles(), *self._ordinals()]
+        self.mentions = self._group(sorted(singles, key=lambda mention: mention.start))
         self.at = {mention.start: index for index, mention in enumerate(self.mentions)}
         self.starts = [mention.start for mention in self.mentions]
         self.items, self.restated = self._items()
@@ -69,6 +70,15 @@ class Mentions:
                 continue
             word = match[0]
             label = spellings.get(word)
+            if self._is_formula(match) or (len(set(word)) < len(word) and label is None):
+                continue
+            if (
+                word.islower()
+                and label is not None
+                and label != word
+                and not self._is_small_label(match, label)
+            ):
+                continue
             if label is not None:
                 named = frozenset({label})
             elif len(word) > 1:
@@ -84,6 +94,44 @@ class Mentions:
             elif words.IN_FORMULA.match(self.text, match.end()):
                 continue
             yield Mention(match.start(), match.end(), named)
+
+    def _ordinals(self) -> Iterator[Mention]:
+        """Choices named by their place: ``the second option``, ``第二项``."""
+        for match in words.ORDINAL.finditer(self.text):
+            if match["en"] and match["en"].lower() != "last":
+                place = words.ORDINALS_EN.index(match["en"].lower())
+            elif match["zh"]:
+                place = words.ORDINALS_ZH.index(match["zh"])
+            else:
+                place = len(self.order) - 1
+            if place < len(self.order):
+                yield Mention(match.start(), match.end(), frozenset({self.order[place]}))
+
+    def _is_formula(self, match: re.Match[str]) -> bool:
+        """Whether a single letter belongs to a formula, a quantity or a numbering, and is no label."""
+        if len(match[0]) > 1 or match[0].isdigit():
+            return False
+        before = self.text[max(0, match.start() - 8) : match.start()]
+        if words.OPERAND_BEFORE.search(before):
+            return True
+        if words.FORMULA_AFTER.match(self.text, match.end()):
+            own = self._own_end(match.end() + 1, match[0]) if match[0] in self.texts else None
+            return own is None
+        return False
+
+    def _is_small_label(self, match: re.Match[str], label: str) -> bool:
+        """Whether a small letter is the label in capitals: alone in its line, or named as an option."""
+        start, end = match.span()
+        if words.NAMED_OPTION.search(self.text[max(0, start - 12) : start]):
+            return True
+        if self._own_end(end, label) is not None:
+            return True
+        line = self.text.rfind("\n", 0, start) + 1
+        return (
+            start - line < 24
+            and words.LINE_LEAD.fullmatch(self.text, line, start) is not None
+            and words.LINE_TRAIL.match(self.text, end) is not None
+        )
 
     def _stands_as_word(self, match: re.Match[str], label: str | None) -> bool:
         """Whether ``a``, ``I`` or a number is a label, and not an article, a pronoun or a quantity."""

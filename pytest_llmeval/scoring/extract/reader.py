@@ -36,10 +36,24 @@ class Reader(Mentions):
             return []
         denied = self.denied()
         claims = [*self._marked(denied), *self._stated(denied), *self._line_claims(denied)]
-        return sorted(
-            (claim for claim in claims if not self._asked(claim.end)),
-            key=lambda claim: (claim.end, claim.start),
-        )
+        claims = [claim for claim in claims if not self._asked(claim.end)]
+        return sorted(self._of_this_question(claims), key=lambda claim: (claim.end, claim.start))
+
+    def _of_this_question(self, claims: list[Claim]) -> list[Claim]:
+        """``claims`` without a numbered list of statements, if there are others.
+
+        Such a list, as in ``The answer is (I). All answers: 1. The answer is (B). 2. The answer is (J)``, has
+        the answers to several questions, often those of the worked examples.
+        """
+        explicit = [claim for claim in claims if claim.strength == Strength.EXPLICIT]
+        numbered = {claim for claim in explicit if self._is_numbered(claim.start)}
+        if len(numbered) < 2 or len(numbered) == len(explicit):
+            return claims
+        return [claim for claim in claims if claim not in numbered]
+
+    def _is_numbered(self, position: int) -> bool:
+        line = self.text.rfind("\n", 0, position) + 1
+        return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
     def _marked(self, denied: frozenset[int]) -> Iterator[Claim]:
         for marker in words.MARKERS:
@@ -82,6 +96,8 @@ class Reader(Mentions):
         if index is None or index in denied or index in self.restated:
             return None
         mention = self.mentions[index]
+        if index in self.items and "\n" in match[0]:
+            return None  # a list of choices or parts follows
         own = self._own(mention) is not None
         if not mention.labels and not (
             strength >= Strength.FIRM and words.ENDS_PLAINLY.match(self.text, mention.end)
@@ -185,6 +201,9 @@ class Reader(Mentions):
 
     def _line_claims(self, denied: frozenset[int]) -> Iterator[Claim]:
         """Claims from a first or last line that is an answer, and from a first line that begins with one."""
+        if len({m.labels for m in self.mentions}) > 1 and self._only_mentions():
+            yield Claim(0, len(self.text), None, Strength.EXPLICIT)
+            return
         if (listed := self._list_at_top(denied)) is not None:
             yield Claim(0, listed, None, Strength.STATED)
             return
@@ -206,6 +225,15 @@ class Reader(Mentions):
         text = self._text_at(past(words.TEXT_LEAD, self.text))
         if text and words.TEXT_LEAD_ENDS.match(self.text, text[0]):
             yield Claim(0, text[0], self._alone(*text), Strength.LEAD)
+
+    def _only_mentions(self) -> bool:
+        """Whether the text consists of mentions: ``A, C``, or one on each line."""
+        ends = [0, *(mention.end for mention in self.mentions)]
+        starts = [*self.starts, len(self.text)]
+        return all(
+            words.BETWEEN_LABELS.fullmatch(self.text, end, start)
+            for end, start in zip(ends, starts, strict=True)
+        )
 
     def _list_at_top(self, denied: frozenset[int]) -> int | None:
         """The end of a first line that begins a truncated list of choices, each on a line of its own."""
@@ -242,7 +270,8 @@ class Reader(Mentions):
         if (own := self._own(mention)) is not None:
             ends.append(own)
         if any(words.LINE_TRAIL.match(self.text, stop) for stop in ends):
-            return self._claim(index, start, Strength.FIRM) if mention.labels else None
+            strength = Strength.EXPLICIT if end == len(self.text) else Strength.FIRM
+            return self._claim(index, start, strength) if mention.labels else None
         return None
 
     def _clause_before(self, position: int) -> str:

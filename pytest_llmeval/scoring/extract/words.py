@@ -24,13 +24,16 @@ EN_FILL = (
 
 
 class Strength(IntEnum):
-    """How definite a claim is; only the strongest claims of a text count."""
+    """How definite a claim is; only the strongest claims of a text count.
+
+    ``EXPLICIT`` claims state the answer of the whole text (``the answer is B``): the last of them counts.
+    """
 
     TENTATIVE = 1
     LEAD = 2
     STATED = 3
     FIRM = 4
-    FINAL = 5
+    EXPLICIT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +46,23 @@ class Marker:
     ends: bool = False
 
 
-def _marker(name: str, pattern: str, fill: str, *, final: bool = False, ends: bool = False) -> Marker:
-    strength = Strength.FINAL if final else Strength.FIRM
+def _marker(name: str, pattern: str, fill: str, *, explicit: bool = False, ends: bool = False) -> Marker:
+    strength = Strength.EXPLICIT if explicit else Strength.FIRM
     return Marker(name, re.compile(f"(?:{pattern}){fill}", re.I), strength, ends)
 
 
 MARKERS = (
-    _marker("boxed", r"\\f?boxed ?(?=\{)", EN_FILL, final=True),
-    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|option|答案|选项)>", EN_FILL, final=True),
+    _marker("boxed", r"\\f?boxed ?(?=\{)", EN_FILL, explicit=True),
+    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|option|答案|选项)>", EN_FILL, explicit=True),
     _marker(
         "json",
         r"[\"'](?:(?:final|correct)[ _]?)?(?:answer|choice|option|选项|(?:正确|最终)?答案)[\"'] ?:",
         EN_FILL,
-        final=True,
+        explicit=True,
     ),
-    _marker("final zh", r"(?:最终|最后)的?(?:正确)?(?:答案|选择|结论|选)", ZH_FILL, final=True),
-    _marker("final en", r"\bfinal (?:answer|choice|option)\b", EN_FILL, final=True),
-    _marker("answer zh", r"答案|(?<![回解问作])答 ?[:,]", ZH_FILL),
+    _marker("final zh", r"(?:最终|最后)的?(?:正确)?(?:答案|选择|结论|选)", ZH_FILL, explicit=True),
+    _marker("final en", r"\bfinal (?:answer|choice|option)\b", EN_FILL, explicit=True),
+    _marker("answer zh", r"答案|(?<![回解问作])答 ?[:,]", ZH_FILL, explicit=True),
     _marker("choose zh", r"(?<![候备误错挑])选(?!项|手|举|修)(?:择(?!题|性))?", ZH_FILL),
     _marker(
         "option is zh",
@@ -85,8 +88,18 @@ MARKERS = (
         ZH_FILL,
         ends=True,
     ),
-    _marker("answer en", r"\banswers?\b(?: (?:to|for|of|here)\b[^.:\n]{0,80}? (?:is|be)\b)?", EN_FILL),
-    _marker("short answer en", r"(?<![^\n])(?:A|Ans) ?[:.](?= ?\(?[A-Za-z0-9]\)?\.?(?!\S))", EN_FILL),
+    _marker(
+        "answer en",
+        r"\banswers?\b(?: (?:to|for|of|here)\b[^.:\n]{0,80}? (?:is|be)\b)?",
+        EN_FILL,
+        explicit=True,
+    ),
+    _marker(
+        "short answer en",
+        r"(?<![^\n])(?:A|Ans) ?[:.](?= ?\(?[A-Za-z0-9]\)?\.?(?!\S))",
+        EN_FILL,
+        explicit=True,
+    ),
     _marker(
         "choose en",
         r"\b(?:choose|choosing|chose|select|selecting|pick|picking|go(?:ing)? with|opt(?:ing)? for"
@@ -124,8 +137,21 @@ MARKERS = (
         "correction zh",
         r"(?:更正|修正|纠正|订正|改[为选成正])(?:后?的?答案)?(?=[为成是选:(A-Za-z]| ?[:A-Z])",
         ZH_FILL,
+        explicit=True,
     ),
     _marker("maybe zh", r"可能是|也许是|或许是|大概是|似乎是|好像是", ZH_FILL, ends=True),
+    _marker("guess zh", r"[更比]?较?倾向于?|[蒙猜](?:一?个)?", ZH_FILL, ends=True),
+    _marker("lean en", r"\blean(?:s|ing)? (?:more )?towards?\b", EN_FILL, ends=True),
+    _marker(
+        "left en", r"\b(?:leaves|leaving|left with|only remaining|what remains is)\b", EN_FILL, ends=True
+    ),
+    _marker(
+        "is option en",
+        r"\b(?:is|matches|corresponds? to|equals|points? to|indicates?|suggests?|supports?)"
+        r" (?:the )?(?:option|choice)\b",
+        EN_FILL,
+        ends=True,
+    ),
 )
 
 # between marker and label; without one the label must end its clause, unlike in "答案A的意思是"
@@ -203,7 +229,9 @@ STATEMENTS = (
 # later in the same sentence, before any other label
 IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
 NOT_NEAR = re.compile(r"[不未没非][^,。;\n]{0,3}$")
-TICK = re.compile(r"[✅✓✔☑]|√(?![\w(\\{])")
+TICK = re.compile(
+    r"[✅✓✔☑]|√(?![\w(\\{])|(?:^|[,;:.—-]) ?(?:so |thus |therefore )?yes(?=[.!]?(?:\n|$))", re.I
+)
 RIGHT_LATER = re.compile(
     r"(?<![不太])(?:正确|[,:;—-] ?对|\bis (?:correct|right|true))(?=的?(?:[\s。.,;!)]|$))", re.I
 )
@@ -211,7 +239,7 @@ ALSO = re.compile(r"也|同样|\b(?:also|too|equally)\b", re.I)
 
 CORRECTION = re.compile(
     r"不对|不,|等等|等一下|且慢|但|然而|不过|其实|实际上|更正|纠正|修正|改[为选]|重新|再[想看]|抱歉|仔细"
-    r"|错了|而是|最终|综上"
+    r"|错了|而是|最终|综上|倾向"
     r"|\b(?:wait|actually|however|but|sorry|correction|on second thought|no[,.]|hmm|rather|final"
     r"|in conclusion|to sum up)",
     re.I,
@@ -222,12 +250,30 @@ RETRACTION = re.compile(
     r"(?:no|hmm),? wait\b)(?=[\s,。.!…:—-]|$)",
     re.I,
 )
+# between two statements that together leave the answer open
+ALTERNATIVE = re.compile(r"[\s)\]}$.,]*(?:or|and|或者?|和|以及|/|、)[\s(\[{$\\]*", re.I)
+# right after a statement that the text takes back
+TAKEN_BACK = re.compile(
+    r"[\s)\]}。.,;!?…—-]*(?:不对|不,|错了|等等|等一下|且慢|(?:oh |hmm,? |but |no,? )?wait\b|no[,.] "
+    r"|scratch that"
+    r"|(?:that(?:'s| is)|this is) (?:wrong|incorrect|not right)|correction\b)",
+    re.I,
+)
 LIST_JOINT = re.compile(
     r"[\s)\]\"'”’]*(?:、|和|与|及|以及|或者?|还是|跟|/|&|and|or|nor|plus|\+)[\s(\[\"'“‘]*(?:选项|项"
     r"|options?)? *"
 )
 LIST_COMMA = re.compile(
     r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| )[(\[\"'“‘]*(?:选项|options?)? *"
+)
+# "f(A", "2 + B", "x = C", "2 A": a letter after an operator, or a unit after a number
+OPERAND_BEFORE = re.compile(
+    r"(?:[0-9)\]}]|(?<![A-Za-z])[A-Za-z]) ?(?:[+*/×·^]|-(?! )) ?$"
+    r"|(?<![A-Za-z])[A-Za-z](?: ?[=<>≤≥≠] ?|\()$|[0-9] $"
+)
+# "A(x)", "E[W]", "B^2", "C'", "A + B": a letter before an operator or an index
+FORMULA_AFTER = re.compile(
+    r"[({\[^_=](?![^\x00-\x7f])| ?[+×·] ?(?:\d|[A-Za-z](?![A-Za-z]))| ?- ?[A-Za-z](?![A-Za-z])|/[A-Za-z0-9]"
 )
 # "A = 5", "A > B": a quantity in the question, not a choice
 IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]*[-(]?(?:\d|\\|[A-Za-z](?![A-Za-z]))")
@@ -246,8 +292,11 @@ WORD_STANDS = re.compile(
     r"|would|should|must|seems|has|does|here)\b)",
     re.I,
 )
-NAMED_OPTION = re.compile(r"(?:选项|option|choice|answer)[\s(\"']*$", re.I)
+NAMED_OPTION = re.compile(
+    r"(?:选项?|答案|option|choice|answer|boxed\{)(?: ?[:=]| is\b|[是为]){0,2}[\s(\"']*$", re.I
+)
 LINES = re.compile(r"[^\n]+")
+BETWEEN_LABELS = re.compile(r"[\s,、;.()\[\]/|&]*")
 NOT_WORD = re.compile(r"[^\w\n]*")
 CLAUSE_END = re.compile(r"[,。.!?;\n]")
 
@@ -283,9 +332,30 @@ ONLY_AFTER = re.compile(
     r"[ )]*(?:选?项)?(?:的?(?:说法|表述|描述|观点|叙述|做法))?[ 是最才]*(?:对|错|不?正确|不|符合|属于"
     r"|成立|满足|能|可以|(?<=是)|$|[。.,;!\n]|is\b)"
 )
+#: "1. The answer is B": a statement in a list of answers to several questions
+NUMBERED = re.compile(
+    r"[^\w\n]*(?:(?:question|q|题|第) ?)?\(?\d{1,2}(?: ?题)?[.):、] ?(?:the )?(?:correct |final )?", re.I
+)
+ORDINAL = re.compile(
+    r"\bthe (?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last) (?:answer )?"
+    r"(?:option|choice|alternative)\b|第(?P<zh>[一二三四五六七八九十])(?:个选项|个选择|选?项)|最后一(?P<last>个选项|个选择|选?项)",
+    re.I,
+)
+ORDINALS_EN = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
+ORDINALS_ZH = "一二三四五六七八九十"
+REFUSAL = re.compile(
+    r"\b(?:can(?:'t|not)|unable|don't know|not sure|unclear|uncertain|insufficient|not enough"
+    r"|impossible to)\b"
+    r"|无法|不能|不知道|不确定|不清楚|抱歉",
+    re.I,
+)
 SENTENCE_END = re.compile(r"[。;\n]|\.(?= |$)")
 LINE_OPEN = re.compile(
     r"[^\w]*(?:第? ?\d{1,3} ?(?:题|[.、):]) ?)?(?:(?:选项|选|option|choice) ?)?[^\w]*", re.I
 )
+TEXT_AFFIRMED = re.compile(rf"[)\"'”’」』]*(?:$|[,。.;:!\n(—]| ?{ADVERBS}(?:{RIGHT}|符合))", re.I)
 TEXT_LEAD_ENDS = re.compile(r"$|[,。.;:!\n(—]|因")
 TEXT_LEAD = re.compile(r"(?:我(?:认为|觉得|想)|应该|应当|应|就|是|选|it is|it's|the)*", re.I)
