@@ -6,11 +6,13 @@ answer, for multiple choice a label, or None if the text has no answer.
 ``choice`` is the default for multiple choice. It finds every mention of a label; discards mentions that are
 negated, hypothetical or part of a question; and turns the others into claims of five strengths, based on
 ``words.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
-consist of an answer. If the strongest claims disagree, the result is None, never a guess.
+consist of an answer. The last explicit statement decides (``The answer is B``); without one the strongest
+claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
 
 ``number`` reads numbers, ``text`` the whole text, ``json`` a JSON value and ``code`` a program.
 
-``first_capital`` and ``first_option`` are the rules of OpenCompass, for parity with its published results.
+For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
+(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).
 """
 
 from __future__ import annotations
@@ -18,9 +20,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from pytest_llmeval.scoring.extract.choices import choice
+from pytest_llmeval.scoring.extract.choices import choice, explicit_choice
 from pytest_llmeval.scoring.extract.code import code
 from pytest_llmeval.scoring.extract.numbers import number
+from pytest_llmeval.scoring.extract.official import (
+    gsm8k_flexible,
+    gsm8k_opencompass,
+    gsm8k_strict,
+    mmlu_pro,
+    simple_evals,
+)
 from pytest_llmeval.scoring.extract.opencompass import first_capital, first_option
 from pytest_llmeval.scoring.extract.plain import json_value, text
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
@@ -41,9 +50,15 @@ Extractor: TypeAlias = Callable[[str, Mapping[str, str]], "str | None"]
 
 EXTRACTORS: Mapping[str, Extractor] = {
     "choice": choice,
+    "explicit_choice": explicit_choice,
+    "mmlu_pro": mmlu_pro,
+    "simple_evals": simple_evals,
     "first_capital": first_capital,
     "first_option": first_option,
     "number": number,
+    "gsm8k_strict": gsm8k_strict,
+    "gsm8k_flexible": gsm8k_flexible,
+    "gsm8k_opencompass": gsm8k_opencompass,
     "text": text,
     "code": code,
     "json": json_value,

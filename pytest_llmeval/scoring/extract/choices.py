@@ -59,8 +59,8 @@ def _ends_of(text: str) -> str:
 def choice(text: str, choices: Mapping[str, str]) -> str | None:
     """The label of the choice that a text settles on, as a careful person would read it, or None.
 
-    Takes linear time. It ignores reasoning (``split_reasoning``), and reads the first 2,000 and the last 14,000
-    characters of the rest.
+    Takes linear time. Reasoning (``split_reasoning``) is ignored. Of a very long text, the first 2,000
+    and the last 14,000 characters are read.
     """
     return _choice(text, choices, whole=True)
 
