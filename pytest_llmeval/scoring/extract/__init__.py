@@ -5,7 +5,7 @@ answer, for multiple choice a label, or None if the text has no answer.
 
 ``choice`` is the default for multiple choice. It finds every mention of a label; discards mentions that are
 negated, hypothetical or part of a question; and turns the others into claims of five strengths, based on
-``words.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
+``markers.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
 consist of an answer. The last explicit statement decides (``The answer is B``); without one the strongest
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped, without_special_tokens
+from pytest_llmeval.scoring.extract.languages import with_latin_labels
+from pytest_llmeval.scoring.extract.markers import Strength
 from pytest_llmeval.scoring.extract.mentions import labels
 from pytest_llmeval.scoring.extract.reader import Claim, Reader
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 from pytest_llmeval.scoring.extract.wording import choice_by_text, is_cut_off
-from pytest_llmeval.scoring.extract.words import Strength
 
 _ROLE_MARK = re.compile(r"^\s*(?:(?:<\|[^|<>\n]{1,30}\|>|(?:assistant|助手)\s*:)\s*)+", re.I)
 _NEXT_TURN = re.compile(
@@ -78,7 +79,7 @@ def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None
         return None
     reply = unicodedata.normalize("NFKC", _ends_of(split_reasoning(text)[0]))
     reply = _ROLE_MARK.sub("", split_reasoning(reply)[0])
-    reply = _ends_of(clean(without_special_tokens(reply)))
+    reply = with_latin_labels(_ends_of(clean(without_special_tokens(reply))))
     if (label := labels(tuple(choices))[1].get(unwrapped(reply))) is not None:
         return label
     # base models continue with another question; the answer comes before it

@@ -26,6 +26,8 @@ _MARKUP = (
     (re.compile(r"(?: ?\n){3,}"), "\n\n"),
     (re.compile(r"^ ?(?:[-•·+] |[#>|] ?)+|[ |]+$", re.M), ""),
 )
+#: a short text in which there is nothing to replace
+_PLAIN = re.compile(r"(?: ?[A-Za-z0-9.,;:'\"?!()%/=+\[\]{}^-])*")
 #: special tokens that end a text or a part of it: ``<|im_end|>``, ``</s>``, ``<eoa>``, ``[/INST]``
 _SPECIAL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:eo[a-z]|bos|pad|unk|end_of_turn|end_of_text|endoftext)>"
@@ -54,6 +56,8 @@ def clean(text: str) -> str:
 
     Characters become half-width, simplified, and Latin where a lone letter only looks so.
     """
+    if text.isascii() and _PLAIN.fullmatch(text):
+        return text.strip()
     text = unicodedata.normalize("NFKC", html.unescape(text) if "&" in text else text)
     text = text.translate(_SIMPLIFIED).replace("\u2212", "-")
     text = _LONE_LOOK_ALIKE.sub(lambda match: match[0].translate(_LOOK_ALIKE), text)

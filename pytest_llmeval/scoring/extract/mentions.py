@@ -97,6 +97,8 @@ class Mentions:
 
     def _ordinals(self) -> Iterator[Mention]:
         """Choices named by their place: ``the second option``, ``第二项``."""
+        if not any(hint in self.text for hint in words.ORDINAL_HINTS):
+            return
         for match in words.ORDINAL.finditer(self.text):
             if match["en"] and match["en"].lower() != "last":
                 place = words.ORDINALS_EN.index(match["en"].lower())
@@ -245,9 +247,13 @@ class Mentions:
 
     def denied(self) -> frozenset[int]:
         """Indices of the mentions that the text rejects."""
-        denied = {self.at[m.end()] for m in words.NOT_BEFORE.finditer(self.text) if m.end() in self.at}
-        only = {self.at[m.end()] for m in words.ONLY_BEFORE.finditer(self.text) if m.end() in self.at}
+        denied: set[int] = set()
+        only: set[int] = set()
         for index, mention in enumerate(self.mentions):
+            if ends_with(words.NOT_BEFORE, self.text, mention.start):
+                denied.add(index)
+            if ends_with(words.ONLY_BEFORE, self.text, mention.start):
+                only.add(index)
             listed = index in self.items or self._starts_line(mention.start)
             patterns = (words.DENIED, words.DENIED_ITEM) if listed else (words.DENIED,)
             own = self._own(mention)
@@ -270,6 +276,11 @@ def past(pattern: re.Pattern[str], text: str, start: int = 0) -> int:
     """The end of a pattern's match at ``start``, or ``start`` if it does not match there."""
     match = pattern.match(text, start)
     return match.end() if match else start
+
+
+def ends_with(pattern: re.Pattern[str], text: str, end: int) -> bool:
+    """Whether a match of a short pattern ends at ``end``."""
+    return any(match.end() == end for match in pattern.finditer(text, max(0, end - 40), end))
 
 
 def _union(mentions: list[Mention]) -> Mention:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import bare, unwrapped
+from pytest_llmeval.scoring.extract.markers import MARKERS, Marker, Strength
 from pytest_llmeval.scoring.extract.mentions import Mention, Mentions, past
-from pytest_llmeval.scoring.extract.words import Marker, Strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ class Reader(Mentions):
         return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
     def _marked(self, denied: frozenset[int]) -> Iterator[Claim]:
-        for marker in words.MARKERS:
+        folded = self.text.casefold()
+        for marker in MARKERS:
+            if not any(hint in folded for hint in marker.hints):
+                continue
             for match in marker.pattern.finditer(self.text):
                 if self._quoted(match.start()):
                     continue

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest_llmeval.scoring.extract.words as words
+from pytest_llmeval.scoring.extract.mentions import past
 
 _LONGEST = 300
 _MIDDLE = re.compile(r"[\w,(\[{=+*/<&\\\u4e00-\u9fff-]$")
@@ -71,6 +72,6 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _is_denied(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - 24) : start]
     last = max((match.end() for match in words.NOT_BEFORE.finditer(before)), default=-1)
-    article = words.ARTICLE.match(before, last) if last >= 0 else None
-    denied_before = last == len(before) or (article is not None and article.end() == len(before))
-    return denied_before or words.DENIED_TEXT.match(text, end) is not None
+    if last >= 0 and past(words.ARTICLE, before, last) == len(before):
+        return True
+    return words.DENIED_TEXT.match(text, end) is not None

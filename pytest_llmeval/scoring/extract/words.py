@@ -1,162 +1,17 @@
-"""The Chinese and English words and signs by which ``reader`` recognises an answer."""
+"""Words and signs around choices, other than the phrases of ``markers``: denials, lists, ends of clauses."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import IntEnum
 
-OPEN = r"[\s\"'“”‘’「『《【】\[\](){}<>:=,→~-]"
-ZH_FILL = (
-    rf"(?:{OPEN}|应该|应当|应|该|就|只能|只|肯定|显然|明显|确定|必然|一定|当然|还|很|可能|也许|或许"
-    rf"|大概|似乎"
-    r"|好像|是|为|即|乃|选择|选项|选|项|一项|字母|如下|正确|最佳|最合适|最|的|我|认为|觉得|猜测|猜|会|要"
-    r"|了|option\b)*+"
-)
-EN_FILL = (
-    rf"(?:{OPEN}|(?:is|are|be|was|would|should|must|will|could|may|might|has|to|the|therefore|thus|then"
-    rf"|hence"
-    r"|clearly|definitely|certainly|obviously|indeed|actually|simply|most|likely|probably|possibly"
-    r"|correct|right"
-    r"|best|option|choice|answer|letter|number|that's|that|it's|it|only|with|selected|given|by|below"
-    r"|above|as|follows)\b)*+"
-)
-
-
-class Strength(IntEnum):
-    """How definite a claim is; only the strongest claims of a text count.
-
-    ``EXPLICIT`` claims state the answer of the whole text (``the answer is B``): the last of them counts.
-    """
-
-    TENTATIVE = 1
-    LEAD = 2
-    STATED = 3
-    FIRM = 4
-    EXPLICIT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """Words before an answer. With ``ends`` the clause must end after the label."""
-
-    name: str
-    pattern: re.Pattern[str]
-    strength: Strength = Strength.FIRM
-    ends: bool = False
-
-
-def _marker(name: str, pattern: str, fill: str, *, explicit: bool = False, ends: bool = False) -> Marker:
-    strength = Strength.EXPLICIT if explicit else Strength.FIRM
-    return Marker(name, re.compile(f"(?:{pattern}){fill}", re.I), strength, ends)
-
-
-MARKERS = (
-    _marker("boxed", r"\\f?boxed ?(?=\{)", EN_FILL, explicit=True),
-    _marker("tag", r"<(?:final_?)?(?:answer|ans|choice|option|答案|选项)>", EN_FILL, explicit=True),
-    _marker(
-        "json",
-        r"[\"'](?:(?:final|correct)[ _]?)?(?:answer|choice|option|选项|(?:正确|最终)?答案)[\"'] ?:",
-        EN_FILL,
-        explicit=True,
-    ),
-    _marker("final zh", r"(?:最终|最后)的?(?:正确)?(?:答案|选择|结论|选)", ZH_FILL, explicit=True),
-    _marker("final en", r"\bfinal (?:answer|choice|option)\b", EN_FILL, explicit=True),
-    _marker("answer zh", r"答案|(?<![回解问作])答 ?[:,]", ZH_FILL, explicit=True),
-    _marker("choose zh", r"(?<![候备误错挑])选(?!项|手|举|修)(?:择(?!题|性))?", ZH_FILL),
-    _marker(
-        "option is zh",
-        r"(?<![A-Za-z0-9])(?<!错误)(?<!其[他它余])选项(?:应该|应当|应)?(?:是|为|:)|正确的?(?:选项|一项)",
-        ZH_FILL,
-    ),
-    _marker(
-        "the right one zh",
-        r"的(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?[是为]|不?(?:正确|错误|不当"
-        r"|恰当|合适|合理|准确|有误|符合题意|属于|不符|对|错)的"
-        r"(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?(?:是|为|:)",
-        ZH_FILL,
-    ),
-    _marker(
-        "should be zh",
-        r"(?:应该|应当|应|而|其实|实际上|只能|我想|认为|觉得|猜测?)(?:就?是|为)|我猜",
-        ZH_FILL,
-    ),
-    _marker(
-        "therefore zh",
-        r"所以|因此|因而|故而?|可[知见得]|[意此]得|得出|显然|只剩下?|剩下的?(?:只有|就是)?|综上(?:所述)?"
-        r"|结论(?=是|为|:)|(?<=[\n,。])(?:就?是)",
-        ZH_FILL,
-        ends=True,
-    ),
-    _marker(
-        "answer en",
-        r"\banswers?\b(?: (?:to|for|of|here)\b[^.:\n]{0,80}? (?:is|be)\b)?",
-        EN_FILL,
-        explicit=True,
-    ),
-    _marker(
-        "short answer en",
-        r"(?<![^\n])(?:A|Ans) ?[:.](?= ?\(?[A-Za-z0-9]\)?\.?(?!\S))",
-        EN_FILL,
-        explicit=True,
-    ),
-    _marker(
-        "choose en",
-        r"\b(?:choose|choosing|chose|select|selecting|pick|picking|go(?:ing)? with|opt(?:ing)? for"
-        r"|settl(?:e|ing) on)\b",
-        EN_FILL,
-    ),
-    _marker(
-        "the right one en",
-        r"\b(?:correct|right|best|true|accurate|appropriate|false|incorrect(?! \w+ ?:))"
-        r" (?:option|choice|one|statement|letter|response|alternative|selection) ?(?:is|would be|must be"
-        r"|:|=)",
-        EN_FILL,
-    ),
-    _marker(
-        "heading en",
-        r"\b(?:correct|right|best|selected|chosen|my|option|choice|selection)"
-        r"(?: (?:option|choice|answer|selection))? ?[:=]",
-        EN_FILL,
-    ),
-    _marker(
-        "therefore en",
-        r"\b(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short))\b|(?<=[,;] )but\b",
-        EN_FILL,
-        ends=True,
-    ),
-    _marker(
-        "it is en",
-        r"\b(?:it|that)(?:'s| is| must be| should be| has to be| would be| might be| could be)\b"
-        r"|\b(?:could|might|may) (?:also|equally|just as well|as well) be\b"
-        r"|\bi(?:'d| would)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",
-        EN_FILL,
-        ends=True,
-    ),
-    _marker(
-        "correction zh",
-        r"(?:更正|修正|纠正|订正|改[为选成正])(?:后?的?答案)?(?=[为成是选:(A-Za-z]| ?[:A-Z])",
-        ZH_FILL,
-        explicit=True,
-    ),
-    _marker("maybe zh", r"可能是|也许是|或许是|大概是|似乎是|好像是", ZH_FILL, ends=True),
-    _marker("guess zh", r"[更比]?较?倾向于?|[蒙猜](?:一?个)?", ZH_FILL, ends=True),
-    _marker("lean en", r"\blean(?:s|ing)? (?:more )?towards?\b", EN_FILL, ends=True),
-    _marker(
-        "left en", r"\b(?:leaves|leaving|left with|only remaining|what remains is)\b", EN_FILL, ends=True
-    ),
-    _marker(
-        "is option en",
-        r"\b(?:is|matches|corresponds? to|equals|points? to|indicates?|suggests?|supports?)"
-        r" (?:the )?(?:option|choice)\b",
-        EN_FILL,
-        ends=True,
-    ),
-)
+from pytest_llmeval.scoring.extract import languages
+from pytest_llmeval.scoring.extract.markers import Strength
 
 # between marker and label; without one the label must end its clause, unlike in "答案A的意思是"
 COPULA = re.compile(
-    r"[是为选:=即\n{>]|应|\b(?:is|be|are)\b|'s\b|(?:choos|chose|select|pick|with|for|on)", re.I
+    r"[是为选:=即\n{>—]|应|\b(?:is|be|are)\b|'s\b|(?:choos|chose|select|pick|with|for|on)"
+    rf"|{languages.IS}|- $",
+    re.I,
 )
 
 NOT_BEFORE = re.compile(
@@ -199,7 +54,7 @@ DENIAL = (
     r"|排除|与题[意干]不"
     r"|(?:is|are|was|were|do|does|can|could|should|must)n't\b|cannot\b|(?:does |do |should |must )?not\b"
     r"|incorrect|wrong|false|untrue|(?:can be |should be |must be )?(?:ruled out|eliminated|excluded)"
-    r"|unrelated|irrelevant"
+    rf"|unrelated|irrelevant|(?:{languages.IS} ?)?{languages.WRONG}"
 )
 DENIED = re.compile(f"{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
 DENIED_LIST = re.compile(f"[两三] ?(?:个|项)|{SUBJECT}{ADVERBS}(?:{DENIAL})", re.I)
@@ -223,6 +78,11 @@ STATEMENTS = (
             re.I,
         ),
         Strength.FIRM,
+    ),
+    (
+        "is right other",
+        re.compile(rf"{SUBJECT}[ ,]*+(?:{languages.IS} ?)*+{languages.RIGHT}", re.I),
+        Strength.STATED,
     ),
     ("is right", re.compile(f"{SUBJECT} ?[.:、)|=]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
 )
@@ -283,7 +143,7 @@ PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|b
 ENDS = re.compile(r"[^\S\n]*(?:选项|项)?[^\S\n]*[了吧啊呢哦啦]?(?:$|[^\w\s]|\n)")
 ENDS_PLAINLY = re.compile(r"[^\S\n]*(?:$|[\n。.!,;)])")
 STANDS = re.compile(
-    r"$|\W|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
+    r"$|\W|[\u0590-\u06ff\u0e00-\u0e7f\u3040-\u30ff\uac00-\ud7af]|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
 )
 WORD_STANDS = re.compile(
     r"(?!\.\d)[^\S\n]*(?:$|[^\w\s]|\n"
@@ -341,6 +201,7 @@ ORDINAL = re.compile(
     r"(?:option|choice|alternative)\b|第(?P<zh>[一二三四五六七八九十])(?:个选项|个选择|选?项)|最后一(?P<last>个选项|个选择|选?项)",
     re.I,
 )
+ORDINAL_HINTS = ("option", "choice", "alternative", "第", "最后")
 ORDINALS_EN = (
     *("first", "second", "third", "fourth", "fifth"),
     *("sixth", "seventh", "eighth", "ninth", "tenth"),
