@@ -51,7 +51,7 @@ class LLM:
 
         None where the question has no gold answer. Raises ``RequestFailed`` also where the metric fails.
         """
-        grade = self._asker.graded(question, self._asker.attempt).grade
+        grade = self._asker.respond_graded(question, self._asker.attempt).grade
         return None if grade is None else grade.score
 
     def correct(self, question: Question) -> bool:
@@ -59,7 +59,7 @@ class LLM:
 
         For a suite that compares nothing, whether there is an answer.
         """
-        grade = self._asker.graded(question, self._asker.attempt).grade
+        grade = self._asker.respond_graded(question, self._asker.attempt).grade
         return grade is not None and grade.correct
 
     def complete(self, question: Question) -> Completion:

@@ -18,7 +18,7 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
-from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, judged_answer
+from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, answer_to_judge
 from pytest_llmeval.suites.choice_order import original
 from pytest_llmeval.suites.source import source_of
 
@@ -152,22 +152,22 @@ class ReplayAsker(Asker):
             return super().window
         return -(-self._judge().window // self.repeats)
 
-    def ask_ahead(self, questions: Sequence[Question], since: Attempt | None = None) -> None:
+    def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
         """Have the judge judge answers that it has not judged before."""
-        since = since or Attempt()
+        start = start or Attempt()
         for question in questions:
             suite = self._suites[question.benchmark]
             case = suite.judge_case(question)
             if case is None or self._judge is None:
                 continue
-            for repeat in range(since.repeat, self.repeats):
-                key = question.id, repeat, since.rotation
-                if key not in self._answers or key in self._judging or self._earlier(question, key):
+            for repeat in range(start.repeat, self.repeats):
+                key = question.id, repeat, start.rotation
+                if key not in self._answers or key in self._pending or self._earlier(question, key):
                     continue
                 completion = _completion(self._answers[key])
-                answer = judged_answer(suite, question, completion)
+                answer = answer_to_judge(suite, question, completion)
                 if answer is not None and completion.error is None:
-                    self._judging[key] = self._judge().submit(case, answer)
+                    self._pending[key] = self._judge().submit(case, answer)
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
         """The response of the earlier run, read again. Raises ``RequestFailed``."""
@@ -181,7 +181,7 @@ class ReplayAsker(Asker):
             labels = {label: shown for shown, label in original(question, order).items()}
             scores = {labels.get(label, label): score for label, score in completion.scores.items()}
             completion = replace(completion, scores=scores)
-        return self._received(question, attempt, None, completion, extract)
+        return self._make_response(question, attempt, None, completion, extract)
 
     def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
         earlier = self._earlier(question, self._key(question, attempt))
