@@ -83,7 +83,7 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
     [
         ("--llm-replay=nowhere", "no run there"),
         ("--llm-replay=torn", "is it a finished run?"),
-        ("--llm-replay=mixed", "in different ways"),
+        ("--llm-replay=mixed", "with different settings"),
         ("--llm-replay=good --llm-model=smollm2", "has no model 'smollm2'; it has echo"),
     ],
 )
