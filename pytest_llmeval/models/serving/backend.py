@@ -16,7 +16,7 @@ from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.openai.backend import OpenAIModel, answering
+from pytest_llmeval.models.openai.backend import OpenAIModel, answer_settings
 from pytest_llmeval.models.openai.transport import require_sdk
 from pytest_llmeval.models.serving import presets
 from pytest_llmeval.models.serving.process import Server, ServerHandle, free_port
@@ -63,7 +63,7 @@ class ServedModel:
         """A hash of the weights, command and settings; None if the weights are unknown."""
         if not self.config.target:
             return None
-        source = load.pinned(self._source())
+        source = load.pin_revision(self._source())
         if source.revision is None and not Path(source.path).is_dir():
             return None
         package = presets.PRESETS[self.config.preset].package if self.config.preset else ""
@@ -74,7 +74,7 @@ class ServedModel:
         weights = fingerprint.weights(source, digest)
         hardware = list(answer_parameters(self.config, HFOptions).values())
         return model_key(
-            {**answering(self.config), "serve": [command, version], "weights": weights, "on": hardware}
+            {**answer_settings(self.config), "serve": [command, version], "weights": weights, "on": hardware}
         )
 
     def run(self, jobs: Jobs) -> None:
