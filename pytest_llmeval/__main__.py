@@ -124,7 +124,7 @@ def cache(folder: Path, prune_days: float | None) -> list[str]:
         if prune_days is not None:
             number = store.prune(time.time() - prune_days * _DAY_S)
             lines.append(f"deleted {number} answers older than {prune_days:g} days")
-        entries = store.held()
+        entries = store.usage()
     finally:
         store.close()
     lines.append(f"{path}: {sum(entry.number for entry in entries)} answers, {_size(path)}")

@@ -1,1 +1,1 @@
-"""Backends: one file each, behind the ``Model`` protocol of ``base``."""
+"""Backends: implementations of the ``Model`` protocol in ``base``, one module or folder each."""

@@ -43,7 +43,7 @@ class Model(Protocol):
         """
 
     def identity(self) -> str:
-        """What the answers depend on, in short: folder and dtype, or URL and model; no secrets."""
+        """What the answers depend on, for display: folder and dtype, or URL and model. No secrets."""
 
     def run(self, jobs: Jobs) -> None:
         """Load what is needed and finish jobs until ``jobs.closed``; called once.
@@ -73,13 +73,13 @@ def model_key(parts: Mapping[str, object]) -> str:
 class Job:
     """A request in progress; call ``finish`` or ``fail`` exactly once.
 
-    ``keep`` is called with the completion, unless that is an error, before ``future`` resolves.
-    ``created`` and ``taken`` are times of ``time.perf_counter``. ``parts`` are the jobs that make up a
-    job of several (``joining.py``).
+    ``on_success`` is called with a completion without an error, before ``future`` resolves. ``created`` and
+    ``taken`` are times of ``time.perf_counter``. ``parts`` are the jobs whose completions are merged into
+    this one's (``joining.py``).
     """
 
     request: Request
-    keep: Callable[[Completion], None] | None = None
+    on_success: Callable[[Completion], None] | None = None
     future: Future[Completion] = field(default_factory=Future)
     created: float = field(default_factory=time.perf_counter)
     taken: float = 0.0
@@ -89,8 +89,8 @@ class Job:
         """Resolve ``future`` with the completion; sets ``queue_s``, and ``latency_s`` if unset."""
         latency = completion.latency_s or time.perf_counter() - self.taken
         completion = replace(completion, latency_s=latency, queue_s=self.taken - self.created)
-        if self.keep is not None and completion.error is None:
-            self.keep(completion)
+        if self.on_success is not None and completion.error is None:
+            self.on_success(completion)
         self._resolve(completion)
 
     def fail(self, error: Exception) -> None:
@@ -143,15 +143,15 @@ class Jobs:
                 self._wake()
 
     def take(self, limit: int, *, wait: bool = True) -> list[Job]:
-        """Up to ``limit`` jobs in order; with ``wait``, blocks until there is one; [] when closed."""
+        """Take up to ``limit`` jobs; with ``wait``, block until there is one. Returns [] when closed."""
         with self._condition:
             while wait and not self._waiting and not self._closed:
                 self._condition.wait()
-            taken = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         now = time.perf_counter()
-        for job in taken:
+        for job in batch:
             job.taken = now
-        return taken
+        return batch
 
     def on_change(self, wake: Callable[[], object] | None) -> None:
         """Call ``wake`` at every ``put`` and ``close``, on the thread that calls these; None: stop."""
@@ -162,7 +162,7 @@ class Jobs:
 def run_batches(jobs: Jobs, answer: Callable[[Sequence[Job]], None], limit: int) -> None:
     """Call ``answer`` with the waiting jobs, up to ``limit`` at a time, until the jobs are closed.
 
-    If it raises, its unfinished jobs fail with that exception; ``ModelUnusable`` is raised on.
+    If it raises, its unfinished jobs fail with that exception; ``ModelUnusable`` is raised again.
     """
     while batch := jobs.take(limit):
         try:
@@ -187,35 +187,35 @@ async def run_concurrently(
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()
     jobs.on_change(lambda: loop.call_soon_threadsafe(changed.set))
-    running: set[asyncio.Task[None]] = set()
-    fatal: list[ModelUnusable] = []
+    tasks: set[asyncio.Task[None]] = set()
+    fatal_errors: list[ModelUnusable] = []
 
     async def run(job: Job) -> None:
         try:
             job.finish(await complete(job.request))
         except ModelUnusable as error:  # the job stays unfinished: the engine reports the error
-            fatal.append(error)
+            fatal_errors.append(error)
         except Exception as error:
             job.fail(error)
 
-    def ended(task: asyncio.Task[None]) -> None:
-        running.discard(task)
+    def on_done(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
         changed.set()
 
     try:
-        while not jobs.closed and not fatal:
+        while not jobs.closed and not fatal_errors:
             changed.clear()
             limit = concurrency if isinstance(concurrency, int) else concurrency()
-            for job in jobs.take(max(limit - len(running), 0), wait=False):
+            for job in jobs.take(max(limit - len(tasks), 0), wait=False):
                 task = asyncio.create_task(run(job))
-                running.add(task)
-                task.add_done_callback(ended)
+                tasks.add(task)
+                task.add_done_callback(on_done)
             if not jobs.closed:
                 await changed.wait()
     finally:
         jobs.on_change(None)
-        for task in tuple(running):
+        for task in tuple(tasks):
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-    if fatal:
-        raise fatal[0]
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if fatal_errors:
+        raise fatal_errors[0]

@@ -1,4 +1,4 @@
-"""Identifies local weights: by their files' contents, and by the settings they are run with."""
+"""Identifies local weights by the contents of their files and the settings of the run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fingerprint(
 
 
 def weights(source: Source, digest: Callable[[Path], str]) -> list[Any]:
-    """What identifies a model's files: their names and digests, or hub id and commit.
+    """The identity of a model's files: their names and digests, or hub id and commit.
 
     Raises ``ModelUnusable`` for files that cannot be read.
     """
@@ -70,8 +70,8 @@ def _files(source: Source) -> list[Path]:
     return files + sorted(folder.glob("*_templates/*.jinja"))
 
 
-def known(source: Source) -> bool:
-    """Whether the weights can be identified; those of a hub id without a known commit cannot."""
+def is_identifiable(source: Source) -> bool:
+    """Whether the weights can be identified; a hub id needs a known commit."""
     return source.revision is not None or Path(source.path).is_dir()
 
 
@@ -81,8 +81,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sampled(path: Path) -> str:
-    """SHA-256 of a file's size and 64 evenly spaced blocks of 64 KiB; of all of a small file.
+def sample_sha256(path: Path) -> str:
+    """SHA-256 of a file's size and 64 evenly spaced blocks of 64 KiB, or of the whole file if it is small.
 
     Training changes whole tensors: in a 5 GB file there is a block every 80 MB. Raises OSError.
     """
@@ -106,7 +106,7 @@ def difference(left: Sequence[Any], right: Sequence[Any]) -> str:
 
 
 def _kind(device: str) -> str:
-    """The device type without its number; what ``auto`` will choose is guessed without torch."""
+    """The device type without its number; for ``auto`` it is guessed without importing torch."""
     if device != "auto":
         return device.partition(":")[0]
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""Several jobs as one: the whole finishes with the merged completions of its parts."""
+"""Combines several jobs into one, which finishes with the merged completions of its parts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _on_part_done(
 
 
 def side_by_side(parts: Sequence[Completion]) -> Completion:
-    """The completion of a request with parts: totals of counts and times, the first text, and the parts.
+    """Merge the completions of a request's parts: totals of counts and times, the first text, and the parts.
 
     The first error of a part is the error of the whole.
     """
@@ -52,9 +52,9 @@ def side_by_side(parts: Sequence[Completion]) -> Completion:
 
 
 def sum_pieces(parts: Sequence[Completion]) -> Completion:
-    """The completion of one request that was encoded in pieces: scores of the same label are summed.
+    """Merge the completions of a request that was encoded in pieces: scores of the same label are summed.
 
-    A label is greedy if it is so in every piece.
+    A label is greedy if it is greedy in every piece.
     """
     scores: dict[str, float] = {}
     greedy: dict[str, bool] = {}

@@ -12,15 +12,15 @@ from pytest_llmeval.core.errors import unknown
 from pytest_llmeval.models.base import Model
 
 if TYPE_CHECKING:
-    from pytest_llmeval.models.serving.process import Running
+    from pytest_llmeval.models.serving.process import ServerHandle
 
 
 def make_model(
-    config: ModelConfig, cache_dir: Path, log_dir: Callable[[], Path], running: Running | None = None
+    config: ModelConfig, cache_dir: Path, log_dir: Callable[[], Path], server: ServerHandle | None = None
 ) -> Model:
     """The backend for ``config``. Raises ``UserError`` for an unknown backend.
 
-    ``log_dir`` returns the folder for the log of a server that is started; ``running`` is a server that
+    ``log_dir`` returns the folder for the log of a server that is started; ``server`` is a server that
     another process has started.
     """
     if config.ray is not None:
@@ -46,5 +46,5 @@ def make_model(
     if config.backend == "serve":
         from pytest_llmeval.models.serving.backend import ServedModel
 
-        return ServedModel(config, log_dir, running)
+        return ServedModel(config, log_dir, server)
     raise unknown("backend", config.backend, BACKENDS, where=f"model {config.name}")

@@ -24,7 +24,7 @@ _NAME = "SmolLM2-135M-Instruct"
 
 
 def weights() -> Path:
-    """The path of the GGUF file. Raises ``ModelUnusable`` when its package is not installed."""
+    """The path of the GGUF file. Raises ``ModelUnusable`` if its package is not installed."""
     spec = importlib.util.find_spec(_PACKAGE)  # not imported, because that needs llama.cpp
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
@@ -55,7 +55,7 @@ class SmolLM2Model(HuggingFaceModel):
         """The GGUF file itself, even where a saved folder is loaded."""
         return load.find(str(weights()))
 
-    def _load(self) -> load.Loaded:
+    def _load(self) -> load.LoadedModel:
         file = weights()
         folder = self._folder / saved_name(file)
         if not folder.is_dir():
@@ -106,7 +106,7 @@ def main() -> None:
         sys.exit("usage: python -m pytest_llmeval.models.smollm2 FOLDER   (saves the embedded model there)")
     folder = Path(sys.argv[1])
     if folder.exists():
-        sys.exit(f"{folder} already exists; give a new folder")
+        sys.exit(f"{folder} already exists; choose a new folder")
     try:
         save(weights(), folder)
     except (UserError, OSError) as error:

@@ -71,7 +71,7 @@ def split_gpus(gpus: Sequence[str], workers: int) -> list[tuple[str, ...]]:
 
 
 def check_devices(models: Sequence[ModelConfig], gpus: Sequence[str], workers: int) -> None:
-    """Raises ``UserError`` if several workers would load a model on the same GPU."""
+    """Raise ``UserError`` if several workers would load a model on the same GPU."""
     for model in models:
         if model.backend not in _LOCAL_BACKENDS or workers < 2:
             continue
@@ -99,7 +99,7 @@ def max_workers(model: ModelConfig, workers: int) -> int:
 
 
 def check_dist(models: Sequence[ModelConfig], workers: int, dist: str) -> None:
-    """Raises ``UserError`` for an xdist ``--dist`` mode that cannot respect the session's limits."""
+    """Raise ``UserError`` for an xdist ``--dist`` mode that cannot respect the session's limits."""
     if dist == "each" and workers > 1:
         raise UserError("--dist=each would send and count each question once per worker; omit it")
     for model in models:

@@ -1,4 +1,4 @@
-"""The pytest plugin: adds the options and registers the parts of the package that a session needs.
+"""The pytest plugin: adds the options, and registers the other modules' plugins if a session needs them.
 
 Loading this module imports pytest and the standard library only. If no option of this plugin is
 used and no llmeval.toml sets a model, nothing is recorded, printed or written.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["llm"]
 
 _CONTROLLER = "llmeval-session"
-_LIST_HELP = "list the models and benchmarks that match any of the words, and stop"
+_LIST_HELP = "list models and benchmarks (with words: those that match any word), and exit"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--llm-new-benchmark",
         dest="llm_new_benchmark",
         metavar="NAME",
-        help="write a folder with a benchmark of one's own to start from, and stop",
+        help="create a folder with an example benchmark to edit, and exit",
     )
     group.addoption("--llm-list", dest="llm_list", nargs="*", metavar="WORD", help=_LIST_HELP)
 
@@ -151,7 +151,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Validate the options; register the recording and reporting plugins if there is a model to run."""
     config.addinivalue_line(
         "markers",
-        "llmeval(benchmark): one item for each question of the benchmark; takes `question` and `llm`",
+        "llmeval(benchmark): generate one item per question; the test takes `question` and `llm`",
     )
     from pytest_llmeval.scoring import registry
 
@@ -184,7 +184,7 @@ def _start_session(config: pytest.Config, file: File) -> Session:
     findings = config.stash[FINDINGS] = Findings(notes=_greedy_repeats(settings))
     if replay is not None:
         findings.notes.append(
-            f"the answers are those of {os.path.relpath(replay.folder, start)}, scored again"
+            f"answers were replayed from {os.path.relpath(replay.folder, start)} and scored again"
         )
 
     def make_judge(model: ModelConfig) -> Model:
@@ -226,7 +226,7 @@ def _check_models(config: pytest.Config, session: Session) -> None:
         make(model)
         if model.ray is not None and is_controller(config):
             raise UserError(
-                f"--llm-ray={model.ray} spreads the questions itself: leave out xdist's -n (or give -n0)"
+                f"--llm-ray={model.ray} distributes the questions itself; omit xdist's -n (or use -n0)"
             )
 
 
@@ -260,7 +260,7 @@ def _greedy_repeats(settings: Settings) -> list[str]:
     if settings.repeats == 1 or settings.replay is not None:
         return []
     greedy = [model.name for model in settings.models if not model.temperature]
-    note = "without a temperature above 0 its repeats are mostly alike; give --llm-temperature=0.7, say"
+    note = "at temperature 0 repeats are mostly identical; set for example --llm-temperature=0.7"
     return [f"{name}: {note}" for name in greedy]
 
 
@@ -277,7 +277,7 @@ def _baseline(settings: Settings, start: Path) -> Run | None:
 
 
 def _check_expressions(config: pytest.Config) -> None:
-    """Validate ``-k`` and ``-m`` early: a syntax error in an xdist worker is an internal error."""
+    """Validate ``-k`` and ``-m`` early: a syntax error in an xdist worker would be an internal error."""
     from pytest_llmeval.plugin.keyword import syntax_problem
 
     if is_controller(config):
@@ -316,13 +316,13 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
     if backend is not None:
         return backend
     from pytest_llmeval.models.registry import make_model
-    from pytest_llmeval.plugin.xdist.messages import started_server
+    from pytest_llmeval.plugin.xdist.messages import find_server
 
     def run_folder() -> Path:
         controller: Any = config.pluginmanager.get_plugin(_CONTROLLER)
         return Path(controller.run.folder)
 
-    return make_model(model, cache_dir, run_folder, started_server(config, model.name))
+    return make_model(model, cache_dir, run_folder, find_server(config, model.name))
 
 
 def _replace_paths(config: pytest.Config, settings: Settings) -> None:
@@ -344,7 +344,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise problems found during collection, and deselect benchmarks that cannot run."""
+    """Raise problems found during collection, and remove items of benchmarks that cannot run."""
     findings = config.stash[FINDINGS]
     if findings.problems or findings.left_out or findings.without_model or config.stash[SESSION].suites:
         from pytest_llmeval.plugin.collect import finish_collection
@@ -354,7 +354,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send an xdist worker's findings to the controller, once its models are closed."""
+    """Send an xdist worker's findings to the controller after its models were closed."""
     config = session.config
     if is_worker(config) and SESSION in config.stash:
         findings = config.stash[FINDINGS]
@@ -369,7 +369,7 @@ def pytest_testnodedown(node: Any) -> None:
     """Merge the findings of a finished worker; a crashed worker sends none."""
     from pytest_llmeval.plugin.xdist.messages import WorkerMessage
 
-    message = WorkerMessage.received(node)
+    message = WorkerMessage.read(node)
     if message is not None:
         node.config.stash[FINDINGS].merge(message.findings)
         controller = node.config.pluginmanager.get_plugin(_CONTROLLER)

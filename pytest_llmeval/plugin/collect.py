@@ -1,4 +1,4 @@
-"""From benchmarks to pytest items."""
+"""Turns benchmarks into pytest items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one item for each question (and model) of a test marked ``llmeval``."""
+    """Generate one item per question (and model) of a test marked ``llmeval``."""
     models = list(metafunc.config.stash[SESSION].models.configs)
     marker = metafunc.definition.get_closest_marker("llmeval")
     if marker is not None and "question" in metafunc.fixturenames:
@@ -37,7 +37,7 @@ def generate_tests(metafunc: pytest.Metafunc) -> None:
 def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Question]:
     config = metafunc.config
     session, findings = config.stash[SESSION], config.stash[FINDINGS]
-    near = metafunc.definition.path.parent
+    start = metafunc.definition.path.parent
     if len(marker.args) != 1 or not isinstance(marker.args[0], str):
         findings.problems.append(f'{metafunc.definition.nodeid}: write @pytest.mark.llmeval("BENCHMARK")')
         return ()
@@ -46,9 +46,9 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Quest
         findings.without_model.append(name)
         return ()
     try:
-        return load_suite(name, near, config, lambda subjects: _selectable(metafunc, subjects)).questions
+        return load_suite(name, start, config, lambda subjects: _selectable(metafunc, subjects)).questions
     except DataMissing as error:
-        if _is_asked_for(name, session.settings):
+        if _is_requested(name, session.settings):
             findings.problems.append(str(error))
         else:
             findings.left_out.append(f"{name} left out: {error}")
@@ -60,7 +60,7 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Quest
 
 
 def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
-    """Whether ``-k`` can select a question of any of these subjects, whatever its number."""
+    """Whether ``-k`` can select a question of any of these subjects."""
     from pytest_llmeval.plugin.keyword import may_select
 
     expression = metafunc.config.option.keyword
@@ -68,25 +68,24 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
         return True
     function = metafunc.definition.name
     models = list(metafunc.config.stash[SESSION].models.configs)
-    ends = [f"-{model}]" for model in models] if len(models) > 1 else ["]"]
-    names = [(f"{function}[{subject}-", end) for subject in subjects for end in ends]
+    suffixes = [f"-{model}]" for model in models] if len(models) > 1 else ["]"]
+    names = [(f"{function}[{subject}-", suffix) for subject in subjects for suffix in suffixes]
     return may_select(expression, keyword_matcher(metafunc.definition), names)
 
 
-def _is_asked_for(name: str, settings: Settings) -> bool:
+def _is_requested(name: str, settings: Settings) -> bool:
     """Whether an option or a gate on the command line names the benchmark."""
-    gated = any(
+    in_gate = any(
         expression.replace(":", "=").partition("=")[0].strip(" >") == name
         for expression in (*settings.fail_under, *settings.max_drop)
     )
-    return gated or any(Path(benchmark).name == Path(name).name for benchmark in settings.benchmarks)
+    return in_gate or any(Path(benchmark).name == Path(name).name for benchmark in settings.benchmarks)
 
 
 def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what cannot run and raise the problems of collection.
+    """Remove items that cannot run, and raise ``pytest.UsageError`` for problems found during collection.
 
-    Raises ``pytest.UsageError``; a worker of xdist instead drops all items, and the controller reports
-    the problem.
+    An xdist worker instead removes all items, and the controller reports the problems.
     """
     session, findings = config.stash[SESSION], config.stash[FINDINGS]
     if findings.problems:
@@ -109,7 +108,7 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def without_model_line(config: pytest.Config) -> str:
-    """The line that says which benchmarks lack a model, and what to do."""
+    """The line that lists the benchmarks that did not run for lack of a model, and the option to add."""
     names = list(dict.fromkeys(config.stash[FINDINGS].without_model))
     benchmarks = config.stash[SESSION].settings.benchmarks
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
@@ -118,7 +117,7 @@ def without_model_line(config: pytest.Config) -> str:
 
 
 def benchmark_files(settings: Settings, config: pytest.Config) -> dict[Path, list[str]]:
-    """The files that pytest collects for ``--llm-benchmark``, each with the benchmarks that are in it.
+    """The files that pytest collects for ``--llm-benchmark``, each with the names of its benchmarks.
 
     Raises ``UserError`` for an unknown benchmark.
     """
@@ -130,12 +129,12 @@ def benchmark_files(settings: Settings, config: pytest.Config) -> dict[Path, lis
 
 
 class SuiteFile(GeneratedModule):
-    """A benchmark without a test file of its own: the test that everybody would write."""
+    """The generated tests of benchmarks without a test file."""
 
     names: Sequence[str] = ()
 
     def make_module(self) -> ModuleType:
-        """A module with a test for each of the file's benchmarks."""
+        """Create a module with one test per benchmark."""
         module = ModuleType("llmeval_tests")
         try:
             tests = source_of(self.names[0]).tests(self.path, self.names)
@@ -156,7 +155,7 @@ def _make_test(benchmark: str) -> Callable[..., None]:
 
 
 class BenchmarkFiles:
-    """Collects the files of ``--llm-benchmark`` wherever they are, also in a virtual environment."""
+    """Collects the files of ``--llm-benchmark`` from any folder, including virtual environments."""
 
     def __init__(self, files: Mapping[Path, Sequence[str]]) -> None:
         self._files = files
@@ -164,12 +163,12 @@ class BenchmarkFiles:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        """Never ignore a benchmark's file or the folders that lead to it."""
+        """Collect a benchmark's file and the folders above it, even if pytest would ignore them."""
         return False if collection_path in self._files or collection_path in self._parents else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Make up the tests of a file that is no Python: benchmark.toml, or questions."""
+        """Generate tests for a file that is not Python: a benchmark.toml or a file of questions."""
         if file_path not in self._files or file_path.suffix == ".py":
             return None
         names = self._files[file_path]
@@ -182,7 +181,7 @@ class BenchmarkFiles:
     def pytest_pycollect_makemodule(
         self, module_path: Path, parent: pytest.Collector
     ) -> pytest.Module | None:
-        """Name files outside of the project's folder: there pytest's node ids have no file at all."""
+        """Set the node ids of files outside the project's folder; pytest's own would contain no file name."""
         nodeid = _nodeid(module_path, parent) if module_path in self._files else None
         if nodeid is None:
             return None
@@ -191,5 +190,5 @@ class BenchmarkFiles:
 
 
 def _nodeid(path: Path, parent: pytest.Collector) -> str | None:
-    """``ceval/test_ceval.py`` for a file outside of the project's folder, None for pytest's own name."""
+    """The node id of a file outside the project's folder, as ``ceval/test_ceval.py``; else None."""
     return None if path.is_relative_to(parent.config.rootpath) else f"{path.parent.name}/{path.name}"

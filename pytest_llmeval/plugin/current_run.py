@@ -1,4 +1,4 @@
-"""The run of this session, as it grows: what is counted, what came of it, and where it is written."""
+"""The current run: its counts, its results, and its folder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class CurrentRun:
-    """What the process that reports knows of its run.
+    """The state of the run in the reporting process.
 
-    ``infos`` are the benchmarks of the run, ``order`` the index of each item by its node id (xdist only).
-    ``errors`` are (question id, message). ``results``, ``verdicts`` and ``comparisons`` are there at the end,
-    ``written`` is then the run's folder as it is shown.
+    ``infos`` describe the benchmarks of the run by name, ``order`` is the index of each item by node id
+    (xdist only). ``errors`` are (question id, message). ``results``, ``verdicts`` and ``comparisons`` are
+    set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -39,56 +39,56 @@ class CurrentRun:
         self.tally = Tally()
         self.infos: dict[str, BenchmarkInfo] = {}
         self.order: Mapping[str, int] = {}
-        #: the index and (id, model) of each counted item, where ``order`` is known
-        self.counted: list[tuple[int, tuple[str, str]]] = []
+        #: the index and (id, model) of each counted question, if ``order`` is known
+        self.record_keys: list[tuple[int, tuple[str, str]]] = []
         self.errors: list[tuple[str, str]] = []
         self.results: tuple[Result, ...] = ()
         self.verdicts: tuple[GateResult, ...] = ()
         self.comparisons: tuple[Comparison, ...] = ()
         self.started = time.time()
-        self.written: str | None = None
+        self.shown_path: str | None = None
         self.ended_early = False
-        self._made_report_dir = False
+        self._created_report_dir = False
 
     @cached_property
     def folder(self) -> Path:
-        """The run's folder, made when first needed. Raises ``UserError``."""
+        """The run's folder, created at first use. Raises ``UserError``."""
         settings = self.session.settings
-        self._made_report_dir = not settings.report_dir.exists()
+        self._created_report_dir = not settings.report_dir.exists()
         name = "+".join(model.name for model in settings.models)
         return new_run_folder(settings.report_dir, settings.run_name, model=name)
 
     @property
     def shown_folder(self) -> str:
-        """The run's folder, as seen from where pytest was started."""
+        """The run's folder, relative to the folder in which pytest was started."""
         return os.path.relpath(self.folder, self.config.invocation_params.dir)
 
     def remove_folder(self) -> None:
-        """Leave nothing of a run without results."""
+        """Remove the folder of a run without results."""
         if "folder" not in self.__dict__:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self._made_report_dir:
-            with contextlib.suppress(OSError):  # another run has begun in it
+        if self._created_report_dir:
+            with contextlib.suppress(OSError):  # another run has started in it
                 self.folder.parent.rmdir()
 
     def add_infos(self, infos: Mapping[str, BenchmarkInfo]) -> None:
-        """Take over what a process knows of its benchmarks."""
+        """Add the descriptions of benchmarks from this or another process."""
         for name, info in infos.items():
             self.infos.setdefault(name, info)
 
     @property
     def missing(self) -> int:
-        """How many of the selected questions' answers are not counted."""
+        """The number of selected questions (times repeats) that were not counted."""
         selected = sum(
             number
-            for of_model in self.findings.planned.values()
-            for subjects in of_model.values()
+            for models in self.findings.plan.values()
+            for subjects in models.values()
             for number in subjects.values()
         )
         return selected * self.session.settings.repeats - self.tally.counts().requested
 
     @property
     def complete(self) -> bool:
-        """Whether every selected question was answered, but for the errors that are allowed."""
+        """Whether every selected question was answered, apart from allowed errors."""
         return not self.ended_early and len(self.errors) <= self.session.settings.allow_errors

@@ -1,4 +1,4 @@
-"""Which items are questions, and of which model they ask them."""
+"""The question and the model of an item."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import pytest
 
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.pytest_internals import parametrized_value
-from pytest_llmeval.plugin.state import Session
+from pytest_llmeval.plugin.state import Plan, Session
 
 
 def question_of(item: pytest.Item) -> Question | None:
-    """The question that an item asks; None for other tests."""
+    """The question of an item; None for an ordinary test."""
     question = parametrized_value(item, "question")
     return question if isinstance(question, Question) else None
 
 
 def is_empty(item: pytest.Item) -> bool:
-    """Whether an item stands for a benchmark without any selected question."""
-    question = parametrized_value(item, "question")  # pytest's own marker of an empty list of values
+    """Whether an item is pytest's placeholder for a benchmark without selected questions."""
+    question = parametrized_value(item, "question")  # pytest's marker for an empty list of values
     return (
         question is not None
         and not isinstance(question, Question)
@@ -28,13 +28,13 @@ def is_empty(item: pytest.Item) -> bool:
 
 
 def model_of(item: pytest.Item, session: Session) -> str:
-    """The name of the model that an item asks."""
+    """The name of the model that an item sends its question to."""
     name: str | None = parametrized_value(item, "llm")
     return name if name is not None else next(iter(session.models.configs))
 
 
-def planned(items: Sequence[pytest.Item], session: Session) -> dict[str, dict[str, dict[str, int]]]:
-    """How many questions are to be asked: benchmark -> model -> subject -> number."""
+def make_plan(items: Sequence[pytest.Item], session: Session) -> Plan:
+    """Count the selected questions by benchmark, model and subject."""
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for item in items:
         question = question_of(item)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _without_model() -> LLM:
     """The model under evaluation: ``answer(question)``, ``complete``, ``generate``, ``choose``."""
-    pytest.skip("needs a model: give --llm-model")
+    pytest.skip("needs a model: set --llm-model")
 
 
 llm = pytest.fixture(scope="session", name="llm")(_without_model)
@@ -24,9 +24,9 @@ llm = pytest.fixture(scope="session", name="llm")(_without_model)
 def set_up_llm(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest, models: ModelPool
 ) -> LLM | None:
-    """What ``pytest_fixture_setup`` returns for the ``llm`` fixture above; None for any other fixture.
+    """Set up the ``llm`` fixture for ``pytest_fixture_setup``; returns None for any other fixture.
 
-    A fixture that asked for ``request`` itself would cost each item twice what its own test costs.
+    A fixture function that takes ``request`` would be slower: twice the cost of the test itself, per item.
     """
     if fixturedef.func is not _without_model or not models.configs:
         return None

@@ -1,4 +1,4 @@
-"""Which questions to ask before pytest comes to them, so that a model always sees many."""
+"""Sends questions to the model before their tests run, so that the model always has many to work on."""
 
 from __future__ import annotations
 
@@ -17,77 +17,81 @@ _MAY_NOT_RUN = ("skip", "skipif", "xfail")
 
 
 class LookAhead:
-    """A window over the coming items of one process.
+    """A window over the next items of one process.
 
-    Without xdist all items run in order, so the window reaches as far as the model wants. A worker of xdist
-    looks only at the items that it was sent: others may be another worker's.
+    Without xdist all items run in order, so the window is as long as the model wants. In an xdist worker it
+    covers only the items that the worker was sent: other items may go to other workers.
 
-    ``asking`` are the items that ask a question, in order, with it and their model's name. ``queued``
-    returns, in a worker, the items after the next one that it was sent; those of ``alone`` are asked one by
-    one.
+    ``questions`` maps each item that asks a question, in order, to the question and the model's name. In a
+    worker, ``queue`` lists the items that it was sent, without the next one; questions of ``suspects`` are
+    sent one at a time.
     """
 
     def __init__(
         self,
-        asking: Mapping[pytest.Item, tuple[Question, str]],
+        questions: Mapping[pytest.Item, tuple[Question, str]],
         models: ModelPool,
-        queued: Callable[[], Iterable[pytest.Item]] | None = None,
-        alone: Container[pytest.Item] = (),
+        queue: Callable[[], Iterable[pytest.Item]] | None = None,
+        suspects: Container[pytest.Item] = (),
     ) -> None:
-        self._asking = asking
+        self._questions = questions
         self._models = models
-        self._queued = queued
-        self._alone = alone
-        #: by model: how many of its coming questions have been looked at
-        self._looked_at: dict[str, int] = {}
-        self._items = list(asking)
+        self._queue = queue
+        self._suspects = suspects
+        #: by model: how many items remain in its window (in a worker)
+        self._window_left: dict[str, int] = {}
+        self._items = list(questions)
         self._index = {item: index for index, item in enumerate(self._items)}
         #: by model: the index of its last item
-        self._last = {model: index for index, (_, model) in enumerate(asking.values())}
-        #: the index of the first item that is not asked yet
+        self._last = {model: index for index, (_, model) in enumerate(questions.values())}
+        #: the index of the first item whose question was not sent yet
         self._next = 0
         self._certain: dict[object, bool] = {}
 
     def before(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Called before ``item`` runs: close models that are done, ask coming questions."""
+        """Prepare for ``item``, which runs next: close models without further items, and send questions."""
         index = self._index.get(item)
         if index is None:
             return
-        name = self._asking[item][1]
+        name = self._questions[item][1]
         for model, last in self._last.items():
             if last < index and model != name:
                 self._models.close(model)
         asker = self._models.get(name)
-        if self._queued is not None:
-            self._ask_queued(self._queued, item, nextitem, asker)
+        if self._queue is not None:
+            self._send_queue(self._queue, item, nextitem, asker)
             return
         self._next = max(self._next, index)
         if self._next - index > asker.window // 2:
             return
         end = min(index + asker.window, self._last[name] + 1)
-        asker.ask_ahead(self._questions(self._items[self._next : end], name))
+        asker.ask_ahead(self._select(self._items[self._next : end], name))
         self._next = end
 
-    def _ask_queued(
+    def _send_queue(
         self,
-        queued: Callable[[], Iterable[pytest.Item]],
+        queue: Callable[[], Iterable[pytest.Item]],
         item: pytest.Item,
         nextitem: pytest.Item | None,
         asker: Asker,
     ) -> None:
-        self._looked_at[asker.name] = left = self._looked_at.get(asker.name, 0) - 1
-        if left > asker.window // 2:
+        self._window_left[asker.name] = remaining = self._window_left.get(asker.name, 0) - 1
+        if remaining > asker.window // 2:
             return
-        # items to be asked one by one were sent before all others
-        later = [] if item in self._alone or nextitem is None else [nextitem, *queued()]
-        asking = [i for i in (item, *later) if i in self._asking and self._asking[i][1] == asker.name]
-        asking = asking[: asker.window]
-        asker.ask_ahead(self._questions(asking, asker.name))  # skips what it has already asked
-        self._looked_at[asker.name] = len(asking)
+        # the controller sends suspects before all other items
+        later = [] if item in self._suspects or nextitem is None else [nextitem, *queue()]
+        window = [
+            candidate
+            for candidate in (item, *later)
+            if candidate in self._questions and self._questions[candidate][1] == asker.name
+        ][: asker.window]
+        asker.ask_ahead(self._select(window, asker.name))  # ignores questions that were already sent
+        self._window_left[asker.name] = len(window)
 
-    def _questions(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
-        asking = [(item, *self._asking[item]) for item in items]
-        return [question for item, question, model in asking if model == name and self._will_run(item)]
+    def _select(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
+        """The questions of ``items`` that go to the model called ``name`` and will certainly run."""
+        rows = [(item, *self._questions[item]) for item in items]
+        return [question for item, question, model in rows if model == name and self._will_run(item)]
 
     def _will_run(self, item: pytest.Item) -> bool:
         function = getattr(item, "function", None)

@@ -1,4 +1,4 @@
-"""How far a run is, reported while it runs: in place on a terminal, else a line now and then."""
+"""Reports the progress of a run: a line that is rewritten on a terminal, or else a new line now and then."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOG_EVERY_S = 60.0
 
 
 class Progress:
-    """Reports the benchmark and model whose question finished last."""
+    """Reports the progress of the benchmark and model whose question finished last."""
 
     def __init__(self, config: pytest.Config, tally: Tally) -> None:
         self._config = config
@@ -41,12 +41,12 @@ class Progress:
         self._every_s = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
 
     def start(self) -> None:
-        """Replace the terminal's file, if a line can be rewritten in place."""
+        """Replace the terminal's file, if the terminal can rewrite a line."""
         reporter = terminal_reporter(self._config)
         in_place = (
             sys.stdout.isatty()
             and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
-            and self._config.option.capture != "no"  # what tests print would run into the line
+            and self._config.option.capture != "no"  # output of tests would be appended to the line
         )
         if reporter is not None and in_place:
             self._live = LiveFile(terminal_file(reporter))
@@ -62,7 +62,7 @@ class Progress:
             self._live = None
 
     def report(self, record: Record) -> None:
-        """A question finished: report progress, unless the last report was a moment ago."""
+        """Report progress after a question, unless the last report is too recent."""
         now = time.monotonic()
         if now - self._reported_at < self._every_s:
             return
@@ -75,27 +75,27 @@ class Progress:
             make_say(self._config)(line)
 
     def line(self, benchmark: str, model: str) -> str:
-        """The progress of one model on one benchmark, and of the run if it has more than that."""
-        tally, planned = self._tally, self._findings.planned
+        """The progress of a model on a benchmark, and that of the whole run if it has several of them."""
+        tally, plan = self._tally, self._findings.plan
         counts = tally.counts(model=model, benchmark=benchmark)
-        asks = not is_controller(self._config)
+        has_engines = not is_controller(self._config)
         line = status_line(
             f"{benchmark} {model}",
             counts.requested,
-            self._expected(planned.get(benchmark, {}).get(model, {})),
+            self._expected(plan.get(benchmark, {}).get(model, {})),
             counts.correct,
             counts.scored,
             tally.seconds(model, benchmark),
-            self._session.models.get(model).ready(benchmark) if asks else 0,
+            self._session.models.get(model).ready(benchmark) if has_engines else 0,
             interval=counts.interval,
             stored=tally.stored(model, benchmark),
             errors=counts.error,
         )
-        all_expected = sum(self._expected(of) for models in planned.values() for of in models.values())
-        if sum(len(models) for models in planned.values()) > 1:
-            line += f"  (all {tally.counts().requested}/{all_expected})"
+        pairs = [subjects for models in plan.values() for subjects in models.values()]
+        if len(pairs) > 1:
+            line += f"  (all {tally.counts().requested}/{sum(map(self._expected, pairs))})"
         return line
 
     def _expected(self, subjects: Mapping[str, int]) -> int:
-        """How many answers to expect for a number of questions per subject."""
+        """The number of answers to expect for these numbers of questions by subject."""
         return sum(subjects.values()) * self._session.settings.repeats

@@ -1,8 +1,8 @@
 """The private parts of pytest and pytest-xdist that this package uses, each behind one function.
 
 No other module imports ``_pytest`` or touches a private attribute of either (``tests/test_layers.py``).
-A function whose private name is missing raises ``pytest.UsageError`` with one line that names the supported
-versions; ``check_supported`` looks up in advance what can be looked up without a running test.
+If a private name is missing, the function that needs it raises ``pytest.UsageError`` with one line that names
+the supported versions. ``check_supported`` looks names up in advance, if that is possible without a test.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 SUPPORTED = {"pytest": ">=9,<10", "pytest-xdist": ">=3.8,<4"}
 
 #: queued tests that ``queued_items`` looks at; several times any model's window
-_MOST_QUEUED = 4096
+_MAX_QUEUED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class _Name:
     purpose: str
 
     def value(self) -> Any:
-        """What the name refers to. Raises ``pytest.UsageError`` if there is no such name."""
+        """The object with this name. Raises ``pytest.UsageError`` if there is none."""
         try:
             return attrgetter(self.path)(importlib.import_module(self.module))
         except (ImportError, AttributeError):
@@ -127,7 +127,7 @@ def without_assertion_diff() -> Generator[None]:
 
 
 def call_test_function(item: pytest.Function) -> None:
-    """Call an item's test function with the fixture values that its first call got.
+    """Call an item's test function with the fixture values of its first call.
 
     pytest itself calls it once; repeats and rotations need further calls in the same item.
     """
@@ -165,7 +165,7 @@ def stop_session(session: pytest.Session, reason: str) -> None:
 
 
 class GeneratedModule(pytest.Module):
-    """A test module that is made in memory; subclasses define ``make_module``."""
+    """A test module that is created in memory; subclasses define ``make_module``."""
 
     def make_module(self) -> ModuleType:
         """The module whose tests pytest collects."""
@@ -194,7 +194,7 @@ class KeywordExpression:
         return frozenset(name.removeprefix("$") for name in names)
 
     def evaluate(self, matches: Callable[[str], bool]) -> bool:
-        """Whether the expression is true if the words are true for which ``matches`` is."""
+        """Evaluate the expression; ``matches`` returns whether a word is true."""
         return bool(self._compiled.evaluate(lambda word, /, **_: matches(word)))
 
 
@@ -305,17 +305,19 @@ def is_controller(config: pytest.Config) -> bool:
 
 
 def worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """What the controller sent this worker before it started, under xdist's and plugins' keys."""
-    values: Mapping[str, Any] = _xdist_attribute(config, "workerinput", "read what a worker was sent")
+    """The values that the controller sent this worker before its start, under keys of xdist and plugins."""
+    values: Mapping[str, Any] = _xdist_attribute(config, "workerinput", "read the controller's settings")
     return values
 
 
 def worker_output(config: pytest.Config) -> MutableMapping[str, Any]:
-    """What this worker sends the controller at its end; ``pytest_sessionfinish`` may add to it.
+    """The values that this worker sends the controller at its end; ``pytest_sessionfinish`` may add some.
 
     Values must be built from None, booleans, numbers, strings, lists, tuples and dicts.
     """
-    values: MutableMapping[str, Any] = _xdist_attribute(config, "workeroutput", "send what a worker found")
+    values: MutableMapping[str, Any] = _xdist_attribute(
+        config, "workeroutput", "send results to the controller"
+    )
     return values
 
 
@@ -325,12 +327,12 @@ def worker_id(config: pytest.Config) -> str:
 
 
 def worker_count(config: pytest.Config) -> int:
-    """How many workers this worker's session has, itself included."""
+    """The number of workers in the session, including this one."""
     return int(worker_input(config)["workercount"])
 
 
 def queued_items(config: pytest.Config) -> list[pytest.Item]:
-    """The items that this worker was sent and has not started, in order, without the next one.
+    """The items that were sent to this worker and have not started, in order, without the next one.
 
     xdist takes the next one off the queue early, and passes it to hooks as ``nextitem``. The list holds at
     most 4,096 items.
@@ -343,7 +345,7 @@ def queued_items(config: pytest.Config) -> list[pytest.Item]:
     items = _xdist_attribute(interactor, "session.items", _INTERACTOR.purpose)
     with _xdist_attribute(interactor, "torun.lock", _INTERACTOR.purpose)() as queue:
         # at shutdown the queue ends with a marker, which is not an index
-        indices = [index for index in islice(queue, _MOST_QUEUED) if isinstance(index, int)]
+        indices = [index for index in islice(queue, _MAX_QUEUED) if isinstance(index, int)]
     return [items[index] for index in indices]
 
 
@@ -356,25 +358,25 @@ def node_id(node: WorkerController) -> str:
 
 
 def node_count(node: WorkerController) -> int:
-    """How many workers the session has."""
+    """The number of workers in the session."""
     return len(_xdist_attribute(node, "nodemanager.specs", "number the workers"))
 
 
 def worker_index(node: WorkerController) -> int:
     """A worker's number, from 0. A worker that replaces a crashed one has the same number."""
     specs = _xdist_attribute(node, "nodemanager.specs", "number the workers")
-    own = _xdist_attribute(node, "gateway.spec", "number the workers")
-    return next(index for index, spec in enumerate(specs) if spec is own)
+    own_spec = _xdist_attribute(node, "gateway.spec", "number the workers")
+    return next(index for index, spec in enumerate(specs) if spec is own_spec)
 
 
 def node_input(node: WorkerController) -> MutableMapping[str, Any]:
-    """What a worker is sent before it starts; ``pytest_configure_node`` may add to it."""
+    """The values sent to a worker before its start; ``pytest_configure_node`` may add some."""
     values: MutableMapping[str, Any] = _xdist_attribute(node, "workerinput", "send a worker its settings")
     return values
 
 
 def node_output(node: WorkerController) -> Mapping[str, Any]:
-    """What a worker sent at its end; empty for a worker that crashed."""
+    """The values that a worker sent at its end; empty if the worker crashed."""
     values: Mapping[str, Any] = getattr(node, "workeroutput", {})
     return values
 
@@ -385,16 +387,16 @@ def reporting_node(report: pytest.TestReport) -> WorkerController | None:
 
 
 def set_reporting_node(report: pytest.TestReport, node: WorkerController) -> None:
-    """Make a report that the controller wrote count as sent by ``node``."""
+    """Mark a report that the controller created as sent by ``node``."""
     report.node = node  # type: ignore[attr-defined]
 
 
 def apply_maxfail(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Count a report that the controller wrote towards ``-x`` and ``--maxfail``."""
+    """Count a report that the controller created towards ``-x`` and ``--maxfail``."""
     session = config.pluginmanager.get_plugin("dsession")
     _xdist_attribute(session, "_handlefailures", _HANDLE_FAILURES.purpose)(report)
 
 
-def collected_same(scheduler: LoadScheduling) -> bool:
+def same_collection(scheduler: LoadScheduling) -> bool:
     """Whether all workers collected the same items; if not, xdist reports the difference as an error."""
     return bool(_xdist_attribute(scheduler, "_check_nodes_have_same_collection", _SAME_COLLECTION.purpose)())

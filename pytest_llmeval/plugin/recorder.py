@@ -1,4 +1,4 @@
-"""Around each item: ask ahead, run the test in all its attempts, and record what became of its question."""
+"""Runs each item: sends questions ahead of time, runs the test in all its attempts, and writes records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.asker import Asker, Response
     from pytest_llmeval.runtime.llm import LLM
 
-#: objects made between two garbage collections; at Python's own 700 they take a tenth of a run
+#: allocations between two garbage collections; with Python's default of 700 they take a tenth of a run
 _COLLECT_EVERY = 50_000
 
 
 class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pytest has no type for it
-    """A failure whose message says all: pytest shows it without a traceback."""
+    """A failure that pytest shows without a traceback, because its message suffices."""
 
     __module__ = "builtins"  # pytest's summary would show the module's name too
 
@@ -38,7 +38,7 @@ class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pyt
 
 
 def outcome_of(question: Question, response: Response, passed: bool) -> Outcome:
-    """What became of a question, given whether the test's assertion held."""
+    """The outcome of a question; ``passed`` is whether the test's assertion succeeded."""
     if response.completion.error is not None:
         return Outcome.ERROR
     if response.grade is not None and response.grade.outcome is not None:
@@ -51,7 +51,7 @@ def outcome_of(question: Question, response: Response, passed: bool) -> Outcome:
 
 
 def explain(question: Question, record: Record) -> str:
-    """The report of a wrong or unparsed answer under ``--llm-strict``."""
+    """The failure message for a wrong or unparsed answer under ``--llm-strict``."""
     completion = record.completion
     lines = [f"{record.outcome.value}: {question.id} ({record.model})", question.fields.get("question", "")]
     lines += [f"  {label}. {text}" for label, text in question.choices.items()]
@@ -72,17 +72,17 @@ def explain(question: Question, record: Record) -> str:
     return "\n".join(lines)
 
 
-class _Caught:
-    """Keeps what a test function raises, unless that is a skip or an interruption."""
+class _ErrorCapture:
+    """A context manager that catches the exception of a test function, except skips and interruptions."""
 
     __slots__ = ("error", "unexpected")
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
-        #: whether the test broke, where it should have asked and asserted
+        #: whether ``error`` is a bug in the test rather than a failed request or assertion
         self.unexpected = False
 
-    def __enter__(self) -> _Caught:
+    def __enter__(self) -> _ErrorCapture:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
@@ -95,17 +95,17 @@ class _Caught:
             error, (AssertionError, pytest.fail.Exception, ModelUnusable, RequestFailed)
         )
         if not self.unexpected:
-            # its traceback is never shown, and the frames refer to this: garbage for the collector
+            # the traceback is never shown, and its frames would be a reference cycle
             error.with_traceback(None)
         return True
 
 
 class Recorder:
-    """The item side of the plugin, in whichever process runs the items.
+    """Runs the items and records their questions: in pytest's own process, or in each xdist worker.
 
-    Records are written to the file ``part`` in the folder that ``folder`` returns. ``queued`` returns, in a
-    worker of xdist, the items that it was sent after the next one; ``alone`` are the indices of items that
-    are asked one by one.
+    Records are written to the file ``part`` in the folder that ``folder`` returns. In a worker, ``queue``
+    lists the items that it was sent, without the next one; ``suspects`` are the indices of items whose
+    questions are sent one at a time.
     """
 
     def __init__(
@@ -113,54 +113,54 @@ class Recorder:
         config: pytest.Config,
         folder: Callable[[], Path],
         part: str,
-        queued: Callable[[], Iterable[pytest.Item]] | None = None,
-        alone: Container[int] = (),
+        queue: Callable[[], Iterable[pytest.Item]] | None = None,
+        suspects: Container[int] = (),
     ) -> None:
         self._session = config.stash[SESSION]
         self._findings = config.stash[FINDINGS]
         self._folder = folder
         self._part = part
-        self._queued = queued
-        self._alone = alone
+        self._queue = queue
+        self._suspects = suspects
         config.add_cleanup(partial(gc.set_threshold, *gc.get_threshold()))
-        config.add_cleanup(gc.unfreeze)  # of the cleanups the last, as this is the first added
+        config.add_cleanup(gc.unfreeze)  # cleanups run in reverse order: after those added later
         self._log: QuestionLog | None = None
-        self._ahead: LookAhead | None = None
-        #: the items that ask a question, with it and their model's name
-        self._asking: dict[pytest.Item, tuple[Question, str]] = {}
+        self._lookahead: LookAhead | None = None
+        #: the items that ask a question: the question and the model's name
+        self._questions: dict[pytest.Item, tuple[Question, str]] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note which items ask a question, now that they are final."""
+        """Record which items ask a question; the items do not change any more."""
         for item in session.items:
             question = question_of(item)
             if question is not None:
-                self._asking[item] = question, model_of(item, self._session)
-        alone = {item for index, item in enumerate(session.items) if index in self._alone}
-        self._ahead = LookAhead(self._asking, self._session.models, self._queued, alone)
-        if self._asking:
-            gc.freeze()  # else each full collection walks all questions and items again
+                self._questions[item] = question, model_of(item, self._session)
+        suspects = {item for index, item in enumerate(session.items) if index in self._suspects}
+        self._lookahead = LookAhead(self._questions, self._session.models, self._queue, suspects)
+        if self._questions:
+            gc.freeze()  # keeps full collections from visiting all questions and items again
             gc.set_threshold(_COLLECT_EVERY)
 
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
     ) -> LLM | None:
-        """Give tests their model."""
+        """Provide the ``llm`` fixture."""
         return set_up_llm(fixturedef, request, self._session.models)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
-        """Ask ahead before each item; pytest's own protocol then runs it."""
-        if self._ahead is not None:
-            self._ahead.before(item, nextitem)
+        """Send questions ahead of time; pytest itself then runs the item."""
+        if self._lookahead is not None:
+            self._lookahead.before(item, nextitem)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Name the question on the report, so that one whose fixtures fail is counted too."""
-        if item not in self._asking:
+        """Add the question to the report, so that it is counted even if a fixture fails."""
+        if item not in self._questions:
             return (yield)
-        question, model = self._asking[item]
-        blank = Record(question.id, item.nodeid, model, question.benchmark, question.subject, Outcome.ERROR)
-        item.user_properties += blank.identity_properties()
+        question, model = self._questions[item]
+        initial = Record(question.id, item.nodeid, model, question.benchmark, question.subject, Outcome.ERROR)
+        item.user_properties += initial.identity_properties()
         try:
             return (yield)
         except pytest.skip.Exception:
@@ -176,15 +176,15 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        """Run the test in all its attempts; a wrong answer passes, unless ``--llm-strict``."""
-        if pyfuncitem not in self._asking:
+        """Run the test in all its attempts; a wrong answer fails the item only under ``--llm-strict``."""
+        if pyfuncitem not in self._questions:
             try:
                 return (yield)
             except (RequestFailed, ModelUnusable) as error:
                 raise Failure(str(error)) from None
         from pytest_llmeval.runtime.asker import Attempt
 
-        question, model = self._asking[pyfuncitem]
+        question, model = self._questions[pyfuncitem]
         asker = self._session.models.get(model)
         records: list[Record] = []
         problem: Failure | None = None
@@ -195,20 +195,20 @@ class Recorder:
                     orders: list[Record] = []
                     for rotation in range(len(asker.orders(question))):
                         asker.attempt = Attempt(repeat, rotation)
-                        with _Caught() as caught:
+                        with _ErrorCapture() as capture:
                             if repeat == rotation == 0:
                                 yield
                             else:
                                 call_test_function(pyfuncitem)
-                        record, failure = self._attempted(pyfuncitem, question, asker, caught)
+                        record, failure = self._attempt_record(pyfuncitem, question, asker, capture)
                         orders.append(record)
                         problem = problem or failure
-                        unexpected = unexpected or (caught.error if caught.unexpected else None)
-                        if isinstance(caught.error, ModelUnusable):
+                        unexpected = unexpected or (capture.error if capture.unexpected else None)
+                        if isinstance(capture.error, ModelUnusable):
                             break
                     records.append(Record.of_rotations(orders))
                     self._write(records[-1])
-                    if isinstance(caught.error, ModelUnusable):
+                    if isinstance(capture.error, ModelUnusable):
                         break
         finally:
             asker.attempt = Attempt()
@@ -223,36 +223,36 @@ class Recorder:
                 raise Failure(explain(question, majority))
         return True
 
-    def _attempted(
-        self, item: pytest.Item, question: Question, asker: Asker, caught: _Caught
+    def _attempt_record(
+        self, item: pytest.Item, question: Question, asker: Asker, capture: _ErrorCapture
     ) -> tuple[Record, Failure | None]:
-        """The record of one attempt, and why it is an error of the item, if it is."""
+        """The record of one attempt, and the failure of the item if the attempt is an error."""
         from pytest_llmeval.runtime.asker import Response
 
-        error, attempt = caught.error, asker.attempt
+        error, attempt = capture.error, asker.attempt
         response = attempt.responses.get(question.id)
-        if caught.unexpected:
+        if capture.unexpected:
             message = f"the test raised {type(error).__name__}: {one_line(error)}"
-            failed = (response or Response(Completion())).failed(message)
-            return self._record(item, question, failed, Outcome.ERROR, attempt.repeat), None
+            response = (response or Response(Completion())).with_error(message)
+            return self._record(item, question, response, Outcome.ERROR, attempt.repeat), None
         problem = None
         if isinstance(error, ModelUnusable):
             problem = Failure(str(error))
             self._findings.fatal = self._findings.fatal or str(error)
-            stop_session(item.session, "the model cannot be asked")
+            stop_session(item.session, "the model cannot answer")
         elif isinstance(error, RequestFailed):
             problem = Failure(f"{question.id}: {error}")
         if response is None:
             if problem is None:
-                problem = Failure(f"{question.id}: the test did not ask the model about its question")
+                problem = Failure(f"{question.id}: the test did not send its question to the model")
             response = Response(Completion(error=str(problem)))
         passed = error is None or isinstance(error, (ModelUnusable, RequestFailed))
         outcome = outcome_of(question, response, passed)
         return self._record(item, question, response, outcome, attempt.repeat), problem
 
-    @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which reads what was written
+    @pytest.hookimpl(tryfirst=True)  # before the Controller, which reads the records
     def pytest_sessionfinish(self) -> None:
-        """Let the models go, once all records are written."""
+        """Close the models and the question log."""
         self._session.models.close()
         if self._log is not None:
             self._log.close()
@@ -260,16 +260,16 @@ class Recorder:
     def _record(
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
     ) -> Record:
-        decided = response.outcome_decided
+        grade = response.deciding_grade
         return Record(
             id=question.id,
             nodeid=item.nodeid,
-            model=self._asking[item][1],
+            model=self._questions[item][1],
             benchmark=question.benchmark,
             subject=question.subject,
             outcome=outcome,
             answer=response.answer,
-            target=question.answer if decided is None else decided.target,
+            target=question.answer if grade is None else grade.target,
             completion=response.completion,
             prompt=response.prompt,
             cluster=question.cluster,
@@ -277,13 +277,13 @@ class Recorder:
             score=response.score,
             order=response.order,
             judgement=response.judgement,
-            metrics={} if decided is None else decided.metrics,
+            metrics={} if grade is None else grade.metrics,
         )
 
     def _write(self, record: Record) -> None:
         if self._log is None:
             from pytest_llmeval.results.question_log import QuestionLog
 
-            # what a worker has reported is counted, even if it dies: the line must be on the disk before
-            self._log = QuestionLog(self._folder() / self._part, each_line=self._queued is not None)
+            # the controller counts a report even if its worker crashes later, so each line is written at once
+            self._log = QuestionLog(self._folder() / self._part, each_line=self._queue is not None)
         self._log.write(record)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def write_files(run: CurrentRun) -> None:
-    """Write results.json and all that is made from it. Raises ``LLMEvalError`` or OSError.
+    """Write results.json and all files derived from it. Raises ``LLMEvalError`` or OSError.
 
-    What is for people comes last: nothing that fails there costs the results.
+    Reports for people are written last, so that an error in a report cannot lose the results.
     """
     folder = run.folder
     _merge_parts(run)
@@ -49,29 +49,29 @@ def write_files(run: CurrentRun) -> None:
     if any(result.counts.answered for result in run.results):
         write_submissions(folder)
     point_latest(folder.parent, folder)
-    run.written = run.shown_folder
+    run.shown_path = run.shown_folder
     _write_outlets(run, info)
 
 
 def _merge_parts(run: CurrentRun) -> None:
-    """Join the parts of questions.jsonl that workers of xdist have written."""
+    """Merge the parts of questions.jsonl that xdist workers wrote."""
     folder = run.folder
-    # a worker may have died after it wrote a line and before it reported it: then a later worker's counts
+    # a worker may crash between writing a line and reporting it: then a later worker's line counts
     parts = sorted(folder.glob("questions.gw*.jsonl"), key=_start_order)
     if parts:
-        merge(parts, folder / QUESTIONS, [key for _, key in sorted(run.counted)] or None)
+        merge(parts, folder / QUESTIONS, [key for _, key in sorted(run.record_keys)] or None)
         for part in parts:
             part.unlink()
 
 
 def _start_order(part: Path) -> float:
-    """When the writer of a part started: workers are numbered, the run writes last."""
+    """The sort key of a part: the number of its worker; the controller's part is last."""
     number = part.name.removeprefix("questions.gw").removesuffix(".jsonl")
     return int(number) if number.isdigit() else float("inf")
 
 
 def _with_task_scores(result: Result, run: CurrentRun) -> Result:
-    """The result with the final numbers that its source has beside accuracy, if any."""
+    """Add the scores that the benchmark's source computes beside accuracy, if any."""
     records = (
         record
         for record in read_records(run.folder / QUESTIONS)
@@ -80,8 +80,8 @@ def _with_task_scores(result: Result, run: CurrentRun) -> Result:
     source, settings = source_of(result.benchmark), run.session.settings
     try:
         return replace(result, task_scores=source.task_scores(result.benchmark, settings, records))
-    except Exception as error:  # code of a task, and of a library
-        run.findings.notes.append(f"{result.benchmark}: no numbers of its own: {one_line(error)}")
+    except Exception as error:  # raised by code of a task or library
+        run.findings.notes.append(f"{result.benchmark}: task scores could not be computed: {one_line(error)}")
         return result
 
 
@@ -91,7 +91,7 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
     settings = run.session.settings
     try:
         rerun = _rerun(run)
-    except Exception:  # a benchmark's folder has vanished meanwhile
+    except Exception:  # a benchmark's folder was deleted during the run
         rerun = Rerun()
     report = outlets.Report(
         run.folder,
@@ -110,13 +110,13 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
 
 
 def _rerun(run: CurrentRun) -> Rerun:
-    """How to ask one question again, from what was typed."""
+    """Describe how this run was started, for commands that rerun one question."""
     from pytest_llmeval.config.options import OPTIONS
 
     config, session = run.config, run.session
     start = config.invocation_params.dir
     values = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
-    if session.replay is not None:  # "latest" will be another run then
+    if session.replay is not None:  # "latest" will refer to another run
         values["replay"] = os.path.relpath(session.replay.folder, start)
     names = {result_name(name, config): name for name in session.settings.benchmarks}
     specs = zip((model.name for model in session.settings.models), session.settings.specs, strict=False)
@@ -124,5 +124,5 @@ def _rerun(run: CurrentRun) -> Rerun:
 
 
 def command_line(config: pytest.Config) -> str:
-    """What was typed, as one line; credentials in URLs left out."""
+    """The command line on one line, with credentials in URLs redacted."""
     return shlex.join(["pytest", *(redact(one_line(arg, 1000)) for arg in config.invocation_params.args)])

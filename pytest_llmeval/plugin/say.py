@@ -1,4 +1,4 @@
-"""Writes lines to the terminal between those of pytest."""
+"""Writes lines to the terminal while pytest runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_llmeval.plugin.pytest_internals import (
 
 
 def make_say(config: pytest.Config) -> Callable[[str], None]:
-    """What writes one line to the terminal at once; silent in a worker of xdist."""
+    """Return a function that writes a line to the terminal at once; in an xdist worker it does nothing."""
 
     def say(line: str) -> None:
         reporter = terminal_reporter(config)

@@ -1,4 +1,4 @@
-"""The process that reports: counts each report, and at the end makes results, gates, files and exit code."""
+"""Counts each report, and at the end creates results, checks gates, writes files and sets the exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import LLMEvalError, UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
-from pytest_llmeval.plugin.items import planned
+from pytest_llmeval.plugin.items import make_plan
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
 from pytest_llmeval.plugin.run_writer import write_files
@@ -34,7 +34,7 @@ _STATUS = {
 
 
 class Controller:
-    """Listens in the one process that reports: pytest itself, or the controller of xdist."""
+    """The reporting part of the plugin: runs in pytest's own process, or in the controller of xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.run = CurrentRun(config)
@@ -54,7 +54,7 @@ class Controller:
         return read_answers(self._session.baseline)
 
     def _compare(self) -> tuple[Comparison, ...]:
-        """Each result against the baseline's, where that has one."""
+        """Compare each result with the baseline's, if the baseline has one."""
         baseline = self._session.baseline
         if baseline is None:
             return ()
@@ -84,30 +84,30 @@ class Controller:
         return tuple(comparisons)
 
     def pytest_report_header(self) -> list[str]:
-        """Which models, and how they are asked."""
+        """Print the models and the mode."""
         settings = self._session.settings
         models = ", ".join(model.name for model in settings.models)
         return [f"llmeval: {models}; {settings.mode}"] if models else []
 
     def pytest_sessionstart(self) -> None:
-        """Fix the order in which pytest's last line counts outcomes; else the first to occur leads."""
+        """Fix the order of outcomes in pytest's last line; pytest itself orders them by first occurrence."""
         reporter = terminal_reporter(self._config)
         if reporter is not None:
             set_outcome_order(reporter, [outcome.value for outcome in _STATUS])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Note what is planned; under xdist the workers collect, and send it."""
-        self._findings.planned = planned(session.items, self._session)
+        """Record the plan; under xdist the workers collect and send it."""
+        self._findings.plan = make_plan(session.items, self._session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Before the first question: check that the models can answer and that results can be written."""
-        asks = any("llm" in getattr(item, "fixturenames", ()) for item in session.items)
-        if session.testsfailed or not (asks or not session.items):
+        """Check, before the first question, that the models can answer and results can be written."""
+        uses_model = any("llm" in getattr(item, "fixturenames", ()) for item in session.items)
+        if session.testsfailed or not (uses_model or not session.items):
             return
         try:
             self._session.models.check()
-            if self._findings.planned:
+            if self._findings.plan:
                 self.run.folder  # noqa: B018
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
@@ -115,7 +115,7 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a question when its item's call ends, or when it never got that far."""
+        """Count a question when its test has run, or when its setup failed."""
         if report.when != "call" and not (report.when == "setup" and report.failed):
             return
         record = Record.from_report(report.user_properties, report.nodeid)
@@ -124,7 +124,7 @@ class Controller:
         self.run.tally.add(record)
         if self.run.order:
             index = self.run.order.get(report.nodeid, len(self.run.order))
-            self.run.counted.append((index, (record.id, record.model)))
+            self.run.record_keys.append((index, (record.id, record.model)))
         if record.completion.error is not None:
             self.run.errors.append((record.id, record.completion.error))
         self._progress.report(record)
@@ -132,7 +132,7 @@ class Controller:
     def pytest_report_teststatus(
         self, report: pytest.TestReport
     ) -> tuple[str, str, tuple[str, Mapping[str, bool]]] | None:
-        """Letters and words of our own for items that passed; failures stay pytest's."""
+        """Provide letters and words for items that passed; failures keep pytest's."""
         if report.when != "call" or not report.passed:
             return None
         outcome = outcome_property(report.user_properties)
@@ -143,21 +143,21 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Results, gates, files, exit code."""
+        """Create results, check gates, write files and set the exit code."""
         self._progress.stop()
         findings, settings = self._findings, self._session.settings
         if findings.problems or findings.fatal:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
         counts = self.run.tally.counts()
-        answered = counts.requested > counts.error
+        has_answers = counts.requested > counts.error
         if session.exitstatus in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR) and not (
-            findings.fatal and answered  # what a model answered before it failed counts
+            findings.fatal and has_answers  # answers before the failure count
         ):
-            if not answered:
+            if not has_answers:
                 self.run.remove_folder()
             return
         self.run.add_infos({name: suite.info for name, suite in self._session.suites.items()})
-        self._set_planned()
+        self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
         self.run.results = summarise(self.run.tally, self.run.infos, models)
         self.run.ended_early = self.run.missing > 0
@@ -172,7 +172,7 @@ class Controller:
             models=tuple(models),
             comparisons=None
             if self._session.baseline is None
-            else {(one.after.model, one.benchmark): one for one in self.run.comparisons},
+            else {(item.after.model, item.benchmark): item for item in self.run.comparisons},
             strict=settings.inconclusive == "fail",
             repeats=settings.repeats,
         )
@@ -189,8 +189,10 @@ class Controller:
     def _exit_code(self, session: pytest.Session) -> int:
         status = int(session.exitstatus)
         errors = len(self.run.errors)
-        forgiven = 0 < errors <= self._session.settings.allow_errors and session.testsfailed == errors
-        if status == pytest.ExitCode.TESTS_FAILED and forgiven:
+        only_allowed_errors = (
+            0 < errors <= self._session.settings.allow_errors and session.testsfailed == errors
+        )
+        if status == pytest.ExitCode.TESTS_FAILED and only_allowed_errors:
             status = int(pytest.ExitCode.OK)
         if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and any(
             verdict.failed for verdict in self.run.verdicts
@@ -198,11 +200,11 @@ class Controller:
             status = int(pytest.ExitCode.TESTS_FAILED)
         return status
 
-    def _set_planned(self) -> None:
+    def _set_planned_counts(self) -> None:
         for name, info in self.run.infos.items():
-            counts = [sum(subjects.values()) for subjects in self._findings.planned.get(name, {}).values()]
+            counts = [sum(subjects.values()) for subjects in self._findings.plan.get(name, {}).values()]
             self.run.infos[name] = replace(info, planned=max(counts, default=0))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tables, errors by cause, gates, and where the reports are."""
+        """Print tables, errors by cause, gates, and the paths of the reports."""
         write_summary(self.run, terminalreporter)

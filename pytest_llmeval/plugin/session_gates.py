@@ -14,7 +14,7 @@ from pytest_llmeval.suites.source import source_of
 
 
 def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
-    """All gates. Raises ``UserError`` for one that is not valid, or names what does not exist."""
+    """Parse all gates. Raises ``UserError`` for an invalid gate or an unknown benchmark or subject."""
     settings = config.stash[SESSION].settings
     gates = tuple(gate_expressions.parse(expression) for expression in settings.fail_under)
     gates += gate_expressions.from_table(settings.file_gates, f"{settings.config_file} [gates]")
@@ -22,7 +22,7 @@ def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
         gate_expressions.parse_drop(expression, from_config=settings.max_drop_from_file)
         for expression in settings.max_drop
     )
-    if any(one.benchmark for one in gates):
+    if any(gate.benchmark for gate in gates):
         gate_expressions.check_names(gates, _known_names(config, gates))
     return gates
 
@@ -30,13 +30,13 @@ def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
 def _known_names(
     config: pytest.Config, gates: tuple[Gate, ...]
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """All benchmarks that a gate may name: name -> groups and subjects."""
+    """The groups and subjects of all benchmarks that a gate may name, by benchmark."""
     settings, start = config.stash[SESSION].settings, config.invocation_params.dir
     prefixed = [name for name in settings.benchmarks if prefix_of(name)]
     places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
-    known = catalog.known(start, places, config.args)
-    names = {name: (tuple(one.groups), tuple(one.subjects)) for name, one in known.items()}
-    if any(prefix_of(one.benchmark or "") for one in gates):
+    benchmarks = catalog.known(start, places, config.args)
+    names = {name: (tuple(item.groups), tuple(item.subjects)) for name, item in benchmarks.items()}
+    if any(prefix_of(gate.benchmark or "") for gate in gates):
         for name in prefixed:
             place = find_place(name, start, config)
             groups, subjects = source_of(name).outline(name, place, settings)

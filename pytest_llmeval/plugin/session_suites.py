@@ -1,4 +1,4 @@
-"""The suites of a session: found by name, loaded once, and checked against judge, replay and baseline."""
+"""Loads the suites of a session once each, and checks them against judge, replay and baseline."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ class NothingSelected(Exception):
     """``-k`` can select none of the benchmark's questions."""
 
 
-def find_place(name: str, near: Path, config: pytest.Config) -> Path:
-    """The folder or file from which pytest collects a benchmark; plugins are asked first.
+def find_place(name: str, start: Path, config: pytest.Config) -> Path:
+    """The folder or file from which pytest collects a benchmark; other plugins may provide it.
 
-    Raises ``UserError`` for an unknown one.
+    Raises ``UserError`` for an unknown benchmark.
     """
     if prefix_of(name):
-        return source_of(name).place(name, near)
-    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=near)
+        return source_of(name).place(name, start)
+    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=start)
     return place
 
 
 def result_name(name: str, config: pytest.Config) -> str:
-    """What a benchmark that was asked for is called in results. Raises ``UserError``."""
+    """The name in results of a benchmark of ``--llm-benchmark``. Raises ``UserError``."""
     place = find_place(name, config.invocation_params.dir, config)
     return source_of(name).result_name(name, place)
 
 
 def load_suite(
-    name: str, near: Path, config: pytest.Config, selectable: Callable[[Sequence[str]], bool]
+    name: str, start: Path, config: pytest.Config, selectable: Callable[[Sequence[str]], bool]
 ) -> Suite:
-    """The suite called ``name``, loaded once a session.
+    """Load the suite called ``name``, once per session.
 
-    ``selectable`` tells whether ``-k`` can select a question of any of these subjects. Raises
-    ``NothingSelected`` where it cannot, ``UserError`` for what cannot be asked.
+    ``selectable`` returns whether ``-k`` can select a question of any of these subjects. Raises
+    ``NothingSelected`` if it cannot, and ``UserError`` for an invalid benchmark.
     """
     session = config.stash[SESSION]
     source = source_of(name)
-    place = find_place(name, near, config)
+    place = find_place(name, start, config)
     key = source.result_name(name, place)
     if key not in session.suites:
         subjects = source.numbered_subjects(place)
@@ -59,7 +59,7 @@ def load_suite(
         suite, notes = source.load(name, place, session.settings, only)
         _check_labels(suite, place, config)
         _add_judge(suite, config)
-        _add(suite, notes, config)
+        _register(suite, notes, config)
     suite = session.suites[key]
     if place not in suite.places:
         raise UserError(f"two benchmarks are called {key!r}: {suite.places[0]} and {place}")
@@ -67,16 +67,16 @@ def load_suite(
 
 
 def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
-    """Look whether the judge can answer, if any of the benchmarks wants it. Raises ``UserError``."""
+    """Check that the judge can answer, if any of the benchmarks needs it. Raises ``UserError``."""
     session = config.stash[SESSION]
     suites = [session.suites[name] for name in benchmarks]
-    wanted = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
-    if session.models.configs and wanted:
+    needed = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
+    if session.models.configs and needed:
         session.models.check_judge()
 
 
 def _check_labels(suite: Suite, place: Path, config: pytest.Config) -> None:
-    """Raises ``UserError`` where --llm-judge-labels names a file without labels."""
+    """Raise ``UserError`` if --llm-judge-labels names a file without labels."""
     labels = config.stash[SESSION].settings.judge_labels
     if labels is None or suite.has_labels:
         return
@@ -88,9 +88,9 @@ def _check_labels(suite: Suite, place: Path, config: pytest.Config) -> None:
 
 
 def _add_judge(suite: Suite, config: pytest.Config) -> None:
-    """Give the suite its judge: today's, or that of the run that is replayed.
+    """Set the suite's judge: the one in the settings, or else that of the replayed run.
 
-    Raises ``UserError`` where none is named.
+    Raises ``UserError`` if the suite needs a judge and there is none.
     """
     from pytest_llmeval.analysis.conditions import JudgeModel
 
@@ -109,11 +109,11 @@ def _add_judge(suite: Suite, config: pytest.Config) -> None:
             )
         suite.with_judge(earlier, judged_before=True)
         return
-    most, workers = settings.judge.model.concurrency, settings.judge.model.share[1]
-    if most is not None and most < workers:
+    concurrency, workers = settings.judge.model.concurrency, settings.judge.model.share[1]
+    if concurrency is not None and concurrency < workers:
         raise UserError(
-            f"the judge {settings.judge.model.name}: each of the {workers} workers asks it, but its "
-            f"concurrency is {most}; give -n{most}, or more concurrency"
+            f"the judge {settings.judge.model.name}: each of the {workers} workers uses it, but its "
+            f"concurrency is {concurrency}; use -n{concurrency}, or raise its concurrency"
         )
     judge = JudgeModel(
         settings.judge.model.name,
@@ -129,12 +129,12 @@ def _add_judge(suite: Suite, config: pytest.Config) -> None:
     suite.with_judge(judge, judged_before=judge.judges_like(earlier))
 
 
-def _add(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
-    """Make a suite the session's. Raises ``UserError`` where the baseline asked it under other conditions."""
+def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
+    """Add a suite to the session. Raises ``UserError`` if the baseline ran it under other conditions."""
     session = config.stash[SESSION]
     if session.replay is not None:
-        suite.info, more = session.replay.with_prompts(suite.info)
-        notes += more
+        suite.info, replay_notes = session.replay.with_prompts(suite.info)
+        notes += replay_notes
     if session.baseline is not None and not session.settings.baseline_force:
         session.baseline.check(suite.name, suite.info.conditions)
     session.suites[suite.name] = suite

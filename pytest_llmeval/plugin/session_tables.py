@@ -1,4 +1,4 @@
-"""What a run prints at its end: tables, errors by cause, gates, and where the reports are."""
+"""Prints the end of a run: tables, errors by cause, gates, and the paths of the reports."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
             write(line)
         for line in _comparisons(run, width, unicode, paint):
             write(line)
-    # the fatal error has a line of its own above
+    # the fatal error was printed above
     errors = [(question, error) for question, error in run.errors if error != findings.fatal]
     for line in status.error_groups(errors, unicode, paint):
         write(line)
     for line in findings.notes:
         write(f"llmeval: {line}", yellow=True)
     if run.results and run.ended_early:
-        what = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
-        write(f"incomplete: {run.missing} of the selected {what} were not asked", red=True)
+        unit = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
+        write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)
-    if run.written is not None:
-        write(f"results: {run.written}")
+    if run.shown_path is not None:
+        write(f"results: {run.shown_path}")
         if (run.folder / REPORT).is_file():
-            write(f"report: {os.path.join(run.written, REPORT)}")
+            write(f"report: {os.path.join(run.shown_path, REPORT)}")
 
 
 def _tables(run: CurrentRun, width: int, unicode: bool, paint: Paint) -> list[str]:

@@ -18,11 +18,11 @@ class PromptPrinter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Print prompts in place of pytest's loop, which would run the items."""
+        """Print the prompts, and keep pytest from running the items."""
         config = session.config
-        session_state = config.stash[SESSION]
+        state = config.stash[SESSION]
         say = make_say(config)
-        model = next(iter(session_state.models.configs.values()), ModelConfig("none", "none"))
+        model = next(iter(state.models.configs.values()), ModelConfig("none", "none"))
         seen, prompts = set(), 0
         for item in session.items:
             question = question_of(item)
@@ -34,7 +34,7 @@ class PromptPrinter:
                 say(f"(cannot be asked: {question.problem})")
                 prompts += 1
                 continue
-            suite = session_state.suites[question.benchmark]
+            suite = state.suites[question.benchmark]
             for order in suite.orders(question):
                 prompts += 1
                 if suite.reorders:

@@ -1,4 +1,4 @@
-"""What one process knows of the session, kept in ``config.stash``."""
+"""The state of the session in one process, stored in ``config.stash``."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.suites.suite import Suite
 
-#: how many questions are to be asked: benchmark -> model -> subject -> number
+#: the number of selected questions: benchmark -> model -> subject -> number
 Plan: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What was asked for: fixed from ``pytest_configure`` on, but for ``suites``, which collection fills.
+    """The settings, models and suites of the session.
 
-    ``replay`` is the run whose answers are graded again, ``baseline`` the run to compare with.
+    Created in ``pytest_configure``; only ``suites`` changes later, during collection. ``replay`` is the run
+    whose answers are graded again, ``baseline`` the run to compare with.
     """
 
     settings: Settings
@@ -35,11 +36,11 @@ class Session:
 
 @dataclass(slots=True)
 class Findings:
-    """What this process has to report at the end; a worker of xdist sends its own to the controller.
+    """Messages and counts that are reported at the end; an xdist worker sends its findings to the controller.
 
-    ``problems`` are user errors found while collecting, ``left_out`` lines about benchmarks that were
-    not run, ``without_model`` benchmarks that only lack a model, ``notes`` other lines, ``fatal`` why the
-    model cannot be asked any more.
+    ``problems`` are user errors found during collection, ``left_out`` lines about benchmarks that did not
+    run, ``without_model`` benchmarks that did not run because no model was set, ``notes`` other lines.
+    ``fatal`` is the reason why the model cannot answer any more.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -47,19 +48,19 @@ class Findings:
     without_model: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fatal: str | None = None
-    planned: Plan = field(default_factory=dict)
+    plan: Plan = field(default_factory=dict)
 
     def merge(self, other: Findings) -> None:
-        """Take over what another process found, each line once."""
-        for own, lines in (
+        """Add another process's findings, without duplicate lines."""
+        for target, lines in (
             (self.problems, other.problems),
             (self.left_out, other.left_out),
             (self.without_model, other.without_model),
             (self.notes, other.notes),
         ):
-            own.extend(line for line in lines if line not in own)
+            target.extend(line for line in lines if line not in target)
         self.fatal = self.fatal or other.fatal
-        self.planned = self.planned or other.planned
+        self.plan = self.plan or other.plan
 
 
 SESSION = pytest.StashKey[Session]()

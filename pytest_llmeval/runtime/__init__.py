@@ -1,1 +1,1 @@
-"""Models at work in one session: engines, stored answers, judge, replay."""
+"""Runs models during a session: engines, the store of answers, the judge, and replays."""

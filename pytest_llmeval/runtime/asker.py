@@ -1,4 +1,4 @@
-"""Asks a model questions: ahead of time, in repeats and orders of their choices; and grades the answers."""
+"""Sends questions to a model, ahead of time, in all repeats and orders of choices, and grades the answers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Key: TypeAlias = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model answered to one question during one attempt of its test.
+    """A model's response to one question in one attempt of its test.
 
-    ``request`` is None where nothing was sent (a replay). ``answer`` and the completion's scores are in the
-    file's labels; ``presented`` is the completion in the labels as they were shown. ``extracted`` tells
-    whether the suite has read the answer, or the test reads the completion by itself. ``order`` is the
-    order of the choices where it may not be the file's.
+    ``request`` is None if nothing was sent (a replay). ``answer`` and ``completion`` use the labels of the
+    benchmark's file; ``presented`` is the completion with the labels that the model saw. ``extracted`` is
+    False if the test extracts the answer from the completion itself. ``order`` is the order of the choices;
+    None if the suite never changes it.
     """
 
     completion: Completion
@@ -47,7 +47,7 @@ class Response:
 
     @property
     def prompt(self) -> str:
-        """The prompt as a person reads it, of several the first; empty where nothing was sent."""
+        """The prompt for display (the first, if there are several); empty if nothing was sent."""
         if self.completion.prompt is not None:
             return self.completion.prompt
         return "" if self.request is None else _prompt_text(self.request)
@@ -58,20 +58,20 @@ class Response:
         return self.grade.score if self.grade is not None and self.grade.graded else None
 
     @property
-    def outcome_decided(self) -> Grade | None:
-        """The grade of a suite that decides the outcome by itself."""
+    def deciding_grade(self) -> Grade | None:
+        """The grade, if it decides the outcome whatever the test asserts."""
         return self.grade if self.grade is not None and self.grade.outcome is not None else None
 
-    def failed(self, message: str) -> Response:
-        """This response with an error that makes the answer worthless."""
+    def with_error(self, message: str) -> Response:
+        """A copy of this response with an error, which makes the outcome an error."""
         return replace(self, completion=replace(self.completion, error=message))
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One run of a test function: which repeat of its question it asks, and in which order of the choices.
+    """One call of a test function, for one repeat of its question and one order of the choices.
 
-    ``responses`` are what it got, by question id.
+    ``responses`` are the model's responses in this attempt, by question id.
     """
 
     repeat: int = 0
@@ -80,10 +80,10 @@ class Attempt:
 
 
 class Asker:
-    """Asks one model the questions of all suites of a session.
+    """Sends the questions of all suites to one model, and grades its answers.
 
-    ``repeats`` is how often each question is asked; ``judge`` makes the judge where one is wanted; ``say``
-    takes the name of the model that a test waits for.
+    Each question is sent ``repeats`` times. ``judge`` returns the judge, if there is one. ``say`` is called
+    with the name of the model that a test is waiting for.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class Asker:
     ) -> None:
         self.config = config
         self.repeats = repeats
-        #: what the test that runs now asks through its ``llm``
+        #: the current attempt of the running test
         self.attempt = Attempt()
         self._engine = engine
         self._suites = suites
         self._say = say
         self._judge = judge
         self._jobs: dict[Key, tuple[Request, Job]] = {}
-        self._judging: dict[Key, Pending] = {}
-        #: why a question cannot be asked, by its id
-        self._unaskable: dict[str, str] = {}
+        self._pending: dict[Key, Pending] = {}
+        #: by question id: why no request can be built
+        self._problems: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -115,65 +115,67 @@ class Asker:
 
     @property
     def window(self) -> int:
-        """How many questions are worth asking ahead."""
-        most_orders = max((suite.most_orders for suite in self._suites.values()), default=1)
-        return -(-self._engine.model.window // (self.repeats * most_orders))
+        """The number of questions to send ahead."""
+        max_orders = max((suite.most_orders for suite in self._suites.values()), default=1)
+        return -(-self._engine.model.window // (self.repeats * max_orders))
 
     def ready(self, benchmark: str) -> int:
-        """How many questions of a benchmark are answered and wait for their tests."""
+        """The number of a benchmark's questions that are answered and whose tests have not run."""
         answers = sum(
             job.future.done() for (id, *_), (_, job) in self._jobs.items() if id.startswith(f"{benchmark}/")
         )
         return answers // (self._suites[benchmark].most_orders if benchmark in self._suites else 1)
 
     def orders(self, question: Question) -> tuple[Order, ...]:
-        """The orders of its choices in which a question is asked."""
+        """The orders of choices in which a question is sent."""
         return self._suites[question.benchmark].orders(question)
 
     def shown(self, question: Question, attempt: Attempt) -> Question:
-        """``question`` with its choices in the order in which ``attempt`` shows them."""
+        """A copy of ``question`` with its choices in the order of ``attempt``."""
         return presented(question, self._order(question, attempt))
 
-    def ask_ahead(self, questions: Sequence[Question], since: Attempt | None = None) -> None:
-        """Send these questions, in the order in which their answers will be wanted.
+    def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
+        """Send questions in the order in which their answers will be needed, without waiting.
 
-        Each with all repeats and orders of its choices, from those of ``since`` on. Does not wait.
+        Each question is sent in all repeats and orders of choices, beginning with those of ``start``.
         """
-        since = since or Attempt()
+        start = start or Attempt()
         requests: dict[Key, Request] = {}
         for question in questions:
-            first = self._key(question, since)
+            first = self._key(question, start)
             if question.problem is not None or first in self._jobs:
                 continue
             try:
-                of_question = self._requests(question)
-            except UserError as error:  # its template fails: reported when its test comes
-                self._unaskable[question.id] = str(error)
+                rotations = self._requests(question)
+            except UserError as error:  # its template fails: reported when its test runs
+                self._problems[question.id] = str(error)
                 continue
-            for repeat in range(since.repeat, self.repeats):
-                for rotation, request in enumerate(of_question):
+            for repeat in range(start.repeat, self.repeats):
+                for rotation, request in enumerate(rotations):
                     key = question.id, repeat, rotation
                     if key >= first:
                         requests[key] = replace(request, repeat=repeat) if repeat else request
-        if requests:  # waking the engine for nothing costs more than all the rest
+        if requests:  # waking the engine is expensive
             jobs = self._engine.ask(requests.values())
             self._jobs.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
             self._judge_ahead({question.id: question for question in questions}, requests)
 
     def _judge_ahead(self, questions: Mapping[str, Question], keys: Iterable[Key]) -> None:
-        """Have each answer judged as soon as it arrives."""
+        """Arrange for each answer to be judged as soon as it arrives."""
         for key in keys:
             question = questions[key[0]]
             suite = self._suites[question.benchmark]
             case = suite.judge_case(question)
             if case is not None and self._judge is not None:
                 _, job = self._jobs[key]
-                self._judging[key] = self._judge().follow(job, case, partial(judged_answer, suite, question))
+                self._pending[key] = self._judge().follow(
+                    job, case, partial(answer_to_judge, suite, question)
+                )
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
-        """The model's response, its answer read by the suite; waits for it.
+        """Wait for the model's response, and extract its answer.
 
-        ``extract`` is whether the test leaves reading to the suite. Raises ``RequestFailed``.
+        ``extract`` is False if the test extracts the answer itself. Raises ``RequestFailed``.
         """
         if question.problem is not None:
             raise RequestFailed(question.problem)
@@ -181,31 +183,31 @@ class Asker:
         if key not in self._jobs:
             self.ask_ahead([question], attempt)
             if key not in self._jobs:
-                raise RequestFailed(self._unaskable[question.id])
+                raise RequestFailed(self._problems[question.id])
         request, job = self._jobs.pop(key)
-        return self._received(question, attempt, request, self._wait(job), extract)
+        return self._make_response(question, attempt, request, self._wait(job), extract)
 
-    def graded(self, question: Question, attempt: Attempt) -> Response:
-        """The model's response with its grade; waits for the model, and for a judge where one is asked.
+    def respond_graded(self, question: Question, attempt: Attempt) -> Response:
+        """Wait for the model's response, and for the judge if there is one; add the grade.
 
-        Raises ``RequestFailed``, also where the metric or the judge fails.
+        Raises ``RequestFailed``, also if the metric or the judge fails.
         """
         response = self.respond(question, attempt, extract=True)
         suite = self._suites[question.benchmark]
         if suite.self_graded:
             return response
         if question.answer is not None and suite.judge_prompt is not None:
-            response = self._judged(question, attempt, response)
+            response = self._with_judgement(question, attempt, response)
         return self._with_grade(question, attempt, response)
 
     def submit(self, request: Request) -> Completion:
-        """The completion of a request that belongs to no question. Raises ``RequestFailed``."""
+        """Wait for the completion of a request without a question. Raises ``RequestFailed``."""
         completion = self._wait(self._engine.ask([request])[0])
         if completion.error is not None:
             raise RequestFailed(completion.error, attempts=completion.attempts)
         return completion if request.choices else _without_reasoning(completion)
 
-    def _received(
+    def _make_response(
         self,
         question: Question,
         attempt: Attempt,
@@ -213,7 +215,7 @@ class Asker:
         completion: Completion,
         extract: bool,
     ) -> Response:
-        """The response that a completion makes. Raises ``RequestFailed``."""
+        """Convert a completion to a response. Raises ``RequestFailed``."""
         suite = self._suites[question.benchmark]
         order = self._order(question, attempt) if suite.reorders else None
         if completion.error is not None:
@@ -227,7 +229,7 @@ class Asker:
         labels = {} if order is None else original(question, order)
         answer = suite.read(self.shown(question, attempt), completion)
         response = Response(
-            _relabelled(completion, labels),
+            _with_labels(completion, labels),
             request,
             None if answer is None else labels.get(answer, answer),
             extract,
@@ -245,7 +247,7 @@ class Asker:
                 self.shown(question, attempt), response.presented, self.config, response.judgement
             )
         except RequestFailed as error:
-            attempt.responses[question.id] = response.failed(str(error))
+            attempt.responses[question.id] = response.with_error(str(error))
             raise
         if suite.self_graded:
             response = replace(response, answer=grade.answer, completion=_with_prompts(response))
@@ -258,28 +260,28 @@ class Asker:
         response = attempt.responses[question.id] = replace(response, grade=grade)
         return response
 
-    def _judged(self, question: Question, attempt: Attempt, response: Response) -> Response:
-        """The response with the judge's judgement. Raises ``RequestFailed`` and ``ModelUnusable``."""
+    def _with_judgement(self, question: Question, attempt: Attempt, response: Response) -> Response:
+        """Add the judge's judgement to a response. Raises ``RequestFailed`` and ``ModelUnusable``."""
         try:
             judgement = self._judgement(question, attempt, response)
         except ModelUnusable as error:
-            attempt.responses[question.id] = response.failed(str(error))
+            attempt.responses[question.id] = response.with_error(str(error))
             raise
         response = attempt.responses[question.id] = replace(response, judgement=judgement)
         if judgement is not None and judgement.error is not None:
             message = f"the judge {judgement.judge}: {judgement.error}"
-            attempt.responses[question.id] = response.failed(message)
+            attempt.responses[question.id] = response.with_error(message)
             raise RequestFailed(message, attempts=judgement.attempts)
         return response
 
     def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
-        """The judgement of an answer; None where no answer could be read."""
-        pending = self._judging.pop(self._key(question, attempt), None)
+        """The judgement of an answer; None if there is no answer."""
+        pending = self._pending.pop(self._key(question, attempt), None)
         case = self._suites[question.benchmark].judge_case(question)
         if response.answer is None or case is None or self._judge is None:
             return None
         judge = self._judge()
-        if pending is None:  # the test asks for the score again
+        if pending is None:  # the test has already used the judgement
             pending = judge.submit(case, response.answer)
         patience_s = _FIRST_WAIT_MESSAGE_S
         while True:
@@ -290,7 +292,7 @@ class Asker:
                 patience_s = _NEXT_WAIT_MESSAGE_S
 
     def _key(self, question: Question, attempt: Attempt) -> Key:
-        # a test may ask other questions too, which have fewer orders
+        # a test may also send other questions, which may have fewer orders
         rotation = attempt.rotation and attempt.rotation % len(self.orders(question))
         return question.id, attempt.repeat, rotation
 
@@ -312,13 +314,13 @@ class Asker:
                 patience_s = _NEXT_WAIT_MESSAGE_S
 
 
-def judged_answer(suite: Suite, question: Question, completion: Completion) -> str | None:
-    """What a judge judges: the answer that the suite reads from a completion."""
+def answer_to_judge(suite: Suite, question: Question, completion: Completion) -> str | None:
+    """The answer that the suite reads from a completion, which is what a judge judges."""
     return suite.read(question, _without_reasoning(completion))
 
 
-def _relabelled(completion: Completion, labels: Mapping[str, str]) -> Completion:
-    """A completion whose choice scores are under the labels that ``labels`` maps theirs to."""
+def _with_labels(completion: Completion, labels: Mapping[str, str]) -> Completion:
+    """A copy of ``completion`` with the labels of its scores replaced by ``labels``."""
     if not (labels and completion.scores):
         return completion
     scores = {labels[label]: score for label, score in completion.scores.items()}
@@ -326,12 +328,12 @@ def _relabelled(completion: Completion, labels: Mapping[str, str]) -> Completion
 
 
 def _prompt_text(request: Request) -> str:
-    """What a model reads; of a text that is scored as a whole that is the text."""
+    """The text of a request's prompt; for a text that is scored as a whole, that text."""
     return "".join(request.choices.values()) if request.rolling else shown(request.prompt)
 
 
 def _with_prompts(response: Response) -> Completion:
-    """The completion of a request with parts, each part with the prompt that it answers."""
+    """The completion of a response; each of its parts includes its prompt."""
     completion, request = response.completion, response.request
     if request is None or not request.parts:
         return completion

@@ -28,7 +28,7 @@ class Engine:
         self._refresh = refresh
         self._model_store: _ModelStore | None = None
         self._jobs = Jobs()
-        self._open: set[Job] = set()
+        self._unfinished: set[Job] = set()
         self._failure: UserError | None = None
         self._thread: threading.Thread | None = None
 
@@ -37,15 +37,15 @@ class Engine:
 
         A request with parts is sent and stored part by part.
         """
-        queued = list(requests)
-        if not any(request.parts for request in queued):
-            return self._ask(queued)
-        jobs = iter(self._ask([part for request in queued for part in request.parts or (request,)]))
+        batch = list(requests)
+        if not any(request.parts for request in batch):
+            return self._ask(batch)
+        jobs = iter(self._ask([part for request in batch for part in request.parts or (request,)]))
         return [
             gather(Job(request), [next(jobs) for _ in request.parts], side_by_side)
             if request.parts
             else next(jobs)
-            for request in queued
+            for request in batch
         ]
 
     def _ask(self, requests: list[Request]) -> list[Job]:
@@ -64,7 +64,7 @@ class Engine:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
             self._thread.start()
-        self._open.update(pending)
+        self._unfinished.update(pending)
         try:
             self._jobs.put(pending)
         except RuntimeError:  # the model stopped after the check of self._failure
@@ -92,7 +92,7 @@ class Engine:
             raise self._failure or ModelUnusable(f"model {self.name} was stopped") from None
         except FutureTimeout:
             raise TimeoutError from None
-        self._open.difference_update((job, *job.parts))
+        self._unfinished.difference_update((job, *job.parts))
         return completion
 
     def close(self) -> None:
@@ -113,17 +113,17 @@ class Engine:
             )
         finally:
             self._jobs.close()
-            for job in tuple(self._open):
+            for job in tuple(self._unfinished):
                 job.future.cancel()
 
 
 class _ModelStore:
-    """A model's view of the store."""
+    """The stored completions of one model."""
 
-    def __init__(self, store: Store, model_key: str | None, shown: str) -> None:
+    def __init__(self, store: Store, model_key: str | None, display_name: str) -> None:
         self._store = store
         self._model_key = model_key
-        self._shown = shown
+        self._display_name = display_name
 
     def jobs(self, requests: Sequence[Request], refresh: bool) -> list[Job]:
         if self._model_key is None:
@@ -132,7 +132,7 @@ class _ModelStore:
         cached = {} if refresh else self._store.get(keys)
         jobs = []
         for key, request in zip(keys, requests, strict=True):
-            job = Job(request, keep=partial(self._store.put, key, self._shown))
+            job = Job(request, on_success=partial(self._store.put, key, self._display_name))
             if key in cached:
                 job.future.set_result(cached[key])
             jobs.append(job)

@@ -1,7 +1,8 @@
-"""The judge at work: a model that is asked about answers as soon as they arrive.
+"""The judge: sends answers to a judge model as soon as they arrive.
 
-A judgement is requested before its answer exists: when the evaluated model finishes the job, on whichever
-thread that is, the request goes to the judge's own engine. So neither pytest nor the evaluated model waits.
+A judgement is requested before its answer exists. When the evaluated model finishes the job, a callback on
+the model's thread sends the request to the judge's own engine. So neither pytest nor the evaluated model
+waits for the judge.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pytest_llmeval.suites.suite import JudgeCase
 
 
 class Judge:
-    """Judges answers by the model behind ``engine``; safe for several threads."""
+    """Judges answers with the model of ``engine``; safe for several threads."""
 
     def __init__(self, config: ModelConfig, engine: Engine) -> None:
         self.name = config.name
@@ -33,60 +34,60 @@ class Judge:
 
     @property
     def window(self) -> int:
-        """How many answers are worth judging ahead."""
+        """The number of answers to send ahead."""
         return self._engine.model.window
 
     @property
     def status(self) -> str | None:
-        """What the model does before it can answer, in words; None where it can."""
+        """What the model is doing until it can answer; None if it can answer."""
         status: str | None = getattr(self._engine.model, "status", None)
         return status
 
     def prepare(self) -> None:
-        """Compute what replies are stored under, which takes a while for local weights."""
+        """Compute the store's key in advance, which takes a while for local weights."""
         with self._lock:
             self._engine.ask(())
 
     def follow(self, job: Job, case: JudgeCase, read: Callable[[Completion], str | None]) -> Pending:
-        """The judgement of the answer that ``read`` finds in the completion of ``job``, once it is finished.
+        """Judge the answer of ``job`` once it is finished; ``read`` extracts the answer.
 
-        None where the job fails or no answer is found.
+        The result is None if the job fails or has no answer.
         """
         pending: Pending = Future()
-        job.future.add_done_callback(partial(self._answered, pending, case, read))
+        job.future.add_done_callback(partial(self._on_answer, pending, case, read))
         return pending
 
     def submit(self, case: JudgeCase, response: str) -> Pending:
-        """The judgement of an answer."""
+        """Send an answer to the judge."""
         pending: Pending = Future()
         self._submit(pending, case, response)
         return pending
 
     def wait(self, pending: Pending, timeout: float | None = None) -> Judgement | None:
-        """The judgement, once the judge has replied.
+        """Wait for a judgement.
 
-        Raises ``ModelUnusable`` where the judge cannot answer at all, TimeoutError after ``timeout`` seconds.
+        Raises ``ModelUnusable`` if the judge cannot answer, and TimeoutError after ``timeout`` seconds.
         """
         try:
             return pending.result(timeout)
         except FutureTimeout:
             raise TimeoutError from None
 
-    def _answered(
+    def _on_answer(
         self,
         pending: Pending,
         case: JudgeCase,
         read: Callable[[Completion], str | None],
-        answered: Future[Completion],
+        future: Future[Completion],
     ) -> None:
-        if answered.cancelled():  # whoever waits for the answer learns why
+        if future.cancelled():  # the engine reports the reason to the test
             pending.set_result(None)
             return
-        completion = answered.result()
+        completion = future.result()
         try:
             response = None if completion.error is not None else read(completion)
-        except Exception as error:  # a plugin's extractor
-            pending.set_result(self._failed(f"{type(error).__name__}: {one_line(error, 120)}"))
+        except Exception as error:  # raised by a plugin's extractor
+            pending.set_result(self._error(f"{type(error).__name__}: {one_line(error, 120)}"))
             return
         if response is None:
             pending.set_result(None)
@@ -97,19 +98,24 @@ class Judge:
         try:
             request = case.prompt.request(case.question, case.text, response, self._config)
         except LLMEvalError as error:
-            pending.set_result(self._failed(str(error)))
+            pending.set_result(self._error(str(error)))
             return
         self._ask(pending, case.prompt, request, None)
 
     def _ask(
-        self, pending: Pending, prompt: JudgePrompt, request: Request, unread: Completion | None
+        self, pending: Pending, prompt: JudgePrompt, request: Request, first_reply: Completion | None
     ) -> None:
         with self._lock:
             [job] = self._engine.ask([request])
-        job.future.add_done_callback(lambda _: self._replied(pending, prompt, request, unread, job))
+        job.future.add_done_callback(lambda _: self._on_reply(pending, prompt, request, first_reply, job))
 
-    def _replied(
-        self, pending: Pending, prompt: JudgePrompt, request: Request, unread: Completion | None, job: Job
+    def _on_reply(
+        self,
+        pending: Pending,
+        prompt: JudgePrompt,
+        request: Request,
+        first_reply: Completion | None,
+        job: Job,
     ) -> None:
         try:
             reply = self._engine.wait(job)
@@ -117,12 +123,12 @@ class Judge:
             pending.set_exception(ModelUnusable(f"the judge {self.name}: {error}"))
             return
         text, reasoning = split_reasoning(reply.text)
-        cut = reply.finish_reason == "length"
-        verdict = None if cut or reply.error is not None else prompt.read(text)
-        if verdict is None and reply.error is None and unread is None:
+        truncated = reply.finish_reason == "length"
+        verdict = None if truncated or reply.error is not None else prompt.read(text)
+        if verdict is None and reply.error is None and first_reply is None:
             self._ask(pending, prompt, prompt.again(request, text), reply)
             return
-        replies = [reply] if unread is None else [unread, reply]
+        replies = [reply] if first_reply is None else [first_reply, reply]
         pending.set_result(
             Judgement(
                 judge=self.name,
@@ -130,25 +136,25 @@ class Judge:
                 score=None if verdict is None else verdict.score,
                 text=text,
                 reasoning=reply.reasoning + reasoning,
-                unread=None if unread is None else unread.text,
-                prompt_tokens=_sum(one.prompt_tokens for one in replies),
-                completion_tokens=_sum(one.completion_tokens for one in replies),
-                latency_s=sum(one.latency_s for one in replies),
-                attempts=sum(one.attempts for one in replies),
-                cached=all(one.cached for one in replies),
-                error=None if verdict is not None else reply.error or _unreadable(text, cut, request),
+                unread=None if first_reply is None else first_reply.text,
+                prompt_tokens=_sum(item.prompt_tokens for item in replies),
+                completion_tokens=_sum(item.completion_tokens for item in replies),
+                latency_s=sum(item.latency_s for item in replies),
+                attempts=sum(item.attempts for item in replies),
+                cached=all(item.cached for item in replies),
+                error=None if verdict is not None else reply.error or _unreadable(text, truncated, request),
             )
         )
 
-    def _failed(self, message: str) -> Judgement:
+    def _error(self, message: str) -> Judgement:
         return Judgement(judge=self.name, attempts=0, error=message)
 
 
 Pending = Future[Judgement | None]
 
 
-def _unreadable(text: str, cut: bool, request: Request) -> str:
-    if cut:
+def _unreadable(text: str, truncated: bool, request: Request) -> str:
+    if truncated:
         return f"its reply was cut off by its token limit ({request.max_tokens}; max_tokens in [judge])"
     last = next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")
     return f"no verdict can be read in its reply, which ends with {one_line(repr(last), 80)}"

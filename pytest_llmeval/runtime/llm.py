@@ -24,8 +24,8 @@ class LLM:
         def test_greeting(llm):
             assert "hello" in llm.generate("Say hello.").text.lower()
 
-    All methods wait for the model. They raise ``RequestFailed`` where a request has no completion, which
-    becomes the question's error, never a wrong answer.
+    All methods wait for the model. They raise ``RequestFailed`` if a request has no completion; this counts
+    as an error of the question, not as a wrong answer.
     """
 
     def __init__(self, asker: Asker) -> None:
@@ -36,42 +36,42 @@ class LLM:
 
     @property
     def name(self) -> str:
-        """The model's name, as results have it."""
+        """The model's name in results."""
         return self._asker.name
 
     def answer(self, question: Question) -> str | None:
-        """The answer that the benchmark's extractor reads from the completion; None where it reads none.
+        """The answer that the benchmark's extractor finds in the completion; None if it finds none.
 
-        In logprob mode the label of the likeliest choice.
+        In logprob mode, the label of the most likely choice.
         """
         return self._asker.respond(question, self._asker.attempt, extract=True).answer
 
     def score(self, question: Question) -> float | None:
-        """What the benchmark's metric gives the answer, from 0 to 1; 0 where no answer could be read.
+        """The score of the answer by the benchmark's metric, from 0 to 1; 0 if no answer was found.
 
-        None where the question has no gold answer. Raises ``RequestFailed`` also where the metric fails.
+        None if the question has no gold answer. Raises ``RequestFailed`` also if the metric fails.
         """
-        grade = self._asker.graded(question, self._asker.attempt).grade
+        grade = self._asker.respond_graded(question, self._asker.attempt).grade
         return None if grade is None else grade.score
 
     def correct(self, question: Question) -> bool:
         """Whether the score reaches the metric's threshold.
 
-        For a suite that compares nothing, whether there is an answer.
+        For a suite without gold answers: whether there is an answer.
         """
-        grade = self._asker.graded(question, self._asker.attempt).grade
+        grade = self._asker.respond_graded(question, self._asker.attempt).grade
         return grade is not None and grade.correct
 
     def complete(self, question: Question) -> Completion:
-        """The model's whole completion, for tests that read it by themselves.
+        """The model's completion, for tests that extract the answer themselves.
 
-        Its text speaks of the letters that were ``shown``, which are the file's unless choices are moved
-        (``--llm-circular``, ``--llm-shuffle-choices``); its scores have the file's labels.
+        Its text uses the labels of ``shown(question)``: those of the benchmark's file, unless choices are
+        reordered (``--llm-circular``, ``--llm-shuffle-choices``). Its scores use the labels of the file.
         """
         return self._asker.respond(question, self._asker.attempt, extract=False).completion
 
     def shown(self, question: Question) -> Question:
-        """``question`` with its choices in the order in which they are shown now, and the answer's label."""
+        """A copy of ``question`` with choices and answer in the order that the model sees in this attempt."""
         return self._asker.shown(question, self._asker.attempt)
 
     def generate(
@@ -82,12 +82,12 @@ class LLM:
         temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Completion:
-        """The completion of a text (one user turn) or of chat messages.
+        """Generate a completion of a text (sent as one user turn) or of chat messages.
 
             llm.generate("What is 2 + 2?", max_tokens=8).text
             llm.generate([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
 
-        Parameters that are None are the model's own.
+        A parameter that is None defaults to the model's setting.
         """
         if isinstance(prompt, str):
             turns = [Message("user", prompt)]
@@ -107,15 +107,15 @@ class LLM:
         )
 
     def choose(self, text: str, choices: Sequence[str] | Mapping[str, str]) -> str:
-        """The label of the likeliest continuation of ``text``.
+        """The label of the most likely continuation of ``text``.
 
             llm.choose("The capital of France is", [" Paris", " Rome"])
 
-        ``choices`` are continuations, or labels with their continuations. Raises ``RequestFailed`` also
-        where the model scores none of them.
+        ``choices`` are continuations, or a mapping from labels to continuations. Raises ``RequestFailed``
+        also if the model scores none of them.
         """
         table = dict(choices) if isinstance(choices, Mapping) else {choice: choice for choice in choices}
         scores = self._asker.submit(Request(TextPrompt(text), choices=table)).scores
         if not scores:
-            raise RequestFailed(f"model {self.name} gave a score to none of the choices")
+            raise RequestFailed(f"model {self.name} scored none of the choices")
         return max(scores, key=scores.__getitem__)

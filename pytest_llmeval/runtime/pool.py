@@ -1,4 +1,4 @@
-"""The session's models: each made when first wanted, and closed when its last question is answered."""
+"""The session's models: created at first use, and closed after their last question."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _DEFAULT_STATUS = "a local model is loading, a server is thinking"
 class ModelPool:
     """The session's models by name, their judge, and the store of their answers.
 
-    ``make`` and ``make_judge`` make a backend; ``open_store`` opens the store, None where answers are not
-    stored. ``say`` writes a line to the terminal at once, ``note`` keeps one for the end of the run. With
-    a ``replay`` the answers are those of an earlier run.
+    ``make`` and ``make_judge`` create a backend. ``open_store`` opens the store (None: answers are not
+    stored). ``say`` writes a line to the terminal at once, ``note`` saves one for the end of the run. With a
+    ``replay``, answers come from an earlier run.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ModelPool:
         self._messages: set[str] = set()
 
     def get(self, name: str) -> Asker:
-        """The model called ``name``."""
+        """The asker of the model called ``name``, created at first use."""
         if name not in self._askers:
             from pytest_llmeval.runtime.asker import Asker
 
@@ -77,7 +77,7 @@ class ModelPool:
         return self._askers[name][0]
 
     def judge(self) -> Judge:
-        """The judge, made when first wanted."""
+        """The judge, created at first use."""
         if self._judge is None:
             from pytest_llmeval.runtime.judge import Judge
 
@@ -91,17 +91,17 @@ class ModelPool:
     def _engine(self, model: Model, name: str) -> Engine:
         from pytest_llmeval.runtime.engine import Engine
 
-        return Engine(model, name, self._opened_store(), refresh=self._refresh)
+        return Engine(model, name, self._get_store(), refresh=self._refresh)
 
     def check(self) -> None:
-        """Look whether each model can answer at all, and open the store. Raises ``UserError``."""
+        """Check that each model can answer, and open the store. Raises ``UserError``."""
         for config in self.configs.values():
             self.make(config).check()
         if self._open_store is not None and self._store is None:
             self._store = self._open_store()
 
     def check_judge(self) -> None:
-        """Look whether the judge can answer at all. Raises ``UserError``."""
+        """Check that the judge can answer. Raises ``UserError``."""
         if self.judge_config is not None:
             try:
                 self.make_judge(self.judge_config.model).check()
@@ -109,19 +109,19 @@ class ModelPool:
                 raise UserError(f"the judge {self.judge_config.model.name}: {error}") from None
 
     def identity(self, name: str) -> str:
-        """What a model's answers depend on, as its backend describes it."""
+        """The ``identity`` of a model's backend."""
         return self.make(self.configs[name]).identity()
 
     def judge_identity(self) -> str:
-        """What the judge's replies depend on, as its backend describes it."""
+        """The ``identity`` of the judge's backend."""
         assert self.judge_config is not None
         return self.make_judge(self.judge_config.model).identity()
 
     def close(self, name: str | None = None) -> None:
-        """Stop one model; or all, the judge and the store."""
-        for open_name in [name] if name is not None else list(self._askers):
-            if open_name in self._askers:
-                self._close(self._askers.pop(open_name)[1], "")
+        """Close one model; without a name, all models, the judge and the store."""
+        for model_name in [name] if name is not None else list(self._askers):
+            if model_name in self._askers:
+                self._close(self._askers.pop(model_name)[1], "")
         if name is not None:
             return
         if self._judge is not None:
@@ -137,8 +137,8 @@ class ModelPool:
         for line in getattr(engine.model, "notes", ()):
             self._note(prefix + line)
 
-    def _opened_store(self) -> Store | None:
-        """The store, if answers are stored; ``check`` has reported its problems, where it was called."""
+    def _get_store(self) -> Store | None:
+        """The store, opened at first use; None if answers are not stored. Notes why it cannot be opened."""
         if self._open_store is not None and self._store is None:
             try:
                 self._store = self._open_store()

@@ -1,4 +1,4 @@
-"""An earlier run's answers, read and graded again without its models (``--llm-replay``)."""
+"""``--llm-replay``: reads an earlier run's answers and grades them again, without its models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
-from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, judged_answer
+from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, answer_to_judge
 from pytest_llmeval.suites.choice_order import original
 from pytest_llmeval.suites.source import source_of
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A finished run to be graded again: how it asked, each model's identity, and what they answered.
+    """A finished run whose answers are graded again.
 
-    ``answers`` are by model, and then by question id, repeat and rotation; ``conditions`` are by benchmark.
+    ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
+    model to its records by question id, repeat and rotation. The other fields are settings of the run.
     """
 
     folder: Path
@@ -48,45 +49,49 @@ class Replay:
 
     @property
     def ids(self) -> frozenset[str]:
-        """The questions that were asked of any model."""
-        return frozenset(id for of_model in self.answers.values() for id, *_ in of_model)
+        """The ids of all questions that any model was sent."""
+        return frozenset(id for records in self.answers.values() for id, *_ in records)
 
     def judge_of(self, benchmark: str) -> JudgeModel | None:
-        """The judge of a benchmark's answers."""
+        """The judge of a benchmark in the earlier run."""
         conditions = self.conditions.get(benchmark)
         return None if conditions is None else conditions.judge
 
     def with_prompts(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
-        """``info`` with the prompts that were answered, and notes on what is scored differently now."""
+        """A copy of ``info`` with the earlier run's prompts, and notes on what is scored differently now."""
         conditions = self.conditions.get(info.name)
         if conditions is None:
             return info, ()
-        now = info.conditions
-        words = list(conditions.scoring_differences(now))
-        if conditions.data_sha256 != now.data_sha256:
-            words.append("other data (data_sha256)")
-        notes = (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(words)}",) if words else ()
-        now = replace(now, prompt_sha256=conditions.prompt_sha256)
-        return replace(info, conditions=now), notes
+        current = info.conditions
+        differences = list(conditions.scoring_differences(current))
+        if conditions.data_sha256 != current.data_sha256:
+            differences.append("other data (data_sha256)")
+        notes = (
+            (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(differences)}",)
+            if differences
+            else ()
+        )
+        current = replace(current, prompt_sha256=conditions.prompt_sha256)
+        return replace(info, conditions=current), notes
 
     def model(self, name: str) -> ReplayedModel:
-        """What stands in the place of one of the run's models."""
+        """The backend that stands in for a model of the run."""
         return ReplayedModel(self.models[name])
 
     def settings(self, settings: Settings, *, paths: bool) -> Settings:
-        """``settings`` for asking as the run asked; its benchmarks, unless others or ``paths`` are given.
+        """``settings`` with the run's conditions, and its benchmarks unless others or ``paths`` are selected.
 
-        Raises ``UserError`` for a model that the run did not have.
+        Raises ``UserError`` for a model that is not in the run.
         """
         for model in settings.models:
             if model.name not in self.models:
-                had = ", ".join(self.models)
-                raise UserError(f"--llm-replay: {self.folder} has no model {model.name!r}; it has {had}")
-        names = [model.name for model in settings.models] or list(self.models)
+                names = ", ".join(self.models)
+                raise UserError(f"--llm-replay: {self.folder} has no model {model.name!r}; it has {names}")
+        models = [model.name for model in settings.models] or list(self.models)
         return replace(
             settings,
             benchmarks=settings.benchmarks or (() if paths else tuple(self.conditions)),
-            models=tuple(ModelConfig(name=name, backend="replay") for name in names),
+            models=tuple(ModelConfig(name=name, backend="replay") for name in models),
             mode=self.mode,
             shots=self.shots,
             split=self.split,
@@ -105,12 +110,12 @@ class Replay:
         repeats: int,
         judge: Callable[[], Judge] | None,
     ) -> Asker:
-        """What answers a model's questions from the run."""
+        """Create the asker that answers a model's questions from the run."""
         return ReplayAsker(config, engine, suites, say, repeats, judge, self.answers.get(config.name, {}))
 
 
 class ReplayedModel:
-    """In the place of a model: it has its identity, and cannot be asked anything."""
+    """A stand-in for a model of an earlier run: it has the model's identity, and answers no request."""
 
     window = 1
 
@@ -118,7 +123,7 @@ class ReplayedModel:
         self._identity = identity
 
     def check(self) -> None:
-        """See ``Model``; there is nothing to check."""
+        """Do nothing: there is nothing to check."""
 
     def identity(self) -> str:
         """The identity of the model that answered."""
@@ -130,7 +135,7 @@ class ReplayedModel:
 
 
 class ReplayAsker(Asker):
-    """Answers questions from an earlier run; only a judge is asked, where it has not judged these answers."""
+    """Answers questions from an earlier run; sends answers without a judgement to the judge."""
 
     def __init__(
         self,
@@ -147,52 +152,52 @@ class ReplayAsker(Asker):
 
     @property
     def window(self) -> int:
-        """How many answers are worth judging ahead."""
+        """The number of answers to send to the judge ahead."""
         if self._judge is None or all(suite.judge_prompt is None for suite in self._suites.values()):
             return super().window
         return -(-self._judge().window // self.repeats)
 
-    def ask_ahead(self, questions: Sequence[Question], since: Attempt | None = None) -> None:
-        """Have the judge judge answers that it has not judged before."""
-        since = since or Attempt()
+    def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
+        """Send answers without a judgement to the judge."""
+        start = start or Attempt()
         for question in questions:
             suite = self._suites[question.benchmark]
             case = suite.judge_case(question)
             if case is None or self._judge is None:
                 continue
-            for repeat in range(since.repeat, self.repeats):
-                key = question.id, repeat, since.rotation
-                if key not in self._answers or key in self._judging or self._earlier(question, key):
+            for repeat in range(start.repeat, self.repeats):
+                key = question.id, repeat, start.rotation
+                if key not in self._answers or key in self._pending or self._earlier_judgement(question, key):
                     continue
                 completion = _completion(self._answers[key])
-                answer = judged_answer(suite, question, completion)
+                answer = answer_to_judge(suite, question, completion)
                 if answer is not None and completion.error is None:
-                    self._judging[key] = self._judge().submit(case, answer)
+                    self._pending[key] = self._judge().submit(case, answer)
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
-        """The response of the earlier run, read again. Raises ``RequestFailed``."""
+        """The response of the earlier run; its answer is extracted again. Raises ``RequestFailed``."""
         key = self._key(question, attempt)
         if key not in self._answers:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
         completion = _completion(self._answers[key])
         if self._suites[question.benchmark].reorders and completion.scores:
-            # recorded scores have the file's labels: back to those that were shown
+            # records have the file's labels: restore the labels that the model saw
             order = self._order(question, attempt)
             labels = {label: shown for shown, label in original(question, order).items()}
             scores = {labels.get(label, label): score for label, score in completion.scores.items()}
             completion = replace(completion, scores=scores)
-        return self._received(question, attempt, None, completion, extract)
+        return self._make_response(question, attempt, None, completion, extract)
 
     def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
-        earlier = self._earlier(question, self._key(question, attempt))
+        earlier = self._earlier_judgement(question, self._key(question, attempt))
         if earlier is not None or response.answer is None:
             return earlier
         if self._judge is None:
             raise RequestFailed("the earlier run has no judgement of this answer", attempts=0)
         return super()._judgement(question, attempt, response)
 
-    def _earlier(self, question: Question, key: Key) -> Judgement | None:
-        """The earlier judgement, if it still holds; where it failed, a judge is asked again."""
+    def _earlier_judgement(self, question: Question, key: Key) -> Judgement | None:
+        """The earlier run's judgement if it is still valid; None for an error that a judge can retry."""
         record = self._answers.get(key)
         judgement = None if record is None else record.judgement
         if judgement is None or not self._suites[question.benchmark].judged_before:
@@ -203,20 +208,20 @@ class ReplayAsker(Asker):
 
 
 def _completion(record: Record) -> Completion:
-    """A record's completion as if from the store."""
+    """A record's completion, marked as cached."""
     error = record.completion.error
     if record.judgement is not None and record.judgement.error is not None:
-        error = None  # the judge's: the answer is there, to be judged again
+        error = None  # the judge failed: the answer itself is valid
     return replace(record.completion, cached=True, error=error)
 
 
 @dataclass(slots=True)
 class _Conditions:
-    """How a run asked its benchmarks, which must be the same for all of them."""
+    """The conditions of a run; benchmarks must not differ in ``protocols`` and ``orders``."""
 
     models: dict[str, str] = field(default_factory=dict)
     by_benchmark: dict[str, EvalConditions] = field(default_factory=dict)
-    asked: set[tuple[str, int | None, str | None]] = field(default_factory=set)
+    protocols: set[tuple[str, int | None, str | None]] = field(default_factory=set)
     orders: set[tuple[bool, int | None]] = field(default_factory=set)
 
     def add(self, result: Mapping[str, Any]) -> None:
@@ -226,13 +231,13 @@ class _Conditions:
         self.by_benchmark[benchmark] = conditions
         self.orders.add((conditions.circular, conditions.shuffle_choices))
         if not source_of(benchmark).fixes_conditions:
-            self.asked.add((conditions.mode, conditions.shots, conditions.split))
+            self.protocols.add((conditions.mode, conditions.shots, conditions.split))
 
 
 def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
-    """The run that ``name`` means: a folder, its results.json, or the name of a run in ``reports_dir``.
+    """Read the run called ``name``: a folder, its results.json, or a run's name in ``reports_dir``.
 
-    Raises ``UserError`` for a run that is not finished, or asked its benchmarks in different modes.
+    Raises ``UserError`` for an unfinished run, or one whose benchmarks have different modes, shots or orders.
     """
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
     conditions = _Conditions()
@@ -243,19 +248,19 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         raise UserError(
             f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
         ) from None
-    asked = conditions.asked or {(MODES[0], None, None)}
-    if len(asked) != 1 or len(conditions.orders) != 1:
+    protocols = conditions.protocols or {(MODES[0], None, None)}
+    if len(protocols) != 1 or len(conditions.orders) != 1:
         raise UserError(
-            f"--llm-replay: {folder} asked its benchmarks in different ways; "
-            "that cannot be replayed in one run"
+            f"--llm-replay: {folder} ran its benchmarks with different settings (mode, shots, split, order), "
+            "which cannot be replayed in one run"
         )
-    ((mode, shots, split),) = asked
+    ((mode, shots, split),) = protocols
     ((circular, seed),) = conditions.orders
-    known_mode = next((known for known in MODES if known == mode), None)
+    known_mode = next((name for name in MODES if name == mode), None)
     if known_mode is None:
         raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
     answers = _answers(folder)
-    repeats = 1 + max((repeat for of_model in answers.values() for _, repeat, _ in of_model), default=0)
+    repeats = 1 + max((repeat for records in answers.values() for _, repeat, _ in records), default=0)
     return Replay(
         folder,
         known_mode,
@@ -282,7 +287,7 @@ def _answers(folder: Path) -> dict[str, dict[Key, Record]]:
                 raise UserError(
                     f"--llm-replay: {folder / QUESTIONS}, line {number}: not a record of a question"
                 ) from None
-            of_model = answers.setdefault(record.model, {})
-            for rotation, single in enumerate(record.rotations or (record,)):
-                of_model[record.id, record.repeat, rotation] = single
+            records = answers.setdefault(record.model, {})
+            for rotation, rotation_record in enumerate(record.rotations or (record,)):
+                records[record.id, record.repeat, rotation] = rotation_record
     return answers

@@ -48,23 +48,25 @@ def request_key(model_key: str, request: Request) -> bytes:
         prompt = [[turn.role, turn.content] for turn in request.prompt.messages]
     else:
         prompt = request.prompt.text
-    how: list[object] = (
+    parameters: list[object] = (
         [dict(request.choices)]
         if request.choices
         else [request.max_tokens, request.temperature, list(request.stop), request.repeat]
     )
     if request.lm_eval:
-        how.append("rolling" if request.rolling else "lm-eval")
-    content = json.dumps([_SCHEMA, model_key, prompt, how])  # ASCII, so lone surrogates cannot fail to encode
+        parameters.append("rolling" if request.rolling else "lm-eval")
+    content = json.dumps(
+        [_SCHEMA, model_key, prompt, parameters]
+    )  # ASCII, so lone surrogates cannot fail to encode
     return hashlib.sha256(content.encode()).digest()
 
 
-def _packed(completion: Completion) -> str:
+def _to_json(completion: Completion) -> str:
     values = asdict(completion)
     return json.dumps({name: values[name] for name in values if name in _FIELDS})
 
 
-def _unpacked(text: str) -> Completion | None:
+def _from_json(text: str) -> Completion | None:
     """Parse a stored completion; None if another version of this package wrote it in another format."""
     try:
         values = json.loads(text)
@@ -76,8 +78,8 @@ def _unpacked(text: str) -> Completion | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A model's stored completions: their number, size in bytes, and first and last Unix time."""
+class ModelUsage:
+    """Statistics of a model's stored completions: number, size in bytes, first and last Unix time."""
 
     model: str
     number: int
@@ -115,7 +117,7 @@ class Store:
         except (OSError, sqlite3.OperationalError) as error:
             if "locked" in str(error):
                 raise UserError(
-                    f"{self.path} is locked by another program; try again, or give another --llm-cache-dir"
+                    f"{self.path} is locked by another program; try again, or use another --llm-cache-dir"
                 ) from None
             self._report(error)
             self._writes = False
@@ -148,22 +150,22 @@ class Store:
     def _damaged(self, error: Exception) -> UserError:
         return UserError(
             f"{self.path} is damaged ({one_line(error, 80)}); move it away, "
-            "or give another --llm-cache-dir or --llm-no-cache"
+            "or use another --llm-cache-dir or --llm-no-cache"
         )
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Completion]:
         """Look up the stored completions of ``keys``, marked as cached. Raises ``UserError``."""
-        wanted = list(keys)
+        all_keys = list(keys)
         completions = {}
         try:
             with self._lock:
-                for start in range(0, len(wanted), _KEYS_PER_QUERY):
-                    part = wanted[start : start + _KEYS_PER_QUERY]
-                    marks = ",".join("?" * len(part))
+                for start in range(0, len(all_keys), _KEYS_PER_QUERY):
+                    chunk = all_keys[start : start + _KEYS_PER_QUERY]
+                    marks = ",".join("?" * len(chunk))
                     for key, text in self._connection.execute(
-                        f"select key, completion from completions where key in ({marks})", part
+                        f"select key, completion from completions where key in ({marks})", chunk
                     ):
-                        completion = _unpacked(text)
+                        completion = _from_json(text)
                         if completion is not None:
                             completions[key] = completion
         except sqlite3.DatabaseError as error:
@@ -173,7 +175,7 @@ class Store:
     def put(self, key: bytes, model: str, completion: Completion) -> None:
         """Store ``completion``, replacing one with the same key; ``model`` is for display only."""
         with self._lock:
-            self._unwritten.append((key, model, time.time(), _packed(completion)))
+            self._unwritten.append((key, model, time.time(), _to_json(completion)))
             if self._clock() >= self._retry_at:
                 self._write()
 
@@ -205,7 +207,7 @@ class Store:
             self._reported = True
             self._note(
                 f"answers cannot be stored in {self.path}: {one_line(error, 80)}; "
-                "they are in this run's results, but a rerun asks them again (see --llm-cache-dir)"
+                "they are in this run's results, but a rerun sends the requests again (see --llm-cache-dir)"
             )
 
     def digest(self, path: Path) -> str:
@@ -229,14 +231,14 @@ class Store:
                 pass  # the next call computes it again
         return digest
 
-    def held(self) -> list[Held]:
+    def usage(self) -> list[ModelUsage]:
         """Statistics of the stored completions by model, largest first."""
         with self._lock:
             rows = self._connection.execute(
                 "select model, count(*), sum(length(completion)), min(created), max(created) "
                 "from completions group by model order by 3 desc"
             ).fetchall()
-        return [Held(*row) for row in rows]
+        return [ModelUsage(*row) for row in rows]
 
     def prune(self, older_than: float) -> int:
         """Delete completions stored before a Unix time, free the disk space, and return their number."""

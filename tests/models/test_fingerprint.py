@@ -30,8 +30,8 @@ def test_a_change_longer_than_the_gaps_changes_the_digest(
     path = tmp_path / "weights"
     content = bytearray(os.urandom(size))
     path.write_bytes(content)
-    before = fingerprint.sampled(path)
-    assert before == fingerprint.sampled(path)
+    before = fingerprint.sample_sha256(path)
+    assert before == fingerprint.sample_sha256(path)
     whole = size <= 2 * BLOCKS * BLOCK
     # longer than the gap between two blocks, so that at least one changed byte is in a block
     stretch = 1 if whole else -(-(size - BLOCK) // (BLOCKS - 1)) - BLOCK + 2
@@ -39,7 +39,7 @@ def test_a_change_longer_than_the_gaps_changes_the_digest(
     for at in range(start, start + stretch):
         content[at] ^= 0xFF
     path.write_bytes(content)
-    assert fingerprint.sampled(path) != before
+    assert fingerprint.sample_sha256(path) != before
 
 
 def test_first_and_last_bytes_and_the_size_change_the_digest(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_first_and_last_bytes_and_the_size_change_the_digest(tmp_path: Path) -> 
         content[:-9],
     ):
         path.write_bytes(changed)
-        digests.add(fingerprint.sampled(path))
+        digests.add(fingerprint.sample_sha256(path))
     assert len(digests) == 5
 
 
@@ -63,7 +63,7 @@ def test_little_of_a_large_file_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "weights"
     with path.open("wb") as file:
         file.truncate(1 << 38)  # hashing all of it would take minutes
-    assert fingerprint.sampled(path) != fingerprint.sampled(Path(__file__))
+    assert fingerprint.sample_sha256(path) != fingerprint.sample_sha256(Path(__file__))
 
 
 def test_the_difference_names_the_files(tmp_path: Path) -> None:
@@ -75,18 +75,20 @@ def test_the_difference_names_the_files(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(text)
     source = Source(str(tmp_path))
-    before = fingerprint.weights(source, fingerprint.sampled)
+    before = fingerprint.weights(source, fingerprint.sample_sha256)
     assert before == fingerprint.weights(source, fingerprint.sha256)  # small files are hashed completely
     (tmp_path / "a.safetensors").write_text("two")
     (tmp_path / "b.safetensors").unlink()
     (tmp_path / "c.safetensors").write_text("one")
     (tmp_path / "x.md").write_text("does not matter")
-    after = fingerprint.weights(source, fingerprint.sampled)
+    after = fingerprint.weights(source, fingerprint.sample_sha256)
     assert fingerprint.difference(before, after) == "a.safetensors, b.safetensors, c.safetensors"
-    hub = [fingerprint.weights(Source("org/m", None, commit), fingerprint.sampled) for commit in "ab"]
+    hub = [fingerprint.weights(Source("org/m", None, commit), fingerprint.sample_sha256) for commit in "ab"]
     assert fingerprint.difference(*hub) == "the commit"
 
 
 def test_weights_from_the_hub_are_identified_only_by_a_commit(tmp_path: Path) -> None:
-    assert fingerprint.known(Source("org/m", None, "abc")) and fingerprint.known(Source(str(tmp_path)))
-    assert not fingerprint.known(Source("org/m"))
+    assert fingerprint.is_identifiable(Source("org/m", None, "abc")) and fingerprint.is_identifiable(
+        Source(str(tmp_path))
+    )
+    assert not fingerprint.is_identifiable(Source("org/m"))

@@ -19,7 +19,7 @@ def job(text: str = "") -> Job:
 def test_the_whole_has_all_parts_in_their_order(order: tuple[int, ...]) -> None:
     stored: list[Completion] = []
     parts = [job(str(number)) for number in range(3)]
-    whole = gather(Job(Request(TextPrompt("")), keep=stored.append), parts, side_by_side)
+    whole = gather(Job(Request(TextPrompt("")), on_success=stored.append), parts, side_by_side)
     for number in order:
         assert not whole.future.done()
         parts[number].taken = parts[number].created
@@ -43,7 +43,7 @@ def test_the_whole_has_all_parts_in_their_order(order: tuple[int, ...]) -> None:
 def test_an_error_of_a_part_is_the_error_of_the_whole_and_is_not_stored() -> None:
     stored: list[Completion] = []
     parts = [job(), job()]
-    whole = gather(Job(Request(TextPrompt("")), keep=stored.append), parts, side_by_side)
+    whole = gather(Job(Request(TextPrompt("")), on_success=stored.append), parts, side_by_side)
     parts[0].fail(RuntimeError("no memory"))
     parts[1].finish(Completion(text="well"))
     assert whole.future.result(timeout=0).error == "RuntimeError: no memory"

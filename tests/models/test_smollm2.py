@@ -40,10 +40,10 @@ def test_the_saved_folder_gives_the_scores_of_the_gguf_file(tmp_path: Path) -> N
     assert scores == pytest.approx(expected, abs=1e-5)
 
 
-def score(loaded: load.Loaded) -> dict[str, float]:
+def score(loaded: load.LoadedModel) -> dict[str, float]:
     job = Job(Request(TextPrompt("The capital of France is"), choices={"P": " Paris", "R": " Rome"}))
-    engine, why_not = make_engine(loaded, CONFIG)
-    assert why_not is None
+    engine, obstacle = make_engine(loaded, CONFIG)
+    assert obstacle is None
     engine.add(encode([job], Encoder(loaded.tokenizer, None)))
     engine.step()
     return dict(job.future.result(0).scores)

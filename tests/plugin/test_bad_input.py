@@ -135,7 +135,7 @@ MODELS = [
     ),
     Bad(
         "a folder without config.json",
-        ["tiny has no config.json", "give the folder of a saved model"],
+        ["tiny has no config.json", "use the folder of a saved model"],
         model=["--llm-model=hf:./tiny"],
     ),
     Bad(

@@ -282,7 +282,7 @@ def test_each_worker_needs_a_place_at_the_judge(pytester: pytest.Pytester, judge
     done = run(pytester, "-n2")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert (
-        "the judge m: each of the 2 workers asks it, but its concurrency is 1; give -n1" in done.stdout.str()
+        "the judge m: each of the 2 workers uses it, but its concurrency is 1; use -n1" in done.stdout.str()
     )
     assert not judge.bodies
 

@@ -68,7 +68,7 @@ def test_strict_and_x_stop_at_the_first_wrong_answer(pytester: pytest.Pytester, 
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     assert [line["id"] for line in questions(pytester)] == ["tiny/birds/0", "tiny/birds/1"]
     assert results(pytester)["run"]["complete"] is False
-    done.stdout.fnmatch_lines(["incomplete: 6 of the selected questions were not asked"])
+    done.stdout.fnmatch_lines(["incomplete: 6 of the selected questions were not run"])
 
 
 def test_wrong_answers_leave_nothing_to_the_collector(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -271,7 +271,7 @@ def test_own_tests_without_a_model_are_skipped(pytester: pytest.Pytester) -> Non
     pytester.makepyfile("def test_generate(llm): assert llm.generate('hello').text")
     done = pytester.runpytest("-rs")
     done.assert_outcomes(skipped=1)
-    done.stdout.fnmatch_lines(["*give --llm-model*"])
+    done.stdout.fnmatch_lines(["*set --llm-model*"])
 
 
 def test_show_prompts_asks_nothing(pytester: pytest.Pytester, tiny: Path) -> None:

@@ -102,7 +102,7 @@ def test_ctrl_c_ends_with_what_is_done(pytester: pytest.Pytester, slow: Path, xd
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "INTERNAL" not in output
     assert "mean over questions" in output
-    assert "of the selected questions were not asked" in output
+    assert "of the selected questions were not run" in output
     found = results(pytester)
     assert found["run"]["complete"] is False
     assert 1 <= found["results"][0]["counts"]["requested"] < 8

@@ -375,7 +375,7 @@ def test_xdist_both_ways(pytester: pytest.Pytester) -> None:
 
                 class Scheduling(LoadScheduling):
                     def schedule(self):
-                        assert internals.collected_same(self)
+                        assert internals.same_collection(self)
                         super().schedule()
 
                 return Scheduling(config, log)
@@ -463,7 +463,7 @@ def test_missing_parts_of_xdist_are_one_line(pytester: pytest.Pytester) -> None:
         (internals.node_count, object()),
         (internals.worker_index, object()),
         (internals.node_input, object()),
-        (internals.collected_same, scheduler),
+        (internals.same_collection, scheduler),
     ):
         with pytest.raises(pytest.UsageError, match=r"needs pytest-xdist>=.* has no "):
             function(owner)

@@ -63,7 +63,7 @@ def test_a_run(moody: pytest.Pytester, xdist: str) -> None:
             "*2 correct, 6 wrong*",
         ]
     )
-    assert "mostly alike" not in done.stdout.str()
+    assert "mostly identical" not in done.stdout.str()
     (result,) = results(moody)["results"]
     # 8 questions, 3 answers each; A is right for two of them, and B for two others
     assert result["counts"]["requested"] == 24 and result["counts"]["correct"] == 2 * 2 + 2 * 1
@@ -123,7 +123,7 @@ def test_a_time_without_an_answer_is_an_error_and_the_others_count(
     assert sum(line["error"] is not None for line in questions(moody)) == 8
     # of two answers there is no pass@3
     assert list(result["repeats"]["pass_at"]) == ["1", "2"]
-    done.stdout.fnmatch_lines(["llmeval: lost: without a temperature above 0 its repeats are mostly alike*"])
+    done.stdout.fnmatch_lines(["llmeval: lost: at temperature 0 repeats are mostly identical*"])
 
 
 def test_a_replay_has_all_repeats_again(moody: pytest.Pytester) -> None:

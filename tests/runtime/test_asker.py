@@ -103,7 +103,7 @@ def test_all_repeats_and_orders_are_asked_ahead_once(asker: Asker, model: Knowin
 @pytest.mark.parametrize(("rotation", "shown"), [(0, "B"), (1, "A"), (2, "C")])
 def test_labels_are_those_of_the_file(asker: Asker, rotation: int, shown: str) -> None:
     attempt = Attempt(0, rotation)
-    response = asker.graded(QUESTION, attempt)
+    response = asker.respond_graded(QUESTION, attempt)
     assert asker.shown(QUESTION, attempt).answer == shown
     assert response.presented is not None and response.presented.scores[shown] == 1.0
     assert response.completion.scores == {"A": 0.0, "B": 1.0, "C": 0.0}
@@ -125,7 +125,7 @@ def test_a_grade_that_fails_makes_the_answer_worthless(asker: Asker) -> None:
     ungraded = replace(QUESTION, key="2", fields={"question": "ungraded"})
     attempt = Attempt()
     with pytest.raises(RequestFailed, match="metric m: no"):
-        asker.graded(ungraded, attempt)
+        asker.respond_graded(ungraded, attempt)
     assert attempt.responses[ungraded.id].completion.error == "metric m: no"
 
 

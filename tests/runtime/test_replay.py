@@ -20,7 +20,7 @@ def test_the_same_again_without_the_model(pytester: pytest.Pytester, tiny: Path)
     done = pytester.runpytest("--llm-replay=first", "--llm-benchmark=tiny")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*2 correct, 6 wrong*"])
-    done.stdout.fnmatch_lines(["*the answers are those of reports/first, scored again"])
+    done.stdout.fnmatch_lines(["*answers were replayed from reports/first and scored again"])
     (again,) = results(pytester)["results"]
     for name in ("model", "identity", "mode", "shots", "split", "counts", "accuracy", "prompt_sha256"):
         assert again[name] == first[name], name
@@ -83,7 +83,7 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
     [
         ("--llm-replay=nowhere", "no run there"),
         ("--llm-replay=torn", "is it a finished run?"),
-        ("--llm-replay=mixed", "in different ways"),
+        ("--llm-replay=mixed", "with different settings"),
         ("--llm-replay=good --llm-model=smollm2", "has no model 'smollm2'; it has echo"),
     ],
 )

@@ -301,6 +301,6 @@ def test_what_is_held_and_pruned(store: Store) -> None:
     store.put(key(0), "m", TOLD)
     store.put(key(1), "other", TOLD)
     store._connection.execute("update completions set created=100 where model='other'")
-    assert {one.model: one.number for one in store.held()} == {"m": 1, "other": 1}
+    assert {one.model: one.number for one in store.usage()} == {"m": 1, "other": 1}
     assert store.prune(200.0) == 1
-    assert [one.model for one in store.held()] == ["m"]
+    assert [one.model for one in store.usage()] == ["m"]

@@ -104,7 +104,7 @@ class Local:
         config = ModelConfig("tiny", "hf", str(folder), **settings)
         self.loaded = load.load(config, load.find(str(folder)))
         self.engine: LocalEngine
-        self.engine, self.why_not = make_engine(self.loaded, config, shared=shared)
+        self.engine, self.obstacle = make_engine(self.loaded, config, shared=shared)
         self._encoder = Encoder(self.loaded.tokenizer, context_limit(self.loaded, config))
 
     def ask(self, requests: Sequence[Request], at_once: int = 1000) -> list[Completion]:

@@ -1,1 +1,1 @@
-"""Local weights with transformers: one engine that shares prompt prefixes, one with plain batches."""
+"""Local weights with transformers: an engine that shares prompt prefixes, and one with plain batches."""

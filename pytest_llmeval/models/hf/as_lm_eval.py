@@ -1,8 +1,8 @@
 """Encodes requests as the local model of lm-evaluation-harness 0.4.13 does.
 
-Its ``models/huggingface.py`` and ``api/model.py`` truncate the prompt on the left to fit the context,
-where this package otherwise drops whole shots; the scores of its tasks depend on that. In every
-function ``limit`` is the model's context in tokens (None: no limit).
+Its ``models/huggingface.py`` and ``api/model.py`` truncate the prompt on the left to fit the context; this
+package otherwise drops whole shots. The scores of lm-evaluation-harness tasks depend on the truncation. In
+every function ``limit`` is the model's context in tokens (None: no limit).
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import replace
 
 from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import Completion, Request
-from pytest_llmeval.models.hf.encoded import Encoded, PromptTokenizer
+from pytest_llmeval.models.hf.encoded import EncodedRequest, PromptTokenizer
 from pytest_llmeval.models.hf.prefill import Tokens
 
 
-def encode_choices(tokenizer: PromptTokenizer, request: Request, limit: int | None) -> tuple[Encoded, ...]:
+def encode_choices(
+    tokenizer: PromptTokenizer, request: Request, limit: int | None
+) -> tuple[EncodedRequest, ...]:
     """Continuations of one context (``_loglikelihood_tokens``), grouped by their truncated context.
 
     The last token of a continuation is not an input, so one more than ``limit`` tokens fit. Raises
@@ -44,7 +46,9 @@ def encode_choices(tokenizer: PromptTokenizer, request: Request, limit: int | No
     )
 
 
-def encode_rolling(tokenizer: PromptTokenizer, request: Request, limit: int | None) -> tuple[Encoded, ...]:
+def encode_rolling(
+    tokenizer: PromptTokenizer, request: Request, limit: int | None
+) -> tuple[EncodedRequest, ...]:
     """A whole text (``loglikelihood_rolling``) in as many windows as it needs; none for an empty text."""
     ((label, text),) = request.choices.items()
     return tuple(
@@ -54,7 +58,7 @@ def encode_rolling(tokenizer: PromptTokenizer, request: Request, limit: int | No
 
 
 def windows(tokens: Sequence[int], start: int, limit: int | None) -> Iterator[tuple[Tokens, Tokens]]:
-    """Each window's context and scored tokens: every token once, after as many as fit before it.
+    """The context and scored tokens of each window; every token is scored once, in the longest context.
 
     Equals ``utils.get_rolling_token_windows`` with ``context_len=1``, made disjoint. The context of the
     first window is the ``start`` token. The last window is as long as the others: its context repeats
@@ -67,10 +71,10 @@ def windows(tokens: Sequence[int], start: int, limit: int | None) -> Iterator[tu
         yield tuple(context), tuple(tokens[first:last])
 
 
-def encode_generation(tokenizer: PromptTokenizer, request: Request, limit: int | None) -> Encoded:
+def encode_generation(tokenizer: PromptTokenizer, request: Request, limit: int | None) -> EncodedRequest:
     """A prompt to continue (``generate_until``), truncated on the left to leave space for the answer.
 
-    Raises ``RequestFailed`` for an empty prompt, and where the answer leaves no space for a prompt.
+    Raises ``RequestFailed`` for an empty prompt, or if the answer leaves no space for a prompt.
     """
     tokens = tuple(tokenizer.encode(request.prompt.text))
     if not tokens:
@@ -88,10 +92,10 @@ def encode_generation(tokenizer: PromptTokenizer, request: Request, limit: int |
 
 def _encode(
     request: Request, context: Tokens, tails: dict[str, Tokens], truncated: int, *, max_new_tokens: int = 0
-) -> Encoded:
+) -> EncodedRequest:
     notes = (
         (f"prompt truncated on the left by {truncated} tokens to fit the context",) if truncated > 0 else ()
     )
     if tails:
         request = replace(request, choices={label: request.choices[label] for label in tails})
-    return Encoded(request, context, max_new_tokens, tails, Completion(notes=notes))
+    return EncodedRequest(request, context, max_new_tokens, tails, Completion(notes=notes))

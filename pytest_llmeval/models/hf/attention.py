@@ -1,7 +1,7 @@
 """Attention to shared keys without copying them: computed in parts, merged by log-sum-exp.
 
 A transformers model calls ``shared_attention`` (registered as ``NAME``) in every layer; the *view*
-of the current run says what its tokens attend to. All queries attend together to keys that their
+of the current run defines what its tokens attend to. All queries attend together to keys that their
 prompts share, and these keys are not expanded, as in Hydragen (Juravsky et al., arXiv:2402.05099);
 the parts are merged exactly, as in FlashAttention (Dao et al., arXiv:2205.14135).
 """
@@ -40,7 +40,7 @@ class AttentionParams:
 
 
 class View(Protocol):
-    """What the tokens of one run attend to."""
+    """Defines what the tokens of one run attend to."""
 
     def attend(
         self,
@@ -93,7 +93,7 @@ def shared_attention(
     """Replaces a model's attention: tensors are [1, heads, tokens, width], with all tokens packed.
 
     ``s_aux`` holds attention sinks (gpt-oss): one logit per head, without a value. Raises ValueError
-    where prefixes cannot be shared: the model passes a mask or a position bias.
+    if the model passes a mask or a position bias, because prefixes then cannot be shared.
     """
     if attention_mask is not None or position_bias is not None:
         raise ValueError("it passes its own mask or bias")
@@ -216,10 +216,10 @@ class _Group:
 
 @dataclass(slots=True)
 class PrefillView:
-    """What the tokens of a prefill attend to: their own segment up to themselves, and its reads.
+    """The attention of a prefill's tokens: to earlier tokens of their segment, and to the segment's reads.
 
     Keys and values of segments with ``cache_as`` are copied to ``cached``; those of all tokens are
-    passed to ``on_kv``, where set. ``positions`` [tokens] are the tokens' positions in their prompts.
+    passed to ``on_kv``, if it is set. ``positions`` [tokens] are the tokens' positions in their prompts.
     """
 
     batch: PrefillBatch
@@ -271,7 +271,7 @@ class PrefillView:
         return key[:, span.first : span.last], value[:, span.first : span.last]
 
     def _window_mask(self, tokens: slice, span: KVSpan, params: AttentionParams) -> torch.Tensor | None:
-        """Which keys of ``span`` are in the layer's window: [tokens, keys]; None where all are."""
+        """A mask of the keys of ``span`` in the layer's window: [tokens, keys]; None if all are."""
         if params.window is None:
             return None
         mask_key = params.window, tokens.start, tokens.stop, span

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.models.base import Job, Jobs
-from pytest_llmeval.models.fingerprint import fingerprint, known
+from pytest_llmeval.models.fingerprint import fingerprint, is_identifiable
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.encoding import Encoder
 from pytest_llmeval.models.joining import gather, sum_pieces
 
 if TYPE_CHECKING:
-    from pytest_llmeval.models.hf.load import Loaded
+    from pytest_llmeval.models.hf.load import LoadedModel
 
 
 class LocalEngine(Protocol):
-    """A loaded model: takes jobs and finishes them; a step is one run of the model, or one batch."""
+    """Runs a loaded model: takes jobs, and finishes them in steps of one forward pass or one batch."""
 
     @property
     def busy(self) -> bool:
         """Whether any job is unfinished."""
 
-    def add(self, jobs: Sequence[tuple[Job, Encoded]]) -> None:
-        """Queue jobs; earlier ones are waited for first."""
+    def add(self, jobs: Sequence[tuple[Job, EncodedRequest]]) -> None:
+        """Queue jobs; the answers of earlier jobs are needed first."""
 
     def step(self) -> None:
         """Do part of the work, and finish the jobs that are then complete."""
@@ -56,7 +56,7 @@ class HuggingFaceModel:
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
         """A hash of the weights' contents, dtype and device type. Raises ``ModelUnusable``."""
         source = self.source
-        return fingerprint(self._config, source, digest) if known(source) else None
+        return fingerprint(self._config, source, digest) if is_identifiable(source) else None
 
     def prepare(self) -> str:
         """Load what ``run`` needs; returns the device type. Raises ``ModelUnusable``."""
@@ -78,27 +78,27 @@ class HuggingFaceModel:
     @cached_property
     def source(self) -> load.Source:
         """The location of the weights. Raises ``ModelUnusable``."""
-        return load.pinned(load.find(self._config.target))
+        return load.pin_revision(load.find(self._config.target))
 
     @cached_property
-    def _loaded(self) -> Loaded:
+    def _loaded(self) -> LoadedModel:
         return self._load()
 
     @cached_property
     def _engine(self) -> LocalEngine:
-        engine, why_not = make_engine(self._loaded, self._config)
-        if why_not is not None:
+        engine, obstacle = make_engine(self._loaded, self._config)
+        if obstacle is not None:
             self.notes = (
-                f"{self._config.name}: prefixes are not shared, each prompt is computed in full: {why_not}",
+                f"{self._config.name}: prefixes are not shared, each prompt is computed in full: {obstacle}",
             )
         return engine
 
-    def _load(self) -> Loaded:
+    def _load(self) -> LoadedModel:
         return load.load(self._config, self.source)
 
 
-def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:
-    """Jobs with their tokens; a request encoded in pieces becomes one job per piece.
+def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, EncodedRequest]]:
+    """Encode the requests of jobs; a request encoded in pieces becomes one job per piece.
 
     A job that cannot be encoded fails without affecting the others.
     """
@@ -120,9 +120,9 @@ def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, Encoded]]:
 
 
 def make_engine(
-    loaded: Loaded, config: ModelConfig, *, shared: bool = True
+    loaded: LoadedModel, config: ModelConfig, *, shared: bool = True
 ) -> tuple[LocalEngine, str | None]:
-    """The engine for a loaded model, and why it cannot share prefixes (None: it does)."""
+    """Create the engine for a loaded model; also returns why it cannot share prefixes (None: it can)."""
     from pytest_llmeval.models.hf.detokenizer import make_detokenizer
     from pytest_llmeval.models.hf.forward import Forward
     from pytest_llmeval.models.hf.memory import budgets, plain_batch_tokens
@@ -132,14 +132,14 @@ def make_engine(
 
     detokenizer = make_detokenizer(loaded.model, loaded.tokenizer)
     result = probe(loaded.model, loaded.device) if shared else ProbeResult("not requested")
-    if result.why_not is None:
+    if result.obstacle is None:
         limits = budgets(loaded.device, result.bytes_per_token, config.batch_tokens)
         return SharedEngine(Forward(loaded.model, loaded.device), detokenizer, limits), None
     budget = config.batch_tokens or plain_batch_tokens(loaded.model, loaded.device)
     engine = PlainEngine(loaded.model, loaded.tokenizer, loaded.device, detokenizer, budget)
-    return engine, result.why_not
+    return engine, result.obstacle
 
 
-def context_limit(loaded: Loaded, config: ModelConfig) -> int | None:
-    """The most tokens of prompt and answer: the smaller of the model's limit and the user's."""
+def context_limit(loaded: LoadedModel, config: ModelConfig) -> int | None:
+    """The maximum tokens of prompt and answer: the smaller of the model's limit and the user's."""
     return min([limit for limit in (config.context, loaded.context) if limit], default=None)

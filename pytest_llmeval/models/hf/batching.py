@@ -1,4 +1,4 @@
-"""Grouping rows of different lengths into padded batches."""
+"""Groups rows of different lengths into padded batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def plan_batches(
 
     ``lengths`` are the rows' prompt tokens; each row may grow by ``max_new_tokens``. A batch is as wide
     as its longest row; rows times width stays within ``budget`` tokens, except for a single row that
-    exceeds it alone. Batches are ordered by their earliest row, because rows are waited for in order.
+    exceeds it alone. Batches are ordered by their earliest row, because answers are needed in order.
     """
     batches: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):

@@ -1,4 +1,4 @@
-"""Keys and values of texts that are decoded in parallel, and what their new tokens attend to."""
+"""The keys and values of texts that are decoded in parallel, and the attention of their new tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DecodeCache:
     _tables: dict[torch.nn.Module, KeyValue] = field(default_factory=dict)
 
     def add_rows(self, placements: Sequence[Placement], device: torch.device) -> RowWriter:
-        """Add a row for each item; returns what copies their unshared keys and values into it."""
+        """Add a row for each item; the returned writer copies the unshared keys and values to the rows."""
         first = len(self.lengths)
         rows = [first + n for n, placement in enumerate(placements) for _ in range(placement.computed)]
         columns = [column for placement in placements for column in range(placement.computed)]
@@ -97,7 +97,7 @@ class RowWriter:
     indices: torch.Tensor
 
     def __call__(self, layer: torch.nn.Module, key: torch.Tensor, value: torch.Tensor) -> None:
-        """Copy those of one layer, [heads, tokens, width]."""
+        """Copy the keys and values of one layer, [heads, tokens, width]."""
         keys, values = self.cache.table(layer, key, value)
         keys[self.rows, :, self.columns] = key[:, self.indices].transpose(0, 1)
         values[self.rows, :, self.columns] = value[:, self.indices].transpose(0, 1)
@@ -105,7 +105,7 @@ class RowWriter:
 
 @dataclass(slots=True)
 class DecodeView:
-    """What one new token of each row attends to: the row's own tokens, and the cached prefix before them.
+    """The attention of one new token per row to the row's own tokens and to the cached prefix before them.
 
     ``starts`` are the positions of each row's first unshared token, ``prefixes`` the spans before it.
     """
@@ -158,9 +158,9 @@ class DecodeView:
             span_key, span_value = (
                 table[:, span.first : span.last] for table in self.cached[span.entry][layer]
             )
-            reading = query if readers is None else query[:, readers]
+            readers_query = query if readers is None else query[:, readers]
             window_mask = self._window_mask(span, readers, params.window)
-            other, other_lse = attend_grouped(reading, span_key, span_value, params, window_mask)
+            other, other_lse = attend_grouped(readers_query, span_key, span_value, params, window_mask)
             if readers is None:
                 out, lse = merge(out, lse, other, other_lse)
             else:
@@ -169,19 +169,19 @@ class DecodeView:
         return out, lse
 
     def _own_mask(self, window: int | None, longest: int) -> torch.Tensor:
-        """Which of its own tokens each row sees: [rows, longest]."""
+        """A mask of each row's own tokens that the new token sees: [rows, longest]."""
         if window not in self._own_masks:
             columns = torch.arange(longest, device=self.device)
-            seen = columns <= self._columns[:, None]
+            mask = columns <= self._columns[:, None]
             if window is not None:
-                seen &= columns > (self._columns - window)[:, None]
-            self._own_masks[window] = seen
+                mask &= columns > (self._columns - window)[:, None]
+            self._own_masks[window] = mask
         return self._own_masks[window]
 
     def _window_mask(
         self, span: KVSpan, readers: torch.Tensor | None, window: int | None
     ) -> torch.Tensor | None:
-        """Which keys of ``span`` are in the layer's window: [rows, keys]; None where all are."""
+        """A mask of the keys of ``span`` in the layer's window: [rows, keys]; None if all are."""
         if window is None:
             return None
         if (window, span) not in self._window_masks:

@@ -1,4 +1,4 @@
-"""From tokens to text, and where a text ends."""
+"""Decodes tokens, and finds the end of a text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_llmeval.core.types import Completion, Request
-from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoded import EncodedRequest
 
 # ends of a chat turn that some checkpoints fail to list as end tokens
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>", "<turn|>")
@@ -16,7 +16,7 @@ _MAX_TOKENS_PER_CHARACTER = 4
 
 
 class Detokenizer:
-    """Decodes tokens and finds where a text ends.
+    """Decodes tokens and finds the end of a text.
 
     ``ends`` are the tokens that end a text; ``listed`` those that the checkpoint itself lists, the only
     ones used for lm-evaluation-harness (None: the same).
@@ -28,7 +28,7 @@ class Detokenizer:
         self._listed = self.ends if listed is None else frozenset(listed)
         self._lm_eval_ends: dict[tuple[str, ...], frozenset[int]] = {}
 
-    def ends_of(self, request: Request) -> frozenset[int]:
+    def end_tokens_for(self, request: Request) -> frozenset[int]:
         """The tokens that end an answer to ``request``."""
         if not request.lm_eval:
             return self.ends
@@ -39,9 +39,9 @@ class Detokenizer:
             self._lm_eval_ends[request.stop] = self._listed | stops
         return self._lm_eval_ends[request.stop]
 
-    def is_complete(self, encoded: Encoded, tokens: Sequence[int]) -> bool:
+    def is_complete(self, encoded: EncodedRequest, tokens: Sequence[int]) -> bool:
         """Whether the last of ``tokens`` ends the text: an end token, a stop string, or the limit."""
-        if tokens[-1] in self.ends_of(encoded.request) or len(tokens) >= encoded.max_new_tokens:
+        if tokens[-1] in self.end_tokens_for(encoded.request) or len(tokens) >= encoded.max_new_tokens:
             return True
         stops = encoded.request.stop
         if not stops:
@@ -50,9 +50,9 @@ class Detokenizer:
         latest = self._tokenizer.decode(tokens[-reach:], skip_special_tokens=True)
         return any(stop in latest for stop in stops)
 
-    def completion(self, encoded: Encoded, tokens: Sequence[int]) -> Completion:
+    def completion(self, encoded: EncodedRequest, tokens: Sequence[int]) -> Completion:
         """The text up to the first end token, stop string or limit, and the reason it ended."""
-        ends = self.ends_of(encoded.request)
+        ends = self.end_tokens_for(encoded.request)
         end = next((index for index, token in enumerate(tokens) if token in ends), None)
         ended = end is not None and end < encoded.max_new_tokens
         written = list(tokens[: end if ended else encoded.max_new_tokens])

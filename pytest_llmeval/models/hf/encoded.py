@@ -12,7 +12,7 @@ from pytest_llmeval.models.hf.prefill import Tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedRequest:
     """A request as tokens: the prompt's ``ids``, and either ``tails`` or ``max_new_tokens``.
 
     ``tails`` are the tokens of each choice after the prompt. ``draft`` is the completion so far: it
@@ -27,16 +27,16 @@ class Encoded:
 
     @property
     def max_length(self) -> int:
-        """The most tokens of prompt and answer together."""
+        """The maximum number of tokens of prompt and answer together."""
         return len(self.ids) + max([self.max_new_tokens, *map(len, self.tails.values())])
 
     @property
-    def too_large(self) -> RequestFailed:
-        """The error of a request that does not fit in memory even alone."""
+    def out_of_memory_error(self) -> RequestFailed:
+        """The error for a request that does not fit in memory, even alone."""
         return RequestFailed(f"out of memory with {self.max_length} tokens")
 
-    def scored(self, scores: Mapping[str, float], greedy: Mapping[str, bool]) -> Completion:
-        """The completion with each choice's log-probability, and whether greedy decoding would write it."""
+    def with_scores(self, scores: Mapping[str, float], greedy: Mapping[str, bool]) -> Completion:
+        """The completion with the log-probability and the greedy flag of each choice."""
         return replace(
             self.draft,
             scores=scores,
@@ -64,7 +64,7 @@ class PromptTokenizer:
         return token
 
     def encode(self, text: str) -> list[int]:
-        """The ids of ``text`` with the tokenizer's special tokens; a bos in the text is not doubled."""
+        """The ids of ``text`` with the tokenizer's special tokens; a bos in the text is not repeated."""
         start = self._tokenizer.bos_token or self._tokenizer.eos_token
         if start and text.startswith(start):
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)

@@ -1,4 +1,4 @@
-"""From requests to tokens, within the model's context."""
+"""Encodes requests as tokens that fit the model's context."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, shown
 from pytest_llmeval.models.hf import as_lm_eval
-from pytest_llmeval.models.hf.encoded import Encoded, PromptTokenizer
+from pytest_llmeval.models.hf.encoded import EncodedRequest, PromptTokenizer
 from pytest_llmeval.models.hf.prefill import Tokens
 
 
 class Encoder:
     """Encodes requests with a tokenizer.
 
-    ``context`` is the most tokens that prompt and answer may have together (None: no limit).
+    ``context`` is the limit for the tokens of prompt and answer together (None: no limit).
     """
 
     def __init__(self, tokenizer: Any, context: int | None) -> None:
         self._tokenizer = PromptTokenizer(tokenizer)
         self._context = context
 
-    def encode_pieces(self, request: Request) -> tuple[Encoded, ...]:
-        """The request as tokens; a request of lm-evaluation-harness may take several pieces.
+    def encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
+        """Encode a request; a request of lm-evaluation-harness may take several pieces.
 
         The scores of the pieces add up to those of the request. Raises ``RequestFailed`` for a request
         that cannot be encoded.
@@ -35,8 +35,8 @@ class Encoder:
             return as_lm_eval.encode_choices(self._tokenizer, request, self._context)
         return (as_lm_eval.encode_generation(self._tokenizer, request, self._context),)
 
-    def encode(self, request: Request) -> Encoded:
-        """The request as tokens; drops the earliest shots until it fits the context.
+    def encode(self, request: Request) -> EncodedRequest:
+        """Encode a request; drops the earliest shots until it fits the context.
 
         Raises ``RequestFailed`` for a request that cannot be encoded.
         """
@@ -62,14 +62,14 @@ class Encoder:
             notes.append(f"answer limited to {max_new_tokens} tokens by the context of {self._context}")
         sent = prompt.text if note else shown(prompt)
         draft = Completion(dropped_shots=dropped, notes=tuple(notes), prompt=sent if notes else None)
-        return Encoded(request, ids, max_new_tokens, tails, draft)
+        return EncodedRequest(request, ids, max_new_tokens, tails, draft)
 
     def _reserve(self, max_tokens: int) -> int:
         """Tokens reserved for the answer: ``max_tokens``, but at most half of the context."""
         return max_tokens if self._context is None else min(max_tokens, max(1, self._context // 2))
 
     def _tokens(self, prompt: Prompt, request: Request) -> tuple[Tokens, dict[str, Tokens], str]:
-        """Ids of the prompt, of each choice after it, and a note where turns were joined as text."""
+        """The ids of the prompt and of each choice after it, and a note if turns were joined as text."""
         if request.choices:
             head, tails = self._tokenizer.encode_choices(prompt.text, request.choices)
             if not all(tails.values()):

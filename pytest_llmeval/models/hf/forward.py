@@ -27,7 +27,7 @@ class Forward:
         logit_indices: torch.Tensor | None,
         view: attention.View,
     ) -> torch.Tensor:
-        """Logits [indices, vocabulary] in float32 of packed tokens at ``logit_indices`` (None: all).
+        """Logits [indices, vocabulary] in float32 of the packed tokens at ``logit_indices`` (None: all).
 
         ``positions`` [tokens] are the tokens' positions in their prompts.
         """
@@ -51,18 +51,18 @@ class Forward:
 
 def sample(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int]:
     """The next token of each row of ``logits`` [rows, vocabulary]; temperature 0 is greedy."""
-    chosen = logits.argmax(-1)
-    drawn = [row for row, temperature in enumerate(temperatures) if temperature > 0]
-    if drawn:
-        scale = tensor_on(logits.device, [temperatures[row] for row in drawn])
-        probabilities = (logits[drawn] / scale[:, None]).softmax(-1)
-        chosen[drawn] = torch.multinomial(probabilities, 1)[:, 0]
-    tokens: list[int] = chosen.tolist()
+    ids = logits.argmax(-1)
+    sampled_rows = [row for row, temperature in enumerate(temperatures) if temperature > 0]
+    if sampled_rows:
+        scale = tensor_on(logits.device, [temperatures[row] for row in sampled_rows])
+        probabilities = (logits[sampled_rows] / scale[:, None]).softmax(-1)
+        ids[sampled_rows] = torch.multinomial(probabilities, 1)[:, 0]
+    tokens: list[int] = ids.tolist()
     return tokens
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` reports, in any backend's words, that memory ran out."""
+    """Whether ``error`` is an out-of-memory error of any device."""
     text = str(error).lower()
     return (
         isinstance(error, (torch.OutOfMemoryError, MemoryError))

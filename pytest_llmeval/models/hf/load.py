@@ -1,4 +1,4 @@
-"""From a model's path or hub id to weights on a device; checks that need no torch come first."""
+"""Loads weights onto a device from a path or hub id; checks run first, without importing torch."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _SHARE_FOR_WEIGHTS = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where weights come from: a folder or hub id, and the GGUF file in that folder, if any.
+    """The source of weights: a folder or hub id, and the GGUF file in that folder, if any.
 
-    ``revision`` is the commit of a hub id, where it is known.
+    ``revision`` is the commit of a hub id, if it is known.
     """
 
     path: str
@@ -41,8 +41,8 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model in memory; ``context`` is the most tokens of prompt and answer, where its config has it."""
+class LoadedModel:
+    """A model in memory; ``context`` is its limit for prompt and answer in tokens (None: unknown)."""
 
     model: Any
     tokenizer: Any
@@ -67,7 +67,7 @@ def check(config: ModelConfig) -> None:
         )
     source = find(config.target)
     if source.gguf_file is not None:
-        _need_for_gguf(where)
+        _check_gguf_packages(where)
     elif Path(source.path).is_dir():
         _check_folder(Path(source.path), where)
     else:
@@ -85,7 +85,7 @@ def find(target: str, kind: str = "hf") -> Source:
     if path.is_file():
         raise ModelUnusable(
             f"model {kind}:{one_line(target, 200)}: a file, but not a .gguf file; "
-            "give the folder of a saved model"
+            "use the folder of a saved model"
         )
     if path.is_dir():
         return Source(str(path))
@@ -94,8 +94,8 @@ def find(target: str, kind: str = "hf") -> Source:
     return Source(target)
 
 
-def pinned(source: Source) -> Source:
-    """``source`` with a hub id's commit: the one in the hub's cache, or else the newest.
+def pin_revision(source: Source) -> Source:
+    """Add the commit of a hub id to ``source``: the one in the hub's cache, or else the newest.
 
     A download during a run, or between two runs, then cannot change the model.
     """
@@ -112,7 +112,7 @@ def pinned(source: Source) -> Source:
         return source
 
 
-def _need_for_gguf(where: str) -> None:
+def _check_gguf_packages(where: str) -> None:
     missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelUnusable(
@@ -123,7 +123,7 @@ def _need_for_gguf(where: str) -> None:
 def _check_folder(folder: Path, where: str) -> None:
     names = os.listdir(folder)
     if "config.json" not in names:
-        raise ModelUnusable(f"{where}: {folder} has no config.json; give the folder of a saved model")
+        raise ModelUnusable(f"{where}: {folder} has no config.json; use the folder of a saved model")
     if not any(name.endswith(_WEIGHTS) for name in names):
         raise ModelUnusable(
             f"{where}: {folder} has no weights (*.safetensors or *.bin); is the download complete?"
@@ -137,7 +137,7 @@ def _check_hub(repo: str, where: str) -> None:
 
     if isinstance(try_to_load_from_cache(repo, "config.json"), str):
         return
-    hint = f"give the folder of a downloaded model, or fetch it first with: hf download {repo}"
+    hint = f"use the folder of a downloaded model, or fetch it first with: hf download {repo}"
     if constants.HF_HUB_OFFLINE:
         raise ModelUnusable(
             f"{where}: {repo} is neither a folder nor in the hub's cache, and HF_HUB_OFFLINE is set; {hint}"
@@ -160,7 +160,7 @@ def _check_hub(repo: str, where: str) -> None:
         ) from None
 
 
-def load(config: ModelConfig, source: Source) -> Loaded:
+def load(config: ModelConfig, source: Source) -> LoadedModel:
     """Load tokenizer and weights. Raises ``ModelUnusable`` with the cause."""
     import torch
     from transformers import AutoConfig, AutoTokenizer
@@ -188,7 +188,7 @@ def load(config: ModelConfig, source: Source) -> Loaded:
     )
     if not isinstance(context, int) or context <= 0:
         context = None
-    return Loaded(model, tokenizer, torch.device(model.device), context)
+    return LoadedModel(model, tokenizer, torch.device(model.device), context)
 
 
 def _load_weights(
@@ -197,7 +197,7 @@ def _load_weights(
     import torch
     from transformers import AutoModelForCausalLM
 
-    if config.device == "auto" and device.type == "cuda" and _outgrows(source, device, dtype, common):
+    if config.device == "auto" and device.type == "cuda" and _exceeds_gpu(source, device, dtype, common):
         if config.share[1] > 1 and torch.cuda.device_count() == 1:
             raise ModelUnusable(
                 f"model {config.name} is larger than a worker's GPU; use fewer workers, so that each has "
@@ -212,8 +212,8 @@ def _load_weights(
     return model.to(device)
 
 
-def _outgrows(source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]) -> bool:
-    """Whether the weights take too much of one GPU's free memory; reads only the config."""
+def _exceeds_gpu(source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]) -> bool:
+    """Whether the weights are too large for one GPU's free memory; reads only the config."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

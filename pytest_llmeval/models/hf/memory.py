@@ -1,4 +1,4 @@
-"""Batch and cache sizes, from the free memory and the bytes that one token takes."""
+"""Computes batch and cache sizes from the free memory and the memory of one token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN_TOKENS_CPU = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The most tokens of a prefill, of all cached prefixes and of all rows in decoding; the most rows."""
+    """Upper limits: tokens of a prefill, of all cached prefixes and of all rows in decoding; and rows."""
 
     prefill_tokens: int
     cached_tokens: int
@@ -61,7 +61,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def plain_batch_tokens(model: Any, device: torch.device) -> int:
-    """The most tokens of a padded batch, from the size of keys and values in the model's config."""
+    """The maximum tokens of a padded batch, from the size of keys and values in the model's config."""
     if device.type != "cuda":
         return _PLAIN_TOKENS_CPU
     settings = model.config.get_text_config()

@@ -18,10 +18,10 @@ from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf.batching import plan_batches
 from pytest_llmeval.models.hf.detokenizer import Detokenizer
-from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.forward import is_out_of_memory
 
-_EncodedJob: TypeAlias = tuple[Job, Encoded]
+_EncodedJob: TypeAlias = tuple[Job, EncodedRequest]
 _MAX_ROWS = {"cpu": 16}
 _MAX_ROWS_GPU = 256
 
@@ -88,14 +88,14 @@ class PlainEngine:
             torch.cuda.empty_cache()
         if len(rows) == 1:
             job, encoded = rows[0]
-            job.fail(encoded.too_large)
+            job.fail(encoded.out_of_memory_error)
             return
         self._budget = max(1, max(encoded.max_length for _, encoded in rows) * len(rows) // 2)
         half = len(rows) // 2
         self._batches[:0] = [rows[:half], rows[half:]]
 
-    def _score(self, rows: Sequence[Encoded]) -> list[Completion]:
-        """Completions with each choice's log-probability; equal inputs are computed once."""
+    def _score(self, rows: Sequence[EncodedRequest]) -> list[Completion]:
+        """Completions with each choice's log-probability; identical inputs are computed once."""
         inputs: dict[tuple[int, ...], int] = {}
         for row in rows:
             for tail in row.tails.values():
@@ -113,7 +113,7 @@ class PlainEngine:
                 )
                 if row.request.lm_eval:
                     greedy[label] = last.argmax(-1).tolist() == list(tail)
-            completions.append(row.scored(scores, greedy))
+            completions.append(row.with_scores(scores, greedy))
         return completions
 
     def _last_log_probabilities(
@@ -135,7 +135,7 @@ class PlainEngine:
             by_input.update(zip(batch, last, strict=True))
         return [by_input[number] for number in range(len(inputs))]
 
-    def _generate(self, rows: Sequence[Encoded]) -> list[Completion]:
+    def _generate(self, rows: Sequence[EncodedRequest]) -> list[Completion]:
         request = rows[0].request
         ids, mask = self._pad_left([row.ids for row in rows])
         settings = self._generation
@@ -143,7 +143,7 @@ class PlainEngine:
         settings.do_sample = request.temperature > 0
         settings.temperature = request.temperature if settings.do_sample else None
         settings.stop_strings = list(request.stop) or None
-        settings.eos_token_id = sorted(self._detokenizer.ends_of(request)) or None
+        settings.eos_token_id = sorted(self._detokenizer.end_tokens_for(request)) or None
         with torch.inference_mode():
             out = self._model.generate(
                 input_ids=ids,

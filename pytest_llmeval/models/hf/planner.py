@@ -1,7 +1,7 @@
-"""Which waiting requests to prefill together, so that shared prompt tokens are computed once.
+"""Selects waiting requests to prefill together, so that shared prompt tokens are computed once.
 
 Waiting prompts form a radix tree (``prefix_cache``). A prefill batch is one run of the model: segments
-of that tree packed one after the other, each attending to itself and to what precedes it in its own
+of that tree, packed one after the other. Each attends to itself and to the preceding tokens of its
 prompts. Keys and values of shared segments are cached for later batches.
 """
 
@@ -24,7 +24,7 @@ from pytest_llmeval.models.hf.prefix_cache import Node, PrefixCache, common_leng
 
 #: a segment of its own costs an extra attention call in every layer: it must save this many tokens
 MIN_SAVING = 24
-#: with so few requests waiting, it is unknown what later ones share: the whole prompt is cached
+#: with so few waiting requests, it is unknown what later ones will share: the whole prompt is cached
 FEW = 2
 
 
@@ -94,13 +94,13 @@ class Planner:
         return batch
 
     def roll_back(self, batch: PrefillBatch) -> None:
-        """Undo a batch that did not run: nothing of it is cached, and its items are forgotten."""
+        """Undo a batch that did not run: discard its cache entries and its items."""
         for placement in batch.placements:
             self.release(placement)
         self.cache.discard({segment.cache_as for segment in batch.segments if segment.cache_as is not None})
 
     def release(self, placement: Placement) -> None:
-        """Drop the references of an item to its prefix once its text is complete."""
+        """Drop an item's references to its prefix after its text is complete."""
         if placement.item.max_new_tokens:
             self.cache.release(placement.prefix)
 
@@ -136,7 +136,7 @@ class _BatchBuilder:
         self._in_batch: dict[int, KVSpan] = {}
 
     def add(self, node: Node, item: Item) -> bool:
-        """Take ``item`` of ``node`` if it fits; the first item always does."""
+        """Add ``item`` of ``node`` if it fits; the first item is always added."""
         path = self._shared_path(node)
         depth = path[-1].start + len(path[-1].tokens) if path else 0
         rest = item.shareable[depth:]

@@ -13,11 +13,11 @@ Tokens: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One request as tokens. ``number`` is its turn: the lowest number has waited longest.
+    """One request as tokens. Items are numbered in order: the lowest number has waited longest.
 
     ``shareable`` is the prompt without its last token: the part that other requests may share.
-    ``branches`` follow it, one for each continuation, and all begin with the prompt's last token;
-    logits are needed at all their positions. ``max_new_tokens`` is 0 where continuations are scored.
+    ``branches`` follow it, one per continuation. Each begins with the prompt's last token, and logits are
+    needed at all its positions. ``max_new_tokens`` is 0 if continuations are scored.
     """
 
     number: int
@@ -104,7 +104,7 @@ class Placement:
 
     @property
     def max_length(self) -> int:
-        """The most tokens of its own that the decode cache must hold."""
+        """The maximum number of unshared tokens in the decode cache."""
         return self.computed + self.item.max_new_tokens
 
 

@@ -1,7 +1,7 @@
 """A radix tree of prompts, and the bookkeeping of the keys and values cached for its nodes.
 
-Prompts that begin alike share nodes, whatever benchmark, template or shots they came from. The keys
-and values themselves are the engine's; here are only their sizes, reference counts and ages. The least
+Prompts with a common prefix share nodes, whatever benchmark, template or shots they come from. The engine
+stores the keys and values; this module tracks only their sizes, reference counts and ages. The least
 recently used entries are evicted first, as in SGLang's RadixAttention (Zheng et al., arXiv:2312.07104).
 """
 
@@ -16,11 +16,11 @@ from pytest_llmeval.models.hf.prefill import Item, KVSpan, Tokens
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """Tokens that prompts have in common after those of ``parent``; ``start`` is their position.
+    """Tokens that prompts share after the tokens of ``parent``; ``start`` is their position.
 
     ``items`` are the waiting items whose shareable tokens end here, ``waiting`` counts these and all
-    below, ``oldest`` is the lowest number among them. ``shares`` says whether the node gets a segment
-    of its own. ``span`` is where its keys and values are cached, ``last_used`` the clock at that time.
+    below, ``oldest`` is the lowest number among them. ``shares`` is whether the node gets a segment of its
+    own. ``span`` is the location of its cached keys and values, ``last_used`` the clock at their last use.
     """
 
     tokens: Tokens
@@ -44,7 +44,7 @@ class Node:
 
 @dataclass(slots=True)
 class PrefixCache:
-    """The tree and its cache entries; ``capacity`` is the most tokens that are cached at once."""
+    """The tree and its cache entries; ``capacity`` is the maximum number of cached tokens."""
 
     capacity: int
     root: Node = field(default_factory=lambda: Node((), None, 0))
@@ -69,7 +69,7 @@ class PrefixCache:
         node.last_used = self._clock
 
     def insert(self, tokens: Tokens) -> Node:
-        """The node at which ``tokens`` end, added where it is missing."""
+        """The node at which ``tokens`` end; it is added if it is missing."""
         node, depth = self.root, 0
         while depth < len(tokens):
             child = node.children.get(tokens[depth])
@@ -91,7 +91,7 @@ class PrefixCache:
         return nodes
 
     def prune(self, node: Node) -> None:
-        """Remove ``node`` and then its ancestors while nothing waits there and nothing is cached."""
+        """Remove ``node`` and its ancestors, up to the first with waiting items, children or cached keys."""
         while node.parent is not None and not (node.waiting or node.children or node.span):
             node.parent.children.pop(node.tokens[0], None)
             node = node.parent
@@ -127,11 +127,11 @@ class PrefixCache:
         return self._last_entry
 
     def acquire(self, spans: Iterable[KVSpan]) -> None:
-        """Count a reference to each span's entry, which is then not evicted."""
+        """Add a reference to each span's entry, which prevents its eviction."""
         self._ref_counts.update(span.entry for span in spans)
 
     def release(self, spans: Iterable[KVSpan]) -> None:
-        """Give back the references of ``acquire``."""
+        """Drop the references that ``acquire`` added."""
         for span in spans:
             self._ref_counts[span.entry] -= 1
             self._free(span.entry)

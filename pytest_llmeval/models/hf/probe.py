@@ -30,12 +30,12 @@ _SUPPORTED_LAYERS = {"full_attention", "sliding_attention", "attention"}
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """``why_not`` says why prefixes cannot be shared, and is None where they can.
+    """``obstacle`` is the reason why prefixes cannot be shared; None if they can.
 
-    ``bytes_per_token`` is then the size of one token's keys and values in all layers.
+    ``bytes_per_token`` is the size of one token's keys and values in all layers, if prefixes can be shared.
     """
 
-    why_not: str | None
+    obstacle: str | None
     bytes_per_token: int = 0
 
 

@@ -1,4 +1,4 @@
-"""Answers from local weights that compute every shared prompt prefix once.
+"""Runs local weights, computing every shared prompt prefix once.
 
 One ``step`` is one run of the model: either a prefill of packed prompts, which completes scored
 requests and produces the first token of the others, or a decode step, which adds one token to every
@@ -20,16 +20,16 @@ from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf.attention import CachedKV, PrefillView
 from pytest_llmeval.models.hf.decode_cache import DecodeCache, DecodeView
 from pytest_llmeval.models.hf.detokenizer import Detokenizer
-from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.forward import Forward, is_out_of_memory, sample
 from pytest_llmeval.models.hf.memory import Budgets
 from pytest_llmeval.models.hf.planner import Planner
 from pytest_llmeval.models.hf.prefill import Item, Placement, PrefillBatch
 from pytest_llmeval.models.hf.tensors import tensor_on
 
-#: each choice's log-probability, and whether greedy decoding would write it
+#: each choice's log-probability, and whether greedy decoding would generate it
 _Scores: TypeAlias = tuple[dict[str, float], dict[str, bool]]
-# new texts join only when at most this part of the rows is in use, so that they are prefilled together
+# new texts are admitted when at most this fraction of the rows is in use, so that they are prefilled together
 _REFILL_BELOW = 0.75
 
 
@@ -38,7 +38,7 @@ class _RequestState:
     """A job in the engine; ``compute_s`` is its share of the time spent in the model."""
 
     job: Job
-    encoded: Encoded
+    encoded: EncodedRequest
     started: float = 0.0
     compute_s: float = 0.0
     shared_tokens: int = 0
@@ -88,7 +88,7 @@ class SharedEngine:
         """Whether any job is unfinished."""
         return bool(self._rows or self._planner.waiting)
 
-    def add(self, jobs: Sequence[tuple[Job, Encoded]]) -> None:
+    def add(self, jobs: Sequence[tuple[Job, EncodedRequest]]) -> None:
         """Queue jobs."""
         items = []
         for job, encoded in jobs:
@@ -150,7 +150,7 @@ class SharedEngine:
             if placement.item.max_new_tokens:
                 self._rows.append(_Row(state, placement, [next(first_tokens)]))
             else:
-                self._finish(number, state.encoded.scored(*scores[number]))
+                self._finish(number, state.encoded.with_scores(*scores[number]))
         self._finish_rows()
 
     def _forward_batch(self, batch: PrefillBatch) -> tuple[dict[int, _Scores], list[int]]:
@@ -290,7 +290,7 @@ class SharedEngine:
         self.forward.empty_cache()
         if len(items) == 1 and not self._cached:
             state = self._states.pop(items[0].number)
-            state.job.fail(state.encoded.too_large)
+            state.job.fail(state.encoded.out_of_memory_error)
             return
         if batch is not None:
             self._planner.prefill_tokens = max(1, batch.tokens // 2)

@@ -1,4 +1,4 @@
-"""Copying Python numbers to a device."""
+"""Copies Python numbers to a device."""
 
 from __future__ import annotations
 

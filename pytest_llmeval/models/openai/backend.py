@@ -62,7 +62,7 @@ class OpenAIModel:
 
     @property
     def window(self) -> int:
-        """How many requests to look ahead; grows with the concurrency, so that it never limits it."""
+        """The number of requests to queue ahead: grows with the concurrency, so that it never limits it."""
         minimum = _MIN_WINDOW if self.config.concurrency else _AUTO_WINDOW
         return max(4 * self.concurrency.limit, minimum)
 
@@ -86,7 +86,9 @@ class OpenAIModel:
     def store_key(self, digest: Callable[[Path], str]) -> str:
         """Server, model name and parameters. Raises ``ModelUnusable``."""
         where = find(self.config, os.environ)
-        return model_key(answering(replace(self.config, target=self._name(where), base_url=where.shown)))
+        return model_key(
+            answer_settings(replace(self.config, target=self._name(where), base_url=where.shown))
+        )
 
     def parameters(self) -> str:
         """The settings that answers depend on besides the request, for ``identity``."""
@@ -179,10 +181,10 @@ def _chat(config: ModelConfig) -> ChatPayloads:
     return ChatPayloads("max_completion_tokens") if config.max_completion_tokens else ChatPayloads()
 
 
-def answering(config: ModelConfig) -> dict[str, object]:
-    """The parameters that may change a model's answers and are not part of a request; for the store's key."""
+def answer_settings(config: ModelConfig) -> dict[str, object]:
+    """The settings, apart from the request, that may change a model's answers; for the store's key."""
     unsigned = {name: value for name, value in config.headers.items() if name.lower() not in AUTH_HEADERS}
-    # Ray's options change no answer, but without them the keys of all stored answers would change
+    # Ray's options do not change answers, but omitting them here would change the keys of all stored answers
     ray = {"ray": config.ray, "ray_cpus": config.ray_cpus, "ray_gpus": config.ray_gpus}
     return {**answer_parameters(config, ModelOptions, OpenAIOptions), "headers": unsigned, **ray}
 

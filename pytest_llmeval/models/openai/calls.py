@@ -1,4 +1,4 @@
-"""API calls: attempts, back-off, and which failures end a question or the whole run."""
+"""API calls: attempts, back-off, and the failures that end a question or the whole run."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _RETRYABLE = (408, 409, 429)
 _OVERLOADED = (429, 503, 529)
 _REJECTED = (400, 413, 422)
 _MAX_LISTED_NAMES = 5
-# the run ends after so many requests rejected with the same message, if none has succeeded
+# the run ends after this many rejections with the same message, if no request has succeeded
 _IDENTICAL_REJECTIONS = 8
-# the server counts as unresponsive when a request's last attempt is the n-th in a row without a response
+# the server counts as unresponsive if this many attempts in a row had no response when a request gives up
 _UNRESPONSIVE_AFTER = 3
 _SKIP_S = 30.0
 
 
 class AttemptFailed(Exception):
-    """An attempt without an answer; ``str()`` says why, and may contain secrets that the server echoed.
+    """An attempt without an answer; ``str()`` is the reason, and may contain secrets that the server echoed.
 
-    ``status`` is that of the response, 0 if none came; ``retry_after_s`` is the wait that the server
-    requests. ``unreachable`` means that no connection was made; ``timed_out`` that one was made, but no
-    response came in time.
+    ``status`` is the response's status, or 0 without a response; ``retry_after_s`` is the wait that the
+    server requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but
+    no response in time.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AttemptFailed(Exception):
 
 
 class Payloads(Protocol):
-    """One of a server's interfaces: which bodies are sent where, and how responses are parsed."""
+    """One of a server's interfaces: builds request bodies and parses responses."""
 
     @property
     def path(self) -> str:
@@ -114,7 +114,7 @@ class _Attempts:
 
 @dataclass(slots=True)
 class Calls:
-    """The API calls of one run, and what they revealed about the server.
+    """The API calls of one run, and the state of the server that they reveal.
 
     ``post`` sends a body and returns the response, or raises ``AttemptFailed``; ``list_models`` returns
     the server's model names, empty if it does not list them; ``server_exit`` returns the error to raise
@@ -137,7 +137,7 @@ class Calls:
     options: PayloadOptions = field(init=False)
     #: a request used up its attempts without a response, and no response has arrived since
     unresponsive: bool = False
-    #: until then (on the clock) requests fail unsent, since an unresponsive server let one time out
+    #: requests fail unsent until this time (of the clock), after an unresponsive server let one time out
     skip_until: float = -math.inf
     #: attempts since the last response
     attempts_without_response: int = 0

@@ -1,7 +1,7 @@
 """Chat payloads: request bodies for ``/v1/chat/completions``, and the parsing of responses.
 
 The format is OpenAI's (https://platform.openai.com/docs/api-reference/chat). Responses are untrusted:
-any text must end in a completion, ``NoCompletion`` or ``NoScores``.
+parsing any text returns a completion, or raises ``NoCompletion`` or ``NoScores``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_VALIDATION_ERRORS = 5
 
 
 class NoCompletion(Exception):
-    """A response with status 200 that is not a completion; ``str()`` says what it is."""
+    """A response with status 200 that is not a completion; ``str()`` describes it."""
 
 
 class NoScores(Exception):
@@ -38,7 +38,7 @@ class PayloadOptions:
 
     limit_key: str = "max_tokens"
     top_logprobs: int = 20
-    #: tokens to generate beside an echoed prompt; None if nothing is echoed
+    #: tokens to generate after an echoed prompt; None if nothing is echoed
     echo_tokens: int | None = None
     stream_usage: bool = True
 
@@ -61,7 +61,7 @@ def mentions_logprobs(error_message: str) -> bool:
 
 
 def mentions_length(error_message: str) -> bool:
-    """Whether a server's error says that the prompt is too long for the model."""
+    """Whether a server's error is about a prompt that is too long for the model."""
     return _TOO_LONG.search(error_message) is not None
 
 
@@ -179,7 +179,7 @@ def _function_call_notes(message: Mapping[str, object]) -> tuple[str, ...]:
 def _with_scores(completion: Completion, logprobs: object, choices: Mapping[str, str]) -> Completion:
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if completion.finish_reason == "content_filter":
-        return replace(completion, notes=("the server's content filter held the answer back",))
+        return replace(completion, notes=("the server's content filter blocked the answer",))
     if not isinstance(content, list):
         raise NoScores
     tokens = _token_logprobs(_first_dict(content)) if content else {}
@@ -235,7 +235,7 @@ def _count(number: object) -> int | None:
 
 
 def parse_json(text: bytes) -> object:
-    """The value that JSON text stands for; None if it is not valid JSON."""
+    """Parse JSON; None if the text is not valid JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -291,7 +291,7 @@ def error_code(response: bytes) -> str:
 
 
 def model_names(response: bytes) -> tuple[str, ...]:
-    """The names in a list of models (``GET /models``); empty if the body is no such list."""
+    """The names in a list of models (``GET /models``); empty for any other body."""
     data = parse_json(response)
     entries = data.get("data") if isinstance(data, dict) else None
     if not isinstance(entries, list):

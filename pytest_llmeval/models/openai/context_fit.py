@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import ChatPrompt, Prompt
 
-_FIRST_WIDE = 0x2E80  # CJK radicals: in scripts from here on, a character is about one token
+_FIRST_WIDE = 0x2E80  # CJK radicals; from here on a character is about one token
 _FIRST_ASTRAL = 0x10000
 _TURN_TOKENS = 4
 

@@ -1,4 +1,4 @@
-"""The address of an OpenAI-compatible server, the key for it, and which parts of both may be shown."""
+"""The address and key of an OpenAI-compatible server, and the redaction of secrets."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
     user, _, password = credentials.partition(":")
     basic = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode() if at else ""
     headers = dict(config.headers)
-    if basic and not authenticated:  # in the URL, the transport would log them
+    if basic and not authenticated:  # the transport would log credentials in the URL
         headers["Authorization"] = f"Basic {basic}"
     secrets = {key, password or user, unquote(password or user), basic}
     secrets |= {*query.values()} | _header_secrets(headers)
@@ -107,7 +107,7 @@ def find(config: ModelConfig, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _header_secrets(headers: Mapping[str, str]) -> set[str]:
-    """Header values that a server may echo; very short ones are no secrets and occur in any text."""
+    """Header values that a server may echo; very short values are not secrets, and occur in any text."""
     values = {part for value in headers.values() for part in (value, *value.split())}
     return {value for value in values if len(value) >= _MIN_SECRET_LENGTH} - {"Basic", "Bearer", "Token"}
 

@@ -26,7 +26,7 @@ class ExtraFields:
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> ExtraFields:
-        """The extra fields that a model's settings ask for."""
+        """Create the extra fields from a model's settings."""
         sampling = {"top_p": config.top_p, "seed": config.sampling_seed}
         return cls({name: value for name, value in sampling.items() if value is not None}, config.extra_body)
 

@@ -1,4 +1,4 @@
-"""Rate limits, back-off and ``Retry-After``: when to send a request, and when to send it again."""
+"""Rate limits, back-off and ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MAX_RETRY_AFTER_S = 60.0
 
 
 class RateLimit:
-    """Admits callers at ``rate`` per second at most: evenly spaced, without bursts.
+    """Admits at most ``rate`` callers per second, evenly spaced, without bursts.
 
-    The first caller waits ``delay`` seconds. Without a rate nobody waits. For use in one event loop.
+    The first caller waits ``delay`` seconds. Without a rate, callers do not wait. For use in one event loop.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class RateLimit:
         return self._interval_s > 0
 
     async def acquire(self, cost: float = 1) -> None:
-        """Wait for the caller's turn, in order of arrival; it takes up ``cost`` units of the rate."""
+        """Wait for the caller's turn, in order of arrival; the turn uses ``cost`` units of the rate."""
         if not self._interval_s:
             return
         async with self._lock:

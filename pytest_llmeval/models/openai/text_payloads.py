@@ -2,7 +2,7 @@
 
 The format is OpenAI's (https://platform.openai.com/docs/api-reference/completions), including ``echo``,
 which servers of open-weight models still support: it returns the log-probabilities of the prompt itself,
-by which choices are scored.
+which are used to score choices.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class TextPayloads:
         if not request.choices:
             return completion
         continuation = request.choices[part]
-        # without an echo; an echoed text may differ a little, by the tokenizer
+        # no echo; an echoed text may differ slightly because of the tokenizer
         if 2 * len(text) < len(prompt.text + continuation):
             raise NoScores
         generated = min(options.echo_tokens or 0, 1 if completion_tokens is None else completion_tokens)

@@ -1,4 +1,4 @@
-"""When a request may be sent: concurrency, rates of requests and tokens, and the server's ``Retry-After``."""
+"""Limits traffic: concurrency, rates of requests and tokens, and the server's ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrafficLimits:
 
     @property
     def limits_tokens(self) -> bool:
-        """Whether the number of tokens of an attempt matters."""
+        """Whether the rate of tokens is limited."""
         return self._tokens.limited
 
     def attempt(self, tokens: int) -> Attempt:
@@ -50,7 +50,7 @@ class TrafficLimits:
         return Attempt(self, tokens)
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for this long; afterwards, resume at slightly different times."""
+        """Stop all traffic for this long; requests then resume at slightly different times."""
         until = self._clock() + seconds
         if until > self._paused_until:
             self._paused_until, self._jitter_s = until, seconds / 10
@@ -83,12 +83,12 @@ class TrafficLimits:
             self._slot_freed.notify(max(self.concurrency.limit - self.concurrency.in_flight, 0))
 
     def adjust_tokens(self, tokens: int) -> None:
-        """Correct the announced number of tokens by ``tokens`` (negative: fewer were used)."""
+        """Correct the estimated number of tokens by ``tokens`` (negative: fewer were used)."""
         self._tokens.adjust(tokens)
 
 
 class Attempt:
-    """The time that one attempt holds a slot; call ``succeeded`` or ``failed`` at most once."""
+    """A context manager that holds a slot; call ``succeeded`` or ``failed`` at most once."""
 
     def __init__(self, limits: TrafficLimits, tokens: int) -> None:
         self._limits = limits

@@ -1,7 +1,7 @@
 """HTTP to an OpenAI-compatible server through the official SDK; failed attempts raise ``AttemptFailed``.
 
-Only the transport of the SDK's async client is used. Retries and parsing are not left to it, because every
-attempt must be counted and a malformed response must never pass for an answer.
+Only the transport of the SDK's async client is used. This package retries and parses itself, because every
+attempt must be counted and a malformed response must never count as an answer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TIMEOUTS = frozenset(["ReadTimeout", "WriteTimeout", "PoolTimeout", "ServerTime
 
 
 def require_sdk() -> None:
-    """Raises ``ModelUnusable`` if the SDK is not installed."""
+    """Raise ``ModelUnusable`` if the SDK is not installed."""
     try:
         import httpx2  # noqa: F401  # what the SDK uses since version 3
         import openai  # noqa: F401
@@ -59,7 +59,7 @@ async def connect(endpoint: Endpoint, timeout: float) -> AsyncIterator[Transport
             default_headers=dict(endpoint.headers),
             max_retries=0,
             timeout=openai.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT_S)),
-            # the environment's proxies are not for local servers
+            # local servers are reached without the environment's proxies
             http_client=http(trust_env=not endpoint.direct),
         )
     except Exception as error:  # bad proxies or certificates in the environment, bad addresses
@@ -114,7 +114,9 @@ class Transport:
             raise timeout if failure.timed_out else failure from None
         except AttemptFailed:
             raise
-        except Exception as error:  # what the SDK does not wrap, such as a response that is not HTTP
+        except (
+            Exception
+        ) as error:  # exceptions that the SDK does not wrap, such as for a response that is not HTTP
             raise AttemptFailed(_reason(error)) from None
 
     async def _read_stream(self, path: str, body: dict[str, Any]) -> Response:

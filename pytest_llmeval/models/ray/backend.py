@@ -22,7 +22,7 @@ from pytest_llmeval.core.errors import ModelUnusable, UserError
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.load import Source
-from pytest_llmeval.models.ray.messages import Answer, Capacity, Failed, Note, Start, Status
+from pytest_llmeval.models.ray.messages import Answer, Capacity, Failure, Note, Start, Status
 from pytest_llmeval.models.ray.replica import local_model
 
 _START_TIMEOUT_S = 60.0
@@ -66,24 +66,24 @@ class RayModel:
         """Check packages and path without joining a cluster. Raises ``ModelUnusable``."""
         if importlib.util.find_spec("ray") is None:
             raise ModelUnusable("--llm-ray needs Ray; pip install 'pytest-llmeval-harness[ray]'")
-        if self._here is not None:
+        if self._local_source is not None:
             self._local.check()
 
     def identity(self) -> str:
-        """As for the model without Ray."""
+        """The identity of the model without Ray."""
         return self._local.identity()
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """As for the model without Ray on the same device; None if the weights are not on this machine."""
-        source = self._here
-        if source is None or not fingerprint.known(source):
+        """The key of the model without Ray on the same device; None if this machine has no weights."""
+        source = self._local_source
+        if source is None or not fingerprint.is_identifiable(source):
             return None
         self._digest = digest
         kind = None if self.config.ray_cpus or self.config.device != "auto" else "gpu"
         return fingerprint.fingerprint(self.config, source, digest, kind)
 
     @property
-    def _here(self) -> Source | None:
+    def _local_source(self) -> Source | None:
         try:
             return self._local.source
         except ModelUnusable:
@@ -93,9 +93,11 @@ class RayModel:
 
     def _weights(self, digest: Callable[[Path], str]) -> list[Any] | None:
         """The weights that every machine must have; None if unknown, or if they come with a package."""
-        source = self._here if self.config.backend == "hf" else None
+        source = self._local_source if self.config.backend == "hf" else None
         return (
-            None if source is None or not fingerprint.known(source) else fingerprint.weights(source, digest)
+            None
+            if source is None or not fingerprint.is_identifiable(source)
+            else fingerprint.weights(source, digest)
         )
 
     def run(self, jobs: Jobs) -> None:
@@ -104,7 +106,7 @@ class RayModel:
         start = Start(
             address=str(config.ray),
             config=replace(config, ray=None),
-            samples=self._weights(fingerprint.sampled),
+            samples=self._weights(fingerprint.sample_sha256),
             digests=None if self._digest is None else self._weights(self._digest),
             cpus=config.ray_cpus or 0,
             gpus=0 if config.ray_cpus else config.ray_gpus or 1,
@@ -153,16 +155,15 @@ class RayModel:
             while not jobs.closed:
                 event = events.get()
                 if event is _JOBS_CHANGED:
-                    taken = jobs.take(sys.maxsize, wait=False)
-                    numbered = dict(enumerate(taken, number))
-                    number += len(taken)
-                    pending |= numbered
-                    if numbered:
-                        pickle.dump([(n, job.request) for n, job in numbered.items()], process.stdin)
+                    batch = dict(enumerate(jobs.take(sys.maxsize, wait=False), number))
+                    number += len(batch)
+                    pending |= batch
+                    if batch:
+                        pickle.dump([(n, job.request) for n, job in batch.items()], process.stdin)
                         process.stdin.flush()
                 elif event is None:
                     raise BrokenPipeError
-                elif isinstance(event, Failed):
+                elif isinstance(event, Failure):
                     raise ModelUnusable(f"model {self.config.name}: {event.reason}")
                 else:
                     self._handle(event, pending)

@@ -1,7 +1,7 @@
 """``python -m pytest_llmeval.models.ray.driver``: the only process that uses Ray.
 
 Ray terminates its driver process when the cluster's head node is lost, writes to the standard streams,
-and installs signal handlers. None of this may happen in pytest's process.
+and installs signal handlers, so it must not run in pytest's process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any, BinaryIO
 import pytest_llmeval
 from pytest_llmeval.core.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.core.types import Completion
-from pytest_llmeval.models.ray.messages import Answer, Capacity, Failed, Note, Start, Status
+from pytest_llmeval.models.ray.messages import Answer, Capacity, Failure, Note, Start, Status
 from pytest_llmeval.models.ray.plan import NumberedRequest, Planner
-from pytest_llmeval.models.ray.replica import Collected, Ready, Replica, weights_mismatch
+from pytest_llmeval.models.ray.replica import Replica, ReplicaInfo, ReplicaOutput, weights_mismatch
 
 _POLL_S = 0.05
 _SCALE_INTERVAL_S = 2.0
@@ -59,7 +59,7 @@ class Driver:
         self._planner = Planner()
         self._replicas: dict[int, _ReplicaState] = {}
         self._last_number = 0
-        self._unusable = 0
+        self._unusable_count = 0
         self._crashes = 0
         self._last_loss = ""
         self._last_status: object = None
@@ -114,7 +114,7 @@ class Driver:
         return True
 
     def _cluster_capacity(self) -> tuple[int, str]:
-        """How many replicas the cluster's resources suffice for, and a description of the resources."""
+        """The number of replicas that fit the cluster's resources, and a description of the resources."""
         needs = {"CPU": self._start.cpus} if self._start.cpus else {"GPU": self._start.gpus}
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         replicas = sum(
@@ -130,18 +130,18 @@ class Driver:
         return _count(start.cpus, "CPU") if start.cpus else _count(start.gpus, "GPU")
 
     def _scale(self) -> None:
-        """Start replicas where resources are free; raise if there has been no replica for too long."""
+        """Start replicas if resources are free. Raises ``ModelUnusable`` after too long without a replica."""
         now = time.monotonic()
         if now - self._scaled_at < _SCALE_INTERVAL_S:
             return
         self._scaled_at = now
         replicas, resources = self._cluster_capacity()
-        for _ in range(replicas - self._unusable - len(self._replicas)):
+        for _ in range(replicas - self._unusable_count - len(self._replicas)):
             self._launch()
         if any(replica.call != "hello" for replica in self._replicas.values()):
             self._no_replica_since = None
             return
-        if self._unusable and not self._replicas:
+        if self._unusable_count and not self._replicas:
             raise ModelUnusable(self._last_loss)
         if self._no_replica_since is None:
             self._no_replica_since = now
@@ -211,8 +211,8 @@ class Driver:
         else:
             self._collect(replica, result)
 
-    def _same_weights(self, replica: _ReplicaState, ready: Ready) -> bool:
-        """Whether a replica has the first replica's weights; matters where pytest has no weights."""
+    def _same_weights(self, replica: _ReplicaState, ready: ReplicaInfo) -> bool:
+        """Check that a replica has the first replica's weights, in case pytest's machine has none."""
         if ready.samples is None:
             return True
         if self._first is None:
@@ -224,18 +224,18 @@ class Driver:
         self._drop(replica, reason, blame=False, unusable=True)
         return False
 
-    def _collect(self, replica: _ReplicaState, collected: Collected) -> None:
-        for number, completion in collected.completions:
+    def _collect(self, replica: _ReplicaState, output: ReplicaOutput) -> None:
+        for number, completion in output.completions:
             request = self._planner.complete(replica.number, number)
             if request is not None:
                 attempts = max(request.attempts, completion.attempts)
                 self.send(Answer(number, replace(completion, attempts=attempts)))
                 self._crashes = 0
-        for note in set(collected.notes) - self._notes:
+        for note in set(output.notes) - self._notes:
             self._notes.add(note)
             self.send(Note(note))
-        if collected.ended is not None:
-            self._drop(replica, one_line(collected.ended), blame=True)
+        if output.ended is not None:
+            self._drop(replica, one_line(output.ended), blame=True)
             return
         replica.ref = replica.actor.collect.remote()
 
@@ -255,7 +255,7 @@ class Driver:
     def _drop(self, replica: _ReplicaState, reason: str, *, blame: bool, unusable: bool = False) -> None:
         """Continue without a replica; another one is started if resources are free.
 
-        ``blame`` says whether a request may have killed it; ``unusable`` that its machine cannot run any.
+        ``blame``: a request may have killed the replica. ``unusable``: its machine cannot run replicas.
         """
         del self._replicas[replica.number]
         self._scaled_at = 0.0
@@ -263,7 +263,7 @@ class Driver:
             self._ray.kill(replica.actor)
         self._last_loss = reason if unusable else f"a replica on {replica.host} was lost: {reason}"
         loading = replica.call in ("hello", "load")
-        self._unusable += unusable or (loading and blame)
+        self._unusable_count += unusable or (loading and blame)
         self._crashes += blame
         for request in self._planner.remove_replica(replica.number, blame=blame):
             error = f"the request ended two replicas of the model, the last on {replica.host}: {reason}"
@@ -279,12 +279,12 @@ class Driver:
             self.send(Status(text))
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _probe(address: str) -> None:
-    """Check that something listens at the address: Ray would retry for minutes. Raises ``ModelUnusable``."""
+    """Check that a server listens at the address; Ray would retry for minutes. Raises ``ModelUnusable``."""
     if address in ("auto", "local"):
         return
     host, colon, port = address.removeprefix("ray://").rpartition(":")
@@ -321,7 +321,7 @@ def main() -> None:
     try:
         driver.run()
     except UserError as error:
-        driver.send(Failed(str(error)))
+        driver.send(Failure(str(error)))
     except BrokenPipeError:  # pytest is gone
         pass
     finally:

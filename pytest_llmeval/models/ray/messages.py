@@ -1,7 +1,7 @@
 """The messages between pytest's process and the Ray driver process, pickled, over pipes.
 
 To the driver: a ``Start``, then lists of numbered requests until its standard input ends. From the
-driver: ``Answer``, ``Status``, ``Note`` and ``Capacity``; ``Failed`` is the last message.
+driver: ``Answer``, ``Status``, ``Note`` and ``Capacity``; ``Failure`` is the last message.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the run is waiting for; None if it is not waiting."""
+    """A text about what the run is waiting for; None if it is not waiting."""
 
     text: str | None
 
@@ -55,13 +55,13 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many requests all replicas together take at once."""
+    """The number of requests that all replicas together take at once."""
 
     requests: int
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failure:
     """No further request can be answered."""
 
     reason: str

@@ -50,7 +50,7 @@ class Planner:
 
     @property
     def unanswered(self) -> int:
-        """How many requests have no answer yet."""
+        """The number of requests without an answer."""
         assigned = sum(len(replica.requests) for replica in self._replicas.values())
         return len(self._waiting) + len(self._suspects) + assigned
 
@@ -68,27 +68,27 @@ class Planner:
         if any(request.strikes for request in target.requests.values()):
             return ()
         if self._suspects:
-            taken = [] if target.requests else [self._suspects.popleft()]
+            batch = [] if target.requests else [self._suspects.popleft()]
         else:
             size = min(target.capacity, max(_MIN_SLICE, -(-self.unanswered // (2 * len(self._replicas)))))
-            taken = self._take(size - len(target.requests)) if len(target.requests) <= size // 2 else []
-        for request in taken:
+            batch = self._take(size - len(target.requests)) if len(target.requests) <= size // 2 else []
+        for request in batch:
             request.attempts += 1
             target.requests[request.number] = request
-        return taken
+        return batch
 
     def _take(self, size: int) -> list[NumberedRequest]:
-        taken = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
-        if not self._waiting or not taken:
-            return taken
+        batch = [self._waiting.popleft() for _ in range(min(size, len(self._waiting)))]
+        if not self._waiting or not batch:
+            return batch
         following = self._waiting[0].shared_prompt
-        for index in range(len(taken) - 1, len(taken) // 2, -1):
-            if taken[index].shared_prompt != following:
+        for index in range(len(batch) - 1, len(batch) // 2, -1):
+            if batch[index].shared_prompt != following:
                 break
         else:
-            return taken
-        self._waiting.extendleft(reversed(taken[index + 1 :]))
-        return taken[: index + 1]
+            return batch
+        self._waiting.extendleft(reversed(batch[index + 1 :]))
+        return batch[: index + 1]
 
     def complete(self, replica: int, number: int) -> NumberedRequest | None:
         """Remove a request that a replica answered; None if it was reassigned meanwhile."""
@@ -97,7 +97,7 @@ class Planner:
     def remove_replica(self, replica: int, *, blame: bool) -> list[NumberedRequest]:
         """Reassign the requests of a lost replica; returns those that are given up.
 
-        ``blame`` says whether one of its requests may have killed it; if its machine died, none did.
+        ``blame`` is whether one of its requests may have killed it; false if its machine died.
         """
         lost = self._replicas.pop(replica, None)
         if lost is None:

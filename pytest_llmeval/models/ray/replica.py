@@ -26,8 +26,8 @@ _COLLECT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
-    """The completions since the last call; ``ended`` is the reason why no more will come."""
+class ReplicaOutput:
+    """The completions since the last call; ``ended`` is the reason if there will be no more."""
 
     completions: tuple[tuple[int, Completion], ...]
     notes: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """How many requests a replica takes at once, and its weights' fingerprint from samples, if known."""
+class ReplicaInfo:
+    """The requests that a replica takes at once, and its weights' fingerprint from samples, if known."""
 
     capacity: int
     samples: list[Any] | None
@@ -80,27 +80,27 @@ class Replica:
         """The name of the machine on which Ray placed the actor."""
         return socket.gethostname()
 
-    def load(self) -> Ready:
+    def load(self) -> ReplicaInfo:
         """Load the weights. Raises ``ModelUnusable``, also if they differ from those where pytest runs."""
         self._model = local_model(self._config)
         self._model.check()
         source = self._model.source if self._config.backend == "hf" else None
         samples = None
-        if source is not None and fingerprint.known(source):
-            samples = fingerprint.weights(source, fingerprint.sampled)
+        if source is not None and fingerprint.is_identifiable(source):
+            samples = fingerprint.weights(source, fingerprint.sample_sha256)
             self._compare(self._samples, samples)
         # hash whole files while they are loaded, which reads them as well
         with ThreadPoolExecutor(1) as pool:
-            hashing = None
+            digests = None
             if source is not None and self._digests is not None:
-                hashing = pool.submit(fingerprint.weights, source, fingerprint.sha256)
+                digests = pool.submit(fingerprint.weights, source, fingerprint.sha256)
             device = self._model.prepare()
-        if hashing is not None:
-            self._compare(self._digests, hashing.result())
+        if digests is not None:
+            self._compare(self._digests, digests.result())
         if self._gpu and device == "cpu":
             raise ModelUnusable(f"Ray assigned a GPU on {self.hello()}, but torch finds none there")
         threading.Thread(target=self._run, name="llmeval-replica", daemon=True).start()
-        return Ready(_CAPACITY.get(device, _GPU_CAPACITY), samples)
+        return ReplicaInfo(_CAPACITY.get(device, _GPU_CAPACITY), samples)
 
     def _compare(self, expected: list[Any] | None, actual: list[Any]) -> None:
         if expected is not None and expected != actual:
@@ -127,7 +127,7 @@ class Replica:
     def _put_answer(self, number: int, future: Future[Completion]) -> None:
         self._answers.put((number, future.result()))
 
-    def collect(self) -> Collected:
+    def collect(self) -> ReplicaOutput:
         """The answers since the last call; waits up to a second for the first."""
         answers = []
         try:
@@ -137,4 +137,6 @@ class Replica:
         except queue.Empty:
             pass
         ended = self._ended or "it stopped" if None in answers else None
-        return Collected(tuple(answer for answer in answers if answer is not None), self._model.notes, ended)
+        return ReplicaOutput(
+            tuple(answer for answer in answers if answer is not None), self._model.notes, ended
+        )

@@ -16,10 +16,10 @@ from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.openai.backend import OpenAIModel, answering
+from pytest_llmeval.models.openai.backend import OpenAIModel, answer_settings
 from pytest_llmeval.models.openai.transport import require_sdk
 from pytest_llmeval.models.serving import presets
-from pytest_llmeval.models.serving.process import Running, Server, free_port
+from pytest_llmeval.models.serving.process import Server, ServerHandle, free_port
 
 START_TIMEOUT_S = 1800.0
 #: longer than for remote APIs: a local server may be slow, but its requests are not lost
@@ -27,23 +27,23 @@ _TIMEOUT_S = 600.0
 
 
 class ServedModel:
-    """Uses the ``running`` server, or starts one whose log goes to ``folder``.
+    """Uses ``server``, or starts one whose log goes to ``folder``.
 
     ``status`` describes the start-up until the server can answer, and is None otherwise.
     """
 
     def __init__(
-        self, config: ModelConfig, folder: Callable[[], Path], running: Running | None = None
+        self, config: ModelConfig, folder: Callable[[], Path], server: ServerHandle | None = None
     ) -> None:
         self.config = config
         self.status: str | None = None
         self._folder = folder
-        self._running = running
+        self._server = server
         self._api = OpenAIModel(_as_api(config, ""))
 
     @property
     def window(self) -> int:
-        """As for the API backend."""
+        """The window of the API backend."""
         return self._api.window
 
     def check(self) -> None:
@@ -60,10 +60,10 @@ class ServedModel:
         return f"serve:{server}:{self.config.target}{self._api.parameters()}"
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
-        """Contents of the weights, command and settings; None if the weights are unknown."""
+        """A hash of the weights, command and settings; None if the weights are unknown."""
         if not self.config.target:
             return None
-        source = load.pinned(self._source())
+        source = load.pin_revision(self._source())
         if source.revision is None and not Path(source.path).is_dir():
             return None
         package = presets.PRESETS[self.config.preset].package if self.config.preset else ""
@@ -74,19 +74,20 @@ class ServedModel:
         weights = fingerprint.weights(source, digest)
         hardware = list(answer_parameters(self.config, HFOptions).values())
         return model_key(
-            {**answering(self.config), "serve": [command, version], "weights": weights, "on": hardware}
+            {**answer_settings(self.config), "serve": [command, version], "weights": weights, "on": hardware}
         )
 
     def run(self, jobs: Jobs) -> None:
-        """Start the server unless it is running, answer jobs, and stop the server that was started."""
-        if self._running is not None:
-            self._answer_jobs(jobs, self._running, lambda: self._running is not None and self._running.ended)
+        """Start a server unless there is one, answer jobs, and stop the server that was started here."""
+        handle = self._server
+        if handle is not None:
+            self._answer_jobs(jobs, handle, lambda: handle.ended)
             return
         server = self.launch()
         try:
             if self.await_ready(server, self._set_status, lambda: jobs.closed):
                 self.status = None
-                self._answer_jobs(jobs, server.running, lambda: server.ended)
+                self._answer_jobs(jobs, server.handle, lambda: server.ended)
         finally:
             server.stop()
 
@@ -118,11 +119,11 @@ class ServedModel:
     def _set_status(self, line: str) -> None:
         self.status = line
 
-    def _answer_jobs(self, jobs: Jobs, running: Running, ended: Callable[[], bool]) -> None:
+    def _answer_jobs(self, jobs: Jobs, handle: ServerHandle, ended: Callable[[], bool]) -> None:
         def server_exit() -> ModelUnusable | None:
-            return running.why_ended(self.config.name) if ended() else None
+            return handle.why_ended(self.config.name) if ended() else None
 
-        self._api = OpenAIModel(_as_api(self.config, running.url), server_exit=server_exit)
+        self._api = OpenAIModel(_as_api(self.config, handle.url), server_exit=server_exit)
         self._api.run(jobs)
 
 

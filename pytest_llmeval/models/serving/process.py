@@ -25,7 +25,7 @@ _LOADING = 503
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ServerHandle:
     """A server started by this or another process: its base URL and its log file."""
 
     url: str
@@ -49,7 +49,7 @@ class Running:
         return any(line.startswith(supervisor.ENDED) for line in self.last_lines(1))
 
     def why_ended(self, name: str) -> ModelUnusable:
-        """The error for a server that has ended, with the last lines of its log."""
+        """The error to raise when the server has ended, with the last lines of its log."""
         tail = " | ".join(
             line for line in self.last_lines(_TAIL_LINES + 1) if not line.startswith("llmeval: ")
         )
@@ -60,7 +60,7 @@ class Server:
     """A server started by this process under ``supervisor``; it must be stopped."""
 
     def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
-        self.running = Running(f"http://{HOST}:{port}/v1", log)
+        self.handle = ServerHandle(f"http://{HOST}:{port}/v1", log)
         self._port = port
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -88,18 +88,18 @@ class Server:
         while not cancelled():
             ready = self._answers()
             if self.ended:
-                raise self.running.why_ended(name)
+                raise self.handle.why_ended(name)
             if ready:
                 return True
             now = time.monotonic()
             if now - started > timeout:
                 raise ModelUnusable(
                     f"the server of model {name} did not answer within {timeout:g} s (start_timeout); "
-                    f"see {self.running.log}"
+                    f"see {self.handle.log}"
                 )
             if now - reported >= _REPORT_INTERVAL_S:
                 reported = now
-                last = self.running.last_lines(1)
+                last = self.handle.last_lines(1)
                 report(f"loading for {now - started:.0f} s" + (f": {one_line(last[0], 100)}" if last else ""))
             time.sleep(_POLL_INTERVAL_S)
         return False

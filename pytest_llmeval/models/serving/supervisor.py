@@ -19,7 +19,7 @@ from pathlib import Path
 
 #: seconds that a command may take to end after SIGTERM
 GRACE_S = 6.0
-#: the start of the log's last line, in every case; the exit code follows
+#: start of the log's last line, which is always written; the exit code follows
 ENDED = "llmeval: the server ended with exit code "
 _POLL_INTERVAL_S = 0.2
 _PR_SET_CHILD_SUBREAPER = 36

@@ -1,4 +1,4 @@
-"""The side of xdist's controller: devices and servers for the workers, their slices, and their crashes."""
+"""The plugin in xdist's controller: assigns GPUs, starts servers, sends slices and handles crashes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
     from pytest_llmeval.plugin.xdist.slices import Key
 
-#: the part of questions.jsonl that the controller writes; by name after those of all workers
+#: the controller's part of questions.jsonl; its name sorts after the names of the workers' parts
 _PART = "questions.gwx.jsonl"
 
 
 class ControllerSide:
-    """Starts workers with what they need, and answers for those that crash."""
+    """Prepares workers, and records the questions that crash them."""
 
     def __init__(self, config: pytest.Config, run: CurrentRun) -> None:
         self._config = config
@@ -49,11 +49,11 @@ class ControllerSide:
         self._servers: dict[str, tuple[str, str]] = {}
         self._scheduler: SliceScheduling | None = None
         self._items: Sequence[PlannedQuestion | None] = ()
-        #: by worker: the last item whose end it reported
-        self._reported: dict[str, str] = {}
+        #: by worker: the last item that it finished
+        self._last_nodeids: dict[str, str] = {}
 
     def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
-        """Give each worker its GPUs, and start the servers of served models: one for all workers."""
+        """Assign GPUs to workers, and start one server for each served model; all workers share it."""
         models = self._session.settings.models
         try:
             worker_resources.check_dist(models, len(specs), self._config.option.dist)
@@ -65,8 +65,10 @@ class ControllerSide:
             raise pytest.UsageError(str(error)) from None
 
     def _assign_devices(self, specs: Sequence[Any]) -> None:
-        """Set each local worker's GPUs in its environment, so that it starts on no GPU of another worker,
-        whatever imports torch first. A crashed worker's replacement has the same spec and gets the same.
+        """Set each local worker's GPUs in its environment.
+
+        The worker then cannot use another worker's GPUs, whichever module imports torch first. A crashed
+        worker's replacement has the same spec, and so the same GPUs.
         """
         models = self._session.settings.models
         if self._session.replay is not None:
@@ -79,7 +81,7 @@ class ControllerSide:
                 spec.env[worker_resources.VISIBLE_DEVICES] = ",".join(assigned)
 
     def _served_judge(self) -> list[ModelConfig]:
-        """The judge's model, where it needs a server and a benchmark that was asked for wants the judge."""
+        """The judge's model, if it needs a server and a benchmark of ``--llm-benchmark`` needs a judge."""
         settings, start = self._session.settings, self._config.invocation_params.dir
         if settings.judge is None or settings.judge.model.backend != "serve":
             return []
@@ -102,10 +104,10 @@ class ControllerSide:
         self._config.add_cleanup(server.stop)
         report(model.status)
         model.await_ready(server, report)
-        return server.running.url, str(server.running.log)
+        return server.handle.url, str(server.handle.log)
 
     def pytest_configure_node(self, node: Any) -> None:
-        """Send a worker, before it starts, where to write and what to ask one by one."""
+        """Send a worker its message before it starts."""
         try:
             WorkerInput(
                 folder=self._run.folder,
@@ -114,22 +116,22 @@ class ControllerSide:
                 workers=node_count(node),
                 servers=self._servers,
                 steals=self._config.option.dist == "worksteal",
-                suspects=() if self._scheduler is None else tuple(self._scheduler.adopt(node)),
+                suspects=() if self._scheduler is None else tuple(self._scheduler.assign_suspects(node)),
             ).send(node)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        """Note the order of the items, for the merged file, and what is planned."""
+        """Record the order of the items and the plan."""
         self._run.order = {nodeid: index for index, nodeid in enumerate(ids)}
-        message = WorkerMessage.received_plan(node, self._run.folder)
+        message = WorkerMessage.read_plan(node, self._run.folder)
         if message is not None:
-            self._findings.planned = self._findings.planned or message.findings.planned
+            self._findings.plan = self._findings.plan or message.findings.plan
             self._run.add_infos(message.infos)
             self._items = self._items or message.items
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> SliceScheduling | None:
-        """Slices of questions, where items are handed out by load."""
+        """Provide the scheduler for ``--dist=load``."""
         if config.option.dist != "load":
             return None
         from pytest_llmeval.plugin.xdist.scheduler import SliceScheduling
@@ -148,21 +150,21 @@ class ControllerSide:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how far each worker is."""
+        """Record which item a worker finished last."""
         node = reporting_node(report)
         if node is not None and (report.when == "call" or not report.passed):
-            self._reported[node_id(node)] = report.nodeid
+            self._last_nodeids[node_id(node)] = report.nodeid
 
     def _has_reported(self, node: Any, nodeid: str) -> bool:
-        return self._reported.get(node_id(node)) == nodeid
+        return self._last_nodeids.get(node_id(node)) == nodeid
 
     def _give_up(self, node: Any, nodeid: str) -> None:
-        """Report a question that no worker survives as an error, as if its request had failed."""
+        """Report a question that crashed two workers as an error, as if its request had failed."""
         from pytest_llmeval.results.question_log import QuestionLog
 
         question = self._items[self._run.order[nodeid]]
         assert question is not None
-        message = f"two workers crashed with this question (the second, {node_id(node)}, asked only it)"
+        message = f"two workers crashed on this question (the second, {node_id(node)}, sent only this one)"
         record = Record(
             id=question.id,
             nodeid=nodeid,
@@ -176,8 +178,8 @@ class ControllerSide:
         )
         records = [replace(record, repeat=repeat) for repeat in range(self._session.settings.repeats)]
         with QuestionLog(self._run.folder / _PART) as log:
-            for repeated in records:
-                log.write(repeated)
+            for repeat_record in records:
+                log.write(repeat_record)
         file, _, name = nodeid.partition("::")
         report = pytest.TestReport(
             nodeid=nodeid,
@@ -194,8 +196,8 @@ class ControllerSide:
 
     @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which then sees the exit code
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail a run in which no worker is left to ask the remaining questions."""
-        left = 0 if self._scheduler is None else self._scheduler.unsent
-        if left and session.exitstatus == pytest.ExitCode.OK:
+        """Fail a run whose last items were not run because no worker was left."""
+        unsent = 0 if self._scheduler is None else self._scheduler.unsent
+        if unsent and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            self._findings.notes.append(f"{left} items were not run: too many workers crashed")
+            self._findings.notes.append(f"{unsent} items were not run: too many workers crashed")

@@ -1,6 +1,6 @@
-"""What a controller and its xdist workers send each other: one message each way.
+"""The messages between the controller and its xdist workers, one type for each direction.
 
-Records need none of this: each rides its item's report.
+Records are not sent here: each is part of its item's report.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import write_text
 
 if TYPE_CHECKING:
-    from pytest_llmeval.models.serving.process import Running
+    from pytest_llmeval.models.serving.process import ServerHandle
 
 _KEY = "llmeval"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerInput:
-    """What the controller sends a worker before it starts.
+    """The message from the controller to a worker, sent before the worker starts.
 
-    ``folder`` is the run's folder, in which the worker writes its part of questions.jsonl; ``servers`` are
-    the URL and log of each served model, which the controller has started. ``number`` is the worker's own,
-    from 0, of ``workers``. ``steals`` is whether xdist may take queued items back. ``suspects`` are the
-    indices of items that this worker asks one by one: a worker died that asked them together.
+    ``folder`` is the run's folder; the worker writes its part of questions.jsonl there. ``servers`` maps
+    each served model to the URL and log of the server that the controller started. ``number`` (from 0) is
+    the worker's index among ``workers``. ``steals`` is whether xdist may take queued items back.
+    ``suspects`` are the indices of items that this worker sends one at a time, because another worker
+    crashed while it had them.
     """
 
     folder: Path
@@ -56,7 +57,7 @@ class WorkerInput:
 
     @property
     def share(self) -> tuple[int, int]:
-        """This worker's number and how many there are."""
+        """This worker's number, and the number of workers."""
         return self.number, self.workers
 
     @property
@@ -65,12 +66,12 @@ class WorkerInput:
         return f"questions.{self.worker}.jsonl"
 
     def send(self, node: Any) -> None:
-        """Leave it where xdist takes it from when it starts the worker."""
+        """Store this message in the values that xdist passes to the worker at its start."""
         node_input(node)[_KEY] = json.dumps(asdict(self), default=str)
 
     @classmethod
     def of(cls, config: pytest.Config) -> WorkerInput:
-        """What this worker was sent; without a model to ask, the controller sends nothing."""
+        """Read this worker's message; the controller sends none if the session has no model."""
         values = worker_input(config)
         if _KEY not in values:
             return cls(Path(), worker_id(config), workers=worker_count(config))
@@ -80,18 +81,18 @@ class WorkerInput:
         return cls(**{**content, "folder": Path(content["folder"]), "servers": servers, "suspects": suspects})
 
 
-def started_server(config: pytest.Config, model: str) -> Running | None:
-    """The server that the controller started for a worker's model, if it did."""
+def find_server(config: pytest.Config, model: str) -> ServerHandle | None:
+    """In a worker: the server that the controller started for ``model``; None if there is none."""
     server = WorkerInput.of(config).servers.get(model) if is_worker(config) else None
     if server is None:
         return None
-    from pytest_llmeval.models.serving.process import Running
+    from pytest_llmeval.models.serving.process import ServerHandle
 
-    return Running(server[0], Path(server[1]))
+    return ServerHandle(server[0], Path(server[1]))
 
 
 class PlannedQuestion(NamedTuple):
-    """What the controller must know of an item that asks a question."""
+    """The facts that the controller needs about an item that asks a question."""
 
     model: str
     benchmark: str
@@ -103,9 +104,9 @@ class PlannedQuestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WorkerMessage:
-    """What a worker sends the controller: after collection, and once more at its end.
+    """The message from a worker to the controller, sent after collection and at the worker's end.
 
-    ``items`` are all items in order, None for those that are no questions; only after collection.
+    ``items`` has an entry for every item in order (None: an ordinary test); it is empty at the worker's end.
     """
 
     findings: Findings
@@ -114,19 +115,19 @@ class WorkerMessage:
 
     @classmethod
     def of(cls, config: pytest.Config, items: Sequence[pytest.Item] = ()) -> WorkerMessage:
-        """What this worker knows now."""
+        """Create the message from this worker's session."""
         session = config.stash[SESSION]
         infos = {name: suite.info for name, suite in session.suites.items()}
-        return cls(config.stash[FINDINGS], infos, [_planned(item, config) for item in items])
+        return cls(config.stash[FINDINGS], infos, [_planned_question(item, config) for item in items])
 
     def to_json(self) -> str:
-        """As it is sent."""
+        """Encode the message."""
         infos = {name: info.to_json() for name, info in self.infos.items()}
         return json.dumps({"findings": asdict(self.findings), "infos": infos, "items": self.items})
 
     @classmethod
     def from_json(cls, text: str) -> WorkerMessage:
-        """As it was sent. Raises ValueError, KeyError or TypeError for other content."""
+        """Decode a message. Raises ValueError, KeyError or TypeError for other content."""
         content = json.loads(text)
         return cls(
             Findings(**content["findings"]),
@@ -135,20 +136,21 @@ class WorkerMessage:
         )
 
     def send_plan(self, start: WorkerInput) -> None:
-        """Send it before any item runs: as a file, for xdist has no channel for that.
+        """Send the message before any item runs, as a file: xdist has no channel for this.
 
-        A worker on another machine cannot write the file; the controller then has the plan at its end.
+        A worker on another machine cannot write the file. The controller then receives the plan when the
+        worker ends.
         """
         with contextlib.suppress(LLMEvalError):
             write_text(_plan_file(start.folder, start.worker), self.to_json())
 
     def send(self, config: pytest.Config) -> None:
-        """Send it at the worker's end."""
+        """Send the message when the worker ends."""
         worker_output(config)[_KEY] = self.to_json()
 
     @classmethod
-    def received_plan(cls, node: Any, folder: Path) -> WorkerMessage | None:
-        """What a worker sent after collection."""
+    def read_plan(cls, node: Any, folder: Path) -> WorkerMessage | None:
+        """Read the message that a worker sent after collection; None if there is none."""
         file = _plan_file(folder, node_id(node))
         try:
             return cls.from_json(file.read_text("utf-8"))
@@ -158,8 +160,8 @@ class WorkerMessage:
             file.unlink(missing_ok=True)
 
     @classmethod
-    def received(cls, node: Any) -> WorkerMessage | None:
-        """What a worker sent at its end; None of one that crashed."""
+    def read(cls, node: Any) -> WorkerMessage | None:
+        """Read the message that a worker sent at its end; None if the worker crashed."""
         text = node_output(node).get(_KEY)
         return None if text is None else cls.from_json(text)
 
@@ -168,7 +170,7 @@ def _plan_file(folder: Path, worker: str) -> Path:
     return folder / f"plan.{worker}.json"
 
 
-def _planned(item: pytest.Item, config: pytest.Config) -> PlannedQuestion | None:
+def _planned_question(item: pytest.Item, config: pytest.Config) -> PlannedQuestion | None:
     question = question_of(item)
     if question is None:
         return None

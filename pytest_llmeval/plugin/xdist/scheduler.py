@@ -1,4 +1,4 @@
-"""``--dist=load`` for questions: workers get slices of them, and ordinary tests as xdist sends them."""
+"""``--dist=load`` for questions: sends slices of questions to workers, and ordinary tests as xdist does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadScheduling
 
-from pytest_llmeval.plugin.pytest_internals import collected_same
+from pytest_llmeval.plugin.pytest_internals import same_collection
 from pytest_llmeval.plugin.xdist.slices import Key, slices
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no types
-    """Sends the front of what is pending: a slice of questions, or some ordinary tests.
+    """Sends the first pending items: a slice of questions, or some ordinary tests.
 
-    A worker runs an item only when it knows the next one, so each worker has at least two, or has been told
-    to shut down. Ordinary tests that a crashed worker leaves go back to the front. Any of its questions may
-    have been in the model's batch, not only the one that pytest was running. So all of them are suspects:
-    they wait for the worker that xdist starts as a replacement, which learns before it starts (``adopt``)
-    to ask them one by one. If it crashes as well, the question that it was asking is given up.
+    A worker starts an item only when it knows the next one. So each worker has at least two items, or the
+    command to shut down. When a worker crashes, its ordinary tests return to the front of the queue. Its
+    questions become suspects: any of them may have been in the model's batch, not only the one that pytest
+    was running. xdist starts a replacement, which sends the suspects one at a time (``assign_suspects``).
+    If the replacement crashes too, the question that it was running is given up.
     """
 
     pending: list[int]
@@ -37,17 +37,19 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         config: pytest.Config,
         log: Producer | None,
         keys: Callable[[], Sequence[Key | None]],
-        counted: Callable[[WorkerController, str], bool],
+        has_reported: Callable[[WorkerController, str], bool],
         give_up: Callable[[WorkerController, str], None],
         may_ask: Callable[[WorkerController, str], bool] = lambda node, model: True,
     ) -> None:
-        """``keys`` returns each item's key, or an empty list if no item is a question; ``counted`` returns
-        whether a worker that is gone had reported an item's result; ``give_up`` is called with a question
-        that crashed two workers; ``may_ask`` returns whether a worker may ask a model.
+        """Create the scheduler; it calls these functions.
+
+        ``keys`` returns each item's key, or an empty list if no item is a question. ``has_reported`` returns
+        whether a crashed worker reported an item's result before it crashed. ``give_up`` is called with a
+        question that crashed two workers. ``may_ask`` returns whether a worker may use a model.
         """
         super().__init__(config, log)
         self._read_keys = keys
-        self._counted = counted
+        self._has_reported = has_reported
         self._give_up = give_up
         self._may_ask = may_ask
         self._keys: Sequence[Key | None] = ()
@@ -55,20 +57,21 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         self._parts: deque[int] = deque()
         #: how many of ``pending`` are ordinary tests
         self._ordinary = 0
-        #: for the next replacement of a crashed worker
+        #: suspects for the next replacement of a crashed worker
         self._suspects: list[int] = []
-        #: by worker: the items that it asks one by one, and whether they were sent
-        self._adopted: dict[WorkerController, tuple[list[int], bool]] = {}
-        self._lost = 0
+        #: by worker: its suspects, and whether they were sent
+        self._assigned: dict[WorkerController, tuple[list[int], bool]] = {}
+        #: suspects of replacements that collected other items, which nobody can run any more
+        self._lost_suspects = 0
 
     @property
     def unsent(self) -> int:
-        """How many items were sent to no worker."""
-        return len(self.pending) + len(self._unsent_suspects()) + self._lost
+        """The number of items that were sent to no worker."""
+        return len(self.pending) + len(self._unsent_suspects()) + self._lost_suspects
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing is left to send but the command to shut down."""
+        """Whether everything was sent except the commands to shut down."""
         return bool(super().tests_finished) and not self._unsent_suspects()
 
     @property
@@ -76,30 +79,30 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
         """Whether any item is unfinished."""
         return bool(super().has_pending) or bool(self._unsent_suspects())
 
-    def adopt(self, node: WorkerController) -> list[int]:
-        """The suspects that a worker, about to start, is to ask one by one."""
+    def assign_suspects(self, node: WorkerController) -> list[int]:
+        """Assign the waiting suspects to a worker that is about to start, and return them."""
         if self._suspects:
-            self._adopted[node] = self._suspects, False
+            self._assigned[node] = self._suspects, False
             self._suspects = []
-        return self._adopted.get(node, ([], False))[0]
+        return self._assigned.get(node, ([], False))[0]
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
-        """Note what a worker collected. A replacement must have collected the same as the others."""
+        """Record a worker's collection; stop a replacement whose collection differs from the others'."""
         if self._keys and list(collection) != list(self.collection):
-            self._lost += len(self._adopted.pop(node, ([], False))[0])
+            self._lost_suspects += len(self._assigned.pop(node, ([], False))[0])
             node.shutdown()
         super().add_node_collection(node, collection)
 
     def schedule(self) -> None:
-        """Send every worker its first items; in later calls, check all workers."""
+        """Send each worker its first items; later calls check all workers."""
         if self.collection is None:
             self._keys = self._read_keys()
-            collected = next(iter(self.node2collection.values()))
-            if len(self._keys) == len(collected) and any(self._keys):
-                if collected_same(self):
-                    self.collection = collected
-                    self.maxschedchunk = self.maxschedchunk or len(collected)
-                    self._put_first(range(len(collected)))
+            collection = next(iter(self.node2collection.values()))
+            if len(self._keys) == len(collection) and any(self._keys):
+                if same_collection(self):
+                    self.collection = collection
+                    self.maxschedchunk = self.maxschedchunk or len(collection)
+                    self._put_first(range(len(collection)))
                     for node in self.nodes:
                         self._send_next(node)
                     self._check_all()
@@ -114,44 +117,45 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
             return
         if node.shutting_down or node not in self.node2collection:
             return
-        suspects, sent = self._adopted.get(node, ([], True))
+        suspects, sent = self._assigned.get(node, ([], True))
         if not sent:
-            self._adopted[node] = suspects, True
+            self._assigned[node] = suspects, True
             self.node2pending[node].extend(suspects)
             node.send_runtest_some(suspects)
-        while (part := self._next(node)) and len(self.node2pending[node]) < self._few(*part):
+        while (part := self._next_part(node)) and len(self.node2pending[node]) < self._minimum(*part):
             self._send_next(node)
         if part is None and len(self.node2pending[node]) < 2:
             node.shutdown()
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back what a worker leaves. Returns the ordinary test that it was running, if any."""
+        """Reassign a worker's unfinished items. Returns the ordinary test that it was running, if any."""
         if not self._keys:
-            crashed: str | None = super().remove_node(node)
-            return crashed
-        alone, sent = self._adopted.pop(node, ([], True))
+            crash_item: str | None = super().remove_node(node)
+            return crash_item
+        assigned, sent = self._assigned.pop(node, ([], True))
         if not sent:
-            self._suspects += alone
-        left: list[int] = self.node2pending.pop(node)
-        crashed = None
-        suspects = set(alone)
-        if left:
-            running = self.collection[left[0]]
-            if self._keys[left[0]] is None:
-                del left[0]
-                crashed = running
+            self._suspects += assigned
+        remaining: list[int] = self.node2pending.pop(node)
+        crash_item = None
+        suspects = set(assigned)
+        if remaining:
+            index = remaining[0]
+            running = self.collection[index]
+            if self._keys[index] is None:
+                del remaining[0]
+                crash_item = running
             else:
-                if left[0] not in suspects:
-                    suspects = {index for index in left if self._keys[index] is not None}
-                if self._counted(node, running):
-                    del left[0]
-                elif left[0] in alone:
-                    del left[0]
+                if index not in suspects:
+                    suspects = {other for other in remaining if self._keys[other] is not None}
+                if self._has_reported(node, running):
+                    del remaining[0]
+                elif index in assigned:
+                    del remaining[0]
                     self._give_up(node, running)
-        self._suspects += [index for index in left if index in suspects]
-        self._put_first([index for index in left if index not in suspects])
+        self._suspects += [index for index in remaining if index in suspects]
+        self._put_first([index for index in remaining if index not in suspects])
         self._check_all()
-        return crashed
+        return crash_item
 
     def mark_test_pending(self, item: str) -> None:
         """Run an item again, at the request of another plugin."""
@@ -171,11 +175,11 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
             self.check_schedule(node)
 
     def _unsent_suspects(self) -> list[int]:
-        adopted = [index for indices, sent in self._adopted.values() if not sent for index in indices]
-        return self._suspects + adopted
+        assigned = [index for indices, sent in self._assigned.values() if not sent for index in indices]
+        return self._suspects + assigned
 
-    def _next(self, node: WorkerController) -> tuple[int, int] | None:
-        """The first part that a worker may be sent: its index, and its start in ``pending``."""
+    def _next_part(self, node: WorkerController) -> tuple[int, int] | None:
+        """The first part that a worker may run: its index in ``_parts``, and its start in ``pending``."""
         start = 0
         for part, number in enumerate(self._parts):
             key = self._keys[self.pending[start]]
@@ -184,18 +188,18 @@ class SliceScheduling(LoadScheduling):  # type: ignore[misc]  # xdist has no typ
             start += number
         return None
 
-    def _few(self, part: int, start: int) -> int:
-        """The number of items below which a worker is sent more."""
+    def _minimum(self, part: int, start: int) -> int:
+        """A worker with fewer unfinished items than this receives the next part."""
         if self._keys[self.pending[start]] is not None:
             return max(2, self._parts[part] // 2 + 1)
         return max(2, self._ordinary // int(self.numnodes) // 4)
 
     def _send_next(self, node: WorkerController) -> None:
-        """Send a slice, or as many ordinary tests as xdist's own ``load`` would."""
-        following = self._next(node)
-        if following is None:
+        """Send a slice, or as many ordinary tests as xdist's ``load`` sends."""
+        position = self._next_part(node)
+        if position is None:
             return
-        part, start = following
+        part, start = position
         number = self._parts[part]
         waiting = len(self.node2pending[node])
         if self._keys[self.pending[start]] is None:

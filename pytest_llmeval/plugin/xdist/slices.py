@@ -1,7 +1,7 @@
-"""Slices: runs of questions that one xdist worker is sent at once. Pure: ``scheduler.py`` sends them.
+"""Divides questions into slices; ``scheduler.py`` sends each slice to an xdist worker in one message.
 
-A slice is long enough to fill a model's batches and begins, where it can, with a subject, so that the
-shots of a subject are read once. Slices get shorter towards the end, so that workers finish together
+A slice is long enough to fill a model's batches. If possible it starts with a new subject, so that the
+shots of a subject are computed once. Slices get shorter towards the end, so that workers finish together
 (guided self-scheduling: Polychronopoulos and Kuck 1987).
 """
 
@@ -14,45 +14,44 @@ from itertools import groupby
 Key = tuple[str, str, str]
 
 _SHORTEST = 8
-#: a part of what is left for each worker: as large as what ``--dist=load`` sends at most
-_PART = 2
+#: a slice is at most 1/(2 * workers) of the remaining questions, as in ``--dist=load``
+_SLICES_PER_WORKER = 2
 
 
 def runs(indices: Sequence[int], keys: Sequence[Key | None]) -> Iterator[tuple[Key | None, list[int]]]:
-    """``indices`` in runs of the same key, in their order; ``keys`` are those of all items."""
+    """Group consecutive ``indices`` whose items have the same key; ``keys`` has an entry for every item."""
     for key, run in groupby(indices, lambda index: keys[index]):
         yield key, list(run)
 
 
 def slices(indices: Sequence[int], keys: Sequence[Key | None], workers: int) -> list[list[int]]:
-    """``indices`` (of items, into ``keys``) in slices, in their order, each index once.
+    """Divide ``indices`` into slices; the order is kept. ``keys`` has an entry for every item.
 
-    What has no key is no question of ours: a run of such items is one slice, to be cut by others.
-    Of questions a slice holds several whole subjects where they are short, a part of one where it is
-    long, and never those of two models or benchmarks.
+    Items without a key are ordinary tests. A run of them is one slice; the scheduler divides it. A slice of
+    questions holds several short subjects or a part of a long one, all of the same model and benchmark.
     """
-    left = sum(keys[index] is not None for index in indices)
-    shortest = min(_SHORTEST, max(1, left // (_PART * workers)))
-    found: list[list[int]] = []
-    open_for: tuple[str, str] | None = None  # whose questions the last slice may be given
-    room = 0
+    remaining = sum(keys[index] is not None for index in indices)
+    shortest = min(_SHORTEST, max(1, remaining // (_SLICES_PER_WORKER * workers)))
+    parts: list[list[int]] = []
+    benchmark: tuple[str, str] | None = None  # model and benchmark of the last slice, while it has space
+    space = 0
     for key, run in runs(indices, keys):
         if key is None:
-            found.append(run)
-            open_for = None
+            parts.append(run)
+            benchmark = None
             continue
         while run:
-            size = max(shortest, left // (_PART * workers))
-            if open_for == key[:2] and len(run) <= room:
-                taken = len(run)
-                found[-1] += run
-                room -= taken
+            size = max(shortest, remaining // (_SLICES_PER_WORKER * workers))
+            if benchmark == key[:2] and len(run) <= space:
+                count = len(run)
+                parts[-1] += run
+                space -= count
             else:
-                # rather two halves than a slice and a crumb
-                taken = len(run) if len(run) <= size else min(size, -(-len(run) // 2))
-                found.append(run[:taken])
-                room = size - taken
-                open_for = key[:2]
-            left -= taken
-            run = run[taken:]
-    return found
+                # halve a run that is a little too long: a tiny last slice would be inefficient
+                count = len(run) if len(run) <= size else min(size, -(-len(run) // 2))
+                parts.append(run[:count])
+                space = size - count
+                benchmark = key[:2]
+            remaining -= count
+            run = run[count:]
+    return parts

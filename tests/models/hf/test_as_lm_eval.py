@@ -166,8 +166,8 @@ def test_only_what_the_checkpoint_calls_an_end_ends_a_text(tmp_path: Path) -> No
     turn_end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     detokenizer = model.engine.detokenizer  # type: ignore[attr-defined]
     prompt = TextPrompt("the")
-    assert turn_end in detokenizer.ends_of(Request(prompt))
-    assert turn_end not in detokenizer.ends_of(Request(prompt, lm_eval=True))
+    assert turn_end in detokenizer.end_tokens_for(Request(prompt))
+    assert turn_end not in detokenizer.end_tokens_for(Request(prompt, lm_eval=True))
     # unless the task names it: it is not in the text, where a stop string would be found
-    assert turn_end in detokenizer.ends_of(Request(prompt, lm_eval=True, stop=("<|im_end|>", "x")))
-    assert tokenizer.eos_token_id in detokenizer.ends_of(Request(prompt, lm_eval=True))
+    assert turn_end in detokenizer.end_tokens_for(Request(prompt, lm_eval=True, stop=("<|im_end|>", "x")))
+    assert tokenizer.eos_token_id in detokenizer.end_tokens_for(Request(prompt, lm_eval=True))

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.hf.detokenizer import Detokenizer, end_tokens
-from pytest_llmeval.models.hf.encoded import Encoded
+from pytest_llmeval.models.hf.encoded import EncodedRequest
 from tests.support.tiny_models import WORDS, chat, load_tokenizer, save_tokenizer
 
 
@@ -34,9 +34,9 @@ def test_ends_of_a_turn_in_the_template_are_end_tokens(
     assert end_tokens(_Model(eos), load_tokenizer(folder)) == ends
 
 
-def encoded(max_new_tokens: int, *stop: str) -> Encoded:
+def encoded(max_new_tokens: int, *stop: str) -> EncodedRequest:
     request = chat("cat", stop=stop, max_tokens=max_new_tokens)
-    return Encoded(request, (3, 4), max_new_tokens, {}, Completion())
+    return EncodedRequest(request, (3, 4), max_new_tokens, {}, Completion())
 
 
 def test_a_text_ends_at_an_end_token_a_stop_string_or_the_limit(folder: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_text_ends_at_an_end_token_a_stop_string_or_the_limit(folder: Path) ->
     detokenizer = Detokenizer(tokenizer, (1, 2))
     tokens = tokenizer.encode(" ".join(WORDS), add_special_tokens=False)
 
-    def decode(request: Encoded, tokens: Sequence[int]) -> tuple[str, str, int | None]:
+    def decode(request: EncodedRequest, tokens: Sequence[int]) -> tuple[str, str, int | None]:
         for count in range(1, len(tokens) + 1):
             if detokenizer.is_complete(request, tokens[:count]):
                 completion = detokenizer.completion(request, tokens[:count])

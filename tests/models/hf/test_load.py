@@ -22,7 +22,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def load_tiny(folder: Path, **settings: Any) -> load.Loaded:
+def load_tiny(folder: Path, **settings: Any) -> load.LoadedModel:
     return load.load(ModelConfig("tiny", "hf", str(folder), **settings), load.find(str(folder)))
 
 

@@ -27,14 +27,14 @@ def test_bytes_per_token_count_the_keys_and_values_of_all_layers(tmp_path: Path,
     settings = model.config
     heads = getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads
     width = getattr(settings, "head_dim", None) or settings.hidden_size // settings.num_attention_heads
-    assert result.why_not is None
+    assert result.obstacle is None
     assert result.bytes_per_token == 2 * 4 * settings.num_hidden_layers * heads * width
 
 
 @pytest.mark.parametrize(
     ("architecture", "reason"), [("mamba", "MambaForCausalLM"), ("llama", "different logits")]
 )
-def test_why_not_is_one_line_and_the_model_is_unchanged(
+def test_the_obstacle_is_one_line_and_the_model_is_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, reason: str
 ) -> None:
     model = loaded(tmp_path, architecture)
@@ -46,8 +46,8 @@ def test_why_not_is_one_line_and_the_model_is_unchanged(
             "attend_grouped",
             lambda q, k, v, params, mask=None: attend_grouped(q, k, v * 1.1, params, mask),
         )
-    why_not = probe(model, CPU).why_not
-    assert why_not is not None and reason in why_not and "\n" not in why_not
+    obstacle = probe(model, CPU).obstacle
+    assert obstacle is not None and reason in obstacle and "\n" not in obstacle
     assert model.config._attn_implementation == before
 
 
@@ -62,10 +62,10 @@ def test_a_model_that_does_not_pass_its_window_is_rejected(
         return shared_attention(*args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(attention, "shared_attention", without_window)
-    assert "do not pass their sliding window" in str(probe(model, CPU).why_not)
+    assert "do not pass their sliding window" in str(probe(model, CPU).obstacle)
 
 
 def test_unsupported_layers_are_rejected(tmp_path: Path) -> None:
     model = loaded(tmp_path)
     model.config.layer_types = ["full_attention", "linear_attention"]
-    assert "unsupported layers (linear_attention)" in str(probe(model, CPU).why_not)
+    assert "unsupported layers (linear_attention)" in str(probe(model, CPU).obstacle)

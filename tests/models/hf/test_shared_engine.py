@@ -46,7 +46,7 @@ def generated_requests() -> list[Request]:
 @pytest.mark.parametrize("name", SHARING)
 def test_scores_and_texts_equal_those_of_the_plain_engine(folders: dict[str, Path], name: str) -> None:
     shared, plain = Local(folders[name]), Local(folders[name], shared=False)
-    assert shared.why_not is None and plain.why_not is not None
+    assert shared.obstacle is None and plain.obstacle is not None
     expected = [plain.ask([request])[0] for request in scored_requests()]
     for ours, theirs in zip(shared.ask(scored_requests()), expected, strict=True):
         assert ours.error is None and theirs.error is None
@@ -175,7 +175,7 @@ def test_an_error_fails_only_the_requests_of_its_batch(folders: dict[str, Path])
 
 def test_a_model_that_cannot_share_says_why_and_uses_plain_batches(folders: dict[str, Path]) -> None:
     model = Local(folders["mamba"])
-    assert model.why_not is not None and "Mamba" in model.why_not and "\n" not in model.why_not
+    assert model.obstacle is not None and "Mamba" in model.obstacle and "\n" not in model.obstacle
     requests = [*scored_requests(), *generated_requests()]
     single = [model.ask([request])[0] for request in requests]
     for ours, theirs in zip(model.ask(requests), single, strict=True):

@@ -19,7 +19,7 @@ from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.hf.load import Source
 from pytest_llmeval.models.ray.driver import Driver, _ReplicaState
 from pytest_llmeval.models.ray.messages import Note, Start
-from pytest_llmeval.models.ray.replica import Ready, Replica
+from pytest_llmeval.models.ray.replica import Replica, ReplicaInfo
 from tests.support.tiny_models import save_tiny
 
 
@@ -36,7 +36,9 @@ def config(folder: Path) -> ModelConfig:
 def fingerprints(folder: Path) -> tuple[Any, Any]:
     """The fingerprints that pytest's process sends of its weights: from samples, and from whole files."""
     source = Source(str(folder))
-    return fingerprint.weights(source, fingerprint.sampled), fingerprint.weights(source, fingerprint.sha256)
+    return fingerprint.weights(source, fingerprint.sample_sha256), fingerprint.weights(
+        source, fingerprint.sha256
+    )
 
 
 def train(folder: Path) -> None:
@@ -81,9 +83,11 @@ def test_replicas_are_compared_with_each_other_where_pytest_has_no_weights(
     driver = Driver(Start("local", config(tiny), None, None, 1, 0, 1.0), out, queue.Queue())
     driver._ray.kill = lambda actor: None
     driver._ray.wait = lambda refs, **_: (refs, [])
-    ready = Ready(4, fingerprints(tiny)[0])
+    ready = ReplicaInfo(4, fingerprints(tiny)[0])
     train(tiny)
-    for number, replica_ready in enumerate((ready, ready, Ready(4, fingerprints(tiny)[0]), Ready(4, None))):
+    for number, replica_ready in enumerate(
+        (ready, ready, ReplicaInfo(4, fingerprints(tiny)[0]), ReplicaInfo(4, None))
+    ):
         collect = SimpleNamespace(remote=lambda: "collecting")
         replica = _ReplicaState(
             number, SimpleNamespace(collect=collect), "loading", "load", host=f"host{number}"

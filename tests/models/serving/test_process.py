@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.models.serving import process, supervisor
-from pytest_llmeval.models.serving.process import Running, Server, free_port
+from pytest_llmeval.models.serving.process import Server, ServerHandle, free_port
 from tests.support.processes import SERVER
 
 
@@ -21,13 +21,13 @@ def start(log: Path, *more: str) -> Server:
 
 def test_last_lines_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    running = Running("http://x/v1", log)
-    assert running.last_lines() == [] and not running.ended
+    handle = ServerHandle("http://x/v1", log)
+    assert handle.last_lines() == [] and not handle.ended
     log.write_bytes("first\n\n 10%\r 20%\r100%\nsch\xf6n\x1b[31m\n".encode("latin-1"))
-    assert running.last_lines(2) == ["100%", "sch\ufffdn [31m"]
+    assert handle.last_lines(2) == ["100%", "sch\ufffdn [31m"]
     log.write_bytes(b"x" * 200_000 + b"\nlast\n" + supervisor.ENDED.encode() + b"1\n")
-    assert running.ended
-    assert str(running.why_ended("m")).endswith("| last") and len(str(running.why_ended("m"))) < 1000
+    assert handle.ended
+    assert str(handle.why_ended("m")).endswith("| last") and len(str(handle.why_ended("m"))) < 1000
 
 
 def test_progress_is_reported_until_the_server_answers(
@@ -41,7 +41,7 @@ def test_progress_is_reported_until_the_server_answers(
     finally:
         server.stop()
     assert any(line.endswith("s: loading the weights") for line in reports)
-    assert server.ended and server.running.ended
+    assert server.ended and server.handle.ended
 
 
 def test_a_server_that_ends_while_loading(tmp_path: Path) -> None:

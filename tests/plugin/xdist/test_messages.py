@@ -16,7 +16,7 @@ from pytest_llmeval.plugin.xdist.messages import (
     PlannedQuestion,
     WorkerInput,
     WorkerMessage,
-    started_server,
+    find_server,
 )
 from tests.support.made_results import make_info
 
@@ -42,14 +42,14 @@ def test_what_a_worker_is_sent(tmp_path: Path) -> None:
     config = worker(**node.workerinput)
     assert WorkerInput.of(config) == start
     assert (start.share, start.part_name) == ((1, 3), "questions.gw1.jsonl")
-    server = started_server(config, "m")
+    server = find_server(config, "m")
     assert server is not None and (server.url, server.log) == ("http://localhost:1/v1", Path("server.log"))
-    assert started_server(config, "other") is None
+    assert find_server(config, "other") is None
 
 
 def test_a_worker_without_a_model_is_sent_nothing() -> None:
     assert WorkerInput.of(worker()).share == (0, 3)
-    assert started_server(SimpleNamespace(), "m") is None  # type: ignore[arg-type]
+    assert find_server(SimpleNamespace(), "m") is None  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -64,21 +64,21 @@ def message() -> WorkerMessage:
 
 def test_what_a_worker_sends_at_its_end(message: WorkerMessage) -> None:
     node = SimpleNamespace(workeroutput={"llmeval": message.to_json()})
-    assert WorkerMessage.received(node) == message
-    assert WorkerMessage.received(SimpleNamespace()) is None  # it crashed
+    assert WorkerMessage.read(node) == message
+    assert WorkerMessage.read(SimpleNamespace()) is None  # it crashed
 
 
 def test_what_a_worker_sends_after_collection(message: WorkerMessage, tmp_path: Path) -> None:
     message.send_plan(WorkerInput(tmp_path, "gw0"))
     node = SimpleNamespace(gateway=SimpleNamespace(id="gw0"))
-    assert WorkerMessage.received_plan(node, tmp_path) == message
+    assert WorkerMessage.read_plan(node, tmp_path) == message
     assert not list(tmp_path.iterdir())
-    assert WorkerMessage.received_plan(node, tmp_path) is None  # a worker on another machine
+    assert WorkerMessage.read_plan(node, tmp_path) is None  # a worker on another machine
     message.send_plan(WorkerInput(tmp_path / "not here", "gw0"))
 
 
 def test_findings_are_joined_each_line_once() -> None:
-    findings = Findings(notes=["a"], planned={})
-    findings.merge(Findings(notes=["a", "b"], fatal="broken", planned={"b": {"m": {"s": 1}}}))
-    findings.merge(Findings(notes=["b"], fatal="later", planned={"c": {}}))
-    assert findings == Findings(notes=["a", "b"], fatal="broken", planned={"b": {"m": {"s": 1}}})
+    findings = Findings(notes=["a"], plan={})
+    findings.merge(Findings(notes=["a", "b"], fatal="broken", plan={"b": {"m": {"s": 1}}}))
+    findings.merge(Findings(notes=["b"], fatal="later", plan={"c": {}}))
+    assert findings == Findings(notes=["a", "b"], fatal="broken", plan={"b": {"m": {"s": 1}}})

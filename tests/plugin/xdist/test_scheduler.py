@@ -140,7 +140,7 @@ def test_a_question_that_always_kills_is_one_error(
     assert counts["error"] == repeats  # type: ignore[index]
     errors = [row for row in rows if row[2] == "error"]
     assert [row[0] for row in errors] == ["many/logic/40"] * repeats
-    assert "two workers crashed with this question" in str(errors[0][-1])
+    assert "two workers crashed on this question" in str(errors[0][-1])
     assert Counter(row[0] for row in rows) == dict.fromkeys((row[0] for row in rows), repeats)
     assert (pytester.path / "killed.txt").read_text().count("logic-40") == 2
     done.stdout.fnmatch_lines(["*1 failed*"])
@@ -283,7 +283,7 @@ def make_scheduler(
 
 def start(scheduler: Any, worker: Worker, keys: Sequence[Key | None]) -> Worker:
     """As xdist starts the only worker, or the one in its place."""
-    worker.alone = scheduler.adopt(worker)
+    worker.alone = scheduler.assign_suspects(worker)
     scheduler.add_node(worker)
     scheduler.add_node_collection(worker, [f"test_it[{place}]" for place in range(len(keys))])
     scheduler.schedule()
@@ -333,7 +333,7 @@ def test_every_item_runs_once_whoever_crashes(
             if (told := scheduler.remove_node(worker)) is not None:
                 crashed.append(told)
             workers.append(Worker(f"gw{len(done)}-{item}"))  # as xdist replaces it
-            workers[-1].alone = scheduler.adopt(workers[-1])
+            workers[-1].alone = scheduler.assign_suspects(workers[-1])
             scheduler.add_node(workers[-1])
             scheduler.add_node_collection(workers[-1], ids)
             scheduler.schedule()
@@ -385,7 +385,7 @@ def test_a_worker_that_collected_something_else_is_given_nothing() -> None:
     scheduler = make_scheduler(keys, 1)
     scheduler.remove_node(start(scheduler, Worker("gw0"), keys))
     other = Worker("gw1")
-    other.alone = scheduler.adopt(other)
+    other.alone = scheduler.assign_suspects(other)
     scheduler.add_node(other)
     scheduler.add_node_collection(other, ["test_it[0]"])
     scheduler.schedule()
