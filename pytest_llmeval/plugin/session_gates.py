@@ -34,7 +34,7 @@ def _known_names(
     settings, start = config.stash[SESSION].settings, config.invocation_params.dir
     prefixed = [name for name in settings.benchmarks if prefix_of(name)]
     places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
-    known = catalog.known(start, places, config.args)
+    known = catalog.load_all(start, places, config.args)
     names = {name: (tuple(one.groups), tuple(one.subjects)) for name, one in known.items()}
     if any(prefix_of(one.benchmark or "") for one in gates):
         for name in prefixed:
