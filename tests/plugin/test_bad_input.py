@@ -244,7 +244,7 @@ BENCHMARKS = [
     ),
     Bad(
         "a folder that is no benchmark",
-        ["no benchmark.toml in this folder"],
+        ["neither a benchmark.toml nor a file of questions"],
         benchmark=["--llm-benchmark=tiny/data"],
     ),
     Bad(
