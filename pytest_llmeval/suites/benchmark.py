@@ -20,7 +20,7 @@ from pytest_llmeval.config.declare import (
     toml_table,
     toml_tables,
 )
-from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole
+from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
 from pytest_llmeval.suites.formats import FORMATS
 
@@ -185,11 +185,11 @@ class Benchmark:
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     shots: int = toml_key(
         COMPUTED,
-        whole(0, text=False),
+        whole_number(0, text=False),
         "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
-    max_tokens: int = toml_key(1024, whole(1, text=False), "maximum number of tokens in an answer")
+    max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
     stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
     extractor: str = toml_key(
         COMPUTED, ANY_TEXT, "how to extract the answer (default: the metric's extractor)"

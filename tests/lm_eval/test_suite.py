@@ -223,7 +223,7 @@ def test_what_cannot_be_added_up_is_said_where_its_number_would_be(pytester: pyt
         ("own_hub", {"dataset_path": "nobody/nothing"}, (), "*own_hub cannot be loaded*on the Hub*"),
         ("own_hub", {"dataset_path": "nobody/nothing"}, ("-n2",), "*own_hub cannot be loaded*on the Hub*"),
         ("own_bad", {"doc_to_text": "{{nothing.there}}"}, (), "*cannot be loaded*'nothing' is undefined"),
-        ("own_beams", {"generation_kwargs": {"num_beams": 4}}, (), "*own_beams*num_beams=4 cannot*"),
+        ("own_beams", {"generation_kwargs": {"num_beams": 4}}, (), "*own_beams*num_beams=4"),
         ("own_code", {"unsafe_code": True}, (), "*own_code runs code written by the model*"),
         ("own_lines", {}, ("--llm-lm-eval-path=nowhere",), "*--llm-lm-eval-path=*nowhere is not a folder*"),
         ("own_lines", {}, ("--llm-repeats=2",), "*do not support --llm-repeats*"),
