@@ -1,4 +1,4 @@
-"""What a run knows about a benchmark besides its questions."""
+"""The facts about a benchmark, besides its questions, that results need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkInfo:
-    """What a run knows about a benchmark besides its questions.
+    """The facts about a benchmark, besides its questions, that results need.
 
     ``subjects`` maps the key of every declared subject, in the benchmark's order, to its English and Chinese
     names ("" if missing); ``groups`` maps names to subject keys. ``total`` is the number of questions

@@ -81,7 +81,7 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("--llm-replay=nowhere", "no run there"),
+        ("--llm-replay=nowhere", "not a run"),
         ("--llm-replay=torn", "is it a finished run?"),
         ("--llm-replay=mixed", "with different settings"),
         ("--llm-replay=good --llm-model=smollm2", "has no model 'smollm2'; it has echo"),
