@@ -55,6 +55,10 @@ class EvalConditions:
     ``scoring`` maps all that answers are read and compared by to its JSON value; None (a run that did not
     record it) equals any. ``circular`` and ``shuffle_choices`` (a seed) say in which orders choices were
     shown.
+
+        >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
+        >>> asked.differences(EvalConditions("generate", "test", 5, prompt_sha256="", data_sha256=""))
+        ('0 shots then, 5 now',)
     """
 
     mode: str

@@ -180,6 +180,9 @@ class ModelConfig(RayOptions, ServeOptions, HFOptions, OpenAIOptions, ModelOptio
     """One model's parameters: from a ``[models.NAME]`` table, or from a model spec and the options.
 
     Flat: the options of every backend are its attributes, and keyword arguments.
+
+        >>> ModelConfig("mine", "hf", "./weights", dtype="float32").target
+        './weights'
     """
 
 

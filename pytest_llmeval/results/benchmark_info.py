@@ -18,6 +18,11 @@ class BenchmarkInfo:
     in the split by subject, excluding subjects without data. ``planned`` is the number of questions
     selected for each model (the maximum if models differ). ``threshold`` is the lowest score that counts
     as correct, or None if the ``metric`` is not graded.
+
+        >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
+        >>> subjects = {"astronomy": ("Astronomy", "")}
+    >>> BenchmarkInfo("sky", subjects, {}, asked, {"astronomy": 8}, planned=8).metric
+        'choice'
     """
 
     name: str

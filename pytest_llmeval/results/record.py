@@ -35,6 +35,11 @@ class Record:
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. If it was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
+
+        >>> node = "test_sky.py::test[astronomy-0]"
+    >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
+        >>> Record.from_json(record.to_json()).outcome
+        <Outcome.CORRECT: 'correct'>
     """
 
     id: str

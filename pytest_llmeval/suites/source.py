@@ -23,6 +23,15 @@ class Source(ABC):
     """A kind of suite: it resolves the names of its benchmarks and loads them.
 
     All methods raise ``UserError`` for an unknown name.
+
+        ``tests/suites/test_source.py`` has a complete one, whose questions come from a database::
+
+            class DatabaseSource(Source):
+                def place(self, name, near):
+                    return near / name.removeprefix("sqlite:")
+
+                def load(self, name, place, settings, only=None):
+                    return DatabaseSuite(...), ()
     """
 
     #: the part of node ids before ``::test_NAME[...]``; None for pytest's own name of the file

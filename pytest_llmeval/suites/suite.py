@@ -35,6 +35,19 @@ class Suite(ABC):
     ``judge_prompt`` is the prompt for a judge, if there is one; ``judged_before`` is True if the judgements
     of a replayed run are still valid. ``has_labels`` marks answers that people have labelled, to measure a
     judge.
+
+        ::
+
+            class DatabaseSuite(Suite):
+                def request(self, question, model):
+                    return Request(TextPrompt(question.fields["question"]))
+
+                def read(self, question, completion):
+                    return completion.text.strip() or None
+
+                def grade(self, question, completion, model, judgement):
+                    answer = self.read(question, completion)
+                    return Grade(answer, question.answer, correct=answer == question.answer)
     """
 
     self_graded = False
