@@ -64,7 +64,7 @@ class Replay:
         now = info.conditions
         words = list(conditions.scoring_differences(now))
         if conditions.data_sha256 != now.data_sha256:
-            words.append("other data (data_sha256)")
+            words.append("different data (data_sha256)")
         notes = (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(words)}",) if words else ()
         now = replace(now, prompt_sha256=conditions.prompt_sha256)
         return replace(info, conditions=now), notes
