@@ -21,7 +21,7 @@ class BenchmarkInfo:
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> subjects = {"astronomy": ("Astronomy", "")}
-    >>> BenchmarkInfo("sky", subjects, {}, asked, {"astronomy": 8}, planned=8).metric
+        >>> BenchmarkInfo("sky", subjects, {}, asked, {"astronomy": 8}, planned=8).metric
         'choice'
     """
 

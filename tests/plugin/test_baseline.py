@@ -91,7 +91,7 @@ def test_gates_against_the_baseline(pytester: pytest.Pytester, base: Path, xdist
     done.stdout.fnmatch_lines(
         [
             "gate max-drop 0.9: PASS*a drop of more than 90 points is excluded",
-            "gate max-drop tiny=2%: INCONCLUSIVE*about * questions would tell",
+            "gate max-drop tiny=2%: INCONCLUSIVE*about * questions would decide",
             "gate max-drop tiny:birds=0.2: INCONCLUSIVE*over 4 questions*",
         ]
     )
@@ -174,7 +174,7 @@ def test_changed_prompts_and_data_are_refused(pytester: pytest.Pytester, base: P
     else:
         file = pytester.path / "tiny/data/val/birds_val.csv"
         file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
-    assert f"other {what}" in one_error(pytester.runpytest(*ECHO, "--llm-baseline=base"))
+    assert f"different {what}" in one_error(pytester.runpytest(*ECHO, "--llm-baseline=base"))
 
 
 @pytest.mark.parametrize("xdist", WORKERS)

@@ -104,11 +104,11 @@ def test_what_was_asked_in_another_way_is_refused_unless_forced(tmp_path: Path) 
     before = read(make_run(tmp_path / "one", {"m": {"b": "cw"}}))
     after = read(make_run(tmp_path / "two", {"m": {"b": "cc"}}, data_sha256="x"))
     with pytest.raises(
-        UserError, match=r"^b cannot be compared with one: other data .*--force compares them anyway"
+        UserError, match=r"^b cannot be compared with one: different data .*--force compares them anyway"
     ):
         compare_runs(before, after, force=False)
     (found,), _ = compare_runs(before, after, force=True)
-    assert found.differences == ("other data (data_sha256)",)
+    assert found.differences == ("different data (data_sha256)",)
 
 
 def test_runs_without_anything_in_common(tmp_path: Path) -> None:
