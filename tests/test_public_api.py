@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 
@@ -31,6 +32,17 @@ def test_each_name_is_there_and_documented(name: str) -> None:
     if isinstance(value, type):
         methods = {key: member for key, member in vars(value).items() if callable(member)}
         assert not [key for key, member in methods.items() if not key.startswith("_") and not member.__doc__]
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name not in ("Prompt", "Extractor", "Score")])
+def test_each_has_an_example(name: str) -> None:
+    value = getattr(pytest_llmeval, name)
+    assert ">>>" in value.__doc__ or "::" in value.__doc__ or "    def " in value.__doc__
+    names = {**vars(sys.modules[value.__module__])}
+    for test in doctest.DocTestFinder(recurse=False).find(value, name, globs=names):
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+        runner.run(test)
+        assert runner.failures == 0, test.docstring
 
 
 def test_another_name_is_an_attribute_error() -> None:

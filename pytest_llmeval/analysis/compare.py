@@ -1,4 +1,4 @@
-"""Compare two runs of the same questions: what changed, and with what certainty.
+"""Compare two runs of the same questions: the changes and their certainty.
 
 Questions are joined by id. Those that ended in an error in either run, that only one run asked, or that have
 no gold answer are excluded from the pairs and counted.
@@ -49,14 +49,14 @@ class Answer:
         Repeats that ended in an error do not count in ``right``; the question is an error if all did.
         """
         repeats = list(outcomes)
-        scored = [
+        correct = [
             outcome is Outcome.CORRECT
             for outcome, gold in repeats
             if gold and outcome not in (Outcome.ERROR, Outcome.ANSWERED)
         ]
-        failed = bool(repeats) and all(outcome is Outcome.ERROR for outcome, _ in repeats)
-        right = sum(scored) / len(scored) if scored else None
-        return cls(id, subject, nodeid, right, failed, cluster, max(1, len(scored)))
+        is_error = bool(repeats) and all(outcome is Outcome.ERROR for outcome, _ in repeats)
+        right = sum(correct) / len(correct) if correct else None
+        return cls(id, subject, nodeid, right, is_error, cluster, max(1, len(correct)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed between two runs over ``pairs`` questions.
+    """The change between two runs over ``pairs`` questions.
 
     ``before`` and ``after`` are accuracies over these questions. ``fixed`` and ``broken`` are numbers of
     questions (fractional if each was asked several times). ``interval`` is Tango's 95% interval for the
@@ -125,7 +125,7 @@ class SubjectChange(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ChangedQuestion:
     """A question answered correctly in only one of the runs, with its node id in the later run."""
 
     id: str
@@ -134,7 +134,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Exclusions:
     """Numbers of questions excluded from the pairs, by reason; each counts for the first that applies."""
 
     errors_before: int = 0
@@ -148,18 +148,18 @@ class LeftOut:
         reasons = (
             (self.errors_before, "ended in an error in the earlier run"),
             (self.errors_after, "ended in an error in the later run"),
-            (self.only_before, "only the earlier run asked"),
-            (self.only_after, "only the later run asked"),
+            (self.only_before, "asked only in the earlier run"),
+            (self.only_after, "asked only in the later run"),
             (self.unscored, "have no gold answer"),
         )
-        return [f"{number} {why}" for number, why in reasons if number]
+        return [f"{number} {reason}" for number, reason in reasons if number]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One model on one benchmark, in a run (``after``) and in an earlier one (``before``).
 
-    ``whole`` is None if the runs share no question. ``differences`` say in which conditions the runs differ.
+    ``whole`` is None if the runs share no question. ``differences`` lists the conditions that differ.
     ``detectable`` is the smallest true change that this number of pairs detects with a chance of 80%, given
     the fraction of questions that changed; None if none would be detected.
     """
@@ -172,9 +172,9 @@ class Comparison:
     subjects: Mapping[str, SubjectChange]
     #: all groups with all their subjects
     members: Mapping[str, tuple[str, ...]]
-    fixed: tuple[Moved, ...]
-    broken: tuple[Moved, ...]
-    left_out: LeftOut
+    fixed: tuple[ChangedQuestion, ...]
+    broken: tuple[ChangedQuestion, ...]
+    exclusions: Exclusions
     #: by subject: the number of questions that only the later run asked
     unmatched: Mapping[str, int]
     #: by subject: the number of questions that ended in an error in the earlier run
@@ -227,22 +227,24 @@ def compare(
 
     ``groups`` maps names to subjects; ``subjects`` is their order, in which other subjects come last.
     """
-    pairs, left_out = _pairs(before.answers, after.answers)
+    pairs, exclusions = _pairs(before.answers, after.answers)
     order = dict.fromkeys([*subjects, *(pair.subject for pair in pairs)])
     by_subject = {key: members for key in order if (members := [p for p in pairs if p.subject == key])}
     plain = {key: _change(members) for key, members in by_subject.items()}
     adjusted = holm([change.p for change in plain.values()])
-    moved = [
-        (Moved(id, answer.subject, answer.nodeid), answer.right >= 0.5)
+    changed = [
+        (ChangedQuestion(id, answer.subject, answer.nodeid), answer.right >= 0.5)
         for id, answer in after.answers.items()
         if answer.right is not None
-        and (was := before.answers.get(id)) is not None
-        and was.right is not None
-        and (was.right >= 0.5) != (answer.right >= 0.5)
+        and (earlier := before.answers.get(id)) is not None
+        and earlier.right is not None
+        and (earlier.right >= 0.5) != (answer.right >= 0.5)
     ]
     whole = _group(plain, pairs) if pairs else None
-    missing = [a for id, a in after.answers.items() if id not in before.answers]
-    failed = [a for id, a in after.answers.items() if (b := before.answers.get(id)) is not None and b.error]
+    unmatched_answers = [a for id, a in after.answers.items() if id not in before.answers]
+    failed_answers = [
+        a for id, a in after.answers.items() if (b := before.answers.get(id)) is not None and b.error
+    ]
     return Comparison(
         benchmark=benchmark,
         before=before,
@@ -261,11 +263,11 @@ def compare(
             for (key, change), p in zip(plain.items(), adjusted, strict=True)
         },
         members={name: tuple(keys) for name, keys in groups.items()},
-        fixed=tuple(question for question, better in moved if better),
-        broken=tuple(question for question, better in moved if not better),
-        left_out=left_out,
-        unmatched=_numbers(missing),
-        failed_before=_numbers(failed),
+        fixed=tuple(question for question, better in changed if better),
+        broken=tuple(question for question, better in changed if not better),
+        exclusions=exclusions,
+        unmatched=_numbers(unmatched_answers),
+        failed_before=_numbers(failed_answers),
         differences=before.conditions.differences(after.conditions),
         detectable=None if whole is None else _detectable(whole),
     )
@@ -278,25 +280,25 @@ def _numbers(answers: Iterable[Answer]) -> dict[str, int]:
     return numbers
 
 
-def _pairs(before: Mapping[str, Answer], after: Mapping[str, Answer]) -> tuple[list[_Pair], LeftOut]:
+def _pairs(before: Mapping[str, Answer], after: Mapping[str, Answer]) -> tuple[list[_Pair], Exclusions]:
     pairs = []
     errors_before = errors_after = only_after = unscored = 0
-    for id, now in after.items():
-        was = before.get(id)
-        if was is None:
+    for id, later in after.items():
+        earlier = before.get(id)
+        if earlier is None:
             only_after += 1
-        elif was.error:
+        elif earlier.error:
             errors_before += 1
-        elif now.error:
+        elif later.error:
             errors_after += 1
-        elif was.right is None or now.right is None:
+        elif earlier.right is None or later.right is None:
             unscored += 1
         else:
-            times = min(was.times, now.times)
-            cluster = f"cluster {now.cluster}" if now.cluster else f"question {id}"
-            pairs.append(_Pair(now.subject, cluster, was.right, now.right, times))
+            times = min(earlier.times, later.times)
+            cluster = f"cluster {later.cluster}" if later.cluster else f"question {id}"
+            pairs.append(_Pair(later.subject, cluster, earlier.right, later.right, times))
     only_before = sum(id not in after for id in before)
-    return pairs, LeftOut(errors_before, errors_after, only_before, only_after, unscored)
+    return pairs, Exclusions(errors_before, errors_after, only_before, only_after, unscored)
 
 
 def _change(pairs: Sequence[_Pair]) -> Change:

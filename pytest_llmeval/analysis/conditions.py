@@ -1,4 +1,4 @@
-"""How a run asked a benchmark and scored its answers: two runs are comparable where all of this is equal."""
+"""How a run asked a benchmark and scored its answers. Runs with equal conditions are comparable."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_llmeval.core.errors import one_line
 class JudgeModel:
     """The model that judged a benchmark's answers.
 
-    ``identity`` is what its replies depend on, ``prompt_sha256`` the hash of what it is asked and how its
-    replies are read. Prices are for a million tokens, in any currency.
+    ``identity`` describes what its replies depend on. ``prompt_sha256`` is a hash of its prompts and of how
+    its replies are parsed. Prices are per million tokens, in any currency.
     """
 
     model: str
@@ -26,7 +26,7 @@ class JudgeModel:
 
     @property
     def description(self) -> str:
-        """What two runs must have in common for their judgements to be comparable, in words."""
+        """A text that is equal for two judges whose judgements are comparable."""
         return f"{self.identity}, its prompt {self.prompt_sha256[:12]}"
 
     def judges_like(self, other: JudgeModel | None) -> bool:
@@ -35,7 +35,7 @@ class JudgeModel:
 
     @classmethod
     def from_json(cls, content: object) -> JudgeModel | None:
-        """The ``judge`` of a result in results.json; None where no judge was asked."""
+        """The ``judge`` of a result in results.json; None without a judge."""
         if not isinstance(content, Mapping):
             return None
         return cls(
@@ -52,9 +52,12 @@ class EvalConditions:
     """How a benchmark was asked and scored.
 
     ``prompt_sha256`` is the hash of the prompts with their shots, ``data_sha256`` that of the data files.
-    ``scoring`` maps all that answers are read and compared by to its JSON value; None (a run that did not
-    record it) equals any. ``circular`` and ``shuffle_choices`` (a seed) say in which orders choices were
-    shown.
+    ``scoring`` maps the settings for extraction and comparison to their JSON values; None (a run that did
+    not record them) equals any. ``circular`` and ``shuffle_choices`` (a seed) determine the order of choices.
+
+        >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
+        >>> asked.differences(EvalConditions("generate", "test", 5, prompt_sha256="", data_sha256=""))
+        ('0 shots then, 5 now',)
     """
 
     mode: str
@@ -69,12 +72,12 @@ class EvalConditions:
 
     @property
     def order_words(self) -> tuple[str, ...]:
-        """In which orders choices are shown, in words; empty for the file's order."""
+        """The order of the choices, in words; empty for file order."""
         shuffled = () if self.shuffle_choices is None else (f"choices shuffled ({self.shuffle_choices})",)
         return (*shuffled, *(("circular",) if self.circular else ()))
 
     def differences(self, later: EvalConditions) -> tuple[str, ...]:
-        """What differs, in words; a difference that follows from another one is not repeated."""
+        """The differences, in words, without those that follow from another one."""
         words = []
         if self.mode != later.mode:
             words.append(f"mode {self.mode} then, {later.mode} now")
@@ -83,39 +86,39 @@ class EvalConditions:
         if self.circular != later.circular:
             words.append(f"circular evaluation {'then' if self.circular else 'now'} only")
         if self.shuffle_choices != later.shuffle_choices:
-            then, now = (_order(conditions.shuffle_choices) for conditions in (self, later))
-            words.append(f"choices {then} then, {now} now")
+            before, after = (_order(conditions.shuffle_choices) for conditions in (self, later))
+            words.append(f"choices {before} then, {after} now")
         if self.prompt_sha256 != later.prompt_sha256 and not words:
-            words.append("other prompts (prompt_sha256)")
+            words.append("different prompts (prompt_sha256)")
         if self.split != later.split:
             words.append(f"split {self.split} then, {later.split} now")
         elif self.data_sha256 != later.data_sha256:
-            words.append("other data (data_sha256)")
-        then, now = (_judge(conditions.judge) for conditions in (self, later))
-        if then != now:
-            words.append(f"judged by {then} then, by {now} now")
+            words.append("different data (data_sha256)")
+        before, after = (_judge(conditions.judge) for conditions in (self, later))
+        if before != after:
+            words.append(f"judged by {before} then, by {after} now")
         return (*words, *self.scoring_differences(later))
 
     def scoring_differences(self, later: EvalConditions) -> tuple[str, ...]:
-        """What differs in how answers are read and compared, in words."""
-        then, now = self.scoring, later.scoring
-        if then is None or now is None:
+        """The differences in how answers are extracted and compared, in words."""
+        before, after = self.scoring, later.scoring
+        if before is None or after is None:
             return ()
-        names = dict.fromkeys((*then, *now))
+        names = dict.fromkeys((*before, *after))
         if self.mode != later.mode:  # only one of the two has an extractor
             names.pop("extractor", None)
-        if then.get("metric") != now.get("metric"):  # each metric has its own options
+        if before.get("metric") != after.get("metric"):  # each metric has its own options
             names = {name: None for name in names if not name.startswith("metric.")}
         return tuple(
-            f"{name} {_value(then, name)} then, {_value(now, name)} now"
+            f"{name} {_value(before, name)} then, {_value(after, name)} now"
             for name in names
-            if then.get(name) != now.get(name)
+            if before.get(name) != after.get(name)
         )
 
     def to_json(self) -> dict[str, Any]:
         """These conditions as fields of a result in results.json.
 
-        ``circular`` and ``judge`` are objects there, with figures of their own: results_json.py writes them.
+        ``circular`` and ``judge`` are objects there, with more values; results_json.py writes them.
         """
         return {
             "mode": self.mode,
@@ -157,4 +160,4 @@ def _order(seed: int | None) -> str:
 
 
 def _judge(judge: JudgeModel | None) -> str:
-    return "nobody" if judge is None else judge.description
+    return "no model" if judge is None else judge.description

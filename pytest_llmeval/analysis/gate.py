@@ -51,7 +51,7 @@ class GateResult:
 
 
 class Part(Protocol):
-    """What gates need to know of a subject or group."""
+    """The data of a subject or group that gates use."""
 
     @property
     def counts(self) -> Counts: ...
@@ -60,7 +60,7 @@ class Part(Protocol):
 
 
 class Result(Protocol):
-    """What gates need to know of one model's result on one benchmark."""
+    """The data of one model's result on one benchmark that gates use."""
 
     @property
     def model(self) -> str: ...
@@ -77,7 +77,7 @@ class Result(Protocol):
 
 
 class Info(Protocol):
-    """What gates need to know of a benchmark: its subjects, groups, sizes and how much was selected."""
+    """The data of a benchmark that gates use: subjects, groups, sizes and number of selected questions."""
 
     @property
     def subjects(self) -> Mapping[str, tuple[str, str]]: ...
@@ -104,13 +104,13 @@ def evaluate(
 ) -> tuple[GateResult, ...]:
     """Evaluate gates: one result for each gate, model and benchmark.
 
-    ``infos`` are the benchmarks that the run collected, with ``planned`` > 0 for those of which it selected
-    questions. ``complete`` is False if the session ended before all selected questions were asked; errors
-    and unselected questions are checked here. ``partial`` evaluates the selected questions as if they were
-    the whole benchmark; up to ``allow_errors`` errors in the run leave it complete. ``models`` are all
-    models of the run, including those that answered nothing. ``comparisons`` are those with the baseline by
-    (model, benchmark); None without a baseline. ``strict`` fails inconclusive gates. Each question was to
-    be asked ``repeats`` times.
+    ``infos`` are the benchmarks that the run collected, with ``planned`` > 0 if any of their questions were
+    selected. ``complete`` is False if the session ended before all selected questions were asked; errors and
+    unselected questions are checked here. ``partial`` evaluates the selected questions as if they were the
+    whole benchmark; up to ``allow_errors`` errors in the run leave it complete. ``models`` are all models of
+    the run, including those that answered nothing. ``comparisons`` maps (model, benchmark) to the comparison
+    with the baseline; None without a baseline. ``strict`` fails inconclusive gates. Each question must be
+    asked ``repeats`` times.
     """
     run = _Evaluation(
         results={(result.model, result.benchmark): result for result in results},
@@ -162,12 +162,12 @@ class _Evaluation:
             if self.partial and has_others:
                 return None
             return _result(gate, "incomplete", f"no question of {name} was asked", name, model)
-        counts, members = self._named(gate, result, self.infos[name])
-        what = name if gate.part is None else f"{name}:{gate.part}"
+        counts, members = self._part_counts(gate, result, self.infos[name])
+        target = name if gate.part is None else f"{name}:{gate.part}"
         if counts.requested == 0:
             if self.partial and gate.from_config:
-                return _result(gate, "not_run", f"{what} was not selected", name, model)
-            return _result(gate, "incomplete", f"no question of {what} was asked", name, model)
+                return _result(gate, "not_run", f"{target} was not selected", name, model)
+            return _result(gate, "incomplete", f"no question of {target} was asked", name, model)
         problems = self._problems(counts, members, result, self.infos[name])
         if problems:
             return _result(
@@ -189,10 +189,10 @@ class _Evaluation:
         failed = _total(comparison.failed_before, members, gate)
         if failed > self.allow_errors:
             problems.append(f"{failed} questions ended in an error in the baseline")
-        absent = _total(comparison.unmatched, members, gate)
-        if absent and not self.partial:
+        missing = _total(comparison.unmatched, members, gate)
+        if missing and not self.partial:
             problems.append(
-                f"{absent} questions are not in the baseline (--llm-gate-partial evaluates the others)"
+                f"{missing} questions are not in the baseline (--llm-gate-partial evaluates the others)"
             )
         if change is None:
             problems = problems or ["no question has an answer in the baseline"]
@@ -207,7 +207,7 @@ class _Evaluation:
         )
 
     @staticmethod
-    def _named(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
+    def _part_counts(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
         """The counts of the part that the gate names, and its subjects."""
         if gate.part is None:
             return result.counts, tuple(info.subjects)
@@ -237,16 +237,16 @@ class _Evaluation:
 
 def _missing(counts: Counts, members: Sequence[str], result: Result, info: Info, repeats: int) -> list[str]:
     problems = []
-    absent = [key for key in members if not info.total.get(key)]
-    if absent:
-        shown = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
-        problems.append(f"no data for {len(absent)} of {len(members)} subjects ({shown})")
+    missing = [key for key in members if not info.total.get(key)]
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        problems.append(f"no data for {len(missing)} of {len(members)} subjects ({shown})")
     total = sum(info.total.get(key, 0) for key in members)
-    asked = {key: part.counts.requested for key, part in result.subjects.items()}
-    if any(asked.get(key, 0) < repeats * info.total.get(key, 0) for key in members):
+    requested = {key: part.counts.requested for key, part in result.subjects.items()}
+    if any(requested.get(key, 0) < repeats * info.total.get(key, 0) for key in members):
         problems.append(f"{counts.requested // repeats} of {total} questions were asked")
     if problems:
-        problems[-1] += " (--llm-gate-partial judges a part)"
+        problems[-1] += " (--llm-gate-partial evaluates a part)"
     return problems
 
 
@@ -289,7 +289,7 @@ def _result(
     counts: Counts | None = None,
 ) -> GateResult:
     return GateResult(
-        expr=gate.shown,
+        expr=gate.label,
         verdict=verdict,
         value=counts.accuracy if counts is not None else None,
         threshold=float(gate.threshold),

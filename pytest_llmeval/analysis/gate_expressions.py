@@ -31,7 +31,7 @@ class _Kind:
     """The syntax of one kind of gate, and the words for errors in it."""
 
     option: str
-    what: str
+    noun: str
     example: str
     forms: str
     levels: bool
@@ -70,7 +70,7 @@ class Gate:
         return f"[gates] {self.expr!r}" if self.from_config else f"--llm-fail-under={self.expr}"
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The gate's name in results and tables."""
         return f"max-drop {self.expr}" if self.drop else self.expr
 
@@ -117,9 +117,9 @@ def _split_level(text: str, where: str) -> tuple[str, Fraction | None]:
     if number is not None and len(match["level"]) <= 24:
         level = Fraction(number["digits"]) / (100 if number["percent"] else 1)
     if not Fraction(1, 2) <= level < 1:
-        shown = one_line(match["level"], 40)
+        level_text = one_line(match["level"], 40)
         raise UserError(
-            f"{where}: {shown!r} is not a level of an interval; write @95% or @0.99 (at least 50%)"
+            f"{where}: {level_text!r} is not a level of an interval; write @95% or @0.99 (at least 50%)"
         )
     return match["rest"], level
 
@@ -134,8 +134,8 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
         name = one_line(key, 80)
         place = f"{where}: {name!r}"
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            shown = one_line(repr(value), 40)
-            raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {shown}")
+            value_text = one_line(repr(value), 40)
+            raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {value_text}")
         benchmark, part = _names(*split_part(key.strip()), place, _ACCURACY)
         # repr gives the shortest digits of the float, which are the digits in the file
         text = value if isinstance(value, str) else _plain(repr(value))
@@ -161,11 +161,11 @@ def _plain(number: str) -> str:
 def _threshold(text: str, where: str, kind: _Kind) -> Fraction:
     match = _NUMBER.fullmatch(text.strip())
     if match is None or len(text) > 24:
-        raise UserError(f"{where}: {one_line(text, 40)!r} is not {kind.what}; {kind.forms}")
+        raise UserError(f"{where}: {one_line(text, 40)!r} is not {kind.noun}; {kind.forms}")
     value = Fraction(match["digits"]) / (100 if match["percent"] else 1)
     if value > 1:
         hint = "" if match["percent"] or value > 100 else f"; for percent write {match['digits']}%"
-        raise UserError(f"{where}: {kind.what} is at most 1 (100%){hint}")
+        raise UserError(f"{where}: {kind.noun} is at most 1 (100%){hint}")
     return value
 
 

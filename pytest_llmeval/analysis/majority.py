@@ -1,4 +1,4 @@
-"""Majority vote: which of several answers to one question stands for all of them."""
+"""Majority vote: choose the answer that represents several answers to one question."""
 
 from __future__ import annotations
 

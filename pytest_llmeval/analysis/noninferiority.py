@@ -1,4 +1,4 @@
-"""A paired non-inferiority test: whether the drop from a baseline is larger than tolerated."""
+"""A paired non-inferiority test: whether the drop from a baseline exceeds a margin."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ def assess(change: Change, margin: float) -> Assessment:
     """
     low, high = change.interval
     interval = f"95% interval {points(low, 2)} to {points(high, 2)}"
-    observed = f"{points(change.change, 2)} points over {change.pairs} questions ({interval})"
-    largest = f"{margin * 100:.6g} points" if margin else "0"
+    change_text = f"{points(change.change, 2)} points over {change.pairs} questions ({interval})"
+    margin_text = f"{margin * 100:.6g} points" if margin else "0"
     if low >= -margin:
-        return Assessment("pass", f"{observed}: a drop of more than {largest} is excluded")
+        return Assessment("pass", f"{change_text}: a drop of more than {margin_text} is excluded")
     if high < -margin:
-        return Assessment("fail", f"{observed}: a drop of more than {largest} is shown")
+        return Assessment("fail", f"{change_text}: a drop of more than {margin_text} is shown")
     needed = questions_needed(change, margin)
-    enough = "no number of questions" if needed is None else f"about {needed:,} questions"
+    number_text = "no number of questions" if needed is None else f"about {needed:,} questions"
     return Assessment(
         "inconclusive",
-        f"{observed}: a drop of more than {largest} is neither excluded nor shown; {enough} would tell",
+        f"{change_text}: a drop of more than {margin_text} is neither excluded nor shown; "
+        f"{number_text} would decide",
         needed,
     )
 

@@ -1,8 +1,8 @@
 """Statistics of two runs of the same questions: the change, its interval, and tests of it.
 
-``fixed`` is the number of questions that only the later run answered correctly, ``broken`` of those that only
-the earlier run did, ``pairs`` of all that were scored in both; the change is (fixed - broken) / pairs. None
-of the three need be whole. Intervals, rates and ``z`` are as in ``stats.py``.
+``fixed`` is the number of questions that only the later run answered correctly, ``broken`` that of questions
+that only the earlier run did, ``pairs`` that of all questions scored in both. The three numbers may be
+fractions. The change is (fixed - broken) / pairs. Intervals, rates and ``z`` are as in ``stats.py``.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def detectable_change(pairs: float, changing: float, *, power: float = POWER, z:
 def pairs_needed(
     margin: float, changing: float, change: float = 0.0, *, power: float = POWER, z: float = Z95
 ) -> int | None:
-    """The number of questions that tell a true ``change`` from a drop of ``margin``; None if none does.
+    """The number of questions that distinguish a true ``change`` from a drop of ``margin``, or None.
 
     ``changing`` is the fraction of questions whose outcome differs. By the usual normal approximation:
     (z + z of the power)^2 (changing - change^2) / (change + margin)^2, as in Nam (1997).

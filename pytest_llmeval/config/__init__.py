@@ -1,1 +1,1 @@
-"""Options and llmeval.toml: declared once, read, merged and checked."""
+"""Options and llmeval.toml: declarations, reading, merging and checks."""

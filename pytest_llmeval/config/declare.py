@@ -1,10 +1,10 @@
-"""Settings are declared once, as fields of dataclasses, and everything else is made from that.
+"""Declare settings once, as fields of dataclasses.
 
     mode: Mode = option("generate", MODE, "how to ask", metavar="MODE")   # --llm-mode, and mode = ...
     api: Api = toml_key("chat", API, "which API to use")                  # api = ... in a file only
 
 ``options_of`` lists a dataclass's declarations: pytest's command line, the readers of llmeval.toml and
-benchmark.toml, and their JSON Schemas are made from these.
+benchmark.toml, and their JSON Schemas are generated from these.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pytest_llmeval.core.errors import UserError, one_line, unknown
 T = TypeVar("T")
 D = TypeVar("D")
 
-#: instead of a default: the key must be given
+#: instead of a default: the key is required
 REQUIRED: Final[Any] = object()
-#: instead of a default: the value depends on other keys, and whoever makes the object works it out
+#: instead of a default: the value depends on other keys, and the code that makes the object computes it
 COMPUTED: Final[Any] = object()
 _DECLARED = "llmeval"
 
@@ -31,10 +31,10 @@ _DECLARED = "llmeval"
 class Option:
     """One setting: ``--llm-NAME`` on the command line, and a key in the file with underscores.
 
-    ``attribute`` is the dataclass field that holds its value, ``plural`` another spelling of the key. The
-    value of a ``secret`` option is never printed; one that may stand ``bare``, without a value, is then
-    True. ``model`` marks parameters of a model, ``changes_answers`` those that may change its answers to
-    the same request: they are part of the store's key.
+    ``attribute`` is the dataclass field for its value, ``plural`` another spelling of the key. The value of
+    a ``secret`` option is never printed. A ``bare`` option may be given without a value, and is then True.
+    ``model`` marks parameters of a model, ``changes_answers`` those that may change its answers to the same
+    request and are therefore part of the store's key.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """The name in pytest's ``config.option``."""
+        """The option's attribute in pytest's ``config.option``."""
         return "llm_" + self.key
 
     @property
@@ -72,15 +72,15 @@ class Option:
         return self.kind.flag
 
     def read(self, value: object, where: str) -> Any:
-        """The converted value. Raises ``UserError``, which begins with ``where``."""
+        """Convert a value. Raises ``UserError`` with a message that begins with ``where``."""
         try:
             return self.kind.convert(value)
         except ValueError as error:
-            given = value
+            cause = value
             if self.many and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-                given = value[0]
-            shown = "this" if self.secret else one_line(repr(given), 80)
-            raise UserError(f"{where}: {shown} is not {error}") from None
+                cause = value[0]
+            text = "this" if self.secret else one_line(repr(cause), 80)
+            raise UserError(f"{where}: {text} is not {error}") from None
 
 
 def option(
@@ -96,8 +96,8 @@ def option(
     changes_answers: bool = False,
     repr: bool = True,
 ) -> D | T:
-    """A field that is set on the command line or in the file. ``key`` is the field's name unless given."""
-    declared = Option(
+    """A field that is set on the command line or in the file. ``key`` defaults to the field's name."""
+    declaration = Option(
         key,
         kind,
         help,
@@ -108,8 +108,8 @@ def option(
         in_file=in_file,
         changes_answers=changes_answers,
     )
-    made: D | T = _field(declared, repr)
-    return made
+    new_field: D | T = _field(declaration, repr)
+    return new_field
 
 
 def toml_key(
@@ -121,54 +121,55 @@ def toml_key(
     secret: bool = False,
     changes_answers: bool = False,
 ) -> D | T:
-    """A field that is set in the file only. ``key`` is the field's name unless given."""
-    declared = Option(
+    """A field that is set in the file only. ``key`` defaults to the field's name."""
+    declaration = Option(
         key, kind, help, default, secret=secret, on_command_line=False, changes_answers=changes_answers
     )
-    made: D | T = _field(declared, repr=not secret)
-    return made
+    new_field: D | T = _field(declaration, repr=not secret)
+    return new_field
 
 
-def _field(declared: Option, repr: bool) -> Any:
-    metadata = {_DECLARED: declared}
-    if declared.default is REQUIRED or declared.default is COMPUTED:
+def _field(declaration: Option, repr: bool) -> Any:
+    metadata = {_DECLARED: declaration}
+    if declaration.default is REQUIRED or declaration.default is COMPUTED:
         return field(repr=repr, metadata=metadata)
-    if declared.default == {}:
+    if declaration.default == {}:
         return field(default_factory=dict, repr=repr, metadata=metadata)
-    return field(default=declared.default, repr=repr, metadata=metadata)
+    return field(default=declaration.default, repr=repr, metadata=metadata)
 
 
-def toml_table(declaring: type[Any], help: str) -> Any:
-    """A field that is a table of the keys that another dataclass declares; its reader makes the object."""
-    schema = table_schema(options_of(declaring))
+def toml_table(cls: type[Any], help: str) -> Any:
+    """A field that is a table with the keys of another dataclass; the code that reads it makes the object."""
+    schema = table_schema(options_of(cls))
     return _field(Option("", replace(TABLE, schema=schema), help, COMPUTED, on_command_line=False), True)
 
 
-def toml_tables(declaring: type[Any], names: Kind[str], help: str) -> Any:
-    """A field that is a table of such tables; ``names`` says what their keys look like."""
+def toml_tables(cls: type[Any], names: Kind[str], help: str) -> Any:
+    """A field that is a table of such tables; ``names`` is the kind of their keys."""
     schema = {
         "type": "object",
         "propertyNames": names.schema,
-        "additionalProperties": table_schema(options_of(declaring)),
+        "additionalProperties": table_schema(options_of(cls)),
     }
     return _field(Option("", replace(TABLE, schema=schema), help, COMPUTED, on_command_line=False), True)
 
 
 def parameters_of(model: type[T]) -> Any:
-    """A field that holds models: the options that ``model`` declares are options of the session too."""
+    """A field for models, whose options (those of ``model``) become options of the session."""
     return field(default=(), metadata={_DECLARED: model})
 
 
-def options_of(declaring: type[Any]) -> tuple[Option, ...]:
-    """What a dataclass declares, in the order of its fields."""
-    found: list[Option] = []
-    for one in fields(declaring):
-        declared = one.metadata.get(_DECLARED)
-        if isinstance(declared, Option):
-            found.append(replace(declared, key=declared.key or one.name, attribute=one.name))
-        elif declared is not None:
-            found += [replace(parameter, model=True) for parameter in options_of(declared)]
-    return tuple(found)
+def options_of(cls: type[Any]) -> tuple[Option, ...]:
+    """The options that a dataclass declares, in the order of its fields."""
+    options: list[Option] = []
+    for entry in fields(cls):
+        declaration = entry.metadata.get(_DECLARED)
+        if isinstance(declaration, Option):
+            key = declaration.key or entry.name
+            options.append(replace(declaration, key=key, attribute=entry.name))
+        elif declaration is not None:
+            options += [replace(parameter, model=True) for parameter in options_of(declaration)]
+    return tuple(options)
 
 
 def by_key(options: Iterable[Option]) -> dict[str, Option]:
@@ -176,12 +177,12 @@ def by_key(options: Iterable[Option]) -> dict[str, Option]:
     return {option.key: option for option in options if option.in_file}
 
 
-def answer_parameters(config: object, *declaring: type[Any]) -> dict[str, object]:
-    """The values that may change a model's answers, of the options that ``declaring`` classes declare."""
+def answer_parameters(config: object, *classes: type[Any]) -> dict[str, object]:
+    """The values of the options, declared by ``classes``, that may change a model's answers."""
     return {
         option.attribute: getattr(config, option.attribute)
-        for one in declaring
-        for option in options_of(one)
+        for cls in classes
+        for option in options_of(cls)
         if option.changes_answers
     }
 
@@ -189,21 +190,21 @@ def answer_parameters(config: object, *declaring: type[Any]) -> dict[str, object
 def read_table(
     table: Mapping[str, Any], options: Mapping[str, Option], where: str, *, dashes: bool = False
 ) -> dict[str, Any]:
-    """The converted values of a table, by key; ``dashes`` allows keys to be written with dashes.
+    """The converted values of a table, by key; ``dashes`` allows keys with dashes.
 
-    Raises ``UserError`` for a missing key, a wrong value, or an unknown key, naming the nearest one.
+    Raises ``UserError`` for a missing key, a wrong value, or an unknown key, with the closest known one.
     """
     values = {}
     plurals = {option.plural: key for key, option in options.items() if option.plural}
-    for written, value in table.items():
-        key = written.replace("-", "_") if dashes else written
+    for spelling, value in table.items():
+        key = spelling.replace("-", "_") if dashes else spelling
         key = plurals.get(key, key)
         if key not in options:
             hint = ""
             if "api_key_env" in options and "key" in key:
                 hint = " (keys are never stored: name the environment variable in api_key_env)"
-            raise UserError(f"{unknown('key', written, options, where=where)}{hint}")
-        values[key] = options[key].read(value, f"{where}: {written}")
+            raise UserError(f"{unknown('key', spelling, options, where=where)}{hint}")
+        values[key] = options[key].read(value, f"{where}: {spelling}")
     for key, option in options.items():
         if option.default is REQUIRED and key not in values:
             raise UserError(f"{where}: {key} is missing: {option.help}")

@@ -1,4 +1,4 @@
-"""llmeval.toml, or ``[tool.llmeval]`` of pyproject.toml: read and checked."""
+"""Read and check llmeval.toml, or ``[tool.llmeval]`` of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_llmeval.config.models import PRESETS, JudgeConfig, ModelConfig, Open
 from pytest_llmeval.config.options import FILE_NAME, OPTIONS
 from pytest_llmeval.core.errors import UserError, one_line
 
-#: what the top level and a [runs.NAME] table take
+#: keys of the top level and of a [runs.NAME] table
 SETTINGS = by_key(OPTIONS)
-#: what a [models.NAME] table takes
+#: keys of a [models.NAME] table
 MODEL = by_key(options_of(ModelConfig))
-#: what a [judge] table takes: its own keys, and the parameters of a model that is named by a spec
+#: keys of [judge]: its own, and the parameters of a model that a spec names
 JUDGE = by_key(
     (
         *(option for option in OPTIONS if option.model),
@@ -111,17 +111,17 @@ def _model(name: str, table: object, where: str) -> ModelConfig:
     if not isinstance(table, dict):
         raise UserError(f"{where}: [models.{name}] must be a table")
     place = f"{where} [models.{name}]"
-    given = read_table(table, MODEL, place, dashes=True)
-    served = given.get("backend") == "serve"
+    keys = read_table(table, MODEL, place, dashes=True)
+    is_server = keys.get("backend") == "serve"
     values: dict[str, Any] = {}
-    for key, value in given.items():
+    for key, value in keys.items():
         attribute = MODEL[key].attribute
-        if key == "model" and not served:  # the only name that an API knows it by
+        if key == "model" and not is_server:  # an API knows it by no other name
             attribute = "target"
         values[attribute] = value
     if values["backend"] == "hf" and "target" not in values:
         raise UserError(f"{place}: path is missing; give a folder with weights or a hub id")
-    if served:
+    if is_server:
         if ("preset" in values) == ("command" in values):
             raise UserError(f"{place}: give either preset ({', '.join(PRESETS)}) or command")
         if "preset" in values and "target" not in values:

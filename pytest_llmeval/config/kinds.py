@@ -1,7 +1,7 @@
-"""The kinds of values that options and keys take: how each is read, and its JSON Schema.
+"""The kinds of values of options and keys, each with a converter and a JSON Schema.
 
-A ``convert`` function takes a value as TOML or the command line gives it. It raises ValueError with the
-words that complete "... is not", as in "a whole number of at least 1".
+A ``convert`` function takes a value from TOML or the command line. It raises ValueError with a text that
+completes "... is not", as in "a whole number of at least 1".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_llmeval.core.types import APIS, MODES, POLICIES, Api, Mode, Policy
 T = TypeVar("T")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: an option's value arrives from the command line as a string, and files may write numbers so too
+#: numbers as strings: all values on the command line are strings, and a file may quote numbers
 _WHOLE_TEXT = r"\s*[+-]?\d[\d_]*\s*"
 _NUMBER_TEXT = r"^\s*[+-]?[\d.][\d._eE+-]*\s*$"
 
@@ -28,7 +28,7 @@ _NUMBER_TEXT = r"^\s*[+-]?[\d.][\d._eE+-]*\s*$"
 class Kind(Generic[T]):
     """One kind of value.
 
-    ``schema`` accepts at least every value in a file that ``convert`` accepts. ``many`` is a list (a
+    ``schema`` accepts at least every value in a file that ``convert`` accepts. ``many`` marks a list (a
     repeatable option), ``flag`` an option without a value.
     """
 
@@ -86,15 +86,15 @@ def _flag(value: object) -> bool:
 
 
 def _number(value: object, *, zero: bool) -> float:
-    wanted = "a number of at least 0" if zero else "a number above 0"
+    rule = "a number of at least 0" if zero else "a number above 0"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(wanted)
+        raise ValueError(rule)
     try:
         number = float(value)
     except ValueError:
-        raise ValueError(wanted) from None
+        raise ValueError(rule) from None
     if not (number > 0 or (zero and number == 0)) or number == float("inf"):
-        raise ValueError(wanted)
+        raise ValueError(rule)
     return number
 
 
@@ -160,51 +160,51 @@ def _plot_folder(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Which questions of each subject to ask: ``start:stop``, as Python slices."""
+    """The questions of each subject to ask: ``start:stop``, as in a Python slice."""
 
     start: int
     stop: int | None
-    spelled: str
+    text: str
 
     def __str__(self) -> str:
-        return self.spelled
+        return self.text
 
     @property
     def count(self) -> int | None:
-        """The most questions of a subject; None for all from ``start`` on."""
+        """The maximum number of questions of a subject; None for all from ``start`` on."""
         return None if self.stop is None else self.stop - self.start
 
 
 def _limit(value: object) -> Limit:
-    wanted = "a count of at least 1 (as in 5) or a slice (as in 10:20) for each subject"
-    spelled = str(value).strip()
+    rule = "a count of at least 1 (as in 5) or a slice (as in 10:20) for each subject"
+    text = str(value).strip()
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(wanted)
-    spelled = spelled.removeprefix("[").removesuffix("]")
-    start, colon, stop = spelled.partition(":")
+        raise ValueError(rule)
+    text = text.removeprefix("[").removesuffix("]")
+    start, colon, stop = text.partition(":")
     try:
         low = int(start) if colon and start.strip() else 0
-        high = int(stop) if colon and stop.strip() else (None if colon else int(spelled))
+        high = int(stop) if colon and stop.strip() else (None if colon else int(text))
     except ValueError:
-        raise ValueError(wanted) from None
+        raise ValueError(rule) from None
     if low < 0 or (high is not None and high <= low):
-        raise ValueError(wanted)
-    return Limit(low, high, spelled)
+        raise ValueError(rule)
+    return Limit(low, high, text)
 
 
-def whole(least: int, *, text: bool = True) -> Kind[int]:
-    """A whole number of at least ``least``; with ``text`` also written as a string."""
-    wanted = f"a whole number of at least {least}"
+def whole_number(least: int, *, text: bool = True) -> Kind[int]:
+    """A whole number of at least ``least``; with ``text``, strings are accepted too."""
+    rule = f"a whole number of at least {least}"
 
     def convert(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, str) if text else int):
-            raise ValueError(wanted)
+            raise ValueError(rule)
         try:
             number = int(value)
         except ValueError:
-            raise ValueError(wanted) from None
+            raise ValueError(rule) from None
         if number < least:
-            raise ValueError(wanted)
+            raise ValueError(rule)
         return number
 
     if not text:
@@ -215,24 +215,24 @@ def whole(least: int, *, text: bool = True) -> Kind[int]:
 def one_of(names: Sequence[T]) -> Kind[T]:
     """One of a few strings."""
     *most, last = map(str, names)
-    wanted = f"{', '.join(most)} or {last}"
+    rule = f"{', '.join(most)} or {last}"
 
     def convert(value: object) -> T:
         for name in names:
             if value == name:
                 return name
         near = difflib.get_close_matches(str(value), map(str, names), n=1, cutoff=0.6)
-        raise ValueError(f"{wanted}; did you mean {near[0]!r}?" if near else wanted)
+        raise ValueError(f"{rule}; did you mean {near[0]!r}?" if near else rule)
 
     return Kind(convert, {"enum": list(names)})
 
 
-def matching(pattern: re.Pattern[str], wanted: str) -> Kind[str]:
+def matching(pattern: re.Pattern[str], rule: str) -> Kind[str]:
     """A string that matches ``pattern`` as a whole."""
 
     def convert(value: object) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(wanted)
+            raise ValueError(rule)
         return value
 
     return Kind(convert, {"type": "string", "pattern": f"^{pattern.pattern}$"})
@@ -249,8 +249,8 @@ FOLDER = Kind(_folder, _TEXT_SCHEMA)
 FOLDERS = Kind(_folders, _LIST_SCHEMA, many=True)
 FOLDER_NAME = Kind(_folder_name, {"type": "string", "pattern": r"^[^/\\]*[^/\\\s][^/\\]*$"})
 FLAG = Kind(_flag, {"type": "boolean"}, flag=True)
-COUNT = whole(0)
-POSITIVE = whole(1)
+COUNT = whole_number(0)
+POSITIVE = whole_number(1)
 ABOVE_ZERO = Kind(
     lambda value: _number(value, zero=False),
     {"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": _NUMBER_TEXT},

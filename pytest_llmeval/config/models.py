@@ -1,4 +1,4 @@
-"""The parameters of one model, declared by the backend that reads them, and of the judge."""
+"""The parameters of a model, grouped by the backend that reads them, and of the judge."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PRESETS = ("lmdeploy", "vllm", "sglang", "transformers")
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What every backend takes.
+    """The options of every backend.
 
     ``target`` is what the backend loads: a folder or hub id, or the model's name at an API (empty: ask the
-    server). ``options`` is the table of a third party's backend, passed through unchanged. ``share`` is
+    server). ``options`` is the table of a third-party backend, passed through unchanged. ``share`` is
     this process's number, from 0, and the number of processes that share the session's traffic limits.
     None means the default of the backend or benchmark.
 
-    ``max_tokens``, ``temperature`` and ``stop`` do change answers, but are part of every request.
+    ``max_tokens``, ``temperature`` and ``stop`` also change answers, but they are part of every request.
     """
 
     name: str
@@ -66,9 +66,9 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIOptions:
-    """What the backend for OpenAI-compatible APIs takes.
+    """The options of the backend for OpenAI-compatible APIs.
 
-    ``rate`` is in requests a second, ``timeout`` in seconds. ``rate``, ``tokens_per_minute`` and
+    ``rate`` is in requests per second, ``timeout`` in seconds. ``rate``, ``tokens_per_minute`` and
     ``concurrency`` (None: adapt to the server) apply to the whole session. ``sampling_seed`` is sent as
     ``seed``.
     """
@@ -127,7 +127,7 @@ class OpenAIOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class HFOptions:
-    """What the backend for local weights takes; a server that is started takes them too."""
+    """The options of the backend for local weights, and of servers that are started for a run."""
 
     device: str = option(
         "auto", TEXT, "torch device, or auto (local models)", metavar="NAME", changes_answers=True
@@ -143,7 +143,7 @@ class HFOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """What it takes to start an inference server: ``preset`` or ``command``.
+    """The options that start an inference server: ``preset`` or ``command``.
 
     ``target`` is the path of the weights, ``served_name`` the model's name at the server (empty: ask it),
     ``start_timeout`` in seconds.
@@ -161,7 +161,7 @@ class ServeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RayOptions:
-    """Where replicas of a local model run: each takes ``ray_cpus`` CPUs, or else ``ray_gpus`` GPUs."""
+    """The placement of a local model's replicas: each uses ``ray_cpus`` CPUs, or else ``ray_gpus`` GPUs."""
 
     ray: str | None = option(
         None,
@@ -177,17 +177,20 @@ class RayOptions:
 
 @dataclass(frozen=True)
 class ModelConfig(RayOptions, ServeOptions, HFOptions, OpenAIOptions, ModelOptions):  # fields: last first
-    """One model's parameters: a ``[models.NAME]`` table, or a model spec and the options.
+    """One model's parameters: from a ``[models.NAME]`` table, or from a model spec and the options.
 
     Flat: the options of every backend are its attributes, and keyword arguments.
+
+        >>> ModelConfig("mine", "hf", "./weights", dtype="float32").target
+        './weights'
     """
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """The model that judges answers, and what benchmarks ask it unless they say otherwise.
+    """The model that judges answers, with the default prompt and rubric for benchmarks.
 
-    ``spec`` is how the user named the model. Prices are per million tokens, in any currency.
+    ``spec`` is the model as the user named it. Prices are per million tokens, in any currency.
     """
 
     model: ModelConfig

@@ -32,11 +32,11 @@ FILE_NAME = "llmeval.toml"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that a session was asked to do; ``resolve`` makes it.
+    """The settings of a session; ``resolve`` makes them.
 
     ``specs`` are the model specs, one for each of ``models``. ``badge`` and ``plot`` are None for no badge
-    or charts, and "" for their default place in the run's folder. ``judge``, ``file_gates`` and the fields
-    after it are worked out by ``resolve`` rather than set.
+    or charts, and "" for their default place in the run's folder. ``resolve`` computes ``judge``,
+    ``file_gates`` and the fields after it.
     """
 
     specs: tuple[str, ...] = option(

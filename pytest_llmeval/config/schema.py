@@ -1,6 +1,6 @@
-"""The JSON Schema of llmeval.toml, for editors: made from the declarations, never by hand.
+"""The JSON Schema of llmeval.toml, for editors, generated from the declarations.
 
-It accepts every file that this package accepts, so an editor never marks a file that works.
+It accepts every file that this package accepts, so that an editor never marks a valid file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def schema() -> dict[str, Any]:
             "additionalProperties": {"type": ["number", "string"]},
         },
         "judge": {
-            "description": "the model that judges answers, its parameters, and what it is asked; or its SPEC",
+            "description": "the model that judges answers, with its parameters and prompt; or its SPEC",
             "anyOf": [_table(JUDGE, definitions), {"$ref": "#/$defs/judge"}],
         },
     }
@@ -51,19 +51,19 @@ def schema() -> dict[str, Any]:
 
 
 def _table(options: Mapping[str, Option], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with these keys. A key may also be written in the plural, if it has one, or with dashes."""
+    """A table with these keys. Keys may also be in the plural, if they have one, or contain dashes."""
     properties = {}
     for key, option in options.items():
-        made = option_schema(option)
-        properties[key] = {"$ref": f"#/$defs/{key}"} if definitions.get(key) == made else made
+        value_schema = option_schema(option)
+        properties[key] = {"$ref": f"#/$defs/{key}"} if definitions.get(key) == value_schema else value_schema
         if option.plural:
             properties[option.plural] = properties[key]
-    dashed = "|".join(key.replace("_", "[-_]") for key in options if "_" in key)
+    dashed_keys = "|".join(key.replace("_", "[-_]") for key in options if "_" in key)
     required = [key for key, option in options.items() if option.default is REQUIRED]
     return {
         "type": "object",
         "properties": properties,
-        "patternProperties": {f"^({dashed})$": True},
+        "patternProperties": {f"^({dashed_keys})$": True},
         **({"required": required} if required else {}),
         "additionalProperties": False,
     }

@@ -1,7 +1,7 @@
-"""The command line, llmeval.toml and the environment, merged and checked into ``Settings``.
+"""Merge the command line, llmeval.toml and the environment into ``Settings``, and check them.
 
 Precedence, highest first: command line, the chosen ``[runs.NAME]``, the file's top level, the default. For
-a model's parameters, its ``[models.NAME]`` table comes right after the command line.
+a model's parameters, its ``[models.NAME]`` table comes directly after the command line.
 """
 
 from __future__ import annotations
@@ -38,33 +38,35 @@ def default_cache_dir(environ: Mapping[str, str]) -> Path:
     return (Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "pytest-llmeval").expanduser()
 
 
-def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Mapping[str, str]) -> Settings:
-    """Settings from the command line (``given``: option key to raw value), file and environment.
+def resolve(
+    arguments: Mapping[str, object], file: File, *, start: Path, environ: Mapping[str, str]
+) -> Settings:
+    """Settings from the command line (``arguments``: option key to raw value), file and environment.
 
     Relative paths start from the folder ``start``. Raises ``UserError``.
     """
-    line = {
-        option.key: option.read(given[option.key], f"--llm-{option.name}")
+    command_line = {
+        option.key: option.read(arguments[option.key], f"--llm-{option.name}")
         for option in OPTIONS
-        if given.get(option.key) not in (None, [], False)
+        if arguments.get(option.key) not in (None, [], False)
     }
     run: Mapping[str, Any] = {}
-    if "run" in line:
-        if line["run"] not in file.runs:
-            raise unknown("run", line["run"], file.runs, where=f"{file.name} (tables [runs.NAME])")
-        run = file.runs[line["run"]]
-    chosen: dict[str, Any] = {**file.values, **run, **line}
-    if "data_dir" not in chosen and environ.get("LLMEVAL_DATA"):
-        chosen["data_dir"] = Path(environ["LLMEVAL_DATA"])
-    chosen.setdefault("cache_dir", default_cache_dir(environ))
+    if "run" in command_line:
+        if command_line["run"] not in file.runs:
+            raise unknown("run", command_line["run"], file.runs, where=f"{file.name} (tables [runs.NAME])")
+        run = file.runs[command_line["run"]]
+    all_values: dict[str, Any] = {**file.values, **run, **command_line}
+    if "data_dir" not in all_values and environ.get("LLMEVAL_DATA"):
+        all_values["data_dir"] = Path(environ["LLMEVAL_DATA"])
+    all_values.setdefault("cache_dir", default_cache_dir(environ))
     settings = Settings(
         **{
-            option.attribute: _from(start, chosen.get(option.key, option.default))
+            option.attribute: _resolve_paths(start, all_values.get(option.key, option.default))
             for option in options_of(Settings)
             if not option.model
         }
     )
-    models = _models(settings.specs, file, {**file.values, **run}, line)
+    models = _models(settings.specs, file, {**file.values, **run}, command_line)
     judge = parse_judge(settings.judge_spec, file)
     if judge is not None and judge.model.backend == "serve":
         _check_servers(judge.model, models)
@@ -78,35 +80,35 @@ def resolve(given: Mapping[str, object], file: File, *, start: Path, environ: Ma
                 )
             models = [judge.model]
     baseline = None if settings.baseline == "none" else settings.baseline
-    _check(settings, chosen)
-    if "max_drop" in line and baseline is None:
+    _check(settings, all_values)
+    if "max_drop" in command_line and baseline is None:
         raise UserError("--llm-max-drop is relative to an earlier run: name one with --llm-baseline=RUN")
     return replace(
         settings,
         specs=tuple(dict.fromkeys(settings.specs)),
-        models=_distinct(models),
+        models=_check_distinct(models),
         benchmarks=tuple(dict.fromkeys(benchmarks)),
         judge=judge,
         baseline=baseline,
         file_gates=file.gates,
-        max_drop_from_file="max_drop" not in line,
-        badge=_outside(settings.badge, start),
-        plot=_plot_folder(_outside(settings.plot, start)),
+        max_drop_from_file="max_drop" not in command_line,
+        badge=_resolve_path(settings.badge, start),
+        plot=_plot_folder(_resolve_path(settings.plot, start)),
         config_file=file.name,
     )
 
 
-def _from(start: Path, value: Any) -> Any:
-    """Paths as seen from ``start``; anything else as it is."""
+def _resolve_paths(start: Path, value: Any) -> Any:
+    """Resolve paths against ``start``; other values stay unchanged."""
     if isinstance(value, Path):
         return start / value.expanduser()
     if isinstance(value, tuple):
-        return tuple(_from(start, item) for item in value)
+        return tuple(_resolve_paths(start, item) for item in value)
     return value
 
 
 def _models(
-    specs: Sequence[str], file: File, values: Mapping[str, Any], line: Mapping[str, Any]
+    specs: Sequence[str], file: File, values: Mapping[str, Any], command_line: Mapping[str, Any]
 ) -> list[ModelConfig]:
     """The models of ``specs`` with their parameters: the command line's, their own, then ``values``."""
     parameters = {option.key: option.attribute for option in OPTIONS if option.model}
@@ -115,19 +117,23 @@ def _models(
         base = parse_model(spec, file)
         own = set_options(base)
         others = {key: value for key, value in values.items() if parameters.get(key) not in own}
-        chosen = {**others, **line}
+        all_values = {**others, **command_line}
         models.append(
-            replace(base, **{parameters[key]: value for key, value in chosen.items() if key in parameters})
+            replace(
+                base, **{parameters[key]: value for key, value in all_values.items() if key in parameters}
+            )
         )
     return models
 
 
-def _check(settings: Settings, chosen: Mapping[str, Any]) -> None:
-    """Raises ``UserError`` for settings that do not go together, or a missing data folder."""
+def _check(settings: Settings, all_values: Mapping[str, Any]) -> None:
+    """Raises ``UserError`` for incompatible settings or a missing data folder."""
     data_dir, limit = settings.data_dir, settings.limit
     if data_dir is not None and not data_dir.is_dir():
-        wrong = "is not a folder" if data_dir.exists() else "does not exist"
-        raise UserError(f"data folder {chosen['data_dir']} {wrong}; check --llm-data-dir or LLMEVAL_DATA")
+        problem = "is not a folder" if data_dir.exists() else "does not exist"
+        raise UserError(
+            f"data folder {all_values['data_dir']} {problem}; check --llm-data-dir or LLMEVAL_DATA"
+        )
     if settings.seed is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
     if settings.repeats > 1 and settings.mode == "logprob":
@@ -147,8 +153,8 @@ def _check_servers(judge: ModelConfig, models: Sequence[ModelConfig]) -> None:
             )
 
 
-def _distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
-    """Raises ``UserError`` for two models of the same name."""
+def _check_distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
+    """Raises ``UserError`` for two models with the same name."""
     names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
@@ -158,13 +164,13 @@ def _distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
     return tuple(models)
 
 
-def _outside(place: str | None, start: Path) -> str | None:
-    """A path that the user named, seen from ``start``."""
+def _resolve_path(place: str | None, start: Path) -> str | None:
+    """Resolve a path from the user against ``start``."""
     return str(start / Path(place).expanduser()) if place else place
 
 
 def _plot_folder(place: str | None) -> str | None:
-    """Raises ``UserError`` for what was meant as a path to collect: ``--llm-plot tests`` takes it."""
+    """Raises ``UserError`` for a path meant for collection, which ``--llm-plot tests`` consumes."""
     if place and (os.path.isfile(place) or any(Path(place).glob("*.py"))):
         raise UserError(
             f"--llm-plot={place} is not a folder for charts; write --llm-plot=DIR, "

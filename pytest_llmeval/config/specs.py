@@ -1,4 +1,4 @@
-"""Model specs, as users type them: ``NAME``, ``hf:PATH``, ``openai:NAME``, ``serve:PRESET:PATH``."""
+"""Parse model specs as users type them: ``NAME``, ``hf:PATH``, ``openai:NAME``, ``serve:PRESET:PATH``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConf
     """The model that a spec names; names from the file's ``[models]`` take precedence.
 
     Raises ``UserError`` for a spec that names no model. ``BACKEND:TARGET`` with an unknown backend is
-    left to the hook of a plugin.
+    left to a plugin's hook.
     """
     if spec in file.models:
         return file.models[spec]
@@ -38,13 +38,13 @@ def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConf
     if backend == "hf" and not target:
         raise UserError(f"{option}=hf: needs a folder or a hub id, as in hf:/models/my-model")
     if backend == "serve":
-        return _served(spec, target, option)
+        return _parse_server(spec, target, option)
     name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
     return ModelConfig(name=name.rstrip(":"), backend=backend, target=target)
 
 
-def _served(spec: str, words: str, option: str) -> ModelConfig:
-    preset, _, path = words.partition(":")
+def _parse_server(spec: str, target: str, option: str) -> ModelConfig:
+    preset, _, path = target.partition(":")
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS, where=f"{option}={spec}")
     if not path:
@@ -60,15 +60,15 @@ def parse_judge(spec: str | None, file: File) -> JudgeConfig | None:
     they apply where its [models.NAME] table does not set them.
     """
     parameters = {key: value for key, value in file.judge.items() if key not in _JUDGE_KEYS}
-    questions = {key: value for key, value in file.judge.items() if key in _JUDGE_KEYS and key != "model"}
+    judge_options = {key: value for key, value in file.judge.items() if key in _JUDGE_KEYS and key != "model"}
     spec = spec or file.judge.get("model")
     if spec is None:
         return None
     base = parse_model(spec, file, "--llm-judge")
     if spec != file.judge.get("model"):
-        set_there = set_options(base)
-        parameters = {key: value for key, value in parameters.items() if key not in set_there}
-    return JudgeConfig(replace(base, **parameters), spec=spec, **questions)
+        own = set_options(base)
+        parameters = {key: value for key, value in parameters.items() if key not in own}
+    return JudgeConfig(replace(base, **parameters), spec=spec, **judge_options)
 
 
 def set_options(model: ModelConfig) -> set[str]:

@@ -16,25 +16,49 @@ from collections.abc import Iterable
 
 
 class LLMEvalError(Exception):
-    """Base class of all errors of this package; its ``str()`` is a one-line message for the user."""
+    """Base class of all errors of this package; its ``str()`` is a one-line message for the user.
+
+    >>> try:
+    ...     raise UserError("--llm-limit: 0 is not a whole number of at least 1")
+    ... except LLMEvalError as error:
+    ...     print(error)
+    --llm-limit: 0 is not a whole number of at least 1
+    """
 
 
 class UserError(LLMEvalError):
-    """A mistake in options, configuration, data or model; the plugin raises it as ``pytest.UsageError``."""
+    """A mistake in options, configuration, data or model; the plugin raises it as ``pytest.UsageError``.
+
+    >>> raise UserError("metric length: longest: -1 is negative")
+    Traceback (most recent call last):
+    pytest_llmeval.core.errors.UserError: metric length: longest: -1 is negative
+    """
 
 
 class DataMissing(UserError):
-    """A benchmark's data files are in none of the places searched."""
+    """A benchmark's data files are in none of the places searched.
+
+    >>> issubclass(DataMissing, UserError)
+    True
+    """
 
 
 class ModelUnusable(UserError):
-    """The model cannot answer any question, so that further requests are useless."""
+    """The model cannot answer any question, so that further requests are useless.
+
+    >>> raise ModelUnusable("model mine: no weights in ./mine")
+    Traceback (most recent call last):
+    pytest_llmeval.core.errors.ModelUnusable: model mine: no weights in ./mine
+    """
 
 
 class RequestFailed(LLMEvalError):
     """A request has no completion; other requests may still succeed.
 
     ``attempts`` is the number of times the request was sent.
+
+        >>> RequestFailed("the server closed the connection", attempts=3).attempts
+        3
     """
 
     def __init__(self, message: str, *, attempts: int = 1) -> None:

@@ -18,7 +18,11 @@ Order: TypeAlias = tuple[str, ...]
 
 
 class Outcome(StrEnum):
-    """The result of a question; the outcome counts of a run add up to the number of requested questions."""
+    """The result of a question; the outcome counts of a run add up to the number of requested questions.
+
+    >>> Outcome("wrong") is Outcome.WRONG
+    True
+    """
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -35,6 +39,11 @@ class Question:
     columns of the row. ``answer`` is the gold answer: None if there is none to compare with, empty if a judge
     needs none. ``problem`` explains why a bad row cannot be asked. Questions in the same ``cluster``
     (a passage, a template) depend on each other.
+
+        >>> row = {"q": "Which is nearest?", "a": "Mars", "b": "Moon"}
+    >>> question = Question("sky", "astronomy", "0", row, {"A": "Mars", "B": "Moon"}, "B")
+        >>> question.id, question.choices[question.answer]
+        ('sky/astronomy/0', 'Moon')
     """
 
     benchmark: str
@@ -54,7 +63,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat turn; ``role`` is system, user or assistant."""
+    """One chat turn; ``role`` is system, user or assistant.
+
+    >>> Message("user", "Say hello.").role
+    'user'
+    """
 
     role: str
     content: str
@@ -62,7 +75,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """A prompt of chat turns, divided into parts so that shots can be dropped if it is too long."""
+    """A prompt of chat turns, divided into parts so that shots can be dropped if it is too long.
+
+    >>> shot = (Message("user", "1 + 1 = ?"), Message("assistant", "2"))
+    >>> prompt = ChatPrompt((Message("user", "2 + 2 = ?"),), shots=(shot,))
+    >>> len(prompt.messages), len(prompt.without_shots(1).messages)
+    (3, 1)
+    """
 
     question: tuple[Message, ...]
     shots: tuple[tuple[Message, ...], ...] = ()
@@ -85,7 +104,11 @@ class ChatPrompt:
 
 @dataclass(frozen=True, slots=True)
 class TextPrompt:
-    """A plain-text prompt: description, then shots and question joined by ``separator``."""
+    """A plain-text prompt: description, then shots and question joined by ``separator``.
+
+    >>> TextPrompt("Q: 2 + 2 A:", shots=("Q: 1 + 1 A: 2",), separator="; ").text
+    'Q: 1 + 1 A: 2; Q: 2 + 2 A:'
+    """
 
     question: str
     shots: tuple[str, ...] = ()
@@ -102,6 +125,7 @@ class TextPrompt:
         return replace(self, shots=self.shots[dropped:])
 
 
+#: A request's prompt: ``TextPrompt("2 + 2 =")``, or turns as in ``ChatPrompt((Message("user", "Hi"),))``.
 Prompt: TypeAlias = ChatPrompt | TextPrompt
 
 
@@ -127,6 +151,9 @@ class Request:
 
     With ``parts``, this request stands for several requests, which may be sent in any order. The ``parts`` of
     the completion hold their completions.
+
+        >>> generate = Request(TextPrompt("The capital of France is"), max_tokens=4, stop=("\\n",))
+        >>> score = Request(TextPrompt("Answer:"), choices={"A": " A", "B": " B"})
     """
 
     prompt: Prompt
@@ -157,6 +184,10 @@ class Completion:
     choice scores. ``prompt`` is the text as sent, if it differs from the request's (shots dropped, no chat
     template); ``notes`` describe such changes. If ``error`` is set, there is no completion. ``parts`` are the
     completions of a request with parts.
+
+        >>> scored = Completion(scores={"A": -0.1, "B": -2.4}, finish_reason="scored")
+        >>> max(scored.scores, key=scored.scores.get)
+        'A'
     """
 
     text: str = ""
@@ -190,6 +221,9 @@ class Grade:
     mean is reported. ``outcome`` is set if the suite decides the outcome; otherwise the test's assertion
     does. ``metrics`` holds JSON values for this question by filter and then by name. ``note`` explains the
     score in one line.
+
+        >>> Grade("B", target="B", score=1.0, correct=True).correct
+        True
     """
 
     answer: str | None
@@ -210,6 +244,9 @@ class Judgement:
     ``error``. ``text`` is the reply that the verdict was parsed from. ``unread`` is an earlier reply without
     a verdict, after which the judge was asked again. Tokens, latency (seconds) and attempts cover all
     requests.
+
+        >>> Judgement("judge-model", verdict="A", score=1.0, text="Verdict: A").score
+        1.0
     """
 
     judge: str

@@ -41,7 +41,7 @@ def generation(kwargs: Mapping[str, object]) -> Generation:
     until = kwargs.get("until") or []
     stops = [until] if isinstance(until, str) else until
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
-        raise ValueError(f"until: {until!r} is no list of texts")
+        raise ValueError(f"until: {until!r} is not a list of strings")
     limits = [kwargs[name] for name in _LIMITS if kwargs.get(name) is not None]
     max_tokens = int(str(limits[0])) if limits else _DEFAULT_LIMIT
     temperature = float(str(kwargs.get("temperature") or 0.0))
@@ -51,17 +51,17 @@ def generation(kwargs: Mapping[str, object]) -> Generation:
 
 
 def problem(kwargs: Mapping[str, object]) -> str | None:
-    """Why texts cannot be generated with the kwargs, or None."""
+    """The reason why the kwargs are not supported, or None."""
     try:
         parameters = generation(kwargs)
     except ValueError as error:
         return f"generation_kwargs: {error}"
     if parameters.max_tokens < 1 or parameters.temperature < 0:
-        return "generation_kwargs: the token limit must be above 0, the temperature not below"
+        return "generation_kwargs: the token limit must be positive, and the temperature not negative"
     ignored = _READ if parameters.temperature else _READ | _SAMPLING
     unsupported = [
         f"{name}={value}"
         for name, value in kwargs.items()
         if name not in ignored and value is not None and value not in _NEUTRAL.get(name, ())
     ]
-    return f"generation_kwargs: {', '.join(unsupported)} cannot be had here" if unsupported else None
+    return f"generation_kwargs: unsupported: {', '.join(unsupported)}" if unsupported else None

@@ -8,56 +8,56 @@ from typing import Any
 
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.types import Grade, Outcome
-from pytest_llmeval.lm_eval.values import named, pack
+from pytest_llmeval.lm_eval.values import pack, with_source
 
 #: the metrics that decide whether a document is correct; the first one present is used
 _DECIDING = ("acc", "exact_match")
 #: what the library's regex filter returns if nothing matches
-_UNREAD = "[invalid]"
-_SHOWN = 200
+_NO_MATCH = "[invalid]"
+_MAX_TEXT = 200
 
 
 def grade(
-    task: Any, instances: Sequence[Any], responses: Sequence[Sequence[Any]], known: Mapping[str, Any]
+    task: Any, instances: Sequence[Any], responses: Sequence[Sequence[Any]], aggregations: Mapping[str, Any]
 ) -> Grade:
-    """The outcome and all metrics of a document; ``known`` are the task's aggregations before any grading.
+    """The outcome and all metrics of a document; ``aggregations`` are the task's before any grading.
 
     Filters see this document only. The first filter that has ``acc`` or else ``exact_match`` decides whether
     the document is correct; if none has, the outcome is ``ANSWERED``. Raises whatever the task raises, and
     TypeError for a metric value that cannot be stored.
     """
-    answered = [
+    completed = [
         replace(instance, resps=list(texts), filtered_resps={})
         for instance, texts in zip(instances, responses, strict=True)
     ]
-    answered.sort(key=lambda instance: instance.idx)
-    doc = answered[0].doc
-    task._instances = answered  # apply_filters works on the task's instances
+    completed.sort(key=lambda instance: instance.idx)
+    doc = completed[0].doc
+    task._instances = completed  # apply_filters works on the task's instances
     task.apply_filters()
     values: dict[str, Mapping[str, Any]] = {}
-    for name in answered[0].filtered_resps:
-        values[name] = task.process_results(doc, [instance.filtered_resps[name] for instance in answered])
-    sources = _sources(known, task.aggregation())
+    for name in completed[0].filtered_resps:
+        values[name] = task.process_results(doc, [instance.filtered_resps[name] for instance in completed])
+    sources = _sources(aggregations, task.aggregation())
     metrics = {
         name: {
-            str(metric): named(pack(value), sources[metric]) if metric in sources else pack(value)
+            str(metric): with_source(pack(value), sources[metric]) if metric in sources else pack(value)
             for metric, value in by_metric.items()
         }
         for name, by_metric in values.items()
     }
     deciding = next(((name, key) for name in values for key in _DECIDING if key in values[name]), None)
     if deciding is None:
-        text = _shown(_answer(task, doc, answered, None))
+        text = _short_text(_answer(task, doc, completed, None))
         return Grade(text, correct=True, outcome=Outcome.ANSWERED, metrics=metrics)
     name, key = deciding
-    answer = _answer(task, doc, answered, name)
+    answer = _answer(task, doc, completed, name)
     outcome = Outcome.CORRECT if values[name][key] == 1 else Outcome.WRONG
-    if outcome is Outcome.WRONG and isinstance(answer, str) and answer.strip() in ("", _UNREAD):
+    if outcome is Outcome.WRONG and isinstance(answer, str) and answer.strip() in ("", _NO_MATCH):
         outcome, answer = Outcome.UNPARSED, None
     correct = outcome is Outcome.CORRECT
     return Grade(
-        _shown(answer),
-        _shown(_target(task, doc)) or "",
+        _short_text(answer),
+        _short_text(_target(task, doc)) or "",
         float(correct),
         correct=correct,
         outcome=outcome,
@@ -108,5 +108,5 @@ def _choices(task: Any, doc: Any) -> Sequence[Any]:
     return choices
 
 
-def _shown(value: object) -> str | None:
-    return None if value is None else one_line(value, _SHOWN)
+def _short_text(value: object) -> str | None:
+    return None if value is None else one_line(value, _MAX_TEXT)

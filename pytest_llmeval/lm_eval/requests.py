@@ -17,7 +17,7 @@ _LABEL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where an instance's responses are: the request parts, and the label if it is scored."""
+    """The place of an instance's responses: the request parts, and the label if it is scored."""
 
     parts: tuple[int, ...]
     label: str | None = None
@@ -51,19 +51,19 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
     part_of_context: dict[str, int] = {}
     labels: set[str] = set()
     for instance in instances:
-        kind, arguments = instance.request_type, instance.args
-        if kind == "generate_until":
+        request_type, arguments = instance.request_type, instance.args
+        if request_type == "generate_until":
             requests = _text_requests(arguments, overrides, instance.repeats or 1)
             places = tuple(range(len(parts), len(parts) + len(requests)))
             parts += requests
             spots.append(Spot(places))
             continue
-        if kind == "loglikelihood_rolling":
+        if request_type == "loglikelihood_rolling":
             context, text = None, _text(arguments[0])
-        elif kind == "loglikelihood":
+        elif request_type == "loglikelihood":
             context, text = _text(arguments[0]), _text(arguments[1])
         else:
-            raise UserError(f"requests of the kind {one_line(kind, 40)} are not known here")
+            raise UserError(f"request type {one_line(request_type, 40)} is not supported here")
         label = _label(_WHOLE if context is None else text, labels)
         labels.add(label)
         if context is None:
@@ -80,29 +80,29 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
     return Plan(first if len(parts) == 1 else replace(first, choices={}, parts=tuple(parts)), tuple(spots))
 
 
-def responses(found: Plan, completion: Completion, repeats: Sequence[int]) -> list[list[Any]]:
+def responses(request_plan: Plan, completion: Completion, repeats: Sequence[int]) -> list[list[Any]]:
     """The responses that the library's own model would give to each instance, one per repeat.
 
     Generated texts are strings. A continuation has its log-probability and whether it is the greedy one (None
     if unknown), a whole text its log-probability. Raises ValueError if a score is missing.
     """
     parts = completion.parts or (completion,)
-    answered: list[list[Any]] = []
-    for spot, times in zip(found.spots, repeats, strict=True):
+    results: list[list[Any]] = []
+    for spot, times in zip(request_plan.spots, repeats, strict=True):
         if spot.label is None:
             # take all parts of a single instance: a replayed run may have used another temperature
-            text_parts = parts if len(found.spots) == 1 else [parts[place] for place in spot.parts]
+            text_parts = parts if len(request_plan.spots) == 1 else [parts[place] for place in spot.parts]
             texts = [part.text for part in text_parts]
-            answered.append(texts * times if len(texts) == 1 else texts)
+            results.append(texts * times if len(texts) == 1 else texts)
             continue
         part = parts[spot.parts[0]]
         if spot.rolling:
-            answered.append([part.scores.get(spot.label, 0.0)] * times)  # an empty text has no window
+            results.append([part.scores.get(spot.label, 0.0)] * times)  # an empty text has no window
         elif spot.label not in part.scores:
-            raise ValueError(f"the model gave no score to {one_line(spot.label, 60)!r}")
+            raise ValueError(f"the model returned no score for {one_line(spot.label, 60)!r}")
         else:
-            answered.append([(part.scores[spot.label], part.greedy.get(spot.label))] * times)
-    return answered
+            results.append([(part.scores[spot.label], part.greedy.get(spot.label))] * times)
+    return results
 
 
 def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int) -> list[Request]:
@@ -125,15 +125,15 @@ def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int)
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise UserError(f"the task gives {one_line(repr(value), 60)} where a text is due")
+        raise UserError(f"the task returned {one_line(repr(value), 60)} instead of a string")
     return value
 
 
-def _label(text: str, taken: set[str]) -> str:
+def _label(text: str, labels: set[str]) -> str:
     """A continuation's label in results: its text, numbered if another one has the same label."""
-    wanted = label = one_line(text, _LABEL)
+    base = label = one_line(text, _LABEL)
     number = 1
-    while label in taken:
+    while label in labels:
         number += 1
-        label = f"{wanted} ({number})"
+        label = f"{base} ({number})"
     return label

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.lm_eval.values import source_of, unpack
-from pytest_llmeval.results.task_scores import Number, Scored, TaskScores
+from pytest_llmeval.results.task_scores import Number, TaskResult, TaskScores
 
 if TYPE_CHECKING:
     from pytest_llmeval.lm_eval.tasks import Tasks
@@ -22,32 +22,36 @@ _TEXT_SAMPLES = 100
 _SLOW = ("bleu", "chrf", "chrf++", "ter")
 
 
-def scores(tasks: Tasks, found: Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]) -> TaskScores:
-    """Aggregate packed metrics, which ``found`` has by task, document, filter and metric.
+def aggregate(
+    tasks: Tasks, metrics: Mapping[str, Mapping[int, Mapping[str, Mapping[str, Any]]]]
+) -> TaskScores:
+    """Aggregate packed ``metrics``, which are by task, document, filter and metric.
 
     Documents are aggregated in order. A metric that cannot be aggregated has the error as its value.
     """
-    metrics: dict[str, dict[str, Any]] = {}
-    listed = []
+    totals: dict[str, dict[str, Any]] = {}
+    results = []
     shots = tasks.shots()
     for name, task in tasks.tasks.items():
-        if name not in found:
+        if name not in metrics:
             continue
-        values = _by_metric(found[name][number] for number in sorted(found[name]))
-        metrics[name], failed = _aggregated(task, values)
-        numbers = (*_numbers(metrics[name], task.higher_is_better() or {}), *failed)
+        values = _by_metric(metrics[name][number] for number in sorted(metrics[name]))
+        totals[name], failures = _aggregate_task(task, values)
+        numbers = (*_numbers(totals[name], task.higher_is_better() or {}), *failures)
         alias = tasks.aliases()[name]
-        listed.append(Scored(name, alias, len(found[name]), shots[name], str(task.VERSION), numbers))
+        results.append(TaskResult(name, alias, len(metrics[name]), shots[name], str(task.VERSION), numbers))
     for name, group in tasks.groups.items():
         if group.aggregate_metric_list:
-            totals = _group_totals(group, metrics)
+            group_totals = _group_totals(group, totals)
             better = [tasks.tasks[task.task_name].higher_is_better() or {} for task in group.get_all_tasks()]
-            numbers = _numbers(totals, _common(better))
-            alias, version = str(totals["alias"]), str(group.version)
-            listed.append(
-                Scored(name, alias, int(totals["sample_len"]), None, version, numbers, is_group=True)
+            numbers = _numbers(group_totals, _common(better))
+            alias, version = str(group_totals["alias"]), str(group.version)
+            results.append(
+                TaskResult(
+                    name, alias, int(group_totals["sample_len"]), None, version, numbers, is_group=True
+                )
             )
-    return TaskScores(tasks.version, tuple(listed))
+    return TaskScores(tasks.version, tuple(results))
 
 
 def _by_metric(documents: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[tuple[str, str], list[Any]]:
@@ -69,14 +73,14 @@ def _group_totals(group: Any, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
     return totals
 
 
-def _aggregated(
+def _aggregate_task(
     task: Any, values: Mapping[tuple[str, str], list[Any]]
 ) -> tuple[dict[str, Any], list[Number]]:
-    """Aggregate like ``evaluator_utils._compute_task_aggregations``; return failed metrics separately."""
+    """Aggregate like ``evaluator_utils._compute_task_aggregations``; return failures separately."""
     from lm_eval.api.metrics import mean, stderr_for_metric
 
     aggregated: dict[str, Any] = {}
-    failed = []
+    failures = []
     length = 0
     for (filter, metric), packed in values.items():
         source = next((name for name, _ in map(source_of, packed) if name is not None), metric)
@@ -92,12 +96,12 @@ def _aggregated(
                 if error is not None and len(items) > 1:
                     stderr = error(items)
         except Exception as problem:  # a task's own function, or a library it needs
-            failed.append(Number(filter, metric, _message(problem), None))
+            failures.append(Number(filter, metric, _message(problem), None))
             continue
         aggregated[f"{metric},{filter}"] = value
         aggregated[f"{metric}_stderr,{filter}"] = stderr
     aggregated["sample_len"] = length
-    return aggregated, failed
+    return aggregated, failures
 
 
 def _message(error: Exception) -> str:

@@ -31,7 +31,7 @@ class TaskSuite(Suite):
     ) -> None:
         super().__init__(info, questions, [place])
         self._tasks = loaded
-        #: the last selected document of each task; requests are built for all documents up to it
+        #: the last selected document of each task; requests are built for it and all documents before it
         self._last: dict[str, int] = {}
         for question in questions:
             self._last[question.subject] = max(self._last.get(question.subject, 0), int(question.key))
@@ -63,7 +63,7 @@ class TaskSuite(Suite):
             return grading.grade(task, instances, responses, aggregations)
         except Exception as error:  # task code may raise anything
             raise RequestFailed(
-                f"{question.benchmark} cannot score this: {type(error).__name__}: {one_line(error, 160)}"
+                f"{question.benchmark} cannot grade this: {type(error).__name__}: {one_line(error, 160)}"
             ) from None
 
     def _plan(self, question: Question, model: ModelConfig) -> tuple[requests.Plan, Sequence[Any]]:
@@ -132,15 +132,15 @@ class TaskSource(Source):
             if record.metrics:
                 number = int(record.id.rpartition("/")[2])
                 metrics.setdefault(record.subject, {})[number] = record.metrics
-        return scores.scores(_tasks(name, settings), metrics)
+        return scores.aggregate(_tasks(name, settings), metrics)
 
 
 def _check_options(name: str, settings: Settings) -> None:
     if settings.repeats > 1:
-        raise UserError(f"{name}: --llm-repeats is not for tasks of lm-eval; they have repeats of their own")
+        raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
     if settings.circular or settings.shuffle_choices is not None:
         option = "--llm-circular" if settings.circular else "--llm-shuffle-choices"
-        raise UserError(f"{name}: {option} is not for tasks of lm-eval; a task orders its own choices")
+        raise UserError(f"{name}: tasks of lm-eval do not support {option}; each orders its own choices")
 
 
 def _tasks(name: str, settings: Settings) -> tasks.Tasks:

@@ -72,7 +72,7 @@ class Tasks:
     tasks: Mapping[str, Any]
     groups: Mapping[str, Any]
     version: str
-    dice: _RandomState
+    random_state: _RandomState
     #: each task's aggregations before grading, which adds to the task's own table
     aggregations: Mapping[str, Mapping[str, Any]]
     _instances: dict[str, tuple[int, Mapping[int, Sequence[Any]]]] = field(default_factory=dict)
@@ -139,11 +139,11 @@ class Tasks:
         task = self.tasks[name]
         task.set_fewshot_seed(seed=_OTHER_SEED)
         try:
-            with self.dice(), _quiet():
+            with self.random_state(), _quiet():
                 task.build_all_requests(limit=count, rank=0, world_size=1)
         except Exception as error:  # task code may raise anything
             raise UserError(
-                f"{self.name}: the requests of task {name} cannot be made: {_message(error)}"
+                f"{self.name}: cannot build the requests of task {name}: {_message(error)}"
             ) from None
         instances: dict[int, list[Any]] = {}
         for instance in task.instances:
@@ -179,11 +179,11 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
     # reading the library's 15,000 packaged tasks takes half a minute: try the user's folders first
     attempts = [False, True] if paths else [True]
     while True:
-        dice = _RandomState()
+        random_state = _RandomState()
         packaged = attempts.pop(0)
         try:
-            with dice(), _quiet():
-                loaded = _loaded(task, paths, packaged)
+            with random_state(), _quiet():
+                loaded = _load_task(task, paths, packaged)
             if loaded is not None:
                 break
         except UserError:
@@ -196,17 +196,17 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
         loaded["tasks"],
         loaded.get("groups", {}),
         metadata.version("lm-eval"),
-        dice,
+        random_state,
         {task_name: dict(task.aggregation() or {}) for task_name, task in loaded["tasks"].items()},
     )
     if not tasks.tasks:
-        raise UserError(f"{name} holds no task")
+        raise UserError(f"{name} has no tasks")
     for task_name, loaded_task in tasks.tasks.items():
         _set_up(name, task_name, loaded_task, shots)
     return tasks
 
 
-def _loaded(task: str, paths: Sequence[Path], packaged: bool) -> Any:
+def _load_task(task: str, paths: Sequence[Path], packaged: bool) -> Any:
     """Load a task by name; None if it may still be a packaged task that was not searched."""
     from lm_eval.tasks import TaskManager
 
@@ -222,17 +222,17 @@ def _loaded(task: str, paths: Sequence[Path], packaged: bool) -> Any:
 def _set_up(name: str, task_name: str, task: Any, shots: int | None) -> None:
     """Prepare a task as ``simple_evaluate`` does. Raises ``UserError`` if it is not supported."""
     if getattr(task, "UNSAFE_CODE", False):
-        raise UserError(f"{name}: task {task_name} runs code that the model wrote; that is not done here")
+        raise UserError(f"{name}: task {task_name} runs code written by the model, which is not supported")
     if getattr(task, "MULTIMODAL", False):
-        raise UserError(f"{name}: task {task_name} shows images or plays sounds; only texts are asked here")
+        raise UserError(f"{name}: task {task_name} needs images or sound; only text is supported")
     if task.get_config("output_type") == "generate_until":
         problem = generation.problem(task.get_config("generation_kwargs") or {})
         if problem is not None:
             raise UserError(f"{name}: task {task_name}: {problem}")
-    configured = task.get_config("num_fewshot")
-    if configured is None:
+    own_shots = task.get_config("num_fewshot")
+    if own_shots is None:
         task.set_config(key="num_fewshot", value=shots or 0)
-    elif shots is not None and configured != 0:
+    elif shots is not None and own_shots != 0:
         task.set_config(key="num_fewshot", value=shots)
 
 

@@ -29,7 +29,7 @@ def pack(value: object) -> Any:
         return {_MAP: [[pack(key), pack(item)] for key, item in value.items()]}
     if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
         return pack(value.tolist())
-    raise TypeError(f"a metric's value of type {type(value).__name__} cannot be kept")
+    raise TypeError(f"a metric's value of type {type(value).__name__} cannot be stored")
 
 
 def unpack(value: Any) -> Any:
@@ -45,10 +45,10 @@ def unpack(value: Any) -> Any:
         return {unpack(key): unpack(item) for key, item in inner}
     if kind == _NUMBER:
         return float(inner)
-    raise ValueError(f"no value has the form {kind!r}")
+    raise ValueError(f"unknown encoding of a value: {kind!r}")
 
 
-def named(value: Any, source: str) -> Any:
+def with_source(value: Any, source: str) -> Any:
     """Mark a packed value to be aggregated like the metric ``source``."""
     return {_OF: [source, value]}
 

@@ -30,6 +30,19 @@ class Model(Protocol):
     It may have ``notes``, lines about how it answered that are shown at the end of the run, and a
     ``status``, a short text about what it does before it can answer (or None), which may change. A
     backend whose completions should be stored also implements ``Storable``.
+
+        A backend that answers everything with the same text::
+
+            class Constant:
+                window = 8
+
+                def check(self): ...
+
+                def identity(self):
+                    return "constant"
+
+                def run(self, jobs):
+                    run_batches(jobs, lambda batch: [job.finish(Completion(text="42")) for job in batch], 8)
     """
 
     @property
@@ -54,7 +67,13 @@ class Model(Protocol):
 
 @runtime_checkable
 class Storable(Protocol):
-    """A backend whose completions can be stored and reused."""
+    """A backend whose completions can be stored and reused.
+
+    ::
+
+        def store_key(self, digest):
+            return model_key({"weights": digest(self.folder / "model.safetensors"), "dtype": "float32"})
+    """
 
     def store_key(self, digest: Callable[[Path], str]) -> str | None:
         """A text that changes whenever the model's answers may change; None: do not store.
@@ -65,7 +84,11 @@ class Storable(Protocol):
 
 
 def model_key(parts: Mapping[str, object]) -> str:
-    """A ``store_key``: a hash of what the answers depend on, so that ``parts`` may include secrets."""
+    """A ``store_key``: a hash of what the answers depend on, so that ``parts`` may include secrets.
+
+    >>> model_key({"url": "http://localhost"}) == model_key({"url": "http://localhost"})
+    True
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -76,6 +99,12 @@ class Job:
     ``on_success`` is called with a completion without an error, before ``future`` resolves. ``created`` and
     ``taken`` are times of ``time.perf_counter``. ``parts`` are the jobs whose completions are merged into
     this one's (``joining.py``).
+
+        >>> from pytest_llmeval import Request, TextPrompt
+        >>> job = Job(Request(TextPrompt("2 + 2 =")))
+        >>> job.finish(Completion(text="4"))
+        >>> job.future.result().text
+        '4'
     """
 
     request: Request
@@ -108,7 +137,14 @@ class Job:
 
 
 class Jobs:
-    """A thread-safe first-in, first-out queue of one model's requests."""
+    """A thread-safe first-in, first-out queue of one model's requests.
+
+    >>> from pytest_llmeval import Request, TextPrompt
+    >>> jobs = Jobs()
+    >>> jobs.put([Job(Request(TextPrompt("2 + 2 =")))])
+    >>> len(jobs.take(8)), len(jobs.take(8, wait=False))
+    (1, 0)
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Job] = deque()
@@ -163,6 +199,11 @@ def run_batches(jobs: Jobs, answer: Callable[[Sequence[Job]], None], limit: int)
     """Call ``answer`` with the waiting jobs, up to ``limit`` at a time, until the jobs are closed.
 
     If it raises, its unfinished jobs fail with that exception; ``ModelUnusable`` is raised again.
+
+        ::
+
+            def run(self, jobs):
+                run_batches(jobs, self._answer_batch, limit=16)
     """
     while batch := jobs.take(limit):
         try:
@@ -183,6 +224,11 @@ async def run_concurrently(
     A ``concurrency`` that may change is a callable; it is called whenever a call ends or a job arrives.
     An exception of ``complete`` fails that job, but ``ModelUnusable`` cancels all calls and is raised.
     Calls in flight when the jobs close are cancelled.
+
+        ::
+
+            def run(self, jobs):
+                asyncio.run(run_concurrently(jobs, self._complete, concurrency=8))
     """
     loop = asyncio.get_running_loop()
     changed = asyncio.Event()

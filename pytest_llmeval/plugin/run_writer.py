@@ -102,7 +102,7 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
         rerun,
         run.comparisons,
     )
-    for outlet in outlets.wanted(settings.badge, settings.plot, os.environ):
+    for outlet in outlets.select_outlets(settings.badge, settings.plot, os.environ):
         try:
             outlet.write(report)
         except Exception as error:

@@ -34,7 +34,7 @@ def _known_names(
     settings, start = config.stash[SESSION].settings, config.invocation_params.dir
     prefixed = [name for name in settings.benchmarks if prefix_of(name)]
     places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
-    benchmarks = catalog.known(start, places, config.args)
+    benchmarks = catalog.load_all(start, places, config.args)
     names = {name: (tuple(item.groups), tuple(item.subjects)) for name, item in benchmarks.items()}
     if any(prefix_of(gate.benchmark or "") for gate in gates):
         for name in prefixed:

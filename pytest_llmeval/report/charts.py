@@ -17,7 +17,7 @@ _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LANE = 9
 _MUTED = {"fill": svg.MUTED, "class_": "muted"}
 _BINS = 32
-#: a histogram clamps values to this range, which no latency or count leaves
+#: a histogram clamps values to this range, which contains every latency and count
 _MIN_VALUE, _MAX_VALUE = 1e-12, 1e12
 
 
@@ -185,18 +185,18 @@ def histogram(
     label: str,
     width: float = 520,
     *,
-    titled: bool = False,
+    with_title: bool = False,
 ) -> Markup:
     """The distribution of values from 0 on: a strip with the median for each model, logarithmic scale."""
-    usable = {
-        name: [_clamp(value) for value in of_model if math.isfinite(value) and value >= 0]
-        for name, of_model in values.items()
+    values_by_model = {
+        name: [_clamp(value) for value in model_values if math.isfinite(value) and value >= 0]
+        for name, model_values in values.items()
     }
-    usable = {name: of_model for name, of_model in usable.items() if of_model}
-    edges = _bin_edges([value for of_model in usable.values() for value in of_model])
-    strip, top = 66, 34 if titled else 4
+    values_by_model = {name: model_values for name, model_values in values_by_model.items() if model_values}
+    edges = _bin_edges([value for model_values in values_by_model.values() for value in model_values])
+    strip, top = 66, 34 if with_title else 4
     several = len(values) > 1
-    height = top + len(usable) * (strip + (16 if several else 0)) + 24
+    height = top + len(values_by_model) * (strip + (16 if several else 0)) + 24
     left, right = 20.0, width - 20.0
 
     def at(value: float) -> float:
@@ -205,22 +205,22 @@ def histogram(
         return left + min(1.0, max(0.0, share)) * (right - left)
 
     parts: list[Markup] = []
-    if titled:
+    if with_title:
         parts += [
             svg.rect(0, 0, width, height, fill=svg.PAPER, class_="paper"),
             svg.text(left, 22, label, font_size=15, font_weight=600),
         ]
     medians = []
     y = float(top)
-    for name, of_model in usable.items():
+    for name, model_values in values_by_model.items():
         if several:
             parts += [
                 *_point(left + 5, y + 8, series[name]),
                 svg.text(left + 16, y + 12, name, font_size=11),
             ]
             y += 16
-        parts += _strip(of_model, edges, at, y, strip, series[name])
-        middle = median(of_model) or 0.0
+        parts += _strip(model_values, edges, at, y, strip, series[name])
+        middle = median(model_values) or 0.0
         words = f"median {axis(float(f'{middle:.3g}'))}"
         on_the_left = at(middle) < (left + right) / 2
         x = at(middle) + (5 if on_the_left else -5)

@@ -76,7 +76,7 @@ def comparison_remarks(comparison: Comparison) -> list[str]:
     lines = []
     if comparison.differences:
         lines.append(f"NOT COMPARABLE, compared anyway: {'; '.join(comparison.differences)}")
-    if words := comparison.left_out.words():
+    if words := comparison.exclusions.words():
         lines.append(f"questions excluded: {', '.join(words)}")
     if comparison.whole is None:
         lines.append("no question was scored in both runs")
@@ -105,14 +105,17 @@ def comparison_lines(
     table = list(comparison_rows(comparison))
     if table:
         out += _layout(table, unicode, paint, width)
-    for colour, word, moved in (("red", "broken", comparison.broken), ("green", "fixed", comparison.fixed)):
-        if moved:
-            head = f"{word}: {len(moved)} question{'s' if len(moved) > 1 else ''}"
+    for colour, word, questions in (
+        ("red", "broken", comparison.broken),
+        ("green", "fixed", comparison.fixed),
+    ):
+        if questions:
+            head = f"{word}: {len(questions)} question{'s' if len(questions) > 1 else ''}"
             out.append(paint(head, **{colour: True}))
-            ids = [question.nodeid or question.id for question in moved[:most]]
+            ids = [question.nodeid or question.id for question in questions[:most]]
             out += [f"  {clean(id, unicode=unicode)}" for id in ids]
-            if len(moved) > most:
-                out.append(f"  and {len(moved) - most} more")
+            if len(questions) > most:
+                out.append(f"  and {len(questions) - most} more")
     return out + [clean(line, unicode=unicode) for line in comparison_remarks(comparison)]
 
 

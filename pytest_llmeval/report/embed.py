@@ -77,19 +77,21 @@ def index_json(run: RunQuestions, results: Sequence[Result], rerun: Rerun) -> di
 
 def _model_column(answers: Sequence[ModelAnswers | None]) -> dict[str, Any]:
     """One model's answer to each question; a letter for each outcome, ``-`` where it was not asked."""
-    elected = [None if of_model is None else of_model.elected for of_model in answers]
+    majority = [None if model_answers is None else model_answers.majority for model_answers in answers]
     column: dict[str, Any] = {
-        "outcome": "".join("-" if answer is None else LETTERS[answer.outcome] for answer in elected),
-        "answer": [None if answer is None else answer.extracted for answer in elected],
-        "ms": [None if of_model is None else _ms(of_model.latency_s) for of_model in answers],
+        "outcome": "".join("-" if answer is None else LETTERS[answer.outcome] for answer in majority),
+        "answer": [None if answer is None else answer.extracted for answer in majority],
+        "ms": [None if model_answers is None else _ms(model_answers.latency_s) for model_answers in answers],
     }
-    scores = [None if of_model is None else of_model.score for of_model in answers]
+    scores = [None if model_answers is None else model_answers.score for model_answers in answers]
     if any(score is not None for score in scores):
         column["score"] = [None if score is None else round(score, 4) for score in scores]
-    if any(of_model is not None and len(of_model.by_repeat) > 1 for of_model in answers):
+    if any(model_answers is not None and len(model_answers.by_repeat) > 1 for model_answers in answers):
         column["repeats"] = [
-            "" if of_model is None else "".join(LETTERS[answer.outcome] for answer in of_model.in_order)
-            for of_model in answers
+            ""
+            if model_answers is None
+            else "".join(LETTERS[answer.outcome] for answer in model_answers.in_order)
+            for model_answers in answers
         ]
     return column
 
@@ -143,7 +145,7 @@ def _question_json(
     rerun: Rerun,
 ) -> dict[str, Any]:
     """The texts of a question: its prompt, and each model's answers with the selector that reruns it."""
-    prompts = [as_text(row.get("prompt")) or "" for of_model in rows.values() for _, row in of_model]
+    prompts = [as_text(row.get("prompt")) or "" for answer_rows in rows.values() for _, row in answer_rows]
     prompt = prompts[0] if prompts else ""
     name = f"{question.subject}-{question.key}"
     return {
@@ -151,20 +153,20 @@ def _question_json(
         "models": {
             models.index(model): {
                 "answers": [
-                    _answer_json(row, prompt) | (_repeat_json(answer) if len(of_model) > 1 else {})
-                    for answer, row in of_model
+                    _answer_json(row, prompt) | (_repeat_json(answer) if len(answer_rows) > 1 else {})
+                    for answer, row in answer_rows
                 ],
                 "selector": rerun.selector(
-                    question.benchmark, model, name, str(of_model[0][1].get("nodeid"))
+                    question.benchmark, model, name, str(answer_rows[0][1].get("nodeid"))
                 ),
             }
-            for model, of_model in rows.items()
+            for model, answer_rows in rows.items()
         },
     }
 
 
 def _repeat_json(answer: Answer) -> dict[str, Any]:
-    """What the index has only for the elected answer of several."""
+    """The values that the index has only for the majority's answer."""
     score = {} if answer.score is None else {"score": round(answer.score, 4)}
     return {
         "outcome": LETTERS[answer.outcome],
@@ -232,35 +234,39 @@ def _more_texts(parts: object) -> list[str] | None:
 
 
 def _pack(
-    details: Sequence[dict[str, Any]], questions: Sequence[Question], known: dict[tuple[str, str], str]
+    details: Sequence[dict[str, Any]],
+    questions: Sequence[Question],
+    earlier_prefixes: dict[tuple[str, str], str],
 ) -> bytes:
     groups = [(question.benchmark, question.subject) for question in questions]
-    content = {"prefixes": _share_prefixes(details, groups, known), "questions": details}
+    content = {"prefixes": _share_prefixes(details, groups, earlier_prefixes), "questions": details}
     return base64.b64encode(zlib.compress(encode(_JSON.encode(content)), 6))
 
 
 def _share_prefixes(
-    details: Sequence[dict[str, Any]], groups: Sequence[tuple[str, str]], known: dict[tuple[str, str], str]
+    details: Sequence[dict[str, Any]],
+    groups: Sequence[tuple[str, str]],
+    earlier_prefixes: dict[tuple[str, str], str],
 ) -> list[str]:
     """Replace the text that all prompts of a group begin with by its number in the list returned.
 
-    The shared text ends at the end of a line. ``known`` has what each group shared in earlier chunks, for a
-    last question that is alone in its chunk.
+    The shared text ends at the end of a line. ``earlier_prefixes`` maps groups to their
+    shared text in earlier chunks, for a last question that is alone in its chunk.
     """
     prefixes: list[str] = []
     members: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for group, detail in zip(groups, details, strict=True):
         members.setdefault(group, []).append(detail)
-    for group, of_group in members.items():
-        prompts = [detail["prompt"] for detail in of_group]
-        shared = known.get(group, "")
+    for group, group_details in members.items():
+        prompts = [detail["prompt"] for detail in group_details]
+        shared = earlier_prefixes.get(group, "")
         if not (shared and all(prompt.startswith(shared) for prompt in prompts)):
             # what the first and the last in alphabetical order share, all share
             shared = _common_start(min(prompts), max(prompts)) if len(prompts) > 1 else ""
             shared = shared[: shared.rfind("\n") + 1]
         if len(shared) >= _MIN_PREFIX:
-            known[group] = shared
-            for detail in of_group:
+            earlier_prefixes[group] = shared
+            for detail in group_details:
                 detail["prompt"] = detail["prompt"][len(shared) :]
                 detail["prefix"] = len(prefixes)
             prefixes.append(shared)

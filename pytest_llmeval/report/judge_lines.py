@@ -37,8 +37,10 @@ def agreement_lines(agreement: Agreement | None) -> Sequence[str]:
     if agreement is None:
         return ()
     if agreement.kappa is None:
-        why = "all labels and verdicts are the same" if agreement.any_read else "no verdict could be read"
-        kappa = f"Cohen's kappa undefined ({why})"
+        reason = (
+            "all labels and verdicts are equal" if agreement.has_verdicts else "no verdict could be parsed"
+        )
+        kappa = f"Cohen's kappa undefined ({reason})"
     else:
         low, high = agreement.kappa_interval or (agreement.kappa, agreement.kappa)
         kappa = f"Cohen's kappa {agreement.kappa:.3f} (95% interval {low:.3f} to {high:.3f})"
@@ -50,6 +52,6 @@ def agreement_lines(agreement: Agreement | None) -> Sequence[str]:
     if {"C", "I"} & set(agreement.labels):
         mistakes = [
             f"wrongly accepted: {agreement.lenient:,}, wrongly rejected: {agreement.strict:,}, "
-            f"no verdict: {agreement.unread:,}"
+            f"no verdict: {agreement.without_verdict:,}"
         ]
     return (f"agreement with the labels: {kappa}", *mistakes, confusion)

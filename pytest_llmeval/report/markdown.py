@@ -47,7 +47,7 @@ def summary_markdown(
         lines += [*_comparison_section(comparison), ""]
     verdicts = list(gates)
     if verdicts:
-        header = ("gate", "of", "verdict", "why")
+        header = ("gate", "benchmark, model", "verdict", "reason")
         lines += ["## Gates", "", *_table(header, "llll", map(_verdict_cells, verdicts)), ""]
     causes = error_groups(errors)
     if causes:
@@ -121,10 +121,10 @@ def _circular_lines(circular: Circular | None, accuracy: float | None) -> list[s
         ("answers by position", circular.places),
     ):
         if shares:
-            listed = ", ".join(
+            numbered_shares = ", ".join(
                 f"{number}. {figures.percent(share)}" for number, share in enumerate(shares, start=1)
             )
-            lines.append(f"- {head}: {listed}")
+            lines.append(f"- {head}: {numbered_shares}")
     return lines
 
 
@@ -136,9 +136,9 @@ def _judge_lines(result: Result) -> list[str]:
 def _repeat_lines(repeats: Repeats | None) -> list[str]:
     if repeats is None:
         return []
-    passed = ", ".join(f"pass@{k} {figures.percent(share)}" for k, share in repeats.pass_at.items())
+    pass_rates = ", ".join(f"pass@{k} {figures.percent(share)}" for k, share in repeats.pass_at.items())
     majority = figures.percent(repeats.majority)
-    lines = [f"- {repeats.times} answers per question: {passed}; majority vote {majority}"]
+    lines = [f"- {repeats.times} answers per question: {pass_rates}; majority vote {majority}"]
     if repeats.flipped:
         number = len(repeats.flipped)
         lines.append(f"- {number} flip between correct and wrong: {_first_ids(repeats.flipped)}")
@@ -165,10 +165,10 @@ def _comparison_section(comparison: Comparison) -> list[str]:
     lines = [f"## {escape(comparison_title(comparison))}", ""]
     if table:
         lines += [*_table(("", *HEADER), "l" + "r" * len(HEADER), table), ""]
-    for word, moved in (("broken", comparison.broken), ("fixed", comparison.fixed)):
-        if moved:
-            ids = _first_ids([question.nodeid or question.id for question in moved])
-            lines.append(f"- {word}: {len(moved)} ({ids})")
+    for word, questions in (("broken", comparison.broken), ("fixed", comparison.fixed)):
+        if questions:
+            ids = _first_ids([question.nodeid or question.id for question in questions])
+            lines.append(f"- {word}: {len(questions)} ({ids})")
     return lines + [f"- {escape(line)}" for line in comparison_remarks(comparison)]
 
 

@@ -45,7 +45,7 @@ class Outlet:
     write: Callable[[Report], None]
 
 
-def wanted(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> Iterator[Outlet]:
+def select_outlets(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> Iterator[Outlet]:
     """The reports to write: always the page; badge and plots if they have a path ("" is in the run's folder);
     the step summary under GitHub Actions.
     """

@@ -38,22 +38,22 @@ def _plots(folder: Path, results: Sequence[Result]) -> Iterator[tuple[str, Marku
     yield "overview", views.overview_chart(results, series)
     stats = RunQuestions(folder / QUESTIONS, results).stats
     for benchmark in dict.fromkeys(result.benchmark for result in results):
-        of_benchmark = [result for result in results if result.benchmark == benchmark]
+        benchmark_results = [result for result in results if result.benchmark == benchmark]
         name = safe_name(benchmark, "benchmark")
-        yield f"{name}-subjects", views.subject_chart(of_benchmark, series)
-        if (groups := views.group_chart(of_benchmark, series)) is not None:
+        yield f"{name}-subjects", views.subject_chart(benchmark_results, series)
+        if (groups := views.group_chart(benchmark_results, series)) is not None:
             yield f"{name}-groups", groups
         by_model = {
             result.model: stats[benchmark, result.model]
-            for result in of_benchmark
+            for result in benchmark_results
             if (benchmark, result.model) in stats
         }
-        latencies = {model: of_model.latencies for model, of_model in by_model.items()}
-        tokens = {model: of_model.completion_tokens for model, of_model in by_model.items()}
+        latencies = {model: model_stats.latencies for model, model_stats in by_model.items()}
+        tokens = {model: model_stats.completion_tokens for model, model_stats in by_model.items()}
         for kind, title, values, axis in (
             ("latency", "latency per answer", latencies, axis_seconds),
             ("tokens", "completion tokens per answer", tokens, axis_count),
         ):
             if any(map(any, values.values())):
                 label = f"{benchmark}: {title}"
-                yield f"{name}-{kind}", charts.histogram(values, series, axis, label, _WIDTH, titled=True)
+                yield f"{name}-{kind}", charts.histogram(values, series, axis, label, _WIDTH, with_title=True)

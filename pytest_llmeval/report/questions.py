@@ -1,6 +1,6 @@
 """The questions of a run with every model's answers, read from questions.jsonl for the page and the plots.
 
-Only what lists and charts need is kept in memory; texts are read again where they are needed (``embed.py``).
+Memory holds only what lists and charts need; ``embed.py`` reads the texts again.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class ModelAnswers:
         return [self.by_repeat[repeat] for repeat in sorted(self.by_repeat)]
 
     @property
-    def elected(self) -> Answer:
+    def majority(self) -> Answer:
         """The answer shown for all repeats: the first with the most frequent answer."""
         answers = self.in_order
         if len(answers) == 1:

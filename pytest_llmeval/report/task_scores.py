@@ -25,7 +25,7 @@ class Row:
 
 def task_rows(scores: TaskScores) -> Iterator[Row]:
     """A row for each metric of each task, then of each group."""
-    for task in scores.scored:
+    for task in scores.results:
         shots = "" if task.shots is None else str(task.shots)
         for number in task.numbers:
             better = {True: "higher", False: "lower", None: ""}[number.higher_is_better]

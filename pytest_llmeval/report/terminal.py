@@ -1,9 +1,8 @@
 """The result tables at the end of a run, as lines of text; the caller writes them.
 
 ``paint(text, **markup)`` colours text (``TerminalWriter.markup``); without it the lines are plain.
-``unicode`` says whether the stream can show more than ASCII (``text.can_draw``). Tables fit the terminal from
-72 columns on (from 67 without the column for answered questions, from 60 also without scores of a graded
-metric).
+``unicode`` tells whether the stream can show more than ASCII (``text.can_draw``). Tables fit a terminal of 72
+columns (67 without the column for answered questions, 60 also without scores of a graded metric).
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ def result_table(
     rows.append(_row("total", "mean over questions", result.whole, headers, unicode))
     macro = {
         **dict.fromkeys(headers, ""),
-        "accuracy": _shown(figures.percent(result.macro_accuracy), unicode),
+        "accuracy": _draw(figures.percent(result.macro_accuracy), unicode),
     }
     if result.macro_interval is not None:
-        macro["interval"] = _shown(figures.interval(result.macro_interval), unicode)
+        macro["interval"] = _draw(figures.interval(result.macro_interval), unicode)
     rows.append(Row("mean over subjects", tuple(macro.values()), share=result.macro_accuracy, bold=True))
     title = _title(result.benchmark, clean(result.model, unicode=unicode), info, unicode)
     lines = [paint(line, bold=True) for line in fold(title, width)]
@@ -59,7 +58,7 @@ def result_table(
         lines += _repeat_lines(result.repeats, width, unicode)
     if result.groups:
         means = [
-            f"{clean(name, unicode=unicode)} {_shown(figures.percent(group.macro_accuracy), unicode)}"
+            f"{clean(name, unicode=unicode)} {_draw(figures.percent(group.macro_accuracy), unicode)}"
             for name, group in result.groups.items()
         ]
         lines += fold_list("groups, mean over subjects: ", means, width)
@@ -97,7 +96,7 @@ def models_table(
 def _repeat_lines(repeats: Repeats, width: int, unicode: bool) -> list[str]:
     ks = [k for k in repeats.pass_at if k in (*PASS_AT_SHOWN, repeats.times)]
     shares = [f"pass@{k} {figures.percent(repeats.pass_at[k])}" for k in ks]
-    shares.append(f"majority vote {_shown(figures.percent(repeats.majority), unicode)}")
+    shares.append(f"majority vote {_draw(figures.percent(repeats.majority), unicode)}")
     lines = fold_list(f"{repeats.times} answers per question: ", shares, width)
     if repeats.flipped:
         ids = [clean(id, unicode=unicode) for id in repeats.flipped[:_MAX_FLIPPED]]
@@ -108,17 +107,19 @@ def _repeat_lines(repeats: Repeats, width: int, unicode: bool) -> list[str]:
 
 def _circular_lines(circular: Circular, accuracy: float | None, width: int, unicode: bool) -> list[str]:
     shares = [
-        f"correct in all orders {_shown(figures.percent(accuracy), unicode)}",
-        f"in the first order {_shown(figures.percent(circular.plain_accuracy), unicode)}",
-        f"mean over orders {_shown(figures.percent(circular.mean_accuracy), unicode)}",
+        f"correct in all orders {_draw(figures.percent(accuracy), unicode)}",
+        f"in the first order {_draw(figures.percent(circular.plain_accuracy), unicode)}",
+        f"mean over orders {_draw(figures.percent(circular.mean_accuracy), unicode)}",
     ]
     lines = fold_list("circular: ", shares, width)
     for head, values in (
         ("accuracy by rotation: ", circular.accuracies),
         ("answers by position: ", circular.places),
     ):
-        listed = [f"{number}. {figures.percent(share)}" for number, share in enumerate(values, start=1)]
-        lines += fold_list(head, listed, width) if listed else []
+        numbered_shares = [
+            f"{number}. {figures.percent(share)}" for number, share in enumerate(values, start=1)
+        ]
+        lines += fold_list(head, numbered_shares, width) if numbered_shares else []
     return lines
 
 
@@ -175,9 +176,9 @@ def _row(level: str, label: str, part: Part, columns: Iterable[str], unicode: bo
     cells = {
         "n": str(counts.requested),
         "answered": str(counts.answered),
-        "accuracy": _shown(figures.percent(part.accuracy), unicode),
-        "interval": _shown(figures.interval(part.interval), unicode),
-        "score": _shown(figures.score(part.mean_score), unicode),
+        "accuracy": _draw(figures.percent(part.accuracy), unicode),
+        "interval": _draw(figures.interval(part.interval), unicode),
+        "score": _draw(figures.score(part.mean_score), unicode),
         "unparsed": str(counts.unparsed),
         "error": str(counts.error),
         "latency": _latency(part.latency_p50_s, unicode),
@@ -201,7 +202,7 @@ def _row(level: str, label: str, part: Part, columns: Iterable[str], unicode: bo
 def _model_rows(results: Sequence[Result], info: BenchmarkInfo, unicode: bool) -> list[Row]:
     def row(label: str, parts: Sequence[Part | None], indent: int = 0, bold: bool = False) -> Row:
         requested = _number_range(part.counts.requested for part in parts if part is not None)
-        shares = (_shown(figures.percent(part.accuracy if part else None), unicode) for part in parts)
+        shares = (_draw(figures.percent(part.accuracy if part else None), unicode) for part in parts)
         return Row(label, (requested, *shares), indent=indent, bold=bold)
 
     order = [*info.subjects, *(key for result in results for key in result.subjects)]
@@ -215,10 +216,10 @@ def _model_rows(results: Sequence[Result], info: BenchmarkInfo, unicode: bool) -
             parts = [result.subjects.get(key) for result in results]
             rows.append(row(_label(key, info, unicode), parts, indent=2 if group else 0))
     rows.append(row("mean over questions", [result.whole for result in results], bold=True))
-    macros = tuple(_shown(figures.percent(result.macro_accuracy), unicode) for result in results)
+    macros = tuple(_draw(figures.percent(result.macro_accuracy), unicode) for result in results)
     rows.append(Row("mean over subjects", ("", *macros), bold=True))
     if any(result.mean_score is not None for result in results):
-        scores = (_shown(figures.score(result.mean_score), unicode) for result in results)
+        scores = (_draw(figures.score(result.mean_score), unicode) for result in results)
         rows.append(Row("mean score", ("", *scores), bold=True))
     rows += _count_rows([result.counts for result in results])
     latencies = (_latency(result.latency.p50, unicode) for result in results)
@@ -227,11 +228,11 @@ def _model_rows(results: Sequence[Result], info: BenchmarkInfo, unicode: bool) -
 
 
 def _count_rows(counts: Sequence[Counts]) -> Iterable[Row]:
-    if any(of_model.answered for of_model in counts):
-        yield Row("answered", ("", *(str(of_model.answered) for of_model in counts)))
+    if any(model_counts.answered for model_counts in counts):
+        yield Row("answered", ("", *(str(model_counts.answered) for model_counts in counts)))
     for label, colour, numbers in (
-        ("unparsed", "yellow", [of_model.unparsed for of_model in counts]),
-        ("errors", "red", [of_model.error for of_model in counts]),
+        ("unparsed", "yellow", [model_counts.unparsed for model_counts in counts]),
+        ("errors", "red", [model_counts.error for model_counts in counts]),
     ):
         colours = {column: colour for column, number in enumerate(numbers, start=1) if number}
         yield Row(label, ("", *map(str, numbers)), colours=colours)
@@ -246,12 +247,12 @@ def _number_range(numbers: Iterable[int]) -> str:
 def _latency(seconds: float | None, unicode: bool) -> str:
     """Without decimals below a second, so that the column stays narrow."""
     if seconds is None:
-        return _shown(figures.NONE, unicode)
+        return _draw(figures.NONE, unicode)
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.2f} s" if seconds < 99.995 else f"{seconds:.0f} s"
 
 
-def _shown(figure: str, unicode: bool) -> str:
-    """A figure, with a hyphen for a dash on a terminal of ASCII."""
+def _draw(figure: str, unicode: bool) -> str:
+    """A figure, with a hyphen for a dash on an ASCII terminal."""
     return figure if unicode else figure.replace("–", "-")

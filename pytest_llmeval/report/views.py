@@ -9,7 +9,7 @@ from itertools import combinations
 
 from markupsafe import Markup
 
-from pytest_llmeval.analysis.compare import Comparison, Moved
+from pytest_llmeval.analysis.compare import ChangedQuestion, Comparison
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.report import charts, figures
 from pytest_llmeval.report import comparison as comparison_table
@@ -18,7 +18,7 @@ from pytest_llmeval.report.questions import AnswerStats, Question
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.summary import Group, Part, Result, outline
 
-#: more different gold answers (numbers, say) make no chart
+#: the largest number of different gold answers (such as numbers) for which there is a chart
 _MAX_ANSWERS = 10
 _MAX_EXTREMES = 5
 _SCORED = (Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED)
@@ -69,8 +69,8 @@ class ComparisonSection:
     header: tuple[str, ...]
     rows: tuple[comparison_table.Row, ...]
     remarks: tuple[str, ...]
-    broken: Sequence[Moved]
-    fixed: Sequence[Moved]
+    broken: Sequence[ChangedQuestion]
+    fixed: Sequence[ChangedQuestion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +159,21 @@ def benchmark_sections(
     series = series_of(results)
     sections = []
     for name in dict.fromkeys(result.benchmark for result in results):
-        of_benchmark = tuple(result for result in results if result.benchmark == name)
-        groups, subjects = part_rows(of_benchmark, series)
+        benchmark_results = tuple(result for result in results if result.benchmark == name)
+        groups, subjects = part_rows(benchmark_results, series)
         sections.append(
             BenchmarkSection(
-                of_benchmark[0].info,
-                of_benchmark,
+                benchmark_results[0].info,
+                benchmark_results,
                 groups,
                 subjects,
                 tuple(
                     model_pairs(
                         [question for question in questions if question.benchmark == name],
-                        [result.model for result in of_benchmark],
+                        [result.model for result in benchmark_results],
                     )
                 ),
-                tuple(answer_figures(name, of_benchmark, stats, series)),
+                tuple(answer_figures(name, benchmark_results, stats, series)),
             )
         )
     return sections
@@ -218,7 +218,7 @@ def _marks(parts: Iterable[Part | None], series: Iterable[int]) -> tuple[Mark, .
 def _extremes(result: Result) -> tuple[tuple[PartRow, ...], tuple[PartRow, ...]]:
     """The weakest and the strongest subjects, ranked by the upper and the lower end of their intervals.
 
-    So a subject with few questions, whose accuracy may be chance, is no extreme.
+    This excludes subjects with few questions, whose accuracy may be due to chance.
     """
     _, subjects = part_rows([result], {result.model: 0})
     scored = [(part.interval, row) for row in subjects for part in row.present if part.interval]
@@ -236,7 +236,9 @@ def model_pairs(questions: Sequence[Question], models: Sequence[str]) -> list[Mo
         numbers = {(a, b): 0 for a in (True, False) for b in (True, False)}
         for question in questions:
             answers = question.answers.get(first), question.answers.get(second)
-            a, b = (None if of_model is None else of_model.elected.outcome for of_model in answers)
+            a, b = (
+                None if model_answers is None else model_answers.majority.outcome for model_answers in answers
+            )
             if a in _SCORED and b in _SCORED and question.target is not None:
                 numbers[a is Outcome.CORRECT, b is Outcome.CORRECT] += 1
         pairs.append(
@@ -263,33 +265,35 @@ def answer_figures(
     for title, values, axis, note in (
         (
             "Latency",
-            {model: of_model.latencies for model, of_model in by_model.items()},
+            {model: model_stats.latencies for model, model_stats in by_model.items()},
             figures.axis_seconds,
             "answers requested in this run, logarithmic scale",
         ),
         (
             "Completion tokens",
-            {model: of_model.completion_tokens for model, of_model in by_model.items()},
+            {model: model_stats.completion_tokens for model, model_stats in by_model.items()},
             figures.axis_count,
             "per answer",
         ),
         (
             "Prompt tokens",
-            {model: of_model.prompt_tokens for model, of_model in by_model.items()},
+            {model: model_stats.prompt_tokens for model, model_stats in by_model.items()},
             figures.axis_count,
             "per question",
         ),
     ):
         if any(map(any, values.values())):
             yield Figure(title, charts.histogram(values, series, axis, title.lower()), note)
-    for model, of_model in by_model.items():
-        if of_model.gold and len(of_model.gold) <= _MAX_ANSWERS:
+    for model, model_stats in by_model.items():
+        if model_stats.gold and len(model_stats.gold) <= _MAX_ANSWERS:
             extracted = {
-                answer: number for answer, number in of_model.extracted.items() if answer in of_model.gold
+                answer: number
+                for answer, number in model_stats.extracted.items()
+                if answer in model_stats.gold
             }
             yield Figure(
                 f"Answers of {model}" if len(by_model) > 1 else "Answers",
-                charts.answer_bars(extracted, of_model.gold, series[model]),
+                charts.answer_bars(extracted, model_stats.gold, series[model]),
                 "filled: how often the model gave it; outlined: how often it is correct",
             )
 
@@ -301,8 +305,8 @@ def overview_chart(results: Sequence[Result], series: Mapping[str, int]) -> Mark
     """The accuracy on each benchmark."""
     rows = []
     for name in dict.fromkeys(result.benchmark for result in results):
-        of_benchmark = [result for result in results if result.benchmark == name]
-        rows.append(_whole_row(of_benchmark, series, name))
+        benchmark_results = [result for result in results if result.benchmark == name]
+        rows.append(_whole_row(benchmark_results, series, name))
     note = "mean over questions, with 95% intervals"
     return charts.forest_plot("Accuracy", rows, list(series), note=note)
 
@@ -331,8 +335,9 @@ def group_chart(results: Sequence[Result], series: Mapping[str, int]) -> Markup 
 def _forest(rows: Sequence[ForestRow], results: Sequence[Result], series: Mapping[str, int]) -> Markup:
     info = results[0].info
     title = " · ".join([info.name, *([results[0].model] if len(results) == 1 else [])])
-    how = info.conditions
-    note = f"{how.mode}, {figures.shots(how.shots)}, {how.split}; accuracy with 95% intervals"
+    conditions = info.conditions
+    shots = figures.shots(conditions.shots)
+    note = f"{conditions.mode}, {shots}, {conditions.split}; accuracy with 95% intervals"
     return charts.forest_plot(title, rows, list(series), note=note)
 
 

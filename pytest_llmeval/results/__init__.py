@@ -1,1 +1,1 @@
-"""What a run found: records, counts, and the files that hold them."""
+"""The results of a run: records, counts, and the files that store them."""

@@ -1,4 +1,4 @@
-"""What a run knows about a benchmark besides its questions."""
+"""The facts about a benchmark, besides its questions, that results need."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkInfo:
-    """What a run knows about a benchmark besides its questions.
+    """The facts about a benchmark, besides its questions, that results need.
 
     ``subjects`` maps the key of every declared subject, in the benchmark's order, to its English and Chinese
     names ("" if missing); ``groups`` maps names to subject keys. ``total`` is the number of questions
     in the split by subject, excluding subjects without data. ``planned`` is the number of questions
     selected for each model (the maximum if models differ). ``threshold`` is the lowest score that counts
     as correct, or None if the ``metric`` is not graded.
+
+        >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
+        >>> subjects = {"astronomy": ("Astronomy", "")}
+        >>> BenchmarkInfo("sky", subjects, {}, asked, {"astronomy": 8}, planned=8).metric
+        'choice'
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_llmeval.analysis.compare import Change, Comparison, GroupChange, Moved, SubjectChange
+from pytest_llmeval.analysis.compare import Change, ChangedQuestion, Comparison, GroupChange, SubjectChange
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -20,13 +20,13 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             "identity": comparison.before.identity,
         },
         "differences": list(comparison.differences),
-        "left_out": {name: getattr(comparison.left_out, name) for name in comparison.left_out.__slots__},
+        "left_out": {name: getattr(comparison.exclusions, name) for name in comparison.exclusions.__slots__},
         "detectable": comparison.detectable,
         **({} if whole is None else _change_json(whole)),
         "groups": {name: _change_json(change) for name, change in comparison.groups.items()},
         "subjects": {name: _change_json(change) for name, change in comparison.subjects.items()},
-        "fixed_questions": _moved_json(comparison.fixed),
-        "broken_questions": _moved_json(comparison.broken),
+        "fixed_questions": _questions_json(comparison.fixed),
+        "broken_questions": _questions_json(comparison.broken),
     }
 
 
@@ -54,5 +54,5 @@ def _change_json(change: Change) -> dict[str, Any]:
     return content
 
 
-def _moved_json(moved: Iterable[Moved]) -> list[dict[str, str]]:
-    return [{"id": question.id, "nodeid": question.nodeid} for question in moved]
+def _questions_json(questions: Iterable[ChangedQuestion]) -> list[dict[str, str]]:
+    return [{"id": question.id, "nodeid": question.nodeid} for question in questions]

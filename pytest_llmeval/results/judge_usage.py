@@ -13,7 +13,7 @@ from pytest_llmeval.core.types import Judgement, Outcome
 from pytest_llmeval.results.record import Record
 
 _MILLION = 1_000_000
-_UNREAD = "none"
+_NO_VERDICT = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class JudgeUsage:
     """The usage of a run's judge.
 
     ``asked_again`` counts replies without a verdict, after which the judge was asked again; ``failed`` counts
-    answers left without a verdict. ``paid_in`` and ``paid_out`` count tokens used in this run, excluding
+    answers that never got a verdict. ``paid_in`` and ``paid_out`` count tokens used in this run, excluding
     cached replies; token counts are None if the backend does not report them. ``latencies_s`` covers
     the replies requested in this run.
     """
@@ -39,17 +39,17 @@ class JudgeUsage:
     @classmethod
     def of(cls, judgements: Iterable[Judgement]) -> JudgeUsage | None:
         """The usage of these judgements; None if there are none."""
-        known = list(judgements)
-        if not known:
+        judgements = list(judgements)
+        if not judgements:
             return None
-        requested = [judgement for judgement in known if not judgement.cached]
+        requested = [judgement for judgement in judgements if not judgement.cached]
         return cls(
-            len(known),
-            len(known) - len(requested),
-            sum(judgement.error is not None for judgement in known),
-            sum(judgement.unread is not None for judgement in known),
-            _known_sum(judgement.prompt_tokens for judgement in known),
-            _known_sum(judgement.completion_tokens for judgement in known),
+            len(judgements),
+            len(judgements) - len(requested),
+            sum(judgement.error is not None for judgement in judgements),
+            sum(judgement.unread is not None for judgement in judgements),
+            _known_sum(judgement.prompt_tokens for judgement in judgements),
+            _known_sum(judgement.completion_tokens for judgement in judgements),
             _paid(judgement.prompt_tokens for judgement in requested),
             _paid(judgement.completion_tokens for judgement in requested),
             tuple(round(judgement.latency_s, 6) for judgement in requested if judgement.error is None),
@@ -80,24 +80,24 @@ class Agreement:
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str | None]]) -> Agreement | None:
         """The agreement of (label, verdict) pairs; None if there are none."""
-        counted = Counter((label, verdict or _UNREAD) for label, verdict in pairs)
-        if not counted:
+        counts = Counter((label, verdict or _NO_VERDICT) for label, verdict in pairs)
+        if not counts:
             return None
-        labels = tuple(sorted({word for pair in counted for word in pair} - {_UNREAD}))
-        table = [[counted[label, verdict] for verdict in labels] for label in labels]
+        labels = tuple(sorted({word for pair in counts for word in pair} - {_NO_VERDICT}))
+        table = [[counts[label, verdict] for verdict in labels] for label in labels]
         estimate = kappa(table)
         value, interval = (None, None) if estimate is None else estimate
-        return cls(dict(sorted(counted.items())), value, interval, labels)
+        return cls(dict(sorted(counts.items())), value, interval, labels)
 
     @property
-    def any_read(self) -> bool:
+    def has_verdicts(self) -> bool:
         """Whether any verdict could be parsed."""
-        return self.unread < sum(self.confusion.values())
+        return self.without_verdict < sum(self.confusion.values())
 
     @property
-    def unread(self) -> int:
+    def without_verdict(self) -> int:
         """The number of replies without a verdict."""
-        return sum(number for (_, verdict), number in self.confusion.items() if verdict == _UNREAD)
+        return sum(number for (_, verdict), number in self.confusion.items() if verdict == _NO_VERDICT)
 
     @property
     def lenient(self) -> int:
@@ -166,7 +166,7 @@ def agreement_json(agreement: Agreement | None) -> dict[str, Any] | None:
         "kappa_interval": agreement.kappa_interval,
         "judged_correct_labelled_incorrect": agreement.lenient,
         "judged_incorrect_labelled_correct": agreement.strict,
-        "unread": agreement.unread,
+        "unread": agreement.without_verdict,
         "confusion": [
             {"label": label, "verdict": verdict, "number": number}
             for (label, verdict), number in agreement.confusion.items()

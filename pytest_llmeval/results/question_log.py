@@ -58,7 +58,7 @@ class QuestionLog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
@@ -112,24 +112,24 @@ def merge(parts: Iterable[Path], target: Path, order: Iterable[tuple[str, str]] 
 
     The last line for a question, model and repeat wins; lines that a crash cut off are skipped.
     ``order`` lists the (id, model) pairs to include, in that order: an interrupted worker may have
-    written lines that were never counted. Only the offsets of the lines are in memory.
+    written lines that were never counted. Memory holds only the offsets of the lines.
     Raises ``LLMEvalError`` naming the target's folder.
     """
     with writing(target.parent):
         paths = [path for path in parts if path.exists()]
-        where: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
+        places: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
         for number, path in enumerate(paths):
             for start, row in placed_rows(path):
                 key = str(row["id"]), str(row["model"])
-                where.setdefault(key, {})[row.get("repeat", 0)] = number, start
-        keys = list(where if order is None else dict.fromkeys(key for key in order if key in where))
+                places.setdefault(key, {})[row.get("repeat", 0)] = number, start
+        keys = list(places if order is None else dict.fromkeys(key for key in order if key in places))
         files = [path.open("rb") for path in paths]
         try:
             with replacing(target) as out:
-                for number, start in (place for key in keys for place in where[key].values()):
+                for number, start in (place for key in keys for place in places[key].values()):
                     files[number].seek(start)
                     out.write(files[number].readline().rstrip(b"\r\n") + b"\n")
         finally:
             for file in files:
                 file.close()
-    return sum(len(where[key]) for key in keys)
+    return sum(len(places[key]) for key in keys)

@@ -1,4 +1,4 @@
-"""What became of one question: written, sent between processes, counted and read again as this type."""
+"""The record of one question, as it is written, sent between processes, counted and read back."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ _COMPLETION_KEYS = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
     *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "cached", "dropped_shots", "error"),
 )
-#: of a record among several on a report: what counts and intervals are made of, no texts
+#: keys of one record among several on a report: enough for counts and intervals, without texts
 _REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement")
-_JUDGEMENT_KEYS = frozenset(one.name for one in fields(Judgement))
+_JUDGEMENT_KEYS = frozenset(declared.name for declared in fields(Judgement))
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One question, asked of one model: a line of questions.jsonl, and what every count is made of.
+    """One model's answer to one question: a line of questions.jsonl, from which everything is counted.
 
-    ``answer`` is what was read from the completion, ``target`` the gold answer (None: nothing is compared);
-    they and choice scores are in the file's labels, whatever the ``order`` (None: the file's) in which the
-    choices were shown. ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a suite that
-    grades by itself, by filter and name. ``prompt`` is the text that was sent. ``judgement`` is there where
-    a judge was asked. ``repeat`` counts from 0.
+    ``answer`` was extracted from the completion, ``target`` is the gold answer (None: nothing to compare).
+    Both, and choice scores, use the labels of the file, even if the choices were shown in another ``order``
+    (None: file order). ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a self-graded
+    suite, by filter and name. ``prompt`` is the text that was sent. ``judgement`` is None without a judge.
+    ``repeat`` counts from 0.
 
-    ``rotations`` are the records of all orders of the choices, where a question is asked in several; this
-    record is then that of the order that decided. ``repeats`` are the records of all repeats, where there
-    are several; this record is then that of the majority's answer, with the sums over all of them.
+    If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
+    and this record is that of the order that decided. If it was repeated, ``repeats`` has the record of each
+    repeat, and this record is that of the majority's answer, with sums over all repeats.
+
+        >>> node = "test_sky.py::test[astronomy-0]"
+    >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
+        >>> Record.from_json(record.to_json()).outcome
+        <Outcome.CORRECT: 'correct'>
     """
 
     id: str
@@ -60,9 +65,9 @@ class Record:
     def of_rotations(cls, records: Sequence[Record]) -> Record:
         """The record of a question that was asked in several orders of its choices.
 
-        It is correct only when correct in all orders. So the first wrong one decides, else the first
-        unparsed; an error comes before both, for a question that was not asked in all orders has no result.
-        Without a gold answer the first order stands for all.
+        It is correct only if it is correct in all orders: the first wrong order decides, else the first
+        unparsed one. An error takes precedence, since a question without an answer in every order has no
+        result. Without a gold answer the first order represents all.
         """
         if len(records) == 1:
             return records[0]
@@ -77,7 +82,7 @@ class Record:
 
     @classmethod
     def majority(cls, records: Sequence[Record]) -> Record:
-        """The record that stands for all repeats: the first with the most frequent answer."""
+        """The record that represents all repeats: the first with the most frequent answer."""
         return records[majority_index([(record.outcome, record.answer) for record in records])]
 
     @classmethod
@@ -94,7 +99,7 @@ class Record:
         scores = [record.score for record in records if record.score is not None]
         return replace(
             majority,
-            completion=_summed(completions),
+            completion=_sum_completions(completions),
             score=sum(scores) / len(scores) if scores else None,
             repeats=tuple(records),
         )
@@ -106,7 +111,7 @@ class Record:
 
     @property
     def attempts(self) -> tuple[Record, ...]:
-        """The records of all repeats; this one where there are none."""
+        """The records of all repeats; only this record if there are none."""
         return self.repeats or (self,)
 
     @property
@@ -130,7 +135,7 @@ class Record:
 
     @property
     def latencies_s(self) -> list[float]:
-        """Seconds of each request of this run that was answered; an error's latency is a timeout's."""
+        """The latency of each answered request of this run; errors are excluded, since they are timeouts."""
         return [
             single.completion.latency_s
             for single in self.singles
@@ -139,23 +144,23 @@ class Record:
 
     @property
     def circles(self) -> tuple[tuple[Record, ...], ...]:
-        """Of each repeat the records of all orders; empty where no question is asked in several."""
+        """The records of all orders, for each repeat; empty if there is only one order."""
         if not any(record.rotations for record in self.attempts):
             return ()
         return tuple(record.singles for record in self.attempts)
 
     @property
     def judgements(self) -> list[Judgement]:
-        """What a judge said of each repeat."""
+        """The judgement of each repeat."""
         return [record.judgement for record in self.attempts if record.judgement is not None]
 
     @property
     def place(self) -> int | None:
-        """Where the answer stood among the choices as they were shown, from 0; None where none was read."""
+        """The position of the answer among the choices as shown, from 0; None without an answer."""
         return self.order.index(self.answer) if self.answer and self.order else None
 
     def to_json(self) -> dict[str, Any]:
-        """This record as its line in questions.jsonl; ``repeats`` are lines of their own."""
+        """This record as its line in questions.jsonl; each of ``repeats`` has its own line."""
         content: dict[str, Any] = {
             "id": self.id,
             "nodeid": self.nodeid,
@@ -165,7 +170,7 @@ class Record:
             "target": self.target,
             **self._answer_json(),
         }
-        # what most runs have none of is not in each of their lines
+        # keys that most runs do not need are omitted
         if self.cluster is not None:
             content["cluster"] = self.cluster
         if self.repeat:
@@ -186,7 +191,7 @@ class Record:
         return content
 
     def _answer_json(self) -> dict[str, Any]:
-        """What was asked and answered, in one order of the choices."""
+        """The prompt and answer in one order of the choices."""
         completion = self.completion
         batch_s, first_token_s = completion.batch_s, completion.first_token_s
         return {
@@ -216,8 +221,8 @@ class Record:
     def from_json(cls, row: Mapping[str, Any]) -> Record:
         """The record of a line in questions.jsonl, of this version or an earlier one.
 
-        A score that JSON could not hold was minus infinity. Raises KeyError, TypeError, ValueError or
-        AttributeError for a line that is no record.
+        A null score stands for minus infinity, which JSON cannot represent. Raises KeyError, TypeError,
+        ValueError or AttributeError for a line that is not a record.
         """
         cluster, score, judgement = row.get("cluster"), row.get("score"), row.get("judgement")
         record = cls(
@@ -242,7 +247,7 @@ class Record:
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
 
     def _rotations(self, rows: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
-        """The records of other orders, which have all but their answers in common with this one."""
+        """The records of all orders, which differ from this one only in their answers."""
         return tuple(
             replace(
                 self,
@@ -258,7 +263,7 @@ class Record:
         )
 
     def identity_properties(self) -> list[tuple[str, object]]:
-        """The user properties that say, on an item's report, which question it asks."""
+        """The user properties that identify the question on its item's report."""
         return [
             (_PREFIX + "id", self.id),
             (_PREFIX + "model", self.model),
@@ -269,7 +274,7 @@ class Record:
     def to_report(self) -> list[tuple[str, object]]:
         """The user properties that carry this record on its item's report, beside ``identity_properties``.
 
-        Scalars, and no texts of models. Where the question was asked several times, ``llm_repeats`` has the
+        They are scalars without any text from a model. If the question was repeated, ``llm_repeats`` has the
         figures of all repeats as JSON.
         """
         completion = self.completion
@@ -300,7 +305,7 @@ class Record:
         return pairs
 
     def _figures(self) -> dict[str, Any]:
-        """What a report carries of one record among several."""
+        """The part of one record among several that a report carries."""
         row = self._answer_json() | {"score": self.score}
         content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False)}
         if self.judgement is not None:
@@ -362,7 +367,7 @@ class Record:
             repeat=repeat,
             judgement=None if judgement is None else _judgement(judgement),
         )
-        rotations = [record._from_figures(one, repeat) for one in figures.get("rotations", ())]
+        rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
 
 
@@ -374,21 +379,21 @@ def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None
     return None
 
 
-def _summed(completions: Sequence[Completion]) -> Completion:
-    """Tokens and attempts of all, mean latency; an error where any of them is one."""
+def _sum_completions(completions: Sequence[Completion]) -> Completion:
+    """Total tokens and attempts, mean latency, and the first error."""
 
     def total(numbers: Iterable[int | None]) -> int | None:
         known = [number for number in numbers if number is not None]
         return sum(known) if known else None
 
     return Completion(
-        latency_s=sum(one.latency_s for one in completions) / len(completions),
-        prompt_tokens=total(one.prompt_tokens for one in completions),
-        completion_tokens=total(one.completion_tokens for one in completions),
-        shared_tokens=total(one.shared_tokens for one in completions),
-        attempts=sum(one.attempts for one in completions),
-        cached=all(one.cached for one in completions),
-        error=next((one.error for one in completions if one.error is not None), None),
+        latency_s=sum(completion.latency_s for completion in completions) / len(completions),
+        prompt_tokens=total(completion.prompt_tokens for completion in completions),
+        completion_tokens=total(completion.completion_tokens for completion in completions),
+        shared_tokens=total(completion.shared_tokens for completion in completions),
+        attempts=sum(completion.attempts for completion in completions),
+        cached=all(completion.cached for completion in completions),
+        error=next((completion.error for completion in completions if completion.error is not None), None),
     )
 
 
@@ -407,7 +412,7 @@ def _completion(row: Mapping[str, Any]) -> Completion:
 
 
 def _part_json(part: Completion) -> dict[str, Any]:
-    """What a part has that is not in the whole's sums."""
+    """The fields of a part that the totals do not include."""
     return {
         "prompt": part.prompt,
         "text": part.text,
@@ -422,7 +427,7 @@ def _judgement(content: Mapping[str, Any]) -> Judgement:
 
 
 def _judgement_figures(judgement: Judgement) -> dict[str, Any]:
-    """A judgement without the judge's texts; that there was an unread reply is a figure."""
+    """A judgement without the judge's texts; an empty ``unread`` records that a reply had no verdict."""
     unread = None if judgement.unread is None else ""
     content = asdict(replace(judgement, text="", reasoning="", unread=unread))
     return {name: value for name, value in content.items() if value is not None}
@@ -438,5 +443,5 @@ def _text(value: object) -> str | None:
 
 
 def _finite(number: float) -> float | None:
-    """JSON has neither infinity (the log-probability of the impossible) nor NaN."""
+    """None for infinity (the log-probability of an impossible text) and NaN, which JSON does not have."""
     return number if math.isfinite(number) else None

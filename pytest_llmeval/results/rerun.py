@@ -38,12 +38,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
 class Rerun:
     """How a run was started.
 
-    ``given`` holds its options as typed, by key; ``models`` maps each model's name to its spec (empty
+    ``options`` holds its options as typed, by key; ``models`` maps each model's name to its spec (empty
     for a replay); ``benchmarks`` maps the name of each benchmark selected with ``--llm-benchmark`` to that
     option's value. Node ids are relative to ``root``, commands to ``start``.
     """
 
-    given: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     benchmarks: Mapping[str, str] = field(default_factory=dict)
     root: Path = Path()
@@ -52,14 +52,14 @@ class Rerun:
     def head(self, benchmark: str, model: str) -> str:
         """The command without the question's selector."""
         words = ["pytest"]
-        if model in self.models and (self.given.get("model") or len(self.models) > 1):
+        if model in self.models and (self.options.get("model") or len(self.models) > 1):
             words.append(f"--llm-model={self.models[model]}")
         if benchmark in self.benchmarks:
             words.append(f"--llm-benchmark={self.benchmarks[benchmark]}")
         for option in OPTIONS:
-            value = self.given.get(option.key)
+            value = self.options.get(option.key)
             if option.name in _QUESTION_OPTIONS and value not in (None, False, []):
-                words += _spelled(option.name, value)
+                words += _option_words(option.name, value)
         return " ".join(shlex.quote(redact(word)) for word in words)
 
     def selector(self, benchmark: str, model: str, name: str, nodeid: str) -> str:
@@ -78,7 +78,7 @@ def _relative_to(start: Path, path: Path) -> str:
     return os.path.relpath(path, start)
 
 
-def _spelled(name: str, value: object) -> Sequence[str]:
+def _option_words(name: str, value: object) -> Sequence[str]:
     if value is True:
         return [f"--llm-{name}"]
     values = value if isinstance(value, (list, tuple)) else [value]

@@ -1,4 +1,4 @@
-"""What a run found, as results.json, summary.csv and summary.md."""
+"""The results of a run as the content of results.json."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ def new_run_folder(
     """
     if name is None:
         stamp = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
-        wanted = safe_name(f"{stamp}-{safe_name(model, 'model')}")
+        base_name = safe_name(f"{stamp}-{safe_name(model, 'model')}")
     else:
-        wanted = safe_name(name)
-        if wanted.lower() == LATEST:
+        base_name = safe_name(name)
+        if base_name.lower() == LATEST:
             raise UserError(
                 f"--llm-run-name={one_line(name, 80)}: {LATEST!r} always points at the last run; "
                 "choose another name"
@@ -49,15 +49,15 @@ def new_run_folder(
     try:
         reports_dir.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
-            folder = reports_dir / (wanted if number == 1 else f"{wanted}-{number}")
+            folder = reports_dir / (base_name if number == 1 else f"{base_name}-{number}")
             try:
                 folder.mkdir()
             except FileExistsError:
                 continue
             return folder
     except OSError as error:
-        raise UserError(_refused(reports_dir, error)) from error
-    raise UserError(f"{reports_dir} holds too many runs named {wanted!r}; choose another --llm-run-name")
+        raise UserError(_failure(reports_dir, error)) from error
+    raise UserError(f"{reports_dir} holds too many runs named {base_name!r}; choose another --llm-run-name")
 
 
 def point_latest(reports_dir: Path, run_folder: Path) -> None:
@@ -80,20 +80,20 @@ def point_latest(reports_dir: Path, run_folder: Path) -> None:
             raise
 
 
-def find_run(given: str, reports_dir: Path, start: Path, told: str) -> Path:
-    """Find a run's folder; ``given`` is the folder, its results.json, or a run's name in ``reports_dir``.
+def find_run(name: str, reports_dir: Path, start: Path, source: str) -> Path:
+    """Find a run's folder; ``name`` is the folder, its results.json, or a run's name in ``reports_dir``.
 
-    ``told`` is the option as the user typed it, for messages. Raises ``UserError``.
+    ``source`` is the option as the user typed it, for messages. Raises ``UserError``.
     """
-    path = start / os.path.expanduser(given)  # unlike pathlib's, does not raise for an unknown user
+    path = start / os.path.expanduser(name)  # unlike pathlib's, does not raise for an unknown user
     if path.name == RESULTS:
         path = path.parent
-    for folder in (path, reports_dir / given):
+    for folder in (path, reports_dir / name):
         if os.path.isfile(folder / QUESTIONS):
             return folder.resolve()
         if folder.name == LATEST and os.path.isfile(folder):  # without symlinks the file contains the name
             return folder.parent / folder.read_text("utf-8").strip()
-    raise UserError(f"{told}: no run there ({QUESTIONS} is missing); give a run's folder or its name")
+    raise UserError(f"{source}: not a run ({QUESTIONS} is missing); give a run's folder or name")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -129,11 +129,11 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def trouble(folder: Path, error: OSError) -> LLMEvalError:
-    """The error for a failed write, as one line that names the folder."""
-    return LLMEvalError(_refused(folder, error))
+    """The error for a failed write, in one line that names the folder."""
+    return LLMEvalError(_failure(folder, error))
 
 
-def _refused(folder: Path, error: OSError) -> str:
+def _failure(folder: Path, error: OSError) -> str:
     cause = error.strerror or type(error).__name__
     return one_line(f"cannot write results in {folder}: {cause}; choose another folder with --llm-report-dir")
 

@@ -1,4 +1,4 @@
-"""Finished runs, read again: how each model was asked, and what became of each question."""
+"""Read finished runs: the conditions of each model, and the outcome of each question."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pytest_llmeval.results.question_log import QUESTIONS, read_records
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
 
-_MODEL_SIGN = "::"
+_MODEL_SEPARATOR = "::"
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One model on one benchmark, as a run's results.json has it; ``groups`` map names to subjects."""
+    """One model on one benchmark, from a run's results.json; ``groups`` maps names to subjects."""
 
     model: str
     identity: str
@@ -32,7 +32,7 @@ class RunResult:
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> RunResult:
-        """A result of results.json. Raises KeyError, TypeError, ValueError or AttributeError for others."""
+        """A result of results.json. Raises KeyError, TypeError, ValueError or AttributeError if invalid."""
         return cls(
             model=str(result["model"]),
             identity=str(result["identity"]),
@@ -49,7 +49,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run without its questions. ``source`` is how the user named it, for messages."""
+    """A finished run without its questions. ``source`` is the run as the user typed it, for messages."""
 
     source: str
     folder: Path
@@ -66,37 +66,39 @@ class Run:
         """The models, in the order of the results."""
         return tuple(dict.fromkeys(result.model for result in self.results))
 
-    def of(self, benchmark: str) -> tuple[RunResult, ...]:
+    def results_for(self, benchmark: str) -> tuple[RunResult, ...]:
         """The results of all models on one benchmark."""
         return tuple(result for result in self.results if result.benchmark == benchmark)
 
     def counterpart(self, model: str, benchmark: str | None = None) -> str | None:
-        """The model to compare ``model`` with; None where it did not answer the benchmark.
+        """The model to compare ``model`` with; None if it has no result on the benchmark.
 
-        Raises ``UserError`` where that is ambiguous.
+        Raises ``UserError`` if that is ambiguous.
         """
         models = self.models
         earlier = counterpart(model, models)
         if earlier is None:
             raise UserError(
-                f"{self.source}: {self.name} has no model {model!r}, but {', '.join(models)}; "
-                f"say which: RUN{_MODEL_SIGN}MODEL"
+                f"{self.source}: {self.name} has no model {model!r}; it has {', '.join(models)}; "
+                f"choose one: RUN{_MODEL_SEPARATOR}MODEL"
             )
-        answered = benchmark is None or any(result.model == earlier for result in self.of(benchmark))
-        return earlier if answered else None
+        has_result = benchmark is None or any(
+            result.model == earlier for result in self.results_for(benchmark)
+        )
+        return earlier if has_result else None
 
     def check(self, benchmark: str, conditions: EvalConditions) -> None:
-        """Look whether a benchmark asked under these ``conditions`` can be compared with this run.
+        """Check that a benchmark asked under ``conditions`` can be compared with this run.
 
         Raises ``UserError`` with the differences.
         """
-        for result in self.of(benchmark):
+        for result in self.results_for(benchmark):
             if result.conditions.differences(conditions):
                 raise self._not_comparable(result, conditions, self.name, "--llm-baseline-force")
 
     def side(self, model: str, benchmark: str, answers: Mapping[str, Answer]) -> Side:
         """One model's answers, for ``compare``."""
-        (result,) = (result for result in self.of(benchmark) if result.model == model)
+        (result,) = (result for result in self.results_for(benchmark) if result.model == model)
         return Side(self.name, model, result.identity, result.conditions, answers)
 
     def _not_comparable(self, result: RunResult, later: EvalConditions, name: str, option: str) -> UserError:
@@ -111,12 +113,12 @@ class Run:
 
 
 def read_run(name: str, reports_dir: Path, start: Path, option: str) -> Run:
-    """The run that ``name`` means: a folder, its results.json, a run's name or ``latest``.
+    """Read the run ``name``: a folder, its results.json, a run's name or ``latest``.
 
-    ``RUN::MODEL`` leaves only that model of it. ``option`` is how the user gave it, for messages.
+    ``RUN::MODEL`` selects one of its models. ``option`` is where the user named it, for messages.
     Raises ``UserError`` for a run that is not finished.
     """
-    run_name, sign, model = name.partition(_MODEL_SIGN)
+    run_name, sign, model = name.partition(_MODEL_SEPARATOR)
     source = f"{option}={one_line(name, 120)}" if option.startswith("-") else one_line(name, 120)
     folder = find_run(run_name, reports_dir, start, source)
     try:
@@ -148,18 +150,16 @@ def read_answers(run: Run) -> dict[tuple[str, str], dict[str, Answer]]:
     except OSError as error:
         raise UserError(f"{run.source}: {path} cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{run.source}: {path}: a line is no answer to a question ({type(error).__name__})"
-        ) from None
+        raise UserError(f"{run.source}: {path}: a line is not a record ({type(error).__name__})") from None
     return {
-        key: {id: of_question.answer(id) for id, of_question in lines.items()}
+        key: {id: question_lines.answer(id) for id, question_lines in lines.items()}
         for key, lines in questions.items()
     }
 
 
 @dataclass(slots=True)
 class _Lines:
-    """What comparisons need of a question's lines; the last line of a repeat counts, as in the results."""
+    """The facts of a question's lines that comparisons need; for each repeat the last line counts."""
 
     subject: str = ""
     nodeid: str = ""
@@ -175,7 +175,7 @@ class _Lines:
 
 
 def answers_of(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Answer]]:
-    """The answers of the run that is under way, as ``read_answers`` has those of a finished one."""
+    """The answers of the current run, in the form of ``read_answers``."""
     answers: dict[tuple[str, str], dict[str, Answer]] = {}
     for record in records:
         outcomes = ((outcome, record.gold) for outcome in record.outcomes)
@@ -185,20 +185,20 @@ def answers_of(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Ans
 
 
 def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparison], list[str]]:
-    """The comparisons of two finished runs, and lines about what was left out.
+    """The comparisons of two finished runs, and notes on what was left out.
 
-    Raises ``UserError`` where they are not comparable (unless ``force``) or have nothing in common.
+    Raises ``UserError`` if they are not comparable (unless ``force``) or have nothing in common.
     """
-    notes = [f"{run.source} is an incomplete run" for run in (before, after) if not run.complete]
+    notes = [f"{run.source} is incomplete" for run in (before, after) if not run.complete]
     pairs = []
     for result in after.results:
         model = before.counterpart(result.model, result.benchmark)
         if model is None:
             notes.append(
-                f"{before.source} has no {result.benchmark} of a model to compare {result.model} with"
+                f"{before.source} has no result on {result.benchmark} to compare {result.model} with"
             )
             continue
-        (earlier,) = (one for one in before.of(result.benchmark) if one.model == model)
+        (earlier,) = (other for other in before.results_for(result.benchmark) if other.model == model)
         if earlier.conditions.differences(result.conditions) and not force:
             raise before._not_comparable(earlier, result.conditions, before.source, "--force")
         pairs.append((earlier, result))

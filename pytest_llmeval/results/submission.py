@@ -17,15 +17,15 @@ def write_submission(
     benchmark: str,
     answers: Mapping[str, Mapping[str, str]],
     *,
-    taken: Iterable[tuple[str, str]] = (),
+    known_pairs: Iterable[tuple[str, str]] = (),
 ) -> Path:
     """Write ``{"accountant": {"0": "A", ...}, ...}``, the format of cevalbenchmark.com.
 
-    ``taken`` lists the run's (model, benchmark) pairs that have a submission. A single one is written to
+    ``known_pairs`` lists the run's (model, benchmark) pairs with a submission. A single one is written to
     submission.json; otherwise the file name includes the benchmark, the model or both.
     Raises ``LLMEvalError`` naming the folder.
     """
-    path = folder / _submission_names({*taken, (model, benchmark)})[model, benchmark]
+    path = folder / _submission_names({*known_pairs, (model, benchmark)})[model, benchmark]
     content = {subject: dict(by_key) for subject, by_key in answers.items()}
     write_text(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     return path
@@ -42,11 +42,11 @@ def _submission_names(keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
         parts = ["submission"]
         parts += [safe_name(benchmark, "benchmark")] * several_benchmarks
         parts += [safe_name(model, "model")] * several_models
-        stem = wanted = "-".join(parts)
+        stem = base = "-".join(parts)
         number = 1
         while stem.lower() in used:
             number += 1
-            stem = f"{wanted}-{number}"
+            stem = f"{base}-{number}"
         used.add(stem.lower())
         names[model, benchmark] = f"{stem}.json"
     return names
@@ -67,6 +67,6 @@ def write_submissions(folder: Path) -> list[Path]:
                 key = record.id.removeprefix(f"{record.benchmark}/{record.subject}/")
                 subjects.setdefault(record.subject, {}).setdefault(key, record.answer)
     return [
-        write_submission(folder, model, benchmark, subjects, taken=answers)
+        write_submission(folder, model, benchmark, subjects, known_pairs=answers)
         for (model, benchmark), subjects in answers.items()
     ]

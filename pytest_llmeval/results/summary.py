@@ -293,17 +293,17 @@ def outline(subjects: Iterable[str], groups: Mapping[str, Sequence[str]]) -> Ite
     A group whose subjects are all in earlier groups has an empty list; a final group ``""`` has the
     subjects without a group. Groups without any of the subjects are omitted.
     """
-    left = dict.fromkeys(subjects)
-    present = frozenset(left)
+    remaining = dict.fromkeys(subjects)
+    present = frozenset(remaining)
     for name, members in groups.items():
         if present.isdisjoint(members):
             continue
-        new = [key for key in left if key in frozenset(members)]
+        new = [key for key in remaining if key in frozenset(members)]
         for key in new:
-            del left[key]
+            del remaining[key]
         yield name, new
-    if left:
-        yield "", list(left)
+    if remaining:
+        yield "", list(remaining)
 
 
 def _counts(records: Iterable[Record]) -> Counts:
@@ -327,15 +327,15 @@ def _repeats(records: Sequence[Record]) -> Repeats | None:
     if times == 1:
         return None
     scored = [(record, counts) for record in records if (counts := _counts([record])).scored]
-    passed = {}
+    pass_rates = {}
     for k in range(1, times + 1):
         # a question has fewer answers than repeats if some were errors
         rates = [pass_at(k, counts.correct, counts.scored) for _, counts in scored if counts.scored >= k]
         if rates:
-            passed[k] = math.fsum(rates) / len(rates)
+            pass_rates[k] = math.fsum(rates) / len(rates)
     return Repeats(
         times=times,
-        pass_at=passed,
+        pass_at=pass_rates,
         majority=mean(float(record.outcome is Outcome.CORRECT) for record, _ in scored),
         flipped=tuple(record.id for record, counts in scored if 0 < counts.correct < counts.scored),
     )
@@ -349,7 +349,7 @@ def _circular(records: Sequence[Record]) -> Circular | None:
     circles = [(record.gold, circle) for record in records for circle in record.circles]
     if not circles:
         return None
-    whole = [
+    per_question = [
         [rotation.outcome is Outcome.CORRECT for rotation in circle]
         for gold, circle in circles
         if gold and all(rotation.outcome is not Outcome.ERROR for rotation in circle)
@@ -357,10 +357,10 @@ def _circular(records: Sequence[Record]) -> Circular | None:
     places = Counter(rotation.place for _, circle in circles for rotation in circle)
     del places[None]
     orders = range(max(len(circle) for _, circle in circles))
-    each = [mean(float(right[at]) for right in whole if at < len(right)) for at in orders]
+    each = [mean(float(correct[at]) for correct in per_question if at < len(correct)) for at in orders]
     return Circular(
         accuracies=tuple(accuracy for accuracy in each if accuracy is not None),
-        mean_accuracy=mean(sum(right) / len(right) for right in whole),
+        mean_accuracy=mean(sum(correct) / len(correct) for correct in per_question),
         places=tuple(places[place] / places.total() for place in orders) if places else (),
     )
 

@@ -39,11 +39,11 @@ class Tally:
             running = _Running(self._last, now, Counter())
             self._running[record.model, record.benchmark] = running
         records = self._records.setdefault(record.model, {})
-        replaced = records.get(record.id)
-        if replaced is not None:
-            counted = self._running[replaced.model, replaced.benchmark]
-            counted.numbers.subtract((outcome, replaced.gold) for outcome in replaced.outcomes)
-            counted.stored -= replaced.from_store
+        earlier = records.get(record.id)
+        if earlier is not None:
+            counts = self._running[earlier.model, earlier.benchmark]
+            counts.numbers.subtract((outcome, earlier.gold) for outcome in earlier.outcomes)
+            counts.stored -= earlier.from_store
         for outcome in record.outcomes:
             running.numbers[outcome, record.gold] += 1
         running.stored += record.from_store

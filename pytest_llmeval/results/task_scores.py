@@ -1,4 +1,4 @@
-"""The numbers that lm-evaluation-harness would report of its tasks."""
+"""The numbers that lm-evaluation-harness would report for its tasks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number of a task or group; ``stderr`` is None where there is none."""
+    """One number of a task or group; ``stderr`` is None if it has none."""
 
     filter: str
     metric: str
@@ -20,8 +20,8 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """The numbers of a task or group, over ``documents`` of them."""
+class TaskResult:
+    """The numbers of a task or group, over this number of ``documents``."""
 
     name: str
     alias: str
@@ -34,22 +34,22 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class TaskScores:
-    """What lm-evaluation-harness would report; ``library`` is its version. Groups come after the tasks."""
+    """The report of lm-evaluation-harness; ``library`` is its version. Groups come after the tasks."""
 
     library: str
-    scored: tuple[Scored, ...]
+    results: tuple[TaskResult, ...]
 
 
 def scores_json(scores: TaskScores) -> dict[str, Any]:
     """The part of results.json: ``acc,none`` and ``acc_stderr,none`` as in lm-eval's own results."""
     return {
         "version": scores.library,
-        "tasks": {task.name: _task_json(task) for task in scores.scored if not task.is_group},
-        "groups": {group.name: _task_json(group) for group in scores.scored if group.is_group},
+        "tasks": {task.name: _task_json(task) for task in scores.results if not task.is_group},
+        "groups": {group.name: _task_json(group) for group in scores.results if group.is_group},
     }
 
 
-def _task_json(task: Scored) -> dict[str, Any]:
+def _task_json(task: TaskResult) -> dict[str, Any]:
     content: dict[str, Any] = {
         "alias": task.alias,
         "documents": task.documents,

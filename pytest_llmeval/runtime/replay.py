@@ -65,7 +65,7 @@ class Replay:
         current = info.conditions
         differences = list(conditions.scoring_differences(current))
         if conditions.data_sha256 != current.data_sha256:
-            differences.append("other data (data_sha256)")
+            differences.append("different data (data_sha256)")
         notes = (
             (f"{info.name}: not scored as in {self.folder.name}: {'; '.join(differences)}",)
             if differences

@@ -1,4 +1,4 @@
-"""What a benchmark is: the keys of its benchmark.toml are the fields of these dataclasses.
+"""The dataclasses of a benchmark: their fields are the keys of benchmark.toml.
 
 ``config.declare`` explains the declarations; ``spec.py`` reads a benchmark.toml.
 """
@@ -20,12 +20,14 @@ from pytest_llmeval.config.declare import (
     toml_table,
     toml_tables,
 )
-from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole
+from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
 from pytest_llmeval.suites.formats import FORMATS
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
-SUBJECT_KEY = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"), "of ASCII letters, digits, . _ and -")
+SUBJECT_KEY = matching(
+    re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"), "a key of ASCII letters, digits, . _ and -"
+)
 _DEFAULT_USER = (
     "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
 )
@@ -41,9 +43,9 @@ def _name_or_table(value: object) -> dict[str, Any]:
 
 def _threshold(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("a number")
+        raise ValueError("a number above 0 and at most 1")
     if not 0 < value <= 1:
-        raise ValueError("above 0 and at most 1")
+        raise ValueError("a number above 0 and at most 1")
     return value
 
 
@@ -74,9 +76,9 @@ class Hub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSpec:
-    """How an answer is compared with the gold one: a metric's name and its options.
+    """How an answer is compared with the gold answer: a metric's name and its options.
 
-    ``threshold`` is None for the metric's own.
+    ``threshold`` is None for the metric's default.
     """
 
     name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
@@ -99,8 +101,8 @@ _METRIC: Kind[Any] = Kind(
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
 
-    ``answer_pattern`` finds the gold answer in its column (its first group); templates have the whole
-    column as ``answer_text``.
+    The first group of ``answer_pattern`` is the gold answer in its column; templates see the whole column
+    as ``answer_text``.
     """
 
     format: str = toml_key("csv", one_of(FORMATS), "format of the data files")
@@ -183,11 +185,11 @@ class Benchmark:
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     shots: int = toml_key(
         COMPUTED,
-        whole(0, text=False),
+        whole_number(0, text=False),
         "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
-    max_tokens: int = toml_key(1024, whole(1, text=False), "maximum number of tokens in an answer")
+    max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
     stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
     extractor: str = toml_key(
         COMPUTED, ANY_TEXT, "how to extract the answer (default: the metric's extractor)"
@@ -195,10 +197,10 @@ class Benchmark:
     metric: MetricSpec = toml_key(
         COMPUTED,
         _METRIC,
-        "how an answer is compared with the gold one: a metric's name, or a table with options",
+        "how an answer is compared with the gold answer: a metric's name, or a table with options",
     )
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
-    prompts: Prompts = toml_table(Prompts, "what is sent to the model")
+    prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
@@ -219,7 +221,7 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
 
-    made = table_schema(options_of(Benchmark))
-    made["properties"]["metric"]["examples"] = sorted(registry.metrics())
-    made["properties"]["extractor"]["examples"] = sorted(registry.extractors())
-    return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **made}
+    content = table_schema(options_of(Benchmark))
+    content["properties"]["metric"]["examples"] = sorted(registry.metrics())
+    content["properties"]["extractor"]["examples"] = sorted(registry.extractors())
+    return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}

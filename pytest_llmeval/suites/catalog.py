@@ -1,4 +1,4 @@
-"""Find benchmarks by name or path and load them: packaged benchmarks, and a user's own folders and files."""
+"""Find benchmarks by name or path and load them: packaged ones, and a user's folders and files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load(folder: Path) -> Benchmark:
             return _loaded[path][1]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_open_columns(_table(path), path), path)
+    benchmark = parse(_infer_missing(_table(path), path), path)
     _loaded[path] = stamp, benchmark
     return benchmark
 
@@ -51,28 +51,28 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _load_table(file: Path) -> Benchmark:
     """Load a single file of questions as a benchmark. Raises ``UserError``."""
-    beside = file.with_name(FILE_NAME)
+    toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
     try:
         stat = file.stat()
-        changed = [stat.st_mtime_ns, stat.st_size]
+        stamps = [stat.st_mtime_ns, stat.st_size]
         if _is_benchmark(file.parent):
-            changed.append(beside.stat().st_mtime_ns)
-            table = _table(beside)
+            stamps.append(toml_file.stat().st_mtime_ns)
+            table = _table(toml_file)
             data = table.get("data", {})
             table["data"] = {**data, "paths": [file.name]} if isinstance(data, dict) else data
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    stamp = changed[0], sum(changed[1:])
+    stamp = stamps[0], sum(stamps[1:])
     if file in _loaded and _loaded[file][0] == stamp:
         return _loaded[file][1]
-    benchmark = parse(infer.completed(table, file), file)
+    benchmark = parse(infer.complete(table, file), file)
     _loaded[file] = stamp, benchmark
     return benchmark
 
 
-def _open_columns(table: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Fill in what a benchmark.toml omits from its file of questions, if it has exactly one."""
+def _infer_missing(table: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Infer what a benchmark.toml omits from its file of questions, if it has exactly one."""
     data = table.get("data", {})
     if (
         not isinstance(data, dict)
@@ -89,7 +89,7 @@ def _open_columns(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if file is None or not infer.is_table(file):
         return table
     table.setdefault("name", path.parent.name)
-    return infer.completed(table, file)
+    return infer.complete(table, file)
 
 
 def packaged_dir() -> Path:
@@ -134,9 +134,9 @@ def find(name: str, near: Path) -> Path:
         table = infer.table_in(path)
         if table is not None:
             return table.resolve()
-        raise UserError(f"{path}: no {FILE_NAME} in this folder, and no file of questions")
+        raise UserError(f"{path}: the folder has neither a {FILE_NAME} nor a file of questions")
     if os.path.isfile(path):
-        raise UserError(f"{path}: no file of questions; they are .csv, .jsonl or .parquet")
+        raise UserError(f"{path}: not a file of questions (.csv, .jsonl or .parquet)")
     if path.suffix.lower().removeprefix(".") in FORMATS:
         raise UserError(
             f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(path, 200)})"
@@ -144,11 +144,11 @@ def find(name: str, near: Path) -> Path:
     raise unknown("benchmark", name, folders)
 
 
-def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
+def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
     """Load every benchmark that a session may refer to.
 
-    These are the packaged benchmarks, those under ``start``, those named in ``given``, and those at or
-    next to ``paths``.
+    These are the packaged benchmarks, those under ``start``, those in ``names``, and those at or next to
+    ``paths``.
     """
     folders = [
         *packaged().values(),
@@ -156,7 +156,7 @@ def known(start: Path, given: Iterable[str], paths: Iterable[str]) -> dict[str, 
         *_folders(start).values(),
         start,
     ]
-    folders += [find(name, start) for name in given]
+    folders += [find(name, start) for name in names]
     for path in paths:
         test_path = start / path.partition("::")[0]
         folders += [test_path, test_path.parent]

@@ -36,7 +36,7 @@ class Ordering:
             first = shuffled(first, self.seed, question.id)
         return rotations(first) if self.circular and len(first) > 1 else (first,)
 
-    def hashed(self, prompt_sha256: str) -> str:
+    def prompt_hash(self, prompt_sha256: str) -> str:
         """Mix this ordering into ``prompt_sha256``, unless the ordering is plain."""
         if self.plain:
             return prompt_sha256

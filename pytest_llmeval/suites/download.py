@@ -31,13 +31,13 @@ def fetch(benchmark: Benchmark, cache_dir: Path) -> Path:
     """
     hub = benchmark.data.hub
     if hub is None:
-        raise DataMissing(f"{benchmark.name}: has nothing to download; see {benchmark.source}")
+        raise DataMissing(f"{benchmark.name} has nothing to download; see {benchmark.source}")
     try:
         from huggingface_hub import constants, hf_hub_download
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError:
         raise DataMissing(
-            f"{benchmark.name}: no data here, and huggingface_hub is not installed to download it; "
+            f"{benchmark.name}: no local data, and huggingface_hub is not installed to download it; "
             "pip install huggingface_hub, or give the folder with --llm-data-dir"
         ) from None
     files = ", ".join(hub.files)
@@ -53,7 +53,7 @@ def fetch(benchmark: Benchmark, cache_dir: Path) -> Path:
         # LocalEntryNotFoundError only says that the file is not cached; its cause is the network error
         cause = (error.__cause__ or error) if isinstance(error, LocalEntryNotFoundError) else error
         raise DataMissing(
-            f"{benchmark.name}: no data here, and the download of {hub.repo} failed "
+            f"{benchmark.name}: no local data, and the download of {hub.repo} failed "
             f"({type(cause).__name__}: {one_line(cause, 120)}); download {files} from "
             f"https://huggingface.co/datasets/{hub.repo}, unpack it, and give the folder with --llm-data-dir "
             "(or name a mirror of the hub in HF_ENDPOINT)"
@@ -103,11 +103,9 @@ def unpack(archive: Path, target: Path, name: str) -> Path:
                     or ".." in PurePosixPath(member).parts
                     or "\\" in member
                 ):
-                    raise DataMissing(
-                        f"{name}: {archive} has a member that leads out of it; delete that file"
-                    )
+                    raise DataMissing(f"{name}: {archive} has a member outside its folder; delete that file")
             if sum(size for _, size, _ in members) > _MOST_BYTES:
-                raise DataMissing(f"{name}: {archive} unpacks to over 2 GB; this cannot be the benchmark")
+                raise DataMissing(f"{name}: {archive} unpacks to over 2 GB, which is too large")
             for member, _, open_member in members:  # reading verifies each member's checksum
                 path = temporary.joinpath(*PurePosixPath(member).parts)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,17 +130,17 @@ def _members(archive: Path) -> Iterator[list[tuple[str, int, Callable[[], IO[byt
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             tables = [member for member in tar if member.isfile() and member.name.lower().endswith(_TABLES)]
-            yield [(table.name, table.size, partial(_extracted, tar, table)) for table in tables]
+            yield [(table.name, table.size, partial(_open_member, tar, table)) for table in tables]
         return
     with zipfile.ZipFile(archive) as zipped:
         infos = [info for info in zipped.infolist() if info.filename.lower().endswith(_TABLES)]
         yield [(info.filename, info.file_size, partial(zipped.open, info)) for info in infos]
 
 
-def _extracted(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+def _open_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     file = tar.extractfile(member)
     if file is None:  # a link or a folder; _members already skips these
-        raise OSError(f"{member.name} is no file")
+        raise OSError(f"{member.name} is not a file")
     return file
 
 

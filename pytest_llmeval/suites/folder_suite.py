@@ -20,7 +20,7 @@ from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
-from pytest_llmeval.suites.questions import Located, load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, scoring
 from pytest_llmeval.suites.suite import JudgeCase, Suite, select
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class Builder(Protocol):
-    """Makes requests from questions; parameters that are None are left to the benchmark."""
+    """Builds requests from questions; a parameter that is None has the benchmark's value."""
 
     @property
     def sha256(self) -> str:
-        """Changes whenever what is sent for the same rows changes."""
+        """A hash that changes whenever the requests for the same rows change."""
 
     def request(
         self,
@@ -46,14 +46,15 @@ class Builder(Protocol):
         temperature: float | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
-        """What a model is sent for ``question``. Raises ``UserError`` for one that cannot be asked."""
+        """The request for ``question``. Raises ``UserError`` if it cannot be built."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grader:
-    """How answers are read and compared: extractor, metric, and the least ``threshold`` that is correct.
+    """How answers are read and compared: extractor, metric and threshold.
 
-    ``graded`` metrics give scores between right and wrong. With a ``judge_prompt`` a judge model scores.
+    ``threshold`` is the lowest score that counts as correct. ``graded`` metrics give scores between 0 and 1.
+    With a ``judge_prompt`` a judge model scores.
     """
 
     metric: str
@@ -64,13 +65,13 @@ class Grader:
     judge_prompt: JudgePrompt | None = None
 
     def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
-        """The answer's grade. Raises ``RequestFailed`` where the metric fails."""
+        """The answer's grade. Raises ``RequestFailed`` if the metric fails."""
         if question.answer is None:
             return Grade(answer)
         try:
             score = self._score(question, answer, judgement)
             if not 0 <= score <= 1:
-                raise ValueError(f"a score of {score} is not from 0 to 1")
+                raise ValueError(f"score {score} is not between 0 and 1")
         except Exception as error:  # a plugin's metric, or a library on hostile text
             message = f"metric {self.metric}: {type(error).__name__}: {one_line(error, 120)}"
             raise RequestFailed(message) from None
@@ -93,7 +94,7 @@ class Grader:
 
 
 class FolderSuite(Suite):
-    """A benchmark that a benchmark.toml, or the columns of a file of questions, describe."""
+    """A benchmark described by a benchmark.toml or by the columns of a file of questions."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class FolderSuite(Suite):
         )
 
     def read(self, question: Question, completion: Completion) -> str | None:
-        """See ``Suite``; the label of the likeliest choice, where choices were scored."""
+        """See ``Suite``; if choices were scored, the label of the likeliest one."""
         if completion.scores:
             return max(completion.scores, key=completion.scores.__getitem__)
         return self._grader.extract(completion.text, question.choices)
@@ -177,7 +178,7 @@ class FolderSource(Source):
         return catalog.load(place).metric.name == judge.NAME
 
     def test_files(self, place: Path) -> Sequence[Path]:
-        """See ``Source``: the folder's own tests, where it has any."""
+        """See ``Source``: the folder's own tests, if it has any."""
         if place.is_file():
             return (place,)
         return sorted(place.glob("test_*.py")) or (place / FILE_NAME,)
@@ -194,19 +195,19 @@ class FolderSource(Source):
         """See ``Source``."""
         benchmark = catalog.load(place)
         split, shots = _split_and_shots(benchmark, settings)
-        located = _located(benchmark, split, settings)
-        table = load_questions(benchmark, located, split)
+        layout = _find_data(benchmark, split, settings)
+        table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
-        examples = load_shots(benchmark, located, total, shots) if shots else {}
+        examples = load_shots(benchmark, layout, total, shots) if shots else {}
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
         questions = table.questions
         _check_code(benchmark, settings)
-        judging = _judging(benchmark, settings)
-        grader = _grader(benchmark, judging)
-        if isinstance(judging, LabelledPrompts):
-            builder, questions = judging, judging.labelled(questions)
+        judge_prompts = _judge_prompts(benchmark, settings)
+        grader = _grader(benchmark, judge_prompts)
+        if isinstance(judge_prompts, LabelledPrompts):
+            builder, questions = judge_prompts, judge_prompts.labelled(questions)
         ordering = Ordering(settings.circular, settings.shuffle_choices)
-        _check_ordering(benchmark, ordering, judged=judging is not None)
+        _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
             name=benchmark.name,
             subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
@@ -215,7 +216,7 @@ class FolderSource(Source):
                 mode=settings.mode,
                 split=split,
                 shots=shots,
-                prompt_sha256=ordering.hashed(builder.sha256),
+                prompt_sha256=ordering.prompt_hash(builder.sha256),
                 data_sha256=table.sha256,
                 scoring=scoring(benchmark, settings.mode),
                 circular=ordering.circular,
@@ -229,7 +230,7 @@ class FolderSource(Source):
         notes: tuple[str, ...] = ()
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
-            notes = (f"{benchmark.name}: no {split} file for {count}, left out: {', '.join(missing)}",)
+            notes = (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(question for question in questions if question.id in only)
@@ -245,13 +246,13 @@ def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int
     shots = benchmark.shots if settings.shots is None else settings.shots
     if shots and split == benchmark.shots_split:
         raise UserError(
-            f"{benchmark.name}: the questions of split {split!r} are the shots; "
+            f"{benchmark.name}: split {split!r} holds the few-shot examples; "
             "give --llm-shots=0 or another split"
         )
     return split, shots
 
 
-def _located(benchmark: Benchmark, split: str, settings: Settings) -> Located:
+def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayout:
     try:
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
     except DataMissing:
@@ -262,28 +263,28 @@ def _located(benchmark: Benchmark, split: str, settings: Settings) -> Located:
 
 
 def _check_code(benchmark: Benchmark, settings: Settings) -> None:
-    """Programs that a model wrote are run only with permission, and in a sandbox. Raises ``UserError``."""
+    """Raise ``UserError`` unless programs written by a model are allowed and a sandbox is available."""
     runs_code = registry.metrics()[benchmark.metric.name].runs_code
     if not (runs_code and settings.models) or settings.show_prompts:
         return
     if not settings.allow_code:
         raise UserError(
-            f"{benchmark.name}: its answers are programs, which are run only with --llm-allow-code "
+            f"{benchmark.name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
     runner.check(benchmark.name)
 
 
-def _judging(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
-    """How a judge is asked, for a metric that asks one; [judge] fills in what the benchmark leaves open.
+def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
+    """The prompts for a judge, or for measuring one; None for metrics without a judge.
 
-    Raises ``UserError``.
+    [judge] supplies what the benchmark does not set. Raises ``UserError``.
     """
     name, where = benchmark.metric.name, f"{benchmark.file} [metric]"
     if name not in (judge.NAME, agreement.NAME):
         return None
     if settings.mode != "generate":
-        raise UserError(f"{benchmark.name}: a judge reads texts; ask without --llm-mode={settings.mode}")
+        raise UserError(f"{benchmark.name}: a judge needs texts; leave out --llm-mode={settings.mode}")
     common = {}
     if settings.judge is not None:
         if settings.judge.prompt:
@@ -295,22 +296,22 @@ def _judging(benchmark: Benchmark, settings: Settings) -> JudgePrompt | Labelled
     return agreement.labelled_prompts(options, where)
 
 
-def _grader(benchmark: Benchmark, judging: JudgePrompt | LabelledPrompts | None) -> Grader:
+def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None) -> Grader:
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
     extract: Callable[[str, Mapping[str, str]], str | None] = registry.extractors()[benchmark.extractor]
     graded, threshold, judge_prompt = metric.graded, metric.threshold, None
-    if isinstance(judging, LabelledPrompts):
-        extract = judging.extract
-    elif judging is not None:
-        graded, threshold, judge_prompt = judging.graded, judging.threshold, judging
+    if isinstance(judge_prompts, LabelledPrompts):
+        extract = judge_prompts.extract
+    elif judge_prompts is not None:
+        graded, threshold, judge_prompt = judge_prompts.graded, judge_prompts.threshold, judge_prompts
     if benchmark.metric.threshold is not None:
         threshold = benchmark.metric.threshold
     return Grader(benchmark.metric.name, extract, score, graded, threshold, judge_prompt)
 
 
-def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, judged: bool) -> None:
-    if not ordering.plain and (judged or not benchmark.data.choices):
+def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
+    if not ordering.plain and (has_judge or not benchmark.data.choices):
         option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
-        why = "a judge sees the file's order" if judged else "has no choices to put in another order"
-        raise UserError(f"{benchmark.name}: {why}; ask it without {option}")
+        why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
+        raise UserError(f"{benchmark.name}: {why}; leave out {option}")

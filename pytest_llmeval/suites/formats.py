@@ -51,7 +51,7 @@ def _decode(raw: bytes, path: Path) -> str:
         raise UserError(f"{path}, line {line}: not UTF-8; {fix}") from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise UserError(f"{path}, line {line}: a NUL character; this is no text file")
+        raise UserError(f"{path}, line {line}: not a text file (a NUL character)")
     return text
 
 
@@ -131,7 +131,7 @@ def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
                 clean = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
                 yield line, clean, None if clean == cells else "a character is broken"
     except (ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a parquet file that can be read: {one_line(error, 120)}") from None
+        raise UserError(f"{path}: not a readable parquet file: {one_line(error, 120)}") from None
 
 
 def _text(cell: object) -> str:

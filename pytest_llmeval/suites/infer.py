@@ -39,7 +39,7 @@ def table_in(folder: Path) -> Path | None:
         names = one_line(", ".join(path.name for path in tables), 120)
         raise UserError(
             f"{folder}: {len(tables)} files of questions ({names}) and no {FILE_NAME}; "
-            f"give one of them, or write a {FILE_NAME}"
+            f"name one of them, or write a {FILE_NAME}"
         )
     return tables[0] if tables else None
 
@@ -49,7 +49,7 @@ def benchmark_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "questions"
 
 
-def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Complete ``table``, the content of a benchmark.toml, from the file of questions at ``path``.
 
     Raises ``UserError`` if the file cannot be read as a table, or its columns cannot be identified.
@@ -61,19 +61,19 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    parsed = list(read_rows(raw, path, data["format"]))
-    if not parsed:
+    all_rows = list(read_rows(raw, path, data["format"]))
+    if not all_rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    columns = columns_of(parsed)
-    rows = [fields for _, fields, problem in parsed if problem is None]
-    labelled = _labelled(columns, data, spec)
-    if labelled is not None:
-        spec["metric"], data["answer"] = labelled
+    columns = columns_of(all_rows)
+    rows = [fields for _, fields, problem in all_rows if problem is None]
+    label_metric = _label_metric(columns, data, spec)
+    if label_metric is not None:
+        spec["metric"], data["answer"] = label_metric
         data["choices"] = []
     data.setdefault("paths", [path.name])
     data.setdefault("inside", True)
     if not {"question", "messages"} & data.keys():
-        messages, question = _named(_MESSAGES, columns), _named(_QUESTION, columns)
+        messages, question = _find_column(_MESSAGES, columns), _find_column(_QUESTION, columns)
         if messages is not None and question is None:
             data["messages"] = messages
         elif question is not None:
@@ -81,8 +81,8 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         else:
             raise _no_column("question", _QUESTION, columns, path)
     if "answer" not in data:
-        answer = _named(_ANSWER, columns)
-        if answer is None and _does_without(spec.get("metric")):
+        answer = _find_column(_ANSWER, columns)
+        if answer is None and _needs_no_gold(spec.get("metric")):
             answer = _ANSWER[0]
         if answer is None:
             raise _no_column("answer", _ANSWER, columns, path)
@@ -105,7 +105,7 @@ def completed(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return spec
 
 
-def _labelled(
+def _label_metric(
     columns: Sequence[str], data: Mapping[str, Any], table: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str] | None:
     """The metric and the label column, if the rows hold responses labelled by people; otherwise None."""
@@ -116,11 +116,11 @@ def _labelled(
         metric = {"name": table["metric"]} if isinstance(table["metric"], str) else table["metric"]
     if not isinstance(metric, dict) or metric.get("name") != agreement.NAME:
         return None
-    label = data.get("answer") or _named(agreement.LABEL, columns)
+    label = data.get("answer") or _find_column(agreement.LABEL, columns)
     inputs = {
         key: column
         for key, names in agreement.COLUMNS.items()
-        if (column := _named([name for name in names if name != label], columns)) is not None
+        if (column := _find_column([name for name in names if name != label], columns)) is not None
     }
     if "metric" not in table and (label is None or "response" not in inputs or "answer" in data):
         return None
@@ -129,7 +129,7 @@ def _labelled(
     return {"columns": inputs, **metric}, label
 
 
-def _does_without(metric: object) -> bool:
+def _needs_no_gold(metric: object) -> bool:
     """Whether ``metric`` is a judge that grades without gold answers."""
     return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
 
@@ -144,13 +144,13 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
     return "number" if golds and numeric else "exact"
 
 
-def _named(names: Sequence[str], columns: Sequence[str]) -> str | None:
+def _find_column(names: Sequence[str], columns: Sequence[str]) -> str | None:
     """The first column called one of ``names``, ignoring case."""
-    folded = {column.casefold(): column for column in columns}
-    return next((folded[name] for name in names if name in folded), None)
+    by_name = {column.casefold(): column for column in columns}
+    return next((by_name[name] for name in names if name in by_name), None)
 
 
-def _no_column(what: str, names: Sequence[str], columns: Sequence[str], path: Path) -> UserError:
+def _no_column(key: str, names: Sequence[str], columns: Sequence[str], path: Path) -> UserError:
     import difflib
 
     present = one_line(", ".join(map(repr, columns[:12])), 120)
@@ -158,11 +158,11 @@ def _no_column(what: str, names: Sequence[str], columns: Sequence[str], path: Pa
     fix = (
         f"is {one_line(repr(near[0][1]), 60)} meant as {near[0][0]!r}? Rename it"
         if near
-        else f"rename one to {what!r}"
+        else f"rename one to {key!r}"
     )
     return UserError(
-        f"{path}: no column {what!r}; there are {present}; {fix}, or name it in {FILE_NAME}: "
-        f'[data] {what} = "COLUMN"'
+        f"{path}: no column {key!r}; the columns are {present}; {fix}, or name it in {FILE_NAME}: "
+        f'[data] {key} = "COLUMN"'
     )
 
 

@@ -25,37 +25,37 @@ _ANY_BENCHMARK = (
 
 def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     """List the models, benchmarks and runs whose line contains any of ``words``, ignoring case."""
-    wanted = [word.lower() for word in words]
+    filters = [word.lower() for word in words]
 
     def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         return [
-            pair for pair in lines if not wanted or any(word in " ".join(pair).lower() for word in wanted)
+            pair for pair in lines if not filters or any(word in " ".join(pair).lower() for word in filters)
         ]
 
     models = [
         (
             name,
             one_line(
-                f"{m.backend}: {m.target or '(asks the server)'}"
-                + (f" at {redact(m.base_url)}" if m.base_url else ""),
+                f"{model.backend}: {model.target or '(asks the server)'}"
+                + (f" at {redact(model.base_url)}" if model.base_url else ""),
                 120,
             ),
         )
-        for name, m in file.models.items()
+        for name, model in file.models.items()
     ]
     models += _BUILT_IN
     lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
     runs = [
-        (name, "; ".join(f"{key} {_shown(value)}" for key, value in run.items()))
+        (name, "; ".join(f"{key} {_value_text(value)}" for key, value in run.items()))
         for name, run in file.runs.items()
     ]
     lines += _section("runs", matching(runs))
     if not any(line.startswith("  ") for line in lines):
-        return [f"nothing matches {' '.join(words)!r}; --llm-list alone shows everything"]
+        return [f"nothing matches {' '.join(words)!r}; --llm-list alone lists everything"]
     return lines
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

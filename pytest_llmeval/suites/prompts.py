@@ -15,7 +15,7 @@ from pytest_llmeval.suites.spec import Benchmark
 
 
 class PromptBuilder:
-    """Build the prompts of a benchmark in one mode; ``shots`` are each subject's worked examples.
+    """Build the prompts of a benchmark in one mode; ``shots`` are each subject's few-shot examples.
 
     Raises ``UserError`` if the mode is ``logprob`` and the benchmark has no choices to score.
     """
@@ -23,8 +23,8 @@ class PromptBuilder:
     def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
         if mode == "logprob" and not benchmark.data.choices:
             raise UserError(
-                f"{benchmark.name}: has no choices to score; ask it with --llm-mode=generate "
-                f"(or give choices in {benchmark.file} [data])"
+                f"{benchmark.name}: it has no choices to score; use --llm-mode=generate "
+                f"(or name choice columns in {benchmark.file} [data])"
             )
         self._benchmark = benchmark
         self._mode = mode
@@ -99,16 +99,17 @@ class PromptBuilder:
 
     def _text(self, question: Question) -> TextPrompt:
         templates = self._benchmark.logprob
-        ask, answer = compiled(templates.question), compiled(templates.answer)
+        question_template, answer_template = compiled(templates.question), compiled(templates.answer)
         if question.subject not in self._text_heads:
             description = compiled(templates.description).render(self._fields(question))
             shots = tuple(
-                ask.render(fields) + answer.render(fields)
+                question_template.render(fields) + answer_template.render(fields)
                 for fields in map(self._fields, self._shots.get(question.subject, ()))
             )
             self._text_heads[question.subject] = description, shots
         description, shots = self._text_heads[question.subject]
-        return TextPrompt(ask.render(self._fields(question)), shots, description, templates.separator)
+        text = question_template.render(self._fields(question))
+        return TextPrompt(text, shots, description, templates.separator)
 
     def _fields(self, question: Question) -> dict[str, object]:
         subject = self._benchmark.subjects.get(question.subject)

@@ -23,8 +23,8 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """Where a benchmark's files are: ``template``, an entry of ``paths``, relative to ``root``."""
+class FileLayout:
+    """Where a benchmark's files are: ``template`` is an entry of ``paths``, relative to ``root``."""
 
     root: Path
     template: str
@@ -43,12 +43,12 @@ class Table:
     missing_subjects: tuple[str, ...]
 
 
-def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> Located:
+def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
     """Find the first folder that has a file of the split.
 
-    A benchmark that ships its data is read from its own folder. Other benchmarks are searched for in
-    ``data_dir``, its ``data`` and benchmark subfolders, and the cache. Raises ``DataMissing`` with how to get
-    the data.
+    A benchmark that ships its data is read from its own folder. Others are searched for in ``data_dir``,
+    its subfolders ``data`` and ``NAME`` (the benchmark's), and the cache. Raises ``DataMissing``, which says
+    how to get the data.
     """
     if benchmark.data.inside:
         roots = [benchmark.folder]
@@ -57,15 +57,15 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         roots = [*local, cache_dir / benchmark.name]
     for root in roots:
         for template in benchmark.data.paths:
-            located = Located(root, template)
-            if any(os.path.isfile(located.path(split, subject)) for subject in _file_subjects(benchmark)):
-                return located
+            layout = FileLayout(root, template)
+            if any(os.path.isfile(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
+                return layout
     places = " or ".join(str(root) for root in roots)
     example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
     if benchmark.data.inside:
         raise UserError(f"{benchmark.name}: no data for split {split}: expected {benchmark.folder / example}")
     raise DataMissing(
-        f"{benchmark.name}: no data for split {split} in {places} (looked for {example} and the like); "
+        f"{benchmark.name}: no data for split {split} in {places} (expected files such as {example}); "
         "give the folder with --llm-data-dir or LLMEVAL_DATA"
     )
 
@@ -75,7 +75,7 @@ def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
     return list(benchmark.subjects) or [benchmark.name]
 
 
-def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
+def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Table:
     """Load all questions of a split, with subjects in the benchmark's order and rows in file order.
 
     Raises ``UserError`` if a file is not a table. A single bad row becomes a question with a ``problem``.
@@ -84,7 +84,7 @@ def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
     questions: list[Question] = []
     missing = []
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
-    for subject, path in _files(benchmark, located, split).items():
+    for subject, path in _files(benchmark, layout, split).items():
         if not path.is_file():
             missing.append(subject)
             continue
@@ -95,26 +95,26 @@ def load_questions(benchmark: Benchmark, located: Located, split: str) -> Table:
 
 
 def load_shots(
-    benchmark: Benchmark, located: Located, subjects: Iterable[str], count: int
+    benchmark: Benchmark, layout: FileLayout, subjects: Iterable[str], count: int
 ) -> dict[str, tuple[Question, ...]]:
     """Load the first ``count`` examples of each subject.
 
     Raises ``UserError`` if a subject has fewer examples, or one of these is bad.
     """
     split = benchmark.shots_split
-    if "{split}" not in located.template:
+    if "{split}" not in layout.template:
         raise UserError(
-            f"{benchmark.name}: no examples: {located.path(split, '')} holds the questions themselves; "
-            f"put examples into a file of their own, or ask without: --llm-shots=0"
+            f"{benchmark.name}: no few-shot examples: {layout.path(split, '')} holds the questions; "
+            f"put examples into a separate file, or give --llm-shots=0"
         )
     examples: dict[str, list[Question]] = {subject: [] for subject in subjects}
-    for subject, path in _files(benchmark, located, split).items():
+    for subject, path in _files(benchmark, layout, split).items():
         if benchmark.data.subject is None and subject not in examples:
             continue
         if not path.is_file():
             raise UserError(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
-                f"add it, or ask without examples: --llm-shots=0"
+                f"add it, or give --llm-shots=0"
             )
         for row in read_table(_read(path), path, benchmark, subject, True):
             if row.subject in examples:
@@ -124,20 +124,20 @@ def load_shots(
     for subject, rows in examples.items():
         if len(rows) < count:
             raise UserError(
-                f"{located.path(split, subject)}: {len(rows)} examples for subject {subject}, but {count} "
-                f"are wanted; add some, or give --llm-shots={len(rows)}"
+                f"{layout.path(split, subject)}: {len(rows)} examples for subject {subject}, but {count} "
+                f"are needed; add some, or give --llm-shots={len(rows)}"
             )
         for row in rows[:count]:
             if row.problem is not None:
-                raise UserError(f"{located.path(split, subject)}: an example cannot be used: {row.problem}")
+                raise UserError(f"{layout.path(split, subject)}: an example cannot be used: {row.problem}")
     return {subject: tuple(rows[:count]) for subject, rows in examples.items()}
 
 
-def _files(benchmark: Benchmark, located: Located, split: str) -> dict[str, Path]:
+def _files(benchmark: Benchmark, layout: FileLayout, split: str) -> dict[str, Path]:
     """Map subjects to files; a file shared by all subjects is listed under the benchmark's name."""
-    if "{subject}" not in located.template:
-        return {benchmark.name: located.path(split, "")}
-    return {subject: located.path(split, subject) for subject in _file_subjects(benchmark)}
+    if "{subject}" not in layout.template:
+        return {benchmark.name: layout.path(split, "")}
+    return {subject: layout.path(split, subject) for subject in _file_subjects(benchmark)}
 
 
 def _read(path: Path) -> bytes:
@@ -188,7 +188,7 @@ def _keys(
                 invalid.append(f"{path}, line {line}: {problem}")
             elif (first := lines.get((row_subject, key))) is not None:
                 raise UserError(
-                    f"{path}, line {line}: id {key} is there twice (first in line {first}); "
+                    f"{path}, line {line}: id {key} occurs twice (first in line {first}); "
                     "each id must be unique"
                 )
             else:
@@ -201,30 +201,30 @@ def _keys(
         if problem is not None:
             row_subject = row_subject if row_subject in subjects or spec.subject is None else subject
             if (row_subject, key) in lines or _key_problem("id", key, spec.ids):
-                free = (str(number) for number in itertools.count(position, len(rows)))
-                key = next(number for number in free if (row_subject, number) not in lines)
+                positions = (str(number) for number in itertools.count(position, len(rows)))
+                key = next(number for number in positions if (row_subject, number) not in lines)
             lines[row_subject, key] = rows[position][0]
             keys[position] = row_subject, key, problem
     return keys
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
-    wanted = [spec.messages or spec.question, *spec.choices, *spec.columns]
-    wanted += [spec.answer] if answers_due else []
-    wanted += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
-    for column in wanted:
+    required = [spec.messages or spec.question, *spec.choices, *spec.columns]
+    required += [spec.answer] if answers_due else []
+    required += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
+    for column in required:
         if column not in header:
-            present = ", ".join(repr(name) for name in header[:12])
-            near = difflib.get_close_matches(column, [name for name in header if name not in wanted], n=1)
-            hint = f"; is it {one_line(repr(near[0]), 60)}? Rename that column" if near else ""
-            raise UserError(f"{path}: column {column!r} is missing; there are {one_line(present, 120)}{hint}")
+            present = one_line(", ".join(repr(name) for name in header[:12]), 120)
+            near = difflib.get_close_matches(column, [name for name in header if name not in required], n=1)
+            hint = f"; if it is {one_line(repr(near[0]), 60)}, rename that column" if near else ""
+            raise UserError(f"{path}: column {column!r} is missing; the columns are {present}{hint}")
 
 
-def _key_problem(what: str, key: str, kind: str) -> str | None:
+def _key_problem(field: str, key: str, kind: str) -> str | None:
     if (_WHOLE if kind == "number" else _KEY).fullmatch(key):
         return None
-    wanted = "a whole number" if kind == "number" else "of ASCII letters, digits, . _ and -"
-    return f"{what} {one_line(repr(key), 60)} must be {wanted}"
+    rule = "a whole number" if kind == "number" else "1 to 80 ASCII letters, digits, . _ or -"
+    return f"{field} {one_line(repr(key), 60)} must be {rule}"
 
 
 def _question(
@@ -282,7 +282,7 @@ def parse_messages(text: str) -> tuple[Message, ...]:
         raise ValueError('must be a list, as in [{"role": "user", "content": "..."}]')
     for turn in turns:
         if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
-            raise ValueError("each turn must have a text as its content")
+            raise ValueError("each turn's content must be a string")
         if turn.get("role") not in ("system", "user", "assistant"):
             raise ValueError("each turn's role must be system, user or assistant")
     if turns[-1]["role"] != "user":

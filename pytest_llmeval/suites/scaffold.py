@@ -13,20 +13,20 @@ from pytest_llmeval.suites.spec import FILE_NAME
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TOML = """\
 title = "{name}"
-source = ""                # where the questions are from
+source = ""                # where the questions come from
 licence = ""
 
-# How an answer is compared with the gold one: choice, exact, number, regex, contains, json, rouge_l, bleu
+# How an answer is compared with the gold answer: choice, exact, number, regex, contains, json, rouge_l, bleu
 metric = "choice"
 max_tokens = 256
 
 [data]
 paths = ["questions.csv"]  # csv, jsonl or parquet
-question = "question"      # the names of the columns
+question = "question"      # column names
 choices = ["A", "B", "C"]
 answer = "answer"
 
-# What the model is sent: {{{{ COLUMN }}}} for any of the columns above
+# The prompt: {{{{ COLUMN }}}} inserts the value of a column
 [prompts.generate]
 user = \"\"\"
 {{{{ question }}}}
@@ -39,7 +39,7 @@ _ROWS = """\
 question,A,B,C,answer
 Which of these is the largest?,A mouse,A whale,A cat,B
 Which month has 28 days in most years?,February,May,August,A
-"What is written in ""quotes, with a comma""?",A cell of its own,Nothing,A new row,A
+"Which word in ""red, green, salt"" is not a colour?",Salt,Red,Green,A
 """
 
 
@@ -52,11 +52,11 @@ def write_benchmark(name: str, start: Path) -> list[str]:
     folder = start / os.path.expanduser(name)
     if not _NAME.fullmatch(folder.name):
         raise UserError(
-            f"--llm-new-benchmark={one_line(name, 60)}: a name is of ASCII letters, digits, - and _"
+            f"--llm-new-benchmark={one_line(name, 60)}: a name has only ASCII letters, digits, - and _"
         )
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"--llm-new-benchmark: {folder} exists already; choose another name")
+            raise UserError(f"--llm-new-benchmark: {folder} already exists; choose another name")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILE_NAME).write_text(_TOML.format(name=folder.name), "utf-8")
         (folder / "questions.csv").write_text(_ROWS, "utf-8")

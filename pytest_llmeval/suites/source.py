@@ -1,4 +1,4 @@
-"""What a source of suites is: one class in a file of its own, and one entry in ``core/sources.py``."""
+"""The interface of a source of suites: one class in its own file, and one entry in ``core/sources.py``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 
 
 class Source(ABC):
-    """A kind of suite: how its names are understood, and how a suite is loaded.
+    """A kind of suite: it resolves the names of its benchmarks and loads them.
 
-    All methods raise ``UserError`` for a name that means nothing.
+    All methods raise ``UserError`` for an unknown name.
+
+        ``tests/suites/test_source.py`` has a complete one, whose questions come from a database::
+
+            class DatabaseSource(Source):
+                def place(self, name, near):
+                    return near / name.removeprefix("sqlite:")
+
+                def load(self, name, place, settings, only=None):
+                    return DatabaseSuite(...), ()
     """
 
-    #: what stands before ``::test_NAME[...]`` in node ids; None for pytest's own name of the file
+    #: the part of node ids before ``::test_NAME[...]``; None for pytest's own name of the file
     node_name: str | None = None
-    #: whether the source fixes how questions are asked, whatever --llm-mode, --llm-shots and --llm-split
+    #: whether benchmarks define mode, shots and split, regardless of --llm-mode, --llm-shots and --llm-split
     fixes_conditions = False
 
     @abstractmethod
@@ -38,9 +47,9 @@ class Source(ABC):
     def load(
         self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
     ) -> tuple[Suite, tuple[str, ...]]:
-        """The suite, with the questions of ``only`` these ids if they are given, and notes for the user.
+        """The suite, and notes for the user; ``only`` restricts it to the questions with these ids.
 
-        Raises ``DataMissing`` where its data is missing.
+        Raises ``DataMissing`` if its data is missing.
         """
 
     @abstractmethod
@@ -48,35 +57,35 @@ class Source(ABC):
         """The names of its groups and subjects, without reading its questions."""
 
     def result_name(self, name: str, place: Path) -> str:
-        """What the benchmark is called in results."""
+        """The benchmark's name in results."""
         return name
 
     def numbered_subjects(self, place: Path) -> Sequence[str] | None:
-        """All subjects, where ids of questions are known to be whole numbers; None where they are not.
+        """All subjects if question ids are known to be whole numbers, else None.
 
-        With them ``-k`` is decided before any data is read.
+        With them ``-k`` can be evaluated before any data is read.
         """
         return None
 
     def wants_judge(self, place: Path) -> bool:
-        """Whether its answers are judged by a model."""
+        """Whether a model judges the answers."""
         return False
 
     def task_scores(self, name: str, settings: Settings, records: Iterable[Record]) -> TaskScores | None:
-        """Final numbers beside accuracy, from all records of one model; None where there are none.
+        """Final numbers beside accuracy, from all records of one model; None if it has none.
 
         Raises whatever the code of a task raises.
         """
         return None
 
     def test_files(self, place: Path) -> Sequence[Path]:
-        """The files from which pytest collects its tests; a file that is no Python gets a test made up."""
+        """The files from which pytest collects its tests; a file that is not Python gets a generated test."""
         return (place,)
 
     def tests(self, place: Path, names: Sequence[str]) -> Mapping[str, str]:
-        """The test functions for a file without tests: function name -> benchmark, as a marker names it.
+        """The test functions to generate for a file: function name -> benchmark, as in a marker.
 
-        ``names`` are all that were asked for by name and have this place.
+        ``names`` are the requested benchmarks with this place.
         """
         functions: dict[str, str] = {}
         for name in names:

@@ -1,4 +1,4 @@
-"""Reading a benchmark.toml: values that depend on each other, and what no declaration can check."""
+"""Read a benchmark.toml: compute values that depend on others, and check what declarations cannot."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     return benchmark
 
 
-def _read(declaring: type[Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _read(spec_class: type[Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values of a table by attribute. Raises ``UserError``."""
-    options = by_key(options_of(declaring))
+    options = by_key(options_of(spec_class))
     return {options[key].attribute: value for key, value in read_table(table, options, where).items()}
 
 
@@ -78,11 +78,11 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
     from pytest_llmeval.scoring import registry
 
     metric, data = benchmark.metric, benchmark.data
-    usual = registry.metrics()[metric.name].threshold
+    default_threshold = registry.metrics()[metric.name].threshold
     keys: dict[str, object] = {
         "metric": metric.name,
         **{f"metric.{key}": value for key, value in metric.options.items()},
-        "metric.threshold": usual if metric.threshold is None else metric.threshold,
+        "metric.threshold": default_threshold if metric.threshold is None else metric.threshold,
         "extractor": benchmark.extractor if mode == "generate" else None,
         "data.messages": data.messages,
         "data.question": data.question if data.messages is None else None,
@@ -101,13 +101,13 @@ def _has_choices(table: Mapping[str, Any]) -> bool:
 
 
 def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
-    """Raises ``UserError`` for an unknown metric, or wrong options of it."""
+    """Raises ``UserError`` for an unknown metric or invalid options."""
     from pytest_llmeval.scoring import registry
 
     metrics, where = registry.metrics(), f"{path} [metric]"
-    declared = by_key(options_of(MetricSpec))
-    options = {key: value for key, value in table.items() if key not in declared}
-    values = read_table({key: table[key] for key in declared if key in table}, declared, where)
+    own_options = by_key(options_of(MetricSpec))
+    options = {key: value for key, value in table.items() if key not in own_options}
+    values = read_table({key: table[key] for key in own_options if key in table}, own_options, where)
     if values["name"] not in metrics:
         raise unknown("metric", values["name"], metrics, where=str(path))
     metrics[values["name"]].make(options, where)
@@ -131,7 +131,7 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
         try:
             SUBJECT_KEY.convert(key)
         except ValueError as error:
-            raise UserError(f"{where}: the key is not {error}") from None
+            raise UserError(f"{where}: not {error}") from None
         if not isinstance(row, dict):
             raise UserError(f"{where}: must be a table")
         subjects[key] = Subject(key=key, **{"name": key, **_read(Subject, row, where)})
@@ -140,22 +140,22 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
 
 def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     where = f"{path} [data]"
-    given = _read(DataSpec, table, where)
-    kind = given.get("format", "csv")
+    values = _read(DataSpec, table, where)
+    kind = values.get("format", "csv")
     hub = None
-    if "hub" in given:
-        hub = Hub(**_read(Hub, given["hub"], f"{path} [data.hub]"))
+    if "hub" in values:
+        hub = Hub(**_read(Hub, values["hub"], f"{path} [data.hub]"))
         if not hub.files:
             raise UserError(f"{path} [data.hub]: file is missing: the list is empty")
     computed = {
         "paths": (f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"),
         "inside": hub is None,
-        "ids": "text" if "id" in given else "number",
-        "choices": () if "messages" in given else ("A", "B", "C", "D"),
+        "ids": "text" if "id" in values else "number",
+        "choices": () if "messages" in values else ("A", "B", "C", "D"),
     }
-    data = DataSpec(**{**computed, **given, "hub": hub})
+    data = DataSpec(**{**computed, **values, "hub": hub})
     if not data.paths:
-        raise UserError(f"{where}: paths: the list is empty; name a file, or leave the key out")
+        raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
     for template in data.paths:
         if not _is_path(template):
             raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
@@ -169,9 +169,9 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
 
 
 def _prompts(table: Mapping[str, Any], path: Path) -> Prompts:
-    given = _read(Prompts, table, f"{path} [prompts]")
-    generate = _read(GeneratePrompt, given.get("generate", {}), f"{path} [prompts.generate]")
-    logprob = _read(LogprobPrompt, given.get("logprob", {}), f"{path} [prompts.logprob]")
+    values = _read(Prompts, table, f"{path} [prompts]")
+    generate = _read(GeneratePrompt, values.get("generate", {}), f"{path} [prompts.generate]")
+    logprob = _read(LogprobPrompt, values.get("logprob", {}), f"{path} [prompts.logprob]")
     return Prompts(GeneratePrompt(**generate), LogprobPrompt(**logprob))
 
 
@@ -181,12 +181,12 @@ def _is_path(template: str) -> bool:
         parts = list(string.Formatter().parse(template))
     except ValueError:
         return False
-    named = [part[1:] for part in parts if part[1] is not None]
-    return all(part in (("split", "", None), ("subject", "", None)) for part in named)
+    fields = [part[1:] for part in parts if part[1] is not None]
+    return all(part in (("split", "", None), ("subject", "", None)) for part in fields)
 
 
 def template_fields(data: DataSpec) -> set[str]:
-    """The names that templates may use: what every row has, and what the harness adds."""
+    """The names that templates may use: the columns of every row, and what the harness adds."""
     return {
         "question",
         "answer",
@@ -204,11 +204,11 @@ def _check_templates(benchmark: Benchmark) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
-    of_subject = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
+    subject_fields = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
             if source is not None and key != "separator":
                 allowed = fields | {"label"} if key == "choice" else fields
-                allowed = of_subject if key in ("system", "description") else allowed
+                allowed = subject_fields if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")

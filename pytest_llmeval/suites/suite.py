@@ -1,4 +1,4 @@
-"""What a suite is: a benchmark as one session asks it, with its selected questions, requests and grades."""
+"""A suite: a benchmark as one session runs it, with its selected questions, requests and grades."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JudgeCase:
-    """A question as its judge sees it (``text``), and how answers to it are judged."""
+    """A question as its judge reads it (``text``), and the prompt with which answers to it are judged."""
 
     question: Question
     text: str
@@ -28,12 +28,26 @@ class JudgeCase:
 
 
 class Suite(ABC):
-    """A benchmark as one session asks it.
+    """A benchmark as one session runs it.
 
-    ``places`` are the folder and file that it was read from: two suites of one name must share one.
-    ``self_graded`` suites decide the outcome by themselves, whatever the test asserts. ``judge_prompt`` is
-    how a judge is asked about answers, where one is; ``judged_before`` tells that the judgements of the
-    replayed run still hold. ``has_labels`` marks answers that people have labelled, to measure a judge.
+    ``places`` are the folder and file that it was read from; two suites with the same name must share one.
+    ``self_graded`` suites decide the outcome themselves, regardless of the test's assertions.
+    ``judge_prompt`` is the prompt for a judge, if there is one; ``judged_before`` is True if the judgements
+    of a replayed run are still valid. ``has_labels`` marks answers that people have labelled, to measure a
+    judge.
+
+        ::
+
+            class DatabaseSuite(Suite):
+                def request(self, question, model):
+                    return Request(TextPrompt(question.fields["question"]))
+
+                def read(self, question, completion):
+                    return completion.text.strip() or None
+
+                def grade(self, question, completion, model, judgement):
+                    answer = self.read(question, completion)
+                    return Grade(answer, question.answer, correct=answer == question.answer)
     """
 
     self_graded = False
@@ -48,17 +62,17 @@ class Suite(ABC):
 
     @property
     def name(self) -> str:
-        """The benchmark's name, as results have it."""
+        """The benchmark's name in results."""
         return self.info.name
 
     @property
     def reorders(self) -> bool:
-        """Whether choices may be shown in another order than the file's."""
+        """Whether choices may be shown in a different order than in the file."""
         return False
 
     @property
     def most_orders(self) -> int:
-        """In how many orders of its choices a question is asked at most."""
+        """The largest number of orders of its choices in which a question is asked."""
         return 1
 
     def orders(self, question: Question) -> tuple[Order, ...]:
@@ -67,36 +81,36 @@ class Suite(ABC):
 
     @abstractmethod
     def request(self, question: Question, model: ModelConfig) -> Request:
-        """What ``model`` is sent for ``question``, whose choices are in the order in which they are shown.
+        """The request to ``model`` for ``question``, whose choices are in the order to show them.
 
-        Raises ``UserError`` for a question that cannot be asked.
+        Raises ``UserError`` if it cannot be built.
         """
 
     @abstractmethod
     def read(self, question: Question, completion: Completion) -> str | None:
-        """The answer in a completion, labels as ``question`` has them; None where none can be read."""
+        """The answer in a completion, with the labels of ``question``; None if it cannot be parsed."""
 
     @abstractmethod
     def grade(
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
     ) -> Grade:
-        """The answer in a completion, compared with the gold one; ``judgement`` is a judge's, if any.
+        """The grade of a completion against the gold answer; ``judgement`` is a judge's, if any.
 
-        Raises ``RequestFailed`` where it cannot be graded.
+        Raises ``RequestFailed`` if it cannot be graded.
         """
 
     def judge_case(self, question: Question) -> JudgeCase | None:
-        """What a judge must know to judge answers to ``question``; None where no judge is asked."""
+        """The case for a judge of answers to ``question``; None without a judge."""
         return None
 
     def with_judge(self, judge: JudgeModel, *, judged_before: bool) -> None:
-        """Take the judge of this session, which becomes part of the conditions of the run."""
+        """Set the judge of this session, which becomes part of the conditions of the run."""
         self.info = replace(self.info, conditions=replace(self.info.conditions, judge=judge))
         self.judged_before = judged_before
 
 
 def select(questions: Sequence[Question], settings: Settings) -> tuple[Question, ...]:
-    """The questions that ``--llm-limit`` and ``--llm-seed`` leave of each subject, in file order."""
+    """The questions of each subject that ``--llm-limit`` and ``--llm-seed`` select, in file order."""
     limit = settings.limit
     if limit is None:
         return tuple(questions)
@@ -109,6 +123,6 @@ def select(questions: Sequence[Question], settings: Settings) -> tuple[Question,
             selected += rows[limit.start : limit.stop]
         else:
             generator = random.Random(f"{settings.seed}/{rows[0].benchmark}/{subject}")
-            picked = generator.sample(range(len(rows)), min(len(rows), limit.count or 0))
-            selected += [rows[index] for index in sorted(picked)]
+            indices = generator.sample(range(len(rows)), min(len(rows), limit.count or 0))
+            selected += [rows[index] for index in sorted(indices)]
     return tuple(selected)

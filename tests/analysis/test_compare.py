@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.analysis.compare import LeftOut, counterpart
+from pytest_llmeval.analysis.compare import Exclusions, counterpart
 from pytest_llmeval.analysis.paired import (
     effective_pairs,
     holm,
@@ -16,7 +14,7 @@ from pytest_llmeval.analysis.paired import (
     mcnemar,
     paired_interval,
 )
-from tests.support.made_comparisons import CONDITIONS, answers, compared
+from tests.support.made_comparisons import answers, compared
 
 
 def test_example() -> None:
@@ -38,7 +36,7 @@ def test_example() -> None:
     assert adjusted == list(holm([change.p for change in found.subjects.values()]))
     assert [one.nodeid for one in found.broken] == ["test_b[maths-1]", "test_b[maths-2]", "test_b[physics-3]"]
     assert [one.id for one in found.fixed] == ["b/maths/3", "b/maths/4", "b/law/1"]
-    assert found.left_out == LeftOut() and found.differences == ()
+    assert found.exclusions == Exclusions() and found.differences == ()
     assert (
         found.part(None) is whole
         and found.part("stem") is stem
@@ -49,14 +47,16 @@ def test_example() -> None:
 
 def test_questions_in_no_pair_are_counted_by_reason() -> None:
     found = compared({"maths": "eeccwac-", "law": "c"}, {"maths": "ece-cacc", "law": "-"})
-    assert found.left_out == LeftOut(errors_before=2, errors_after=1, only_before=2, only_after=1, unscored=1)
+    assert found.exclusions == Exclusions(
+        errors_before=2, errors_after=1, only_before=2, only_after=1, unscored=1
+    )
     assert found.whole is not None and (found.whole.pairs, found.whole.fixed) == (2, 1)
     assert found.failed_before == {"maths": 2} and found.unmatched == {"maths": 1}
-    assert found.left_out.words() == [
+    assert found.exclusions.words() == [
         "2 ended in an error in the earlier run",
         "1 ended in an error in the later run",
-        "2 only the earlier run asked",
-        "1 only the later run asked",
+        "2 asked only in the earlier run",
+        "1 asked only in the later run",
         "1 have no gold answer",
     ]
     assert "law" not in found.subjects and "other" not in found.groups
@@ -71,51 +71,10 @@ def test_unparsed_answers_are_not_correct_and_errors_are_not_wrong() -> None:
 def test_runs_without_common_questions() -> None:
     found = compared({"maths": "c"}, {"law": "c"})
     assert found.whole is None and found.subjects == {} and found.groups == {} and found.detectable is None
-    assert found.left_out.words() == ["1 only the earlier run asked", "1 only the later run asked"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ()),
-        ({"mode": "logprob", "prompt_sha256": "x"}, ("mode generate then, logprob now",)),
-        ({"shots": 0, "prompt_sha256": "x"}, ("5 shots then, 0 now",)),
-        ({"prompt_sha256": "x"}, ("other prompts (prompt_sha256)",)),
-        ({"data_sha256": "x"}, ("other data (data_sha256)",)),
-        ({"split": "test", "data_sha256": "x"}, ("split val then, test now",)),
-        ({"shots": 0, "data_sha256": "x"}, ("5 shots then, 0 now", "other data (data_sha256)")),
-    ],
-)
-def test_each_difference_is_named_once(changes: dict[str, object], said: tuple[str, ...]) -> None:
-    assert CONDITIONS.differences(dataclasses.replace(CONDITIONS, **changes)) == said  # type: ignore[arg-type]
-
-
-SCORING = {"metric": "exact", "metric.pattern": "x", "metric.threshold": 1.0, "extractor": "text"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ()),
-        ({"metric.pattern": "y"}, ("metric.pattern x then, y now",)),
-        ({"metric.ignore_case": False}, ("metric.ignore_case unset then, false now",)),
-        ({"extractor": "number"}, ("extractor text then, number now",)),
-        ({"metric": "rouge_l", "metric.threshold": 0.5}, ("metric exact then, rouge_l now",)),
-    ],
-)
-def test_differences_of_scoring_are_named(changes: dict[str, object], said: tuple[str, ...]) -> None:
-    was = dataclasses.replace(CONDITIONS, scoring=SCORING)
-    now = dataclasses.replace(CONDITIONS, scoring={**SCORING, **changes})
-    assert was.differences(now) == was.scoring_differences(now) == said
-    # of a run from before scoring was told nothing is known, and nothing is held against it
-    assert CONDITIONS.differences(now) == now.differences(CONDITIONS) == ()
-
-
-def test_logprob_has_no_extractor() -> None:
-    was = dataclasses.replace(CONDITIONS, scoring=SCORING)
-    scored = {key: value for key, value in SCORING.items() if key != "extractor"}
-    now = dataclasses.replace(CONDITIONS, mode="logprob", scoring=scored)
-    assert was.differences(now) == ("mode generate then, logprob now",)
+    assert found.exclusions.words() == [
+        "1 asked only in the earlier run",
+        "1 asked only in the later run",
+    ]
 
 
 def test_counterpart() -> None:
@@ -128,7 +87,7 @@ def test_counterpart() -> None:
 def test_every_question_is_in_a_pair_or_excluded(both: list[tuple[str, str]]) -> None:
     before, after = ("".join(side) for side in zip(*both, strict=True)) if both else ("", "")
     found = compared({"maths": before}, {"maths": after})
-    out = found.left_out
+    out = found.exclusions
     asked = sum(one != "-" or other != "-" for one, other in both)
     paired = found.whole.pairs if found.whole else 0
     assert paired + sum(getattr(out, name) for name in out.__slots__) == asked
@@ -161,7 +120,7 @@ def test_repeated_questions_count_by_their_fraction_correct() -> None:
     assert (found.whole.pairs, found.whole.before, found.whole.after) == (3, 0.5, 0.5)
     # one question lost half an answer, another gained half
     assert (found.whole.fixed, found.whole.broken) == (0.5, 0.5)
-    assert found.left_out.errors_before == 1
+    assert found.exclusions.errors_before == 1
     # half correct counts as right, so no question has moved
     assert found.fixed == found.broken == ()
 

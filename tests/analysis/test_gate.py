@@ -437,7 +437,7 @@ def test_a_partial_selection_is_incomplete_and_names_the_option() -> None:
     run = result(right(9), right(4, of=4))
     found = only("b=0.5", run)
     assert found.verdict == "incomplete"
-    assert found.reason == "14 of 30 questions were asked (--llm-gate-partial judges a part)"
+    assert found.reason == "14 of 30 questions were asked (--llm-gate-partial evaluates a part)"
     assert only("b:stem=0.5", run).reason.startswith("14 of 20 questions were asked")
     assert only("b:law=0.5", run).reason == "no question of b:law was asked"
     # maths is complete
@@ -464,7 +464,7 @@ def test_subjects_without_data_make_it_incomplete() -> None:
     run = result(right(9), right(9))
     found = only("b=0.5", run, infos={"b": info})
     assert found.verdict == "incomplete"
-    assert found.reason == "no data for 1 of 3 subjects (law) (--llm-gate-partial judges a part)"
+    assert found.reason == "no data for 1 of 3 subjects (law) (--llm-gate-partial evaluates a part)"
     assert only("b:stem=0.5", run, infos={"b": info}).verdict == "pass"
     assert only("b=0.5", run, infos={"b": info}, partial=True).verdict == "pass"
 
@@ -508,7 +508,7 @@ def test_all_problems_are_named() -> None:
     run = result(Counts(correct=1, error=1))
     reason = only("b=0.5", run, complete=False).reason
     assert reason == (
-        "the run ended early; 2 of 30 questions were asked (--llm-gate-partial judges a part); "
+        "the run ended early; 2 of 30 questions were asked (--llm-gate-partial evaluates a part); "
         "1 of 2 questions ended in an error"
     )
 
@@ -639,7 +639,7 @@ def test_the_lower_end_must_reach_the_threshold() -> None:
 def test_examples_of_drops(expr: str, name: str | None, part: str | None, margin: Fraction) -> None:
     gate = parse_drop(expr)
     assert (gate.benchmark, gate.part, gate.threshold, gate.drop) == (name, part, margin, True)
-    assert gate.where == f"--llm-max-drop={expr}" and gate.shown == f"max-drop {expr}"
+    assert gate.where == f"--llm-max-drop={expr}" and gate.label == f"max-drop {expr}"
 
 
 @pytest.mark.parametrize(

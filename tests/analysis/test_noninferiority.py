@@ -54,11 +54,11 @@ def test_reasons_give_the_change_and_the_questions_needed() -> None:
     assert failed.endswith("a drop of more than 2 points is shown")
     unsure = assess(change(100, 100, 1346), 0.02)
     assert unsure.reason.endswith(
-        "a drop of more than 2 points is neither excluded nor shown; about 2,916 questions would tell"
+        "a drop of more than 2 points is neither excluded nor shown; about 2,916 questions would decide"
     )
     assert unsure.needed == 2916
     none = assess(change(0, 0, 1346), 0.0)
-    assert none.needed is None and none.reason.endswith("no number of questions would tell")
+    assert none.needed is None and none.reason.endswith("no number of questions would decide")
     assert "more than 0 is" in none.reason
 
 

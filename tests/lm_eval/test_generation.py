@@ -28,12 +28,12 @@ def test_what_they_say(kwargs: dict[str, object], found: Generation) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "said"),
     [
-        ({"until": 3}, "no list of texts"),
+        ({"until": 3}, "not a list of strings"),
         ({"max_gen_toks": "many"}, "many"),
-        ({"max_gen_toks": 0}, "above 0"),
-        ({"num_beams": 4}, "num_beams=4 cannot"),
-        ({"repetition_penalty": 1.2}, "repetition_penalty=1.2 cannot"),
-        ({"do_sample": True, "temperature": 1, "top_p": 0.9}, "top_p=0.9 cannot"),
+        ({"max_gen_toks": 0}, "must be positive"),
+        ({"num_beams": 4}, "num_beams=4"),
+        ({"repetition_penalty": 1.2}, "repetition_penalty=1.2"),
+        ({"do_sample": True, "temperature": 1, "top_p": 0.9}, "top_p=0.9"),
     ],
 )
 def test_what_cannot_be_had(kwargs: dict[str, object], said: str) -> None:

@@ -76,5 +76,5 @@ def test_a_metric_that_came_of_another_is_aggregated_as_that() -> None:
 def test_what_a_task_raises_comes_through() -> None:
     with pytest.raises(ZeroDivisionError):
         grade(Task("generate_until", lambda doc, results: {"acc": 1 / 0}), TEXT, [["x"]], {})
-    with pytest.raises(TypeError, match="cannot be kept"):
+    with pytest.raises(TypeError, match="cannot be stored"):
         grade(Task("generate_until", lambda doc, results: {"acc": object()}), TEXT, [["x"]], {})

@@ -97,14 +97,14 @@ def test_what_the_user_says_comes_before_the_task() -> None:
 
 def test_a_continuation_without_a_score_is_an_error() -> None:
     found = plan(scored(("a", " b"), ("a", " c")), NOTHING)
-    with pytest.raises(ValueError, match="no score to 'c'"):
+    with pytest.raises(ValueError, match="no score for 'c'"):
         responses(found, Completion(scores={"b": -1.0}), [1, 1])
 
 
 @pytest.mark.parametrize(
     ("instance", "said"),
     [
-        (Instance("loglikelihood", ("a", 3)), "gives 3 where a text is due"),
+        (Instance("loglikelihood", ("a", 3)), "returned 3 instead of a string"),
         (Instance("generate_until", ("a", {"num_beams": 2})), "num_beams=2"),
         (Instance("telepathy", ("a",)), "telepathy"),
     ],

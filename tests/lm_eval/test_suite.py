@@ -200,7 +200,7 @@ def test_a_document_that_cannot_be_scored_is_its_own_error(pytester: pytest.Pyte
     path.write_text(path.read_text().replace('"JUDGE"', "!function broken.judge"))
     done = run(pytester, "own_broken")
     assert done.ret == 1
-    done.stdout.fnmatch_lines(["*own_broken/2*cannot score this: ZeroDivisionError: division by zero*"])
+    done.stdout.fnmatch_lines(["*own_broken/2*cannot grade this: ZeroDivisionError: division by zero*"])
     (result,) = results(pytester)["results"]
     assert (result["counts"]["correct"], result["counts"]["error"]) == (5, 1)
     assert result["lm_eval"]["tasks"]["own_broken"]["documents"] == 5
@@ -223,10 +223,10 @@ def test_what_cannot_be_added_up_is_said_where_its_number_would_be(pytester: pyt
         ("own_hub", {"dataset_path": "nobody/nothing"}, (), "*own_hub cannot be loaded*on the Hub*"),
         ("own_hub", {"dataset_path": "nobody/nothing"}, ("-n2",), "*own_hub cannot be loaded*on the Hub*"),
         ("own_bad", {"doc_to_text": "{{nothing.there}}"}, (), "*cannot be loaded*'nothing' is undefined"),
-        ("own_beams", {"generation_kwargs": {"num_beams": 4}}, (), "*own_beams*num_beams=4 cannot*"),
-        ("own_code", {"unsafe_code": True}, (), "*own_code runs code that the model wrote*"),
+        ("own_beams", {"generation_kwargs": {"num_beams": 4}}, (), "*own_beams*num_beams=4"),
+        ("own_code", {"unsafe_code": True}, (), "*own_code runs code written by the model*"),
         ("own_lines", {}, ("--llm-lm-eval-path=nowhere",), "*--llm-lm-eval-path=*nowhere is not a folder*"),
-        ("own_lines", {}, ("--llm-repeats=2",), "*--llm-repeats is not for tasks*"),
+        ("own_lines", {}, ("--llm-repeats=2",), "*do not support --llm-repeats*"),
         ("own_lines", {}, ("--llm-split=dev",), "*its split is 'test'*"),
     ],
 )  # fmt: skip

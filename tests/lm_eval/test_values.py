@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.lm_eval.values import named, pack, source_of, unpack
+from pytest_llmeval.lm_eval.values import pack, source_of, unpack, with_source
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 KEYS = st.text() | st.integers() | st.tuples(st.integers(), st.text())
@@ -26,7 +26,7 @@ def test_comes_back_as_it_was(value: object) -> None:
     assert unpack(packed) == value
     assert type(unpack(packed)) is type(value)
     assert source_of(packed) == (None, packed)
-    assert source_of(json.loads(json.dumps(named(pack(value), "acc")))) == ("acc", packed)
+    assert source_of(json.loads(json.dumps(with_source(pack(value), "acc")))) == ("acc", packed)
 
 
 def test_not_a_number_comes_back() -> None:
@@ -41,5 +41,5 @@ def test_numpy_becomes_plain() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, [lambda: 1], b"x"])
 def test_what_has_no_form(value: object) -> None:
-    with pytest.raises(TypeError, match="cannot be kept"):
+    with pytest.raises(TypeError, match="cannot be stored"):
         pack(value)

@@ -244,7 +244,7 @@ BENCHMARKS = [
     ),
     Bad(
         "a folder that is no benchmark",
-        ["no benchmark.toml in this folder"],
+        ["neither a benchmark.toml nor a file of questions"],
         benchmark=["--llm-benchmark=tiny/data"],
     ),
     Bad(
@@ -336,7 +336,7 @@ BENCHMARKS = [
     ),
     Bad(
         "nothing to score",
-        ["tiny: has no choices to score", "--llm-mode=generate"],
+        ["tiny: it has no choices to score", "--llm-mode=generate"],
         ["--llm-mode=logprob"],
         files={"tiny/benchmark.toml": TOML.replace(ABCD, "").replace('id = "id"', 'id = "id"\nchoices = []')},
     ),
@@ -356,7 +356,7 @@ DATA = [
     ),
     Bad(
         "data nowhere",
-        ["ceval: no data here", "download", "give the folder with --llm-data-dir"],
+        ["ceval: no local data", "download", "give the folder with --llm-data-dir"],
         benchmark=["--llm-benchmark=ceval"],
         env={"HF_HUB_OFFLINE": "1"},
     ),
@@ -365,7 +365,7 @@ DATA = [
         ["no examples for subject birds", "birds_dev.csv is missing", "--llm-shots=0"],
         files={SHOTS: None},
     ),
-    Bad("too few shots", ["birds_dev.csv: 1 examples", "3 are wanted", "--llm-shots=1"], ["--llm-shots=3"]),
+    Bad("too few shots", ["birds_dev.csv: 1 examples", "3 are needed", "--llm-shots=1"], ["--llm-shots=3"]),
     Bad(
         "a bad shot",
         ["birds_dev.csv", "an example cannot be used", "line 2", "the answer is missing"],
@@ -373,19 +373,19 @@ DATA = [
     ),
     Bad(
         "questions that are their own shots",
-        ["the questions of split 'dev' are the shots", "--llm-shots=0 or another split"],
+        ["split 'dev' holds the few-shot examples", "--llm-shots=0 or another split"],
         ["--llm-split=dev"],
     ),
     Bad(
         "a missing column",
-        ["birds_val.csv", "column 'answer' is missing", "there are 'id', 'question'"],
+        ["birds_val.csv", "column 'answer' is missing", "the columns are 'id', 'question'"],
         files=birds(GOOD.replace("answer", "anser")),
     ),
     Bad("a header only", ["birds_val.csv", "no rows"], files=birds(HEADER)),
     Bad("an empty file", ["birds_val.csv", "no rows", "the file is empty"], files=birds("")),
     Bad(
         "a duplicate id",
-        ["birds_val.csv, line 3", "id 0 is there twice", "first in line 2"],
+        ["birds_val.csv, line 3", "id 0 occurs twice", "first in line 2"],
         files=birds(HEADER + ROW.format(0) * 2),
     ),
     Bad(

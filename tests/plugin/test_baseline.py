@@ -91,7 +91,7 @@ def test_gates_against_the_baseline(pytester: pytest.Pytester, base: Path, xdist
     done.stdout.fnmatch_lines(
         [
             "gate max-drop 0.9: PASS*a drop of more than 90 points is excluded",
-            "gate max-drop tiny=2%: INCONCLUSIVE*about * questions would tell",
+            "gate max-drop tiny=2%: INCONCLUSIVE*about * questions would decide",
             "gate max-drop tiny:birds=0.2: INCONCLUSIVE*over 4 questions*",
         ]
     )
@@ -125,7 +125,7 @@ def test_settings_of_the_file(pytester: pytest.Pytester, base: Path) -> None:
 
 def test_a_file_s_baseline_can_be_taken_back(pytester: pytest.Pytester, tiny: Path) -> None:
     (pytester.path / "llmeval.toml").write_text('baseline = "latest"\nmax_drop = 0.02\n', "utf-8")
-    assert "--llm-baseline=latest: no run there" in one_error(pytester.runpytest(*ECHO))
+    assert "--llm-baseline=latest: not a run" in one_error(pytester.runpytest(*ECHO))
     done = pytester.runpytest(*ECHO, "--llm-baseline=none")
     assert done.ret == 0
     done.stdout.fnmatch_lines(["gate max-drop 0.02: NOT RUN: no baseline was given"])
@@ -174,7 +174,7 @@ def test_changed_prompts_and_data_are_refused(pytester: pytest.Pytester, base: P
     else:
         file = pytester.path / "tiny/data/val/birds_val.csv"
         file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
-    assert f"other {what}" in one_error(pytester.runpytest(*ECHO, "--llm-baseline=base"))
+    assert f"different {what}" in one_error(pytester.runpytest(*ECHO, "--llm-baseline=base"))
 
 
 @pytest.mark.parametrize("xdist", WORKERS)
@@ -203,7 +203,7 @@ def test_changed_scoring_is_refused_until_the_baseline_is_scored_anew(
     ("args", "says"),
     [
         (("--llm-max-drop=0.02",), "name one with --llm-baseline=RUN"),
-        (("--llm-baseline=nowhere",), "--llm-baseline=nowhere: no run there"),
+        (("--llm-baseline=nowhere",), "--llm-baseline=nowhere: not a run"),
         (("--llm-baseline=base::gpt",), "has no model 'gpt'; it has echo"),
         (("--llm-baseline=torn",), "is it a finished run?"),
         (("--llm-baseline=base", "--llm-max-drop=2"), "a drop is at most 1 (100%); for percent write 2%"),
@@ -232,7 +232,7 @@ def test_a_baseline_of_several_models_must_say_which(pytester: pytest.Pytester, 
     two = ("--llm-model=one", "--llm-model=two", "--llm-benchmark=tiny")
     pytester.runpytest(*two, "--llm-run-name=both")
     done = pytester.runpytest(*ECHO, "--llm-baseline=both")
-    assert "both has no model 'echo', but one, two; say which: RUN::MODEL" in one_error(done)
+    assert "both has no model 'echo'; it has one, two; choose one: RUN::MODEL" in one_error(done)
     done = pytester.runpytest(*ECHO, "--llm-baseline=both::two")
     done.stdout.fnmatch_lines(["tiny: echo, against both (two)"])
     done = pytester.runpytest(*two, "--llm-baseline=both")
@@ -326,4 +326,4 @@ def test_compare_is_a_command(pytester: pytest.Pytester, base: Path) -> None:
         pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "other", "--force").ret == 0
     )
     done = pytester.run(sys.executable, "-m", "pytest_llmeval", "compare", "base", "nothing")
-    assert done.ret == 4 and "nothing: no run there" in done.errlines[0]
+    assert done.ret == 4 and "nothing: not a run" in done.errlines[0]

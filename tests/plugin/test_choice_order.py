@@ -98,8 +98,8 @@ def test_a_seed_gives_each_question_its_own_order_and_all_orders_alike() -> None
 
 def test_the_protocol_changes_with_the_orders_and_only_with_them() -> None:
     orderings = [Ordering(), Ordering(True), Ordering(seed=0), Ordering(seed=1), Ordering(True, 1)]
-    assert len({ordering.hashed("abc") for ordering in orderings}) == 5
-    assert orderings[0].hashed("abc") == "abc"
+    assert len({ordering.prompt_hash("abc") for ordering in orderings}) == 5
+    assert orderings[0].prompt_hash("abc") == "abc"
     assert rotations(("A", "B", "C")) == (("A", "B", "C"), ("B", "C", "A"), ("C", "A", "B"))
 
 
@@ -316,7 +316,7 @@ def test_open_questions_have_no_order(pytester: pytest.Pytester) -> None:
         done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=.", option)
         assert done.ret == 4
         (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
-        assert f"open: has no choices to put in another order; ask it without {option.split('=')[0]}" in line
+        assert f"open: it has no choices to reorder; leave out {option.split('=')[0]}" in line
 
 
 def test_the_rerun_command_keeps_the_orders(knowing: pytest.Pytester) -> None:

@@ -234,7 +234,7 @@ def test_a_judge_sees_choices_in_one_order(pytester: pytest.Pytester, judge: Ser
     write(pytester, judge)
     done = run(pytester, option)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"ask it without {option.partition('=')[0]}" in done.stdout.str() + done.stderr.str()
+    assert f"leave out {option.partition('=')[0]}" in done.stdout.str() + done.stderr.str()
     assert not judge.bodies
 
 

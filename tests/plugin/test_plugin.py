@@ -379,4 +379,4 @@ def test_answers_without_gold_have_no_accuracy(pytester: pytest.Pytester, tiny: 
     assert result["counts"]["answered"] == 2
     submission = json.loads((pytester.path / "reports/latest/submission.json").read_text())
     assert submission == {"birds": {"0": "A", "1": "A"}}
-    done.stdout.fnmatch_lines(["*no test file for 1 subject, left out: logic", "*2 answered*"])
+    done.stdout.fnmatch_lines(["*no test file for 1 subject; skipped: logic", "*2 answered*"])

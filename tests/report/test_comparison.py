@@ -87,7 +87,7 @@ def test_a_narrow_terminal_has_fewer_columns_and_wraps_names(width: int, left_ou
 def test_no_table_without_common_questions() -> None:
     assert comparison_lines(compared({"maths": "c"}, {"law": "c"})) == [
         "b: m, against then",
-        "questions excluded: 1 only the earlier run asked, 1 only the later run asked",
+        "questions excluded: 1 asked only in the earlier run, 1 asked only in the later run",
         "no question was scored in both runs",
     ]
 

@@ -59,7 +59,7 @@ def test_all_texts_are_in_the_chunks(tmp_path: Path, number: int) -> None:
             assert detail["prompt"] == record.prompt
             assert answer.get("text", "") == record.completion.text
             assert answer.get("error") == record.completion.error
-            assert question.answers[model].elected.outcome is record.outcome
+            assert question.answers[model].majority.outcome is record.outcome
 
 
 def test_shared_prompt_text_is_stored_once_per_chunk(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ The accuracy of a group, and of all, is the mean over its questions.
 
 ## Gates
 
-| gate | of | verdict | why |
+| gate | benchmark, model | verdict | reason |
 | --- | --- | --- | --- |
 | b=0.5 | b, m | pass | 60.0% (3 of 5) is at least 50% |
 | b:stem=0.9 | b, m | **fail** | 50.0% (2 of 4) is below 90% |

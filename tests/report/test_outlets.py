@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.report import outlets
-from pytest_llmeval.report.outlets import Report, append_summary, wanted
+from pytest_llmeval.report.outlets import Report, append_summary, select_outlets
 from pytest_llmeval.results.rerun import Rerun
 from tests.support import pages as pages
 
@@ -23,7 +23,7 @@ def report(tmp_path: Path) -> Report:
 def test_every_report_at_its_default_place(tmp_path: Path) -> None:
     one = report(tmp_path)
     step = tmp_path / "step.md"
-    for outlet in wanted("", "", {"GITHUB_STEP_SUMMARY": str(step)}):
+    for outlet in select_outlets("", "", {"GITHUB_STEP_SUMMARY": str(step)}):
         outlet.write(one)
     assert {path.name for path in one.folder.iterdir()} == {
         "questions.jsonl", "summary.md", "report.html", "badge.svg", "plots",
@@ -36,11 +36,11 @@ def test_every_report_at_its_default_place(tmp_path: Path) -> None:
 
 def test_reports_at_other_paths(tmp_path: Path) -> None:
     one = report(tmp_path)
-    for outlet in wanted(str(tmp_path / "new/b.svg"), str(tmp_path / "figures"), {}):
+    for outlet in select_outlets(str(tmp_path / "new/b.svg"), str(tmp_path / "figures"), {}):
         outlet.write(one)
     assert (tmp_path / "new/b.svg").read_text("utf-8").startswith("<svg")
     assert (tmp_path / "figures/overview.svg").is_file()
-    assert [outlet.name for outlet in wanted(None, None, {})] == ["report.html"]
+    assert [outlet.name for outlet in select_outlets(None, None, {})] == ["report.html"]
 
 
 def test_the_step_summary_is_appended_and_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,7 @@ import pytest
 
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report import status
-
-HOSTILE = "evil\x1b[2J\x1b]0;title\x07\r\n\tname\u202e\x9b31m\u2028\u200b注册"
-
-
-def tagged(text: str, **markup: bool) -> str:
-    """A ``paint`` that writes its markup as tags."""
-    return f"<{'+'.join(name for name, on in markup.items() if on)}>{text}</>" if markup else text
+from tests.support.terminal_text import HOSTILE, tagged
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from pytest_llmeval.report.task_scores import task_rows, task_table
-from pytest_llmeval.results.task_scores import Number, Scored, TaskScores, scores_json
+from pytest_llmeval.results.task_scores import Number, TaskResult, TaskScores, scores_json
 
 SCORES = TaskScores(
     "0.4.13",
     (
-        Scored(
+        TaskResult(
             "t",
             "- 任务",
             12,
@@ -22,7 +22,7 @@ SCORES = TaskScores(
                 Number("strict", "odd", "ValueError: empty", None),
             ),
         ),
-        Scored("g", "g", 20, None, "2", (Number("none", "acc", 0.25, None, True),), is_group=True),
+        TaskResult("g", "g", 20, None, "2", (Number("none", "acc", 0.25, None, True),), is_group=True),
     ),
 )
 

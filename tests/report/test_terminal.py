@@ -15,9 +15,9 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.summary import Result
 from tests.support.made_results import counted_all, make_info, result_of, results_of, runs
+from tests.support.terminal_text import HOSTILE, tagged
 
 WIDTHS = (60, 80, 99, 100, 120, 200)
-HOSTILE = "evil\x1b[2J\x1b]0;title\x07\r\n\tname\u202e\x9b31m\u2028\u200b注册"
 LONG = {
     "maths": ("Mathematics", "数学"),
     "physics": ("Physics", "物理学"),
@@ -42,11 +42,6 @@ def columns(text: str) -> int:
     """The width of printable text without combining marks: Chinese characters take two columns."""
     assert text.isprintable()
     return sum(1 + (unicodedata.east_asian_width(char) in ("W", "F")) for char in text)
-
-
-def tagged(text: str, **markup: bool) -> str:
-    """A ``paint`` that writes its markup as tags."""
-    return f"<{'+'.join(name for name, on in markup.items() if on)}>{text}</>" if markup else text
 
 
 def untagged(line: str) -> str:

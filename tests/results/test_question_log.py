@@ -17,9 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.types import Completion, Outcome
 from pytest_llmeval.results.question_log import merge, read_records
 from pytest_llmeval.results.record import Record
-from tests.support.made_results import make_record, written
-
-HOSTILE = 'a"b,c\n\x1b[31m|=1+1\r\\ud800\ud800\u2028注册'
+from tests.support.made_results import HOSTILE, make_record, written
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pytest_llmeval.report.run_files import summary_csv, write_run
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.results_json import results_json
 from tests.support.made_results import (
+    HOSTILE,
     INFOS,
     RUN,
     counted,
@@ -29,7 +30,6 @@ from tests.support.made_results import (
 )
 
 COUNTS = ["requested", "correct", "wrong", "unparsed", "answered", "error"]
-HOSTILE = 'a"b,c\n\x1b[31m|=1+1\r\\ud800\ud800\u2028注册'
 
 
 def schema_of_the_design(content: dict[str, Any]) -> None:

@@ -47,7 +47,7 @@ def read(folder: Path, given: str | None = None, option: str = "A") -> Any:
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     run = read(make_run(tmp_path / "one", {"m": {"b": "cwe", "c": "c"}, "n": {"b": "w"}}))
     assert (run.name, run.models, run.complete) == ("one", ("m", "n"), True)
-    (asked, other) = run.of("b")
+    (asked, other) = run.results_for("b")
     assert (asked.model, asked.identity, asked.conditions) == ("m", "m!", EvalConditions(**CONDITIONS))  # type: ignore[arg-type]
     assert asked.groups == {"g": ("s",)} and other.model == "n"
     answers = read_answers(run)
@@ -87,7 +87,7 @@ def test_runs_are_compared_model_by_model_and_what_is_missing_is_said(tmp_path: 
     found, notes = compare_runs(read(before), read(after), force=False)
     assert [(one.before.model, one.after.model) for one in found] == [("m", "m"), ("n", "n")]
     assert [one.whole.change for one in found if one.whole] == [0.5, -0.5]
-    assert notes == ["one is an incomplete run", "one has no c of a model to compare m with"]
+    assert notes == ["one is incomplete", "one has no result on c to compare m with"]
 
 
 def test_one_model_of_each_run_can_be_named(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_one_model_of_each_run_can_be_named(tmp_path: Path) -> None:
     assert [(one.before.model, one.after.model, len(one.broken)) for one in found] == [("m", "n", 1)]
     with pytest.raises(UserError, match=r"one::x: .* has no model 'x'; it has m, n"):
         read(folder, "one::x")
-    with pytest.raises(UserError, match=r"has no model 'o', but m, n; say which: RUN::MODEL"):
+    with pytest.raises(UserError, match=r"has no model 'o'; it has m, n; choose one: RUN::MODEL"):
         compare_runs(read(folder), read(make_run(tmp_path / "o", {"o": {"b": "c"}})), force=False)
 
 
@@ -104,11 +104,11 @@ def test_what_was_asked_in_another_way_is_refused_unless_forced(tmp_path: Path) 
     before = read(make_run(tmp_path / "one", {"m": {"b": "cw"}}))
     after = read(make_run(tmp_path / "two", {"m": {"b": "cc"}}, data_sha256="x"))
     with pytest.raises(
-        UserError, match=r"^b cannot be compared with one: other data .*--force compares them anyway"
+        UserError, match=r"^b cannot be compared with one: different data .*--force compares them anyway"
     ):
         compare_runs(before, after, force=False)
     (found,), _ = compare_runs(before, after, force=True)
-    assert found.differences == ("other data (data_sha256)",)
+    assert found.differences == ("different data (data_sha256)",)
 
 
 def test_runs_without_anything_in_common(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_questions_that_are_none_are_one_line(tmp_path: Path, change: dict[str, 
     folder = make_run(tmp_path / "one", {"m": {"b": "c"}})
     line = json.loads((folder / "questions.jsonl").read_text())
     (folder / "questions.jsonl").write_text(json.dumps({**line, **change}) + "\n")
-    with pytest.raises(UserError, match="a line is no answer to a question"):
+    with pytest.raises(UserError, match="a line is not a record"):
         read_answers(read(folder))
 
 
@@ -153,5 +153,5 @@ def test_latest_may_be_a_file_with_a_name(tmp_path: Path) -> None:
     for given in ("one", str(folder), "one/results.json"):
         assert read(folder, given).folder == folder
     for given in ("B", "", "~nobody-here/x", "a\0b", "x" * 300):
-        with pytest.raises(UserError, match=r"no run there"):
+        with pytest.raises(UserError, match=r"not a run"):
             read_run(given, tmp_path, tmp_path, "B")

@@ -58,7 +58,7 @@ def test_models_submit_apart(tmp_path: Path) -> None:
 
 def test_benchmarks_submit_apart(tmp_path: Path) -> None:
     taken = [("m", "ceval"), ("m", "own set"), ("n", "ceval")]
-    name = write_submission(tmp_path, "m", "own set", {"s": {"0": "A"}}, taken=taken).name
+    name = write_submission(tmp_path, "m", "own set", {"s": {"0": "A"}}, known_pairs=taken).name
     assert name == "submission-own-set-m.json"
 
 

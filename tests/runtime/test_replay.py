@@ -48,12 +48,12 @@ def test_the_prompts_are_those_that_were_answered(pytester: pytest.Pytester, tin
     file = tiny / "data/val/birds_val.csv"
     file.write_text(file.read_text("utf-8").replace("one,two", "one,too"), "utf-8")
     done = pytester.runpytest("--llm-replay=x", "--llm-benchmark=tiny")
-    done.stdout.fnmatch_lines(["llmeval: tiny: not scored as in x: other data (data_sha256)"])
+    done.stdout.fnmatch_lines(["llmeval: tiny: not scored as in x: different data (data_sha256)"])
     (again,) = results(pytester)["results"]
     assert again["prompt_sha256"] == first["prompt_sha256"] and again["data_sha256"] != first["data_sha256"]
     # so a run that asks otherwise is not compared with it
     done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-baseline=latest")
-    assert done.ret == 4 and "other prompts" in str(done.stderr) + str(done.stdout)
+    assert done.ret == 4 and "different prompts" in str(done.stderr) + str(done.stdout)
 
 
 def test_errors_stay_errors(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -81,7 +81,7 @@ def test_scores_come_back(pytester: pytest.Pytester, tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("--llm-replay=nowhere", "no run there"),
+        ("--llm-replay=nowhere", "not a run"),
         ("--llm-replay=torn", "is it a finished run?"),
         ("--llm-replay=mixed", "with different settings"),
         ("--llm-replay=good --llm-model=smollm2", "has no model 'smollm2'; it has echo"),

@@ -91,7 +91,7 @@ def test_parquet(pytester: pytest.Pytester) -> None:
     write(pytester.path / "broken.parquet", "no")
     done = pytester.runpytest(*ECHO, "--llm-benchmark=broken.parquet")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*broken.parquet: not a parquet file that can be read*"])
+    done.stderr.fnmatch_lines(["*broken.parquet: not a readable parquet file*"])
 
 
 def test_a_misspelled_column(pytester: pytest.Pytester) -> None:
@@ -108,7 +108,7 @@ def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester) -> None:
     assert len(questions(pytester)) == 3
     again = pytester.runpytest("--llm-new-benchmark=mine")
     assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(["*mine exists already; choose another name"])
+    again.stderr.fnmatch_lines(["*mine already exists; choose another name"])
 
 
 def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:

@@ -346,8 +346,8 @@ def test_nothing_to_score() -> None:
     with pytest.raises(UserError) as caught:
         PromptBuilder(benchmark, "logprob", {})
     assert str(caught.value) == (
-        "own: has no choices to score; ask it with --llm-mode=generate "
-        "(or give choices in /own/benchmark.toml [data])"
+        "own: it has no choices to score; use --llm-mode=generate "
+        "(or name choice columns in /own/benchmark.toml [data])"
     )
     question = Question("own", "birds", "0", {"question": "2+2?"}, {}, "4")
     assert PromptBuilder(benchmark, "generate", {}).request(question).prompt.text == "2+2?\nAnswer:"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.questions import Located, Table, load_questions, load_shots, locate, read_table
+from pytest_llmeval.suites.questions import FileLayout, Table, load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 
 HEADER = "id,question,A,B,C,D,answer"
@@ -175,7 +175,7 @@ def test_line_ends(end: str) -> None:
 def test_a_missing_column(column: str) -> None:
     header = HEADER.replace(f",{column}", ",Z")
     said = fails(lines(header, ROW))
-    assert f"t.csv: column '{column}' is missing; there are 'id', " in said and "'Z'" in said
+    assert f"t.csv: column '{column}' is missing; the columns are 'id', " in said and "'Z'" in said
 
 
 def test_a_missing_column_of_the_benchmarks_own() -> None:
@@ -221,9 +221,7 @@ def test_broken_quoting(rows: Sequence[str], line: int) -> None:
 
 
 def test_nul() -> None:
-    assert (
-        fails(lines(HEADER, ROW, "1,q\0,A,B,C,D,A")) == "t.csv, line 3: a NUL character; this is no text file"
-    )
+    assert fails(lines(HEADER, ROW, "1,q\0,A,B,C,D,A")) == "t.csv, line 3: not a text file (a NUL character)"
     assert "not UTF-8" in fails(lines(HEADER, ROW).encode("utf-16"))
     assert "a NUL character" in fails("id,a\n0,b\n".encode("utf-16-le"))
 
@@ -236,14 +234,14 @@ def test_two_columns_of_one_name() -> None:
 def test_an_id_twice() -> None:
     text = lines(HEADER, ROW, "1" + ROW[1:], ROW)
     said = fails(text, "data.id = 'id'")
-    assert said == "t.csv, line 4: id 0 is there twice (first in line 2); each id must be unique"
+    assert said == "t.csv, line 4: id 0 occurs twice (first in line 2); each id must be unique"
 
 
 def test_the_same_id_in_two_subjects() -> None:
     text = lines("subject,id,question,answer", "birds,1,q?,4", "trees,1,q?,5")
     toml = "[data]\nchoices = []\nsubject = 'subject'\nid = 'id'"
     assert [question.id for question in read(text, toml)] == ["own/birds/1", "own/trees/1"]
-    assert "line 4: id 1 is there twice (first in line 2)" in fails(text + "birds,1,q?,4\n", toml)
+    assert "line 4: id 1 occurs twice (first in line 2)" in fails(text + "birds,1,q?,4\n", toml)
 
 
 @pytest.mark.parametrize("key", ["", "x", "-1", "1.0", "一", "٣", "1234567890", "[0]"])
@@ -256,13 +254,13 @@ def test_ids_that_are_no_numbers(key: str) -> None:
 def test_ids_that_are_no_names(key: str) -> None:
     said = fails(lines(HEADER, key + ROW[1:]), "data.id = 'id'")
     assert said.startswith("t.csv, line 2: id ") and said.endswith(
-        "must be of ASCII letters, digits, . _ and -"
+        "must be 1 to 80 ASCII letters, digits, . _ or -"
     )
 
 
 def test_a_subject_that_is_no_name() -> None:
     toml = "[data]\nchoices = []\nsubject = 's'"
-    assert "t.csv, line 2: subject '鸟类' must be of ASCII" in fails(
+    assert "t.csv, line 2: subject '鸟类' must be 1 to 80 ASCII" in fails(
         lines("s,question,answer", "鸟类,q,4"), toml
     )
 
@@ -278,7 +276,7 @@ def test_a_subject_that_is_no_name() -> None:
         ("1" * 5000, "t.csv, line 1: not JSON: "),
         (
             '{"qestion": "q", "answer": "4"}',
-            "t.csv: column 'question' is missing; there are 'qestion', 'answer'",
+            "t.csv: column 'question' is missing; the columns are 'qestion', 'answer'",
         ),
     ],
 )
@@ -331,7 +329,7 @@ def test_a_row_with_a_problem_has_its_own_id_and_subject_where_they_can_be_belie
         *("own/b/4", "own/a/5"),
     ]
     assert [one.problem is None for one in found] == [True] * 2 + [False] * 5 + [True] * 2
-    assert found[5].problem == "t.csv, line 7: subject '' must be of ASCII letters, digits, . _ and -"
+    assert found[5].problem == "t.csv, line 7: subject '' must be 1 to 80 ASCII letters, digits, . _ or -"
     assert found[6].problem is not None and "line 8: id 'é' must be" in found[6].problem
 
 
@@ -352,7 +350,7 @@ def test_null_in_parquet_is_one_question_s_problem(tmp_path: Path) -> None:
     assert [one.key for one in found] == ["0", "1", "2", "3", "4"]
     assert [one.problem for one in found] == [
         None,
-        "q.parquet, line 2: id '' must be of ASCII letters, digits, . _ and -",
+        "q.parquet, line 2: id '' must be 1 to 80 ASCII letters, digits, . _ or -",
         "q.parquet, line 3: the question is empty",
         "q.parquet, line 4: choice A is empty",
         "q.parquet, line 5: the answer is missing",
@@ -493,7 +491,7 @@ def test_a_folder_with_one_csv(tmp_path: Path) -> None:
 # whole benchmarks
 
 
-def two(folder: Path) -> tuple[Benchmark, Located]:
+def two(folder: Path) -> tuple[Benchmark, FileLayout]:
     own = benchmark(TWO_SUBJECTS, folder)
     return own, locate(own, "val", None, folder)
 
@@ -582,7 +580,7 @@ def test_missing_shots_for_a_subject_that_is_there(tmp_path: Path) -> None:
         shots(tmp_path, ["birds", "trees"], 1)
     assert str(caught.value) == (
         f"{tmp_path.name}: no examples for subject trees: {tmp_path}/dev/trees.csv is missing; "
-        "add it, or ask without examples: --llm-shots=0"
+        "add it, or give --llm-shots=0"
     )
 
 
@@ -591,7 +589,7 @@ def test_too_few_shots(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         shots(tmp_path, ["birds"], 2)
     assert str(caught.value) == (
-        f"{tmp_path}/dev/birds.csv: 1 examples for subject birds, but 2 are wanted; "
+        f"{tmp_path}/dev/birds.csv: 1 examples for subject birds, but 2 are needed; "
         "add some, or give --llm-shots=1"
     )
 
@@ -619,8 +617,8 @@ def test_questions_are_never_their_own_shots(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_shots(own, locate(own, "test", None, tmp_path), [own.name], 1)
     assert str(caught.value) == (
-        f"{own.name}: no examples: {tmp_path}/data.csv holds the questions themselves; "
-        "put examples into a file of their own, or ask without: --llm-shots=0"
+        f"{own.name}: no few-shot examples: {tmp_path}/data.csv holds the questions; "
+        "put examples into a separate file, or give --llm-shots=0"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.suites.catalog import find, known, load, packaged
+from pytest_llmeval.suites.catalog import find, load, load_all, packaged
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, Hub, parse
 
 CEVAL = """
@@ -191,15 +191,15 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
         ("[prompts.logprob]\nuser = ''", "unknown key 'user' in {file} [prompts.logprob]"),
         ("[subjects]\nlaw = {nam = 'x'}", "unknown key 'nam' in {file} [subjects] law; did you mean 'name'?"),
         ("[subjects]\nlaw = 'Law'", "{file} [subjects] law: must be a table"),
-        ("[subjects]\n'a b' = {}", "{file} [subjects] a b: the key is not of ASCII letters"),
-        ("[subjects]\n'法' = {}", "{file} [subjects] 法: the key is not of ASCII letters"),
+        ("[subjects]\n'a b' = {}", "{file} [subjects] a b: not a key of ASCII letters"),
+        ("[subjects]\n'法' = {}", "{file} [subjects] 法: not a key of ASCII letters"),
         (
             "[subjects]\n'../x' = {}",
-            "{file} [subjects] ../x: the key is not of ASCII letters",
+            "{file} [subjects] ../x: not a key of ASCII letters",
         ),
         (
             '[subjects]\n"a\\nb" = {}',
-            "{file} [subjects] a b: the key is not of ASCII letters",
+            "{file} [subjects] a b: not a key of ASCII letters",
         ),
         ("[subjects]\nlaw = {groups = [1]}", "{file} [subjects] law: groups: [1] is not a list of strings"),
         ("name = 3", "{file}: name: 3 is not a name of ASCII letters"),
@@ -360,7 +360,7 @@ def test_a_folder_of_the_users_own_comes_before_a_packaged_one(write: Write, tmp
         ("a\0b", "unknown benchmark 'a b'"),
         ("a\nb", "unknown benchmark 'a b'"),
         ("capitls.csv", "--llm-benchmark=capitls.csv: no such file"),
-        ("empty", "empty: no benchmark.toml in this folder"),
+        ("empty", "empty: the folder has neither a benchmark.toml"),
     ],
 )
 def test_find_nothing(tmp_path: Path, name: str, said: str) -> None:
@@ -372,16 +372,16 @@ def test_find_nothing(tmp_path: Path, name: str, said: str) -> None:
 
 
 def test_known(write: Write, tmp_path: Path) -> None:
-    assert set(known(tmp_path, (), ())) == set(packaged())
+    assert set(load_all(tmp_path, (), ())) == set(packaged())
     write("", "benchmarks/birds")
     write("", "trees")
     write('name = "fish"', "deep/below/sea")
     write("", "elsewhere/moss")
-    found = known(tmp_path, ["elsewhere/moss"], ["deep/below/sea/test_sea.py::test_sea[a-1]"])
+    found = load_all(tmp_path, ["elsewhere/moss"], ["deep/below/sea/test_sea.py::test_sea[a-1]"])
     assert set(found) == {*packaged(), "birds", "trees", "moss", "fish"}
     assert found["fish"].folder.name == "sea"
     with pytest.raises(UserError, match="unknown benchmark 'fern'"):
-        known(tmp_path, ["fern"], ())
+        load_all(tmp_path, ["fern"], ())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.summary import Result, summarise
 from pytest_llmeval.results.tally import Tally
 
+#: a name that CSV, JSON, Markdown and terminals must escape
+HOSTILE = 'a"b,c\n\x1b[31m|=1+1\r\\ud800\ud800\u2028注册'
 SUBJECTS = {
     "maths": ("Mathematics", "数学"),
     "physics": ("Physics", "物理学"),

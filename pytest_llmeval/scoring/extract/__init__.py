@@ -45,7 +45,8 @@ __all__ = [
     "split_reasoning",
 ]
 
-#: Reads an answer: ``extractor(text, choices)`` returns the answer, or None if there is none.
+#: Reads an answer: ``extractor(text, choices)`` returns the answer, or None if there is none, as in
+#: ``lambda text, choices: text.strip()[:1] or None``.
 Extractor: TypeAlias = Callable[[str, Mapping[str, str]], "str | None"]
 
 EXTRACTORS: Mapping[str, Extractor] = {

@@ -26,7 +26,8 @@ from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Question
 
 #: Scores the answer to a question: ``score(answer, question)`` returns a number from 0 (wrong) to 1 (right).
-#: ``answer`` is the text that the extractor read from the completion, ``question.answer`` the gold answer.
+#: ``answer`` is the text that the extractor read from the completion, ``question.answer`` the gold answer:
+#: ``lambda answer, question: float(answer == question.answer)``.
 Score: TypeAlias = Callable[[str, Question], float]
 
 

@@ -185,7 +185,7 @@ def test_programs_need_allow_code(tasks: pytest.Pytester, xdist: str) -> None:
     done = tasks.runpytest_subprocess("--llm-model=good", "--llm-benchmark=humaneval", xdist)
     assert done.ret == 4
     (line,) = [line for line in (done.errlines + done.outlines) if line.startswith("ERROR")]
-    assert "humaneval: its answers are programs, which are run only with --llm-allow-code" in line
+    assert "humaneval: its answers are programs, which run only with --llm-allow-code" in line
 
 
 def test_programs_need_a_sandbox(tasks: pytest.Pytester) -> None:
