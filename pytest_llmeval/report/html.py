@@ -26,6 +26,7 @@ from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
+from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.embed import index_json, packed_chunks, script_json
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.questions import RunQuestions
@@ -154,6 +155,7 @@ def _environment() -> jinja2.Environment:
         "shots": figures.shots,
         "conditions": figures.conditions,
         "value": views.sorted_value,
+        "cut_off_line": cut_off_line,
         "judge_line": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
     }
     environment.filters |= filters

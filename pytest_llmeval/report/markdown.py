@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.report import figures, task_scores
+from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.status import error_groups
 from pytest_llmeval.results.summary import Circular, Group, Part, Repeats, Result, outline
@@ -21,7 +22,6 @@ _HEADER = (
     "subject", "n", "correct", "wrong", "unparsed", "answered", "errors",
     "accuracy", "95% interval", "mean over subjects", "median latency",
 )  # fmt: skip
-_SCORE_AT = _HEADER.index("median latency")
 
 
 def summary_markdown(
@@ -68,24 +68,22 @@ def escape(text: str) -> str:
 
 def _result_section(result: Result) -> list[str]:
     info, tokens, latency = result.info, result.tokens, result.latency
-    graded = result.mean_score is not None
     title = f"{result.benchmark} · {result.model} · {figures.conditions(info)}"
     rows = []
     for group, subjects in outline(result.subjects, info.groups):
         if group:
-            rows.append(_row(f"**{escape(group)}**", result.groups[group], graded))
-        rows += [_row(_subject(key, result), result.subjects[key], graded) for key in subjects]
-    rows.append(_row("**all**", result.whole, graded))
+            rows.append(_row(f"**{escape(group)}**", result.groups[group], result))
+        rows += [_row(_subject(key, result), result.subjects[key], result) for key in subjects]
+    rows.append(_row("**all**", result.whole, result))
     speed = f", {result.questions_per_s:.1f} questions/s" if result.questions_per_s is not None else ""
-    header: tuple[str, ...] = _HEADER
-    if graded:
-        header = (*_HEADER[:_SCORE_AT], "mean score", *_HEADER[_SCORE_AT:])
+    header = _header(result)
     return [
         f"## {escape(title)}",
         "",
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
+        *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),
         *_circular_lines(result.circular, result.accuracy),
         *_judge_lines(result),
         *_repeat_lines(result.repeats),
@@ -100,6 +98,16 @@ def _result_section(result: Result) -> list[str]:
         *_table(header, "l" + "r" * (len(header) - 1), rows),
         *_task_score_lines(result),
     ]
+
+
+def _header(result: Result) -> list[str]:
+    """The columns that this result needs."""
+    header = list(_HEADER)
+    if result.mean_score is not None:
+        header.insert(header.index("median latency"), "mean score")
+    if result.cut_off.answers:
+        header.insert(header.index("errors"), "cut off")
+    return header
 
 
 def _mean_score_lines(result: Result) -> list[str]:
@@ -182,17 +190,19 @@ def _subject(key: str, result: Result) -> str:
     return " ".join(dict.fromkeys(name for name in names if name))
 
 
-def _row(label: str, part: Part, graded: bool) -> list[str]:
+def _row(label: str, part: Part, result: Result) -> list[str]:
     counts = part.counts
-    numbers = (counts.requested, counts.correct, counts.wrong, counts.unparsed, counts.answered, counts.error)
+    numbers = [counts.requested, counts.correct, counts.wrong, counts.unparsed, counts.answered]
+    if result.cut_off.answers:
+        numbers.append(part.cut_off.answers)
     macro = figures.percent(part.macro_accuracy) if isinstance(part, Group) else ""
     return [
         label,
-        *map(str, numbers),
+        *map(str, (*numbers, counts.error)),
         figures.percent(part.accuracy),
         figures.interval(part.interval),
         macro,
-        *([figures.score(part.mean_score)] if graded else []),
+        *([figures.score(part.mean_score)] if result.mean_score is not None else []),
         _latency(part.latency_p50_s),
     ]
 

@@ -23,6 +23,7 @@ _CSV_COLUMNS = (
     "level", "model", "benchmark", "name", "name_en", "name_zh",
     "requested", "correct", "wrong", "unparsed", "answered", "error",
     "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s", "mean_score",
+    "cut_off",
 )  # fmt: skip
 
 
@@ -82,4 +83,5 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
         "interval_high": high,
         "latency_p50_s": part.latency_p50_s,
         "mean_score": part.mean_score,
+        "cut_off": part.cut_off.answers,
     }

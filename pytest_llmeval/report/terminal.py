@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report import figures
+from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.cut_off import WARNING_SHARE
 from pytest_llmeval.results.summary import Circular, Part, Repeats, Result, outline
 
 _GOOD_LABEL = 16
@@ -52,6 +54,10 @@ def result_table(
         lines += fold(score, width)
     if result.circular is not None:
         lines += _circular_lines(result.circular, result.accuracy, width, unicode)
+    if result.cut_off.answers:
+        text = clean(cut_off_line(result.cut_off), unicode=unicode, limit=2000)
+        colour = {"yellow": True} if result.cut_off.share > WARNING_SHARE else {}
+        lines += [paint(line, **colour) for line in fold(_draw(text, unicode), width)]
     for line in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):
         lines += [] if line is None else fold(clean(line, unicode=unicode, limit=2000), width)
     if result.repeats is not None:
@@ -151,6 +157,8 @@ def _headers(result: Result, width: int) -> dict[str, str]:
     if result.mean_score is not None:
         headers["score"] = "mean score"
     headers["unparsed"] = "unparsed" if wide else "unp."
+    if result.cut_off.answers:
+        headers["cut off"] = "cut off"
     headers["error"] = "errors" if wide else "err."
     headers["latency"] = "median latency"
     return headers
@@ -180,6 +188,7 @@ def _row(level: str, label: str, part: Part, columns: Iterable[str], unicode: bo
         "interval": _draw(figures.interval(part.interval), unicode),
         "score": _draw(figures.score(part.mean_score), unicode),
         "unparsed": str(counts.unparsed),
+        "cut off": str(part.cut_off.answers),
         "error": str(counts.error),
         "latency": _latency(part.latency_p50_s, unicode),
     }

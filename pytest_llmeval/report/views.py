@@ -48,6 +48,11 @@ class PartRow:
         """The number of answers of all models with this outcome."""
         return sum(getattr(part.counts, outcome) for part in self.present)
 
+    @property
+    def cut_off(self) -> int:
+        """The number of answers of all models that the token limit cut off."""
+        return sum(part.cut_off.answers for part in self.present)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
@@ -110,6 +115,11 @@ class BenchmarkSection:
     def graded(self) -> bool:
         """Whether the metric gives scores between right and wrong."""
         return any(result.mean_score is not None for result in self.results)
+
+    @property
+    def cut_off(self) -> int:
+        """The number of answers that the token limit cut off."""
+        return sum(result.cut_off.answers for result in self.results)
 
 
 def series_of(results: Iterable[Result]) -> dict[str, int]:

@@ -19,6 +19,8 @@ _COMPLETION_KEYS = (
 )
 #: keys of one record among several on a report: enough for counts and intervals, without texts
 _REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement")
+#: the ``finish_reason`` of an answer that the token limit ended
+_CUT_OFF = "length"
 _JUDGEMENT_KEYS = frozenset(declared.name for declared in fields(Judgement))
 
 
@@ -141,6 +143,13 @@ class Record:
             for single in self.singles
             if single.outcome is not Outcome.ERROR and not single.completion.cached
         ]
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the token limit ended an answer; of a record without repeats."""
+        return self.outcome is not Outcome.ERROR and any(
+            single.completion.finish_reason == _CUT_OFF for single in self.singles
+        )
 
     @property
     def circles(self) -> tuple[tuple[Record, ...], ...]:
@@ -295,6 +304,8 @@ class Record:
             pairs.append((_PREFIX + "score", self.score))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
+        if completion.finish_reason == _CUT_OFF:
+            pairs.append((_PREFIX + "cut_off", True))
         if completion.error is not None:
             pairs.append((_PREFIX + "error", completion.error))
         if self.repeats:
@@ -308,6 +319,8 @@ class Record:
         """The part of one record among several that a report carries."""
         row = self._answer_json() | {"score": self.score}
         content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False)}
+        if self.completion.finish_reason == _CUT_OFF:
+            content["cut_off"] = True
         if self.judgement is not None:
             content["judgement"] = _judgement_figures(self.judgement)
         if self.rotations:
@@ -338,6 +351,7 @@ class Record:
                 shared_tokens=values.get("shared_tokens"),
                 attempts=values.get("attempts", 1),
                 cached=values.get("cached", False),
+                finish_reason=_CUT_OFF if values.get("cut_off") else "",
                 error=values.get("error"),
             ),
             cluster=values.get("cluster"),
@@ -360,7 +374,9 @@ class Record:
             outcome=Outcome(figures["outcome"]),
             answer=figures.get("answer"),
             completion=Completion(
-                latency_s=figures.get("latency_s", 0.0), cached=figures.get("cached", False)
+                latency_s=figures.get("latency_s", 0.0),
+                cached=figures.get("cached", False),
+                finish_reason=_CUT_OFF if figures.get("cut_off") else "",
             ),
             order=_order(figures),
             score=figures.get("score"),

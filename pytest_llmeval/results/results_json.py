@@ -91,6 +91,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "tokens": {"prompt": tokens.prompt, "completion": tokens.completion, "shared": tokens.shared},
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
+        "cut_off": result.cut_off.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),
         **({} if result.task_scores is None else {"lm_eval": scores_json(result.task_scores)}),
@@ -123,6 +124,7 @@ def _part_json(part: Part) -> dict[str, Any]:
     return {
         **circular,
         "counts": part.counts.as_dict(),
+        "cut_off": part.cut_off.answers,
         "accuracy": part.accuracy,
         "mean_score": part.mean_score,
         "interval": part.interval,

@@ -20,6 +20,7 @@ from pytest_llmeval.analysis.stats import (
 )
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.cut_off import CutOff
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
@@ -53,7 +54,7 @@ class Part:
     ``weight`` is the effective (correct, scored) number of independent questions if some questions depend on
     each other (they share a cluster or were repeated), else None. ``mean_score`` is the mean score of a
     graded metric, with unparsed answers as 0. ``circular`` is None if each question was asked in a single
-    order of its choices.
+    order of its choices. ``cut_off`` counts the answers that the token limit ended.
     """
 
     counts: Counts
@@ -61,6 +62,7 @@ class Part:
     weight: tuple[float, float] | None = field(default=None, kw_only=True)
     mean_score: float | None = field(default=None, kw_only=True)
     circular: Circular | None = field(default=None, kw_only=True)
+    cut_off: CutOff = field(default_factory=CutOff, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -147,6 +149,7 @@ class Result:
     repeats: Repeats | None = None
     mean_score: float | None = None
     circular: Circular | None = None
+    cut_off: CutOff = field(default_factory=CutOff)
     judge_usage: JudgeUsage | None = None
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
@@ -190,6 +193,7 @@ class Result:
             macro_interval=self.macro_interval,
             mean_score=self.mean_score,
             circular=self.circular,
+            cut_off=self.cut_off,
         )
 
 
@@ -241,6 +245,7 @@ def _result(
             weight=_weight(rows),
             mean_score=_mean_score(rows),
             circular=_circular(rows),
+            cut_off=CutOff.of(rows),
         )
         for key, rows in by_subject.items()
     }
@@ -258,6 +263,7 @@ def _result(
                 macro_interval=macro_interval(part.effective for part in parts),
                 mean_score=_mean_score(rows),
                 circular=_circular(rows),
+                cut_off=CutOff.of(rows),
             )
     records = [record for rows in by_subject.values() for record in rows]
     latencies = _latencies(records)
@@ -282,6 +288,7 @@ def _result(
         repeats=_repeats(records),
         mean_score=_mean_score(records),
         circular=_circular(records),
+        cut_off=CutOff.of(records),
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +13,7 @@ from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, on
 from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
+from pytest_llmeval.scoring.extract import FOR_CUT_OFF
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
@@ -53,12 +54,14 @@ class Builder(Protocol):
 class Grader:
     """How answers are read and compared: extractor, metric and threshold.
 
+    ``extract_cut_off`` reads texts that the token limit cut off.
     ``threshold`` is the lowest score that counts as correct. ``graded`` metrics give scores between 0 and 1.
     With a ``judge_prompt`` a judge model scores.
     """
 
     metric: str
     extract: Extractor
+    extract_cut_off: Extractor
     score: Score
     graded: bool
     threshold: float
@@ -137,7 +140,9 @@ class FolderSuite(Suite):
         """See ``Suite``; if choices were scored, the label of the likeliest one."""
         if completion.scores:
             return max(completion.scores, key=completion.scores.__getitem__)
-        return self._grader.extract(completion.text, question.choices)
+        grader = self._grader
+        extract = grader.extract_cut_off if completion.finish_reason == "length" else grader.extract
+        return extract(completion.text, question.choices)
 
     def grade(
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
@@ -299,15 +304,17 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
 def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None) -> Grader:
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
-    extract: Callable[[str, Mapping[str, str]], str | None] = registry.extractors()[benchmark.extractor]
+    extractors = registry.extractors()
+    extract = extractors[benchmark.extractor]
+    extract_cut_off = extractors[FOR_CUT_OFF.get(benchmark.extractor, benchmark.extractor)]
     graded, threshold, judge_prompt = metric.graded, metric.threshold, None
     if isinstance(judge_prompts, LabelledPrompts):
-        extract = judge_prompts.extract
+        extract = extract_cut_off = judge_prompts.extract
     elif judge_prompts is not None:
         graded, threshold, judge_prompt = judge_prompts.graded, judge_prompts.threshold, judge_prompts
     if benchmark.metric.threshold is not None:
         threshold = benchmark.metric.threshold
-    return Grader(benchmark.metric.name, extract, score, graded, threshold, judge_prompt)
+    return Grader(benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt)
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:

@@ -36,6 +36,7 @@ from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 
 __all__ = [
     "EXTRACTORS",
+    "FOR_CUT_OFF",
     "Extractor",
     "choice",
     "code",
@@ -64,3 +65,6 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "code": code,
     "json": json_value,
 }
+
+#: what reads a text that the token limit cut off, where that is another extractor
+FOR_CUT_OFF: Mapping[str, str] = {"choice": "explicit_choice"}

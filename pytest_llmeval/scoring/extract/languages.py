@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: Hebrew, and all scripts behind it, attach words to each other, or write them without blanks
+_FIRST_UNSPACED = 0x0590
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -158,7 +161,7 @@ LANGUAGES = (
         answer="cevap|cevab[ıi]|yanıt|yanıtı",
         right="doğru|do[ğg]rudur",
         wrong=r"yanlış\w{0,3}",
-        option="seçenek|şık|şıkkı|seçeneği",
+        option="seçenek|şık|şıkkı|seçeneği|seçeneğidir|şıkkıdır",
         fill="olarak",
     ),
     Language(
@@ -306,13 +309,17 @@ _LETTERS = {
 
 
 def _words(*names: str) -> str:
-    """An alternative of the words of all languages; words of alphabets are whole words."""
+    """An alternative of the words of all languages; words of alphabets are whole words.
+
+    A capital letter is never a word: it may be a label.
+    """
     words = {word for language in LANGUAGES for name in names for word in language.words(name)}
-    whole = sorted(
-        (word for word in words if ord(word[0]) < 0x0590 or word[0] in "[\\"), key=len, reverse=True
+    letters = {word for word in words if len(word) == 1 and ord(word) < _FIRST_UNSPACED}
+    whole = {word for word in words - letters if ord(word[0]) < _FIRST_UNSPACED or word[0] in "[\\"}
+    first, second, third = (
+        "|".join(sorted(part, key=len, reverse=True)) for part in (whole, letters, words - letters - whole)
     )
-    others = sorted(words.difference(whole), key=len, reverse=True)
-    return rf"(?:\b(?:{'|'.join(whole)})(?!\w)|{'|'.join(others)})"
+    return rf"(?:\b(?:{first})(?!\w)|\b(?-i:{second or first})(?!\w)|{third})"
 
 
 ANSWER = _words("answer")

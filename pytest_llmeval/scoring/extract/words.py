@@ -140,13 +140,17 @@ IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]
 LED = re.compile(r"(?:是|为|选|答案|项|[:=]|\b(?:is|answer|option|choice)) ?\(?$", re.I)
 PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|both\b)", re.I)
 
-ENDS = re.compile(r"[^\S\n]*(?:选项|项)?[^\S\n]*[了吧啊呢哦啦]?(?:$|[^\w\s]|\n)")
+ENDS = re.compile(
+    rf"[^\S\n]*(?:选项|项|{languages.OPTION}|{languages.IS})?[^\S\n]*[了吧啊呢哦啦]?(?:$|[^\w\s]|\n)"
+)
 ENDS_PLAINLY = re.compile(r"[^\S\n]*(?:$|[\n。.!,;)])")
+# scripts whose words follow a label without a blank
+_ATTACHED = r"[\u0590-\u06ff\u0e00-\u0e7f\u3040-\u30ff\uac00-\ud7af]"
 STANDS = re.compile(
-    r"$|\W|[\u0590-\u06ff\u0e00-\u0e7f\u3040-\u30ff\uac00-\ud7af]|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
+    rf"$|\W|{_ATTACHED}|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
 )
 WORD_STANDS = re.compile(
-    r"(?!\.\d)[^\S\n]*(?:$|[^\w\s]|\n"
+    rf"(?!\.\d)[^\S\n]*(?:$|[^\w\s]|\n|{_ATTACHED}"
     r"|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
     r"|(?:because|since|as|is|isn't|are|was|and|or|nor|but|so|which|due|given|rather|instead|over|not"
     r"|would|should|must|seems|has|does|here)\b)",
