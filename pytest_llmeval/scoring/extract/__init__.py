@@ -8,7 +8,8 @@ negated, hypothetical or part of a question; and turns the others into claims of
 ``words.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
 consist of an answer. If the strongest claims disagree, the result is None, never a guess.
 
-``number`` reads numbers, ``text`` the whole text, ``json`` a JSON value and ``code`` a program.
+``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``json`` a JSON value, ``code`` a
+program.
 
 ``first_capital`` and ``first_option`` are the rules of OpenCompass, for parity with its published results.
 """
@@ -20,6 +21,7 @@ from typing import TypeAlias
 
 from pytest_llmeval.scoring.extract.choices import choice
 from pytest_llmeval.scoring.extract.code import code
+from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number
 from pytest_llmeval.scoring.extract.opencompass import first_capital, first_option
 from pytest_llmeval.scoring.extract.plain import json_value, text
@@ -32,6 +34,7 @@ __all__ = [
     "code",
     "first_capital",
     "first_option",
+    "formula",
     "number",
     "split_reasoning",
 ]
@@ -47,4 +50,5 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "text": text,
     "code": code,
     "json": json_value,
+    "math": formula,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_llmeval.scoring.metrics import agreement, code, judge, overlap, texts
+from pytest_llmeval.scoring.metrics import agreement, code, judge, mathematics, overlap, texts
 from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score
 
 __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
@@ -17,6 +17,7 @@ METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
     "exact": Metric(texts.make_exact, "text"),
     "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
+    "math": Metric(mathematics.make_math, "math", gold_problem=mathematics.math_problem),
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
