@@ -86,6 +86,7 @@ def _result_section(result: Result) -> list[str]:
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
+        *_calibration_lines(result),
         *_circular_lines(result.circular, result.accuracy),
         *_judge_lines(result),
         *_repeat_lines(result.repeats),
@@ -106,6 +107,12 @@ def _mean_score_lines(result: Result) -> list[str]:
     if result.mean_score is None:
         return []
     return [f"- mean score: {figures.graded_score(result.mean_score, result.info)}"]
+
+
+def _calibration_lines(result: Result) -> list[str]:
+    if result.calibration is None:
+        return []
+    return [f"- choice scores: {figures.calibration(result.calibration)}"]
 
 
 def _circular_lines(circular: Circular | None, accuracy: float | None) -> list[str]:

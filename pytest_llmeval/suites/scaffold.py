@@ -16,7 +16,7 @@ title = "{name}"
 source = ""                # where the questions are from
 licence = ""
 
-# How an answer is compared with the gold one: choice, exact, number, regex, contains, json, rouge_l, bleu
+# How an answer is compared with the gold one: choice, exact, number, math, contains, json, f1, rouge_l, ...
 metric = "choice"
 max_tokens = 256
 

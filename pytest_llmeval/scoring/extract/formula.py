@@ -18,6 +18,8 @@ _UNBRACED = re.compile(r"\\?[A-Za-z]+|-?[\d.,]*\d|-")
 _CONNECTORS = {"", ",", ";", "and", "or", ",and", ",or", "、", "和", "或"}
 _SIGNS = re.compile(r"\\[()\[\],;! ]|\\q?quad\b|\\text\b|[${}\s*]|[A-Za-z]\s{0,3}=")
 _MAX_BOXES = 20
+#: where a text without a box states its answer, from its end
+_WINDOW = 50_000
 _MAX_STATEMENTS = 20
 _MAX_ANSWER = 2000
 _STATEMENT = re.compile(
@@ -62,6 +64,7 @@ def formula(text: str, choices: Mapping[str, str] | None = None) -> str | None:
     box = boxed(text)
     if box is not None:
         return box
+    text = text[-_WINDOW:]
     stated = _stated(text)
     if stated is not None:
         return stated

@@ -9,6 +9,7 @@ that number, rounded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
@@ -16,7 +17,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from pytest_llmeval.scoring.mathematics.exact import is_decimal, value, without_decimals
-from pytest_llmeval.scoring.mathematics.formulas import Formula, readings, squeezed, words_of
+from pytest_llmeval.scoring.mathematics.formulas import Formula, readings, squeezed, with_plain_unit, words_of
 from pytest_llmeval.scoring.mathematics.latex import Tokens, joined
 from pytest_llmeval.scoring.mathematics.prover import Proof
 from pytest_llmeval.scoring.mathematics.units import unit
@@ -25,6 +26,8 @@ from pytest_llmeval.scoring.mathematics.units import unit
 Prover: TypeAlias = Callable[[str, str], Proof]
 
 _SIGNIFICANT = 6
+#: dx/dt, which math-verify takes for 0
+_DERIVATIVE = re.compile(r"\\frac\{(?:d|\\partial)[^{}]*\}\{(?:d|\\partial)[^{}]+\}")
 _MAX_LATEX = 600
 _MAX_ELEMENTS = 60
 _OPERATORS = {"+", "-", "/", "^", r"\cdot", r"\frac", r"\sqrt"}
@@ -65,6 +68,8 @@ class _Comparison:
             return self._same_relation(gold, answer)
         if gold.kind in _COMPARED or answer.kind in _COMPARED:
             return self._same_parts(gold, answer)
+        if value(gold.tokens) is not None and value((plain := with_plain_unit(answer)).tokens) is not None:
+            answer = plain
         return self._same_units(gold, answer) and self._same_value(gold, answer)
 
     def _same_words(self, gold: Formula, answer: Formula) -> bool | None:
@@ -267,4 +272,5 @@ def _latex(parts: Tokens) -> str:
             out += ["(", "I", ")"]  # math-verify ignores the exponent of a bare I
         else:
             out.append({"°": r"\cdot\frac{\pi}{180}", "%": r"\cdot\frac{1}{100}"}.get(part, part))
-    return joined(tuple(out))
+    latex = joined(tuple(out))
+    return "" if _DERIVATIVE.search(latex) else latex

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pytest_llmeval.scoring.mathematics.latex import Tokens, joined, tokens
+from pytest_llmeval.scoring.mathematics.units import is_unit_letter
 
 _OPENING = {
     "(": ")",
@@ -65,6 +66,22 @@ def readings(text: str) -> tuple[Formula, ...]:
         if trimmed:
             found.append(_read(trimmed, 0))
     return tuple(dict.fromkeys(found))
+
+
+def with_plain_unit(formula: Formula) -> Formula:
+    """An expression with its last letters taken for a unit: ``17 m`` is 17 metres, not 17 times m."""
+    parts, units = formula.tokens, ""
+    while formula.kind == "expression" and not formula.unit:
+        power, rest = "", parts
+        if len(rest) > 4 and rest[-1] == "}" and rest[-4:-2] == ("^", "{"):
+            power, rest = "^" + rest[-2], rest[:-4]
+        if len(rest) < 2 or not is_unit_letter(rest[-1]):
+            break
+        parts, units = rest[:-1], rest[-1] + power + units
+        if len(parts) < 3 or parts[-1] != "/" or not (is_unit_letter(parts[-2]) or parts[-2] == "}"):
+            break
+        parts, units = parts[:-1], "/" + units
+    return Formula("expression", parts, unit=units.lstrip("/")) if units else formula
 
 
 def squeezed(text: str) -> str:

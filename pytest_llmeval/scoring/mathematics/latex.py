@@ -260,14 +260,20 @@ def _letters(run: str, before: list[str], *, spaced: bool) -> list[str]:
     folded = run.casefold()
     if run in _SYMBOLS or (folded in _SYMBOLS and len(run) > 2):
         return [_SYMBOLS[folded]]
+    follows_number = bool(before) and (before[-1][0].isdigit() or before[-1] in ("}", ")"))
+    follows_unit = before[-1:] == ["/"] and len(before) > 1 and before[-2].startswith(r"\text{")
+    if (follows_unit or (follows_number and len(run) > 1)) and is_unit(run):
+        return [rf"\text{{{run}}}"]
     if folded in FUNCTIONS:
         return ["\\" + folded]
     if before and before[-1].startswith(r"\text{") and (spaced or len(run) > 1):
         return [rf"\text{{{before.pop()[6:-1]} {run}}}"]
-    follows_number = bool(before) and (before[-1][0].isdigit() or before[-1] in ("}", ")"))
-    if follows_number and (is_unit(run) and (len(run) > 1 or spaced)):
-        return [rf"\text{{{run}}}"]
-    if len(run) > 3 or (spaced and len(run) > 1) or (not before and len(run) == 3 and run.istitle()):
+    # abcd after a number is a product of variables
+    if (
+        len(run) > 5
+        or (len(run) > 3 and (spaced or not before))
+        or (not before and run.istitle() and len(run) > 2)
+    ):
         return [rf"\text{{{run}}}"]
     return list(run)
 
