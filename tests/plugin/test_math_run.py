@@ -12,6 +12,7 @@ from tests.support.workers import WORKERS
 #: a model that answers each problem with what stands between SAY and END
 CONFTEST = """
 from pytest_llmeval import Completion, run_batches
+from pytest_llmeval.core.types import shown
 
 class Model:
     window = 16
@@ -21,7 +22,7 @@ class Model:
     def run(self, jobs):
         run_batches(jobs, lambda batch: [job.finish(self.answer(job.request)) for job in batch], 16)
     def answer(self, request):
-        text = request.prompt[-1].content.split("SAY ")[1].split(" END")[0]
+        text = shown(request.prompt).split("SAY ")[1].split(" END")[0]
         return Completion(text=text, finish_reason="stop", latency_s=0.1)
 
 def pytest_llmeval_make_model(config, cache_dir):
