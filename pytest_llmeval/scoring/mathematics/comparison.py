@@ -26,6 +26,8 @@ from pytest_llmeval.scoring.mathematics.units import unit
 Prover: TypeAlias = Callable[[str, str], Proof]
 
 _SIGNIFICANT = 6
+#: what math-verify reads otherwise: it takes a gamma before brackets or signs for the function
+_LATEX = {"°": r"\cdot\frac{\pi}{180}", "%": r"\cdot\frac{1}{100}", r"\gamma": r"\text{gamma}"}
 #: dx/dt, which math-verify takes for 0
 _DERIVATIVE = re.compile(r"\\frac\{(?:d|\\partial)[^{}]*\}\{(?:d|\\partial)[^{}]+\}")
 _MAX_LATEX = 600
@@ -271,6 +273,6 @@ def _latex(parts: Tokens) -> str:
         if part == "i" and r"\sum" not in parts:
             out += ["(", "I", ")"]  # math-verify ignores the exponent of a bare I
         else:
-            out.append({"°": r"\cdot\frac{\pi}{180}", "%": r"\cdot\frac{1}{100}"}.get(part, part))
+            out.append(_LATEX.get(part, part))
     latex = joined(tuple(out))
     return "" if _DERIVATIVE.search(latex) else latex

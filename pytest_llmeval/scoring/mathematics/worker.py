@@ -120,6 +120,13 @@ def _number(formula: Any) -> str | None:
         return None
 
 
+def _is_undefined(formula: Any) -> bool:
+    """Whether a formula divides by 0, or has another part without a value."""
+    from sympy import nan, zoo
+
+    return bool(getattr(formula, "has", lambda *_: False)(nan, zoo))
+
+
 def _compared(gold: str, answer: str) -> dict[str, Any]:
     from math_verify.grader import should_treat_as_complex, verify
 
@@ -128,6 +135,8 @@ def _compared(gold: str, answer: str) -> dict[str, Any]:
         formulas = _parsed(gold, real), _parsed(answer, real)
     except Exception:
         return {"equal": False, "problem": "not a formula that math-verify reads"}
+    if any(_is_undefined(one) for one in formulas):  # infinities of all kinds are equal to each other
+        return {"equal": False, "problem": "not defined"}
     equal = verify(*formulas, timeout_seconds=None, numeric_precision=50)
     if equal:
         return {"equal": True}
