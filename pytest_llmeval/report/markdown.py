@@ -84,6 +84,7 @@ def _result_section(result: Result) -> list[str]:
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
         *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),
+        *_calibration_lines(result),
         *_circular_lines(result.circular, result.accuracy),
         *_judge_lines(result),
         *_repeat_lines(result.repeats),
@@ -114,6 +115,12 @@ def _mean_score_lines(result: Result) -> list[str]:
     if result.mean_score is None:
         return []
     return [f"- mean score: {figures.graded_score(result.mean_score, result.info)}"]
+
+
+def _calibration_lines(result: Result) -> list[str]:
+    if result.calibration is None:
+        return []
+    return [f"- choice scores: {figures.calibration(result.calibration)}"]
 
 
 def _circular_lines(circular: Circular | None, accuracy: float | None) -> list[str]:

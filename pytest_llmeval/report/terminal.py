@@ -52,6 +52,8 @@ def result_table(
     if result.mean_score is not None:
         score = f"mean score: {figures.graded_score(result.mean_score, info)}"
         lines += fold(score, width)
+    if result.calibration is not None:
+        lines += fold(f"choice scores: {figures.calibration(result.calibration)}", width)
     if result.circular is not None:
         lines += _circular_lines(result.circular, result.accuracy, width, unicode)
     if result.cut_off.answers:

@@ -18,7 +18,7 @@ _COMPLETION_KEYS = (
     *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "cached", "dropped_shots", "error"),
 )
 #: keys of one record among several on a report: enough for counts and intervals, without texts
-_REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement")
+_REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement", "scores")
 #: the ``finish_reason`` of an answer that the token limit ended
 _CUT_OFF = "length"
 _JUDGEMENT_KEYS = frozenset(declared.name for declared in fields(Judgement))
@@ -211,7 +211,7 @@ class Record:
             "reasoning": completion.reasoning,
             "finish_reason": completion.finish_reason,
             "prompt": self.prompt if completion.prompt is None else completion.prompt,
-            "scores": {label: _finite(score) for label, score in completion.scores.items()},
+            "scores": _scores_json(completion.scores),
             "latency_s": _finite(round(completion.latency_s, 6)),
             "queue_s": _finite(round(completion.queue_s, 6)),
             "batch_s": None if batch_s is None else _finite(round(batch_s, 6)),
@@ -302,6 +302,8 @@ class Record:
             pairs.append((_PREFIX + "cluster", self.cluster))
         if self.score is not None:
             pairs.append((_PREFIX + "score", self.score))
+        if completion.scores and not self.repeats:
+            pairs.append((_PREFIX + "scores", _JSON.encode(_scores_json(completion.scores))))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == _CUT_OFF:
@@ -318,7 +320,7 @@ class Record:
     def _figures(self) -> dict[str, Any]:
         """The part of one record among several that a report carries."""
         row = self._answer_json() | {"score": self.score}
-        content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False)}
+        content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False, {})}
         if self.completion.finish_reason == _CUT_OFF:
             content["cut_off"] = True
         if self.judgement is not None:
@@ -353,6 +355,7 @@ class Record:
                 cached=values.get("cached", False),
                 finish_reason=_CUT_OFF if values.get("cut_off") else "",
                 error=values.get("error"),
+                scores=_scores(json.loads(values.get("scores", "{}"))),
             ),
             cluster=values.get("cluster"),
             score=values.get("score"),
@@ -377,6 +380,7 @@ class Record:
                 latency_s=figures.get("latency_s", 0.0),
                 cached=figures.get("cached", False),
                 finish_reason=_CUT_OFF if figures.get("cut_off") else "",
+                scores=_scores(figures.get("scores") or {}),
             ),
             order=_order(figures),
             score=figures.get("score"),
@@ -417,14 +421,20 @@ def _completion(row: Mapping[str, Any]) -> Completion:
     return Completion(
         **{name: row[name] for name in _COMPLETION_KEYS if row.get(name) is not None},
         prompt=row.get("prompt"),
-        scores={
-            str(label): -math.inf if score is None else float(score)
-            for label, score in (row.get("scores") or {}).items()
-        },
+        scores=_scores(row.get("scores") or {}),
         greedy=dict(row.get("greedy") or {}),
         notes=tuple(row.get("notes") or ()),
         parts=tuple(map(_completion, row.get("parts") or ())),
     )
+
+
+def _scores(content: Mapping[str, Any]) -> dict[str, float]:
+    """Choice scores as JSON has them: null is the log-probability of the impossible."""
+    return {str(label): -math.inf if score is None else float(score) for label, score in content.items()}
+
+
+def _scores_json(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {label: _finite(score) for label, score in scores.items()}
 
 
 def _part_json(part: Completion) -> dict[str, Any]:
@@ -433,7 +443,7 @@ def _part_json(part: Completion) -> dict[str, Any]:
         "prompt": part.prompt,
         "text": part.text,
         "finish_reason": part.finish_reason,
-        "scores": {label: _finite(score) for label, score in part.scores.items()},
+        "scores": _scores_json(part.scores),
         "greedy": dict(part.greedy),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmeval.analysis.calibration import Calibration
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.results.comparison_json import comparison_json
@@ -94,6 +95,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "cut_off": result.cut_off.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),
+        "calibration": _calibration_json(result.calibration),
         **({} if result.task_scores is None else {"lm_eval": scores_json(result.task_scores)}),
     }
 
@@ -116,6 +118,27 @@ def _circular_json(result: Result) -> dict[str, Any]:
         "mean_accuracy": circular.mean_accuracy,
         "accuracies": list(circular.accuracies),
         "places": list(circular.places),
+    }
+
+
+def _calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    return {
+        "count": calibration.count,
+        "ece": calibration.ece,
+        "brier": calibration.brier,
+        "confidence": calibration.confidence,
+        "bins": [
+            {
+                "low": one.low,
+                "high": one.high,
+                "count": one.count,
+                "confidence": one.confidence,
+                "accuracy": one.accuracy,
+            }
+            for one in calibration.bins
+        ],
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_llmeval.analysis.calibration import Calibration, calibration, forecast
 from pytest_llmeval.analysis.stats import (
     Counts,
     detectable_difference,
@@ -130,7 +131,7 @@ class Result:
 
     ``questions_per_s`` is over the wall time in which these questions finished, including model
     loading. ``cached`` is the number of answers from the store. ``task_scores`` has the numbers that
-    lm-evaluation-harness would report for its tasks.
+    lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores.
     """
 
     model: str
@@ -153,6 +154,7 @@ class Result:
     judge_usage: JudgeUsage | None = None
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
+    calibration: Calibration | None = None
 
     @property
     def benchmark(self) -> str:
@@ -291,6 +293,7 @@ def _result(
         cut_off=CutOff.of(records),
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
+        calibration=_calibration(records),
     )
 
 
@@ -370,6 +373,14 @@ def _circular(records: Sequence[Record]) -> Circular | None:
         mean_accuracy=mean(sum(correct) / len(correct) for correct in per_question),
         places=tuple(places[place] / places.total() for place in orders) if places else (),
     )
+
+
+def _calibration(records: Iterable[Record]) -> Calibration | None:
+    """Over all answers that were chosen by the scores of choices, each repeat and order by itself."""
+    singles = (single for record in records for single in record.singles)
+    scored = (one for one in singles if one.outcome in (Outcome.CORRECT, Outcome.WRONG))
+    found = (forecast(one.completion.scores, one.answer, one.target) for one in scored)
+    return calibration(one for one in found if one is not None)
 
 
 def _total(parts: Iterable[Part]) -> Counts:

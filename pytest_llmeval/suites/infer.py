@@ -17,11 +17,23 @@ from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
 from pytest_llmeval.suites.spec import FILE_NAME
 
 _QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
-_ANSWER = ("answer", "target", "expected", "gold", "答案")
+_ANSWER = ("answer", "target", "expected", "gold", "final_answer", "答案")
+#: a column of worked solutions, whose last \boxed{} is the answer
+_SOLUTION = ("solution",)
 _MESSAGES = ("messages",)
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
+_MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
+#: the prompts of metrics that need an instruction
+_USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
+#: LaTeX that an answer has if it is mathematics
+_LATEX = re.compile(
+    r"\\(?:[dt]?frac|sqrt|pi|infty|cup|pm|begin\{[bpv]?matrix\}|boxed|left|circ|cdot|times|binom|theta)(?![a-z])"
+    r"|\$[^$]*[\\^_{][^$]*\$|\^\{|[A-Za-z)]\^\d"
+)
+#: of the answers have LaTeX in a file of mathematics; the others are numbers and words
+_MATH_SHARE = 0.05
 
 
 def is_table(path: Path) -> bool:
@@ -85,6 +97,8 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if answer is None and _needs_no_gold(spec.get("metric")):
             answer = _ANSWER[0]
         if answer is None:
+            answer = _boxed_solutions(columns, rows)
+        if answer is None:
             raise _no_column("answer", _ANSWER, columns, path)
         data["answer"] = answer
     if "choices" not in data:
@@ -98,8 +112,9 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     spec.setdefault("name", benchmark_name(path))
     if "metric" not in spec and "extractor" not in spec:
         spec["metric"] = _metric(data, rows)
-    if spec.get("metric") == "exact" and "prompts" not in spec:
-        spec["prompts"] = {"generate": {"user": _EXACT_USER}}
+    metric = spec.get("metric")
+    if isinstance(metric, str) and metric in _USERS and "prompts" not in spec:
+        spec["prompts"] = {"generate": {"user": _USERS[metric]}}
     elif not data["choices"] and "prompts" not in spec:
         spec["prompts"] = {"generate": {"user": "{{ question }}"}}
     return spec
@@ -141,7 +156,18 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
         return "choice"
     golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
     numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
-    return "number" if golds and numeric else "exact"
+    if golds and numeric:
+        return "number"
+    latex = sum(_LATEX.search(gold) is not None for gold in golds)
+    return "math" if golds and latex >= _MATH_SHARE * len(golds) else "exact"
+
+
+def _boxed_solutions(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str | None:
+    """The column of solutions that all end in a boxed answer, or None."""
+    name = _find_column(_SOLUTION, columns)
+    if name is None or not rows or not all("\\boxed" in row.get(name, "") for row in rows):
+        return None
+    return name
 
 
 def _find_column(names: Sequence[str], columns: Sequence[str]) -> str | None:

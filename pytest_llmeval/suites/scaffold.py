@@ -16,7 +16,7 @@ title = "{name}"
 source = ""                # where the questions come from
 licence = ""
 
-# How an answer is compared with the gold answer: choice, exact, number, regex, contains, json, rouge_l, bleu
+# How an answer is compared with the gold answer: choice, exact, number, math, contains, json, f1, ...
 metric = "choice"
 max_tokens = 256
 

@@ -95,8 +95,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "scoring",
         "shuffle_choices", "planned", "counts", "accuracy", "macro_accuracy", "metric", "threshold",
         "mean_score", "interval", "macro_interval", "detectable_drop", "repeats", "circular",
-        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
-            "judge", "agreement",
+        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off", "judge",
+        "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)
@@ -113,6 +113,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     assert list(result["subjects"]) == ["maths", "law", "loner"]
     assert result["subjects"]["law"] == {
         "counts": dict(zip(COUNTS, (2, 1, 0, 0, 0, 1), strict=True)),
+        "cut_off": 0,
         "accuracy": 1.0,
         "mean_score": None,
         "interval": pytest.approx([0.2065, 1.0], abs=0.0001),
@@ -186,6 +187,7 @@ def test_summary_csv_by_hand() -> None:
         "level", "model", "benchmark", "name", "name_en", "name_zh",
         "requested", "correct", "wrong", "unparsed", "answered", "error",
         "accuracy", "macro_accuracy", "interval_low", "interval_high", "latency_p50_s", "mean_score",
+        "cut_off",
     ]  # fmt: skip
     assert [(row["level"], row["name"], row["name_zh"]) for row in rows] == [
         ("group", "stem", ""),

@@ -9,7 +9,8 @@ negated, hypothetical or part of a question; and turns the others into claims of
 consist of an answer. The last explicit statement decides (``The answer is B``); without one the strongest
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
 
-``number`` reads numbers, ``text`` the whole text, ``json`` a JSON value and ``code`` a program.
+``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``json`` a JSON value, ``code`` a
+program.
 
 For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
 (lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).
@@ -22,6 +23,7 @@ from typing import TypeAlias
 
 from pytest_llmeval.scoring.extract.choices import choice, explicit_choice
 from pytest_llmeval.scoring.extract.code import code
+from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number
 from pytest_llmeval.scoring.extract.official import (
     gsm8k_flexible,
@@ -42,6 +44,7 @@ __all__ = [
     "code",
     "first_capital",
     "first_option",
+    "formula",
     "number",
     "split_reasoning",
 ]
@@ -64,6 +67,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "text": text,
     "code": code,
     "json": json_value,
+    "math": formula,
 }
 
 #: what reads a text that the token limit cut off, where that is another extractor

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_llmeval.scoring.metrics import agreement, code, judge, overlap, texts
+from pytest_llmeval.scoring.metrics import (
+    agreement,
+    code,
+    distance,
+    judge,
+    mathematics,
+    overlap,
+    quantity,
+    reading,
+    texts,
+)
 from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score
 
 __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
@@ -17,6 +27,7 @@ METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
     "exact": Metric(texts.make_exact, "text"),
     "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
+    "math": Metric(mathematics.make_math, "math", gold_problem=mathematics.math_problem),
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
@@ -25,4 +36,10 @@ METRICS: Mapping[str, Metric] = {
     "judge": Metric(judge.make_judge, "text"),
     "agreement": Metric(agreement.make_agreement, "text"),
     "bleu": Metric(overlap.make_bleu, "text", graded=True, threshold=0.5),
+    "quantity": Metric(quantity.make_quantity, "math", gold_problem=quantity.quantity_problem),
+    "f1": Metric(reading.make_f1, "text", graded=True, threshold=0.5),
+    "em": Metric(reading.make_em, "text"),
+    "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
+    "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
+    "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),
 }

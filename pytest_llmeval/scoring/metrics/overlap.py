@@ -23,12 +23,17 @@ _WORD = re.compile(rf"[{_WIDE}]|[^\W_{_WIDE}]+")
 _EXTRA = 'pip install "pytest-llmeval-harness[metrics]"'
 
 
+def words(text: str) -> list[str]:
+    """Split ``text`` into lower-case words and single wide characters."""
+    return _WORD.findall(text.casefold())
+
+
 class _Words:
     """A tokenizer for all scripts; that of rouge-score drops everything but ASCII."""
 
     def tokenize(self, text: str) -> list[str]:
-        """Split ``text`` into lower-case words and single wide characters."""
-        return _WORD.findall(text.casefold())
+        """See ``words``."""
+        return words(text)
 
 
 def make_rouge_l(options: Mapping[str, object], where: str) -> Score:
