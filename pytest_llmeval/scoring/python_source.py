@@ -45,7 +45,10 @@ def same_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_stub(node: ast.stmt) -> bool:
-    """Whether a function or class has no code: only a docstring, ``pass``, ``...`` or NotImplementedError."""
+    """Whether a function or class has no code.
+
+    A docstring, imports, ``pass``, ``...`` and ``raise NotImplementedError`` are not code.
+    """
     if not isinstance(node, DEFINITIONS):
         return False
     if isinstance(node, ast.ClassDef):
@@ -57,4 +60,6 @@ def _is_empty(node: ast.stmt) -> bool:
     if isinstance(node, ast.Raise):
         error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return isinstance(error, ast.Name) and error.id == "NotImplementedError"
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Mapping
@@ -10,10 +11,10 @@ from pytest_llmeval.scoring.extract.fences import Region, regions
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 from pytest_llmeval.scoring.extract.statements import HEAD, Piece, StatementReader
 
-#: where a model ends its turn or its program: special tokens, but not in quotes, and MBPP's mark
+#: where a model ends its turn or its program: special tokens, but not at the end of a string, and MBPP's mark
 _END = re.compile(
-    r"(?<!['\"])(?<![^`]`)<(?:\|[^|<>\s]{1,40}\||｜[^｜<>\n]{1,40}｜|/?s|eo[ast]|bos|pad|unk|EOT"
-    r"|(?:start|end)_of_turn)>(?!['\"`])|^[ \t]*\[/?(?:DONE|END)\][ \t]*$",
+    r"<(?:\|[^|<>\s]{1,40}\||｜[^｜<>\n]{1,40}｜|/s|eo[ast]|unk|pad|EOT|(?:start|end)_of_turn)>(?!['\"`])"
+    r"|\A\s*<(?:s|bos)>|^[ \t]*\[/?(?:DONE|END)\][ \t]*$",
     re.M,
 )
 _NEWLINE = re.compile(r"\r\n?")
@@ -43,21 +44,43 @@ def _program(text: str, reader: StatementReader) -> str | None:
     broken = None
     for part in parts:
         certain = part.is_python or not (fenced or part.language)
-        found = reader.pieces(part.source) if certain or HEAD.search(part.source) else []
-        pieces += (piece for piece in found if certain or piece.defines or piece.is_body)
+        source = _unpacked(part.source)
+        found = reader.pieces(source) if certain or HEAD.search(source) else []
+        for piece in found:
+            if piece.defines or piece.is_body or (certain and (part.is_python or piece.is_whole)):
+                pieces.append(piece)
         if certain and not any(piece.defines for piece in found):
             broken = _broken(part) or broken
-    first = pieces[0] if pieces else None
-    others = any(piece.defines for piece in pieces[1:])
-    opens = parts[0].language is None and parts[0].source.strip("\n")[:1].isspace()
-    if first and ((first.is_body and not others) or (opens and first.does_something)):
-            body = textwrap.indent(textwrap.dedent(first.source), "    ")
-            return "\n\n".join([body, *(piece.source for piece in pieces[1:] if piece.binds)])
+    if pieces and _continues(text, pieces):
+        body = textwrap.indent(textwrap.dedent(pieces[0].source), "    ")
+        return "\n\n".join([body, *(piece.source for piece in pieces[1:] if piece.binds)])
     if broken is not None and not any(piece.defines for piece in pieces):
         return broken
     sources = [piece.source for piece in pieces if piece.binds and not piece.is_body]
     sources = sources or [piece.source for piece in pieces if piece.does_something][-1:]
     return "\n\n".join(sources) or None
+
+
+def _continues(text: str, pieces: list[Piece]) -> bool:
+    """Whether the first piece is the body of a function that the prompt began."""
+    first = pieces[0]
+    if first.is_body and not any(piece.defines for piece in pieces[1:]):
+        return True
+    start = text.strip("\n")
+    begins = start[:1].isspace() and start.lstrip().startswith(first.source.lstrip().partition("\n")[0])
+    return begins and first.does_something
+
+
+def _unpacked(source: str) -> str:
+    """The strings with definitions in them that a JSON object holds; any other text as it is."""
+    if not source.lstrip().startswith("{") or "def " not in source:
+        return source
+    try:
+        fields = json.loads(source, strict=False)
+    except (ValueError, RecursionError):
+        return source
+    texts = [text for text in fields.values() if isinstance(text, str) and HEAD.search(text)]
+    return "\n\n".join(texts) or source
 
 
 def _broken(part: Region) -> str | None:

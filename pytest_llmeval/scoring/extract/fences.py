@@ -11,12 +11,13 @@ import re
 from dataclasses import dataclass, field
 
 _RUN = re.compile(r"`{3,}|~{3,}|(?:'''|\"\"\")(?=py)|^[ \t]*(?:'''|\"\"\")[ \t]*$")
+_ANY = re.compile(r"```|~~~|(?:'''|\"\"\")py")
 _TRIPLE_QUOTE = re.compile(r"'''|\"\"\"")
 _INFO = re.compile(r"[ \t]*\{?\.?([\w+#-][\w+#.:/-]*)?(.*)")
 _PYTHON = re.compile(r"py(?:thon|con)?[\d.]*(?:-?repl)?(?![\w(])|ipython|diff|patch", re.I)
 _CODE = re.compile(
-    r"[ \t]*(?:(?:async[ \t]+)?def[ \t]+\w|class[ \t]+\w+[ \t]*[(:]|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b"
-    r"|return\b|@\w|\w+[ \t]+=[ \t])"
+    r"[ \t]*(?:(?:async[ \t]+)?def[ \t]+\w|class[ \t]+\w+[ \t]*[(:]|import[ \t]+\w"
+    r"|from[ \t]+[\w.]+[ \t]+import\b|return\b|@\w|\w+[ \t]+=[ \t])"
 )
 
 
@@ -118,6 +119,8 @@ def regions(text: str) -> list[Region]:
 
     A fence inside a triple-quoted string does not end a block, and the last block may lack its end.
     """
+    if not _ANY.search(text):
+        return [Region(None, text)] if text.strip() else []
     splitter = _Splitter()
     for line in text.split("\n"):
         runs = list(_RUN.finditer(line))

@@ -14,20 +14,23 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pytest_llmeval.scoring.python_source import DEFINITIONS, is_function_body, parsed
+from pytest_llmeval.scoring.python_source import DEFINITIONS, NOT_PYTHON, is_function_body, syntax_tree
 
 #: characters to parse for one text. Python's parser needs up to 4 µs for each.
-PARSED_CHARACTERS = 24_000
+PARSED_CHARACTERS = 16_000
 _CALL = 40  #: what a call of the parser costs, in characters
+_LONGEST_STATEMENT = 6_000  #: in a text that is not all Python
 
 #: how a line of Python can begin, to spare the parser most lines of prose
 _START = re.compile(
-    r"[ \t]*(?:@|#|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
+    r"[ \t]*(?:@|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
     r"|del|pass|break|continue|yield|match|print|await)\b"
     r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,|[-+*/%&|^@<>]{0,3}=|\(|:[ \t]*[\w.\[\], ]+=))"
 )
 #: the line of a definition, also of one with a mistake in it
-HEAD = re.compile(r"^[ \t]*(?:>>>[ \t]*)?(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:])", re.M)
+HEAD = re.compile(
+    r"^[ \t]*(?:>>>[ \t]*)?(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:])", re.M
+)
 _GOES_ON = re.compile(r"[ \t]*(?:else|elif|except|finally|case)\b|[ \t]*[)\]}]")
 _LEXEME = re.compile(r"#[^\n]*|'''|\"\"\"|'(?:[^'\\\n]|\\.)*+'?|\"(?:[^\"\\\n]|\\.)*+\"?|[()\[\]{}\n]", re.S)
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
@@ -35,16 +38,22 @@ _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Python source with its syntax tree. ``is_body`` says that it is the inside of a function."""
+    """Python source with its syntax tree.
+
+    ``is_body`` says that it is the inside of a function, ``is_whole`` that its text held nothing else.
+    """
 
     source: str
     tree: ast.Module
     is_body: bool
+    is_whole: bool
 
     @property
     def defines(self) -> bool:
         """Whether it defines a function or class, or imports something."""
-        return self._has((*DEFINITIONS, ast.Import, ast.ImportFrom))
+        return self._has((*DEFINITIONS, ast.Import, ast.ImportFrom)) or any(
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) for node in self.tree.body
+        )
 
     @property
     def binds(self) -> bool:
@@ -71,35 +80,43 @@ class StatementReader:
 
     def pieces(self, text: str) -> list[Piece]:
         """The Python in a text with newlines ``\\n``, in order."""
-        if (piece := self._piece(text)) is not None:
-            return [piece]
-        for repair in _REPAIRS:
-            repaired = repair(text)
-            if repaired != text:
-                text = repaired
-                if (piece := self._piece(text)) is not None:
-                    return [piece]
+        if len(text) <= self.budget:
+            if (piece := self._piece(text, is_whole=True)) is not None:
+                return [piece]
+            for repair in _REPAIRS:
+                repaired = repair(text)
+                if repaired != text:
+                    text = repaired
+                    if (piece := self._piece(text, is_whole=True)) is not None:
+                        return [piece]
         return list(self._runs(text))
 
-    def _piece(self, text: str) -> Piece | None:
+    def _piece(self, text: str, *, is_whole: bool) -> Piece | None:
         tree = self._parsed(text)
-        return None if tree is None else Piece(text, tree, is_function_body(tree))
+        return None if tree is None else Piece(text, tree, is_function_body(tree), is_whole)
 
     def _parsed(self, text: str) -> ast.Module | None:
         cost = len(text) + _CALL
         if cost > self.budget:
             return None
+        try:
+            tree = syntax_tree(text)
+        except NOT_PYTHON as error:
+            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else cost
+            # the parser stops at a mistake, but goes through the rest for a better message
+            self.budget -= min(cost, cost // 8 + sum(map(len, text.split("\n", line)[:line])))
+            return None
         self.budget -= cost
-        return parsed(text)
+        return tree if tree.body else None
 
     def _runs(self, text: str) -> Iterator[Piece]:
         """The longest runs of statements at one level of indentation."""
         lines = _Lines(text.split("\n"))
         run: list[str] = []
         at = level = 0
-        while at < len(lines.texts):
+        while at < len(lines.texts) and self.budget > _CALL:
             line = lines.texts[at]
-            if not line.strip():
+            if not _is_code(line):
                 run.append("")
                 at += 1
                 continue
@@ -117,18 +134,20 @@ class StatementReader:
 
     def _run(self, run: list[str]) -> Iterator[Piece]:
         source = "\n".join(run).strip("\n")
-        if source and (piece := self._piece(source)) is not None:
+        if source and (piece := self._piece(source, is_whole=False)) is not None:
             yield piece
 
     def _unit(self, lines: _Lines, at: int) -> tuple[str, int] | None:
         """The statement that begins at a line, not indented, and the line after it."""
-        end, length = lines.statement_end(at, self.budget)
-        if length > self.budget:
+        most = min(self.budget, _LONGEST_STATEMENT)
+        end, length = lines.statement_end(at, most)
+        self.budget -= length // 2
+        if length > most:
             return None
         unit = "\n".join(lines.texts[at:end])
         unit = textwrap.dedent(unit)
         for source in dict.fromkeys((unit, _indent_first_line(unit))):
-            if _is_comment(source) or self._parsed(source) is not None:
+            if self._parsed(source) is not None:
                 return source, end
         return None
 
@@ -149,18 +168,19 @@ class _Lines:
         while end < len(self.texts):
             line = self.texts[end]
             inside = quote or depth > 0
-            if end > start and not inside and line.strip() and not decorated:
+            code = _is_code(line)
+            if end > start and not inside and code and not decorated:
                 deeper = _indent(line) > level
                 if not deeper and not (_indent(line) == level and _GOES_ON.match(line)):
                     break
             length += len(line) + 1
             if length > most:
                 break
-            if not inside and line.strip():
+            if not inside and code:
                 decorated = line.lstrip().startswith("@")
             quote, depth = _state_after(line, quote, depth)
             end += 1
-        while end > start + 1 and not self.texts[end - 1].strip():
+        while end > start + 1 and not _is_code(self.texts[end - 1]):
             end -= 1
         return end, length
 
@@ -191,20 +211,21 @@ def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
     return quote, depth
 
 
+def _is_code(line: str) -> bool:
+    """Whether a line is neither blank nor a comment."""
+    return line.lstrip()[:1] not in ("", "#")
+
+
 def _indent(line: str) -> int:
     expanded = line.expandtabs(8)
     return len(expanded) - len(expanded.lstrip())
-
-
-def _is_comment(text: str) -> bool:
-    return all(not line.strip() or line.lstrip().startswith("#") for line in text.split("\n"))
 
 
 def _indent_first_line(text: str) -> str:
     """Give the first line the least indentation of the others: models and servers strip it."""
     first, newline, rest = text.partition("\n")
     others = [line for line in rest.split("\n") if line.strip()]
-    if not others or first[:1].isspace() or HEAD.match(first):
+    if not others or first[:1].isspace():
         return text
     least = min(others, key=_indent)
     return textwrap.dedent(least[: len(least) - len(least.lstrip())] + first + newline + rest)
@@ -278,15 +299,13 @@ def _without_numbers(text: str) -> str:
 
 def _with_newlines(text: str) -> str:
     """With newlines where a text on one line has them as ``\\n``."""
-    text = text.strip()
-    if "\n" in text or "\\n" not in text:
+    if "\n" in text.strip() or "\\n" not in text:
         return text
-    return text.replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
+    return text.strip().replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
 
 
 _REPAIRS: tuple[Callable[[str], str], ...] = (
     textwrap.dedent,
-    _indent_first_line,
     _without_typography,
     _without_marks,
     _without_quotation,
@@ -295,4 +314,5 @@ _REPAIRS: tuple[Callable[[str], str], ...] = (
     _without_numbers,
     _with_newlines,
     textwrap.dedent,
+    _indent_first_line,
 )

@@ -166,7 +166,9 @@ def _symbols(source: str) -> symtable.SymbolTable:
 def _names(source: str) -> tuple[frozenset[str], frozenset[str]]:
     """The names that a module binds, and those that it uses anywhere. Raises the errors of ``NOT_PYTHON``."""
     table = _symbols(source)
-    binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    binds = {
+        symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()
+    }
     return frozenset(binds), _referenced(table) | _global_names(table)
 
 
