@@ -2,27 +2,90 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
 from collections.abc import Mapping
 
-# fences may be indented, and the last one may lack its end if the token limit cut it off
-_FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,}|~{3,})[ ]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ ]{0,3}\1[`~]*[ ]*$|\Z)", re.M | re.S
+from pytest_llmeval.scoring.extract.fences import Region, regions
+from pytest_llmeval.scoring.extract.reasoning import split_reasoning
+from pytest_llmeval.scoring.extract.statements import HEAD, Piece, StatementReader
+
+#: where a model ends its turn or its program: special tokens, but not at the end of a string, and MBPP's mark
+_END = re.compile(
+    r"<(?:\|[^|<>\s]{1,40}\||｜[^｜<>\n]{1,40}｜|/s|eo[ast]|unk|pad|EOT|(?:start|end)_of_turn)>(?!['\"`])"
+    r"|\A\s*<(?:s|bos)>|^[ \t]*\[/?(?:DONE|END)\][ \t]*$",
+    re.M,
 )
-_PYTHON = ("", "python", "py", "python3")
-_DEFINES = re.compile(r"^(?:async\s+def|def|class)\s", re.M)
+_NEWLINE = re.compile(r"\r\n?")
 
 
 def code(text: str, choices: Mapping[str, str] | None = None) -> str | None:
-    """The last fenced block of Python that defines a function or class, else the last block.
+    """The Python program in a text: the blocks of code that define, import or assign something, joined.
 
-    A text without fences is a program as a whole. Leading blanks are kept, since base models continue the
-    body of a function. None if there is no program.
+    Where several define the same name, the last one counts, as in Python. Code is read from fenced blocks;
+    from text outside of them if it defines something or there are no blocks; and from blocks of another
+    language if they are Python after all. The body of a function, with which a base model continues its
+    prompt, is indented by four blanks. Statements with mistakes are left out, unless nothing else is there.
+    None if there is no program. Takes linear time and executes nothing.
     """
     del choices
-    blocks = [body for _, language, body in _FENCE.findall(text) if language.lower() in _PYTHON]
-    if not blocks:
-        program = text if not _FENCE.search(text) else ""
-    else:
-        program = ([block for block in blocks if _DEFINES.search(block)] or blocks)[-1]
-    return program.rstrip() + "\n" if program.strip() else None
+    reader = StatementReader()
+    for part in _END.split(_NEWLINE.sub("\n", split_reasoning(text)[0])):
+        if part.strip() and (program := _program(part, reader)) is not None:
+            return program.strip("\n").rstrip() + "\n"
+    return None
+
+
+def _program(text: str, reader: StatementReader) -> str | None:
+    parts = regions(text)
+    fenced = any(part.is_python for part in parts)
+    pieces: list[Piece] = []
+    broken = None
+    for part in parts:
+        certain = part.is_python or not (fenced or part.language)
+        source = _unpacked(part.source)
+        found = reader.pieces(source) if certain or HEAD.search(source) else []
+        for piece in found:
+            if piece.defines or piece.is_body or (certain and (part.is_python or piece.is_whole)):
+                pieces.append(piece)
+        if certain and not any(piece.defines for piece in found):
+            broken = _broken(part) or broken
+    if pieces and _continues(text, pieces):
+        body = textwrap.indent(textwrap.dedent(pieces[0].source), "    ")
+        return "\n\n".join([body, *(piece.source for piece in pieces[1:] if piece.binds)])
+    if broken is not None and not any(piece.defines for piece in pieces):
+        return broken
+    sources = [piece.source for piece in pieces if piece.binds and not piece.is_body]
+    sources = sources or [piece.source for piece in pieces if piece.does_something][-1:]
+    return "\n\n".join(sources) or None
+
+
+def _continues(text: str, pieces: list[Piece]) -> bool:
+    """Whether the first piece is the body of a function that the prompt began."""
+    first = pieces[0]
+    if first.is_body and not any(piece.defines for piece in pieces[1:]):
+        return True
+    start = text.strip("\n")
+    begins = start[:1].isspace() and start.lstrip().startswith(first.source.lstrip().partition("\n")[0])
+    return begins and first.does_something
+
+
+def _unpacked(source: str) -> str:
+    """The strings with definitions in them that a JSON object holds; any other text as it is."""
+    if not source.lstrip().startswith("{") or "def " not in source:
+        return source
+    try:
+        fields = json.loads(source, strict=False)
+    except (ValueError, RecursionError):
+        return source
+    texts = [text for text in fields.values() if isinstance(text, str) and HEAD.search(text)]
+    return "\n\n".join(texts) or source
+
+
+def _broken(part: Region) -> str | None:
+    """The program with a mistake in it that a region holds, from its first definition if there is prose."""
+    head = HEAD.search(part.source)
+    if part.language:
+        return part.source
+    return part.source[head.start() :] if head else None

@@ -6,18 +6,16 @@ define ``check(candidate)``. MBPP (Austin et al., arXiv:2108.07732): the tests a
 
 from __future__ import annotations
 
-import ast
-import re
-import warnings
 from collections.abc import Mapping
 
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics.base import Reasoned, Score, checked, references
+from pytest_llmeval.scoring.metrics.program import assembled, bound_names, used_names
+from pytest_llmeval.scoring.python_source import NOT_PYTHON, syntax_tree
 from pytest_llmeval.scoring.sandbox import runner
 
 _MAX_CHARACTERS = 1_000_000
-_FUTURE = re.compile(r"^from __future__ ", re.M)
 
 
 def make_code(options: Mapping[str, object], where: str) -> Score:
@@ -40,33 +38,31 @@ def make_code(options: Mapping[str, object], where: str) -> Score:
         if len(answer) > _MAX_CHARACTERS:
             return Reasoned(0.0, f"a program of {len(answer):,} characters")
         entry = question.fields.get(settings["entry_point"], "").strip()
-        program = assembled(answer, question.fields.get("question", ""), entry)
+        tests = tests_of(question, entry)
         setup = question.fields.get(settings["setup"], "")
-        result = runner.run(f"{setup}\n{program}" if setup else program, tests_of(question, entry), limits)
+        # MBPP's setups use the program's classes, and others give it names
+        program = assembled(answer, question.fields.get("question", ""), f"{setup}\n{tests}")
+        if used_names(setup) & bound_names(program):
+            tests = f"{setup}\n{tests}"
+        else:
+            program = _after_setup(program, setup)
+        result = runner.run(program, tests, limits)
         return Reasoned(float(result.passed), result.reason)
 
     return score
 
 
-def assembled(answer: str, prompt: str, entry_point: str) -> str:
-    """The program to run: the answer, preceded by its prompt if that is Python.
-
-    An answer that continues the prompt's last function needs the prompt, and one that repeats the whole
-    function needs the prompt's imports and helpers.
-    """
-    if _FUTURE.search(answer):  # must come first, so the answer is a whole program
-        return answer
-    if parsed(prompt) is not None or (entry_point and entry_point not in _defined(answer)):
-        joined = prompt.rstrip(" ") + ("" if prompt.endswith("\n") else "\n") + answer
-        if parsed(joined) is not None:
-            return joined
-    return answer
+def _after_setup(program: str, setup: str) -> str:
+    """A program after code that runs first; imports from ``__future__`` must stay at the beginning."""
+    lines = program.split("\n")
+    start = next((at for at, line in enumerate(lines) if not line.startswith("from __future__ ")), 0)
+    return "\n".join([*lines[:start], *([setup] if setup else []), *lines[start:]])
 
 
 def tests_of(question: Question, entry_point: str = "") -> str:
     """The tests of a question; if they define ``check(candidate)``, it is called with the entry point."""
     tests = "\n".join(references(question))
-    if entry_point.isidentifier() and "check" in _defined(tests):
+    if entry_point.isidentifier() and "check" in bound_names(tests):
         tests += f"\n\ncheck({entry_point})\n"
     return tests
 
@@ -75,36 +71,7 @@ def gold_tests_problem(answer: str) -> str | None:
     """The problem of a gold answer that is not Python code, or None."""
     tests = "\n".join(references(Question("", "", "", {}, {}, answer)))
     try:
-        _tree(tests)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        syntax_tree(tests)
+    except NOT_PYTHON as error:
         return f"the tests are not Python: {one_line(error, 80)}"
     return None
-
-
-def _tree(source: str) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about invalid escapes in string literals
-        return ast.parse(source)
-
-
-def parsed(source: str) -> ast.Module | None:
-    """The syntax tree of ``source``; None if it is empty or not Python."""
-    try:
-        tree = _tree(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    return tree if tree.body else None
-
-
-def _defined(source: str) -> set[str]:
-    """The names that a module defines at its top level."""
-    tree = parsed(source)
-    names: set[str] = set()
-    for node in tree.body if tree else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name) for alias in node.names}
-    return names

@@ -1,0 +1,318 @@
+"""Find Python in a text that may also hold prose, marks of other tools, or copies of a terminal.
+
+A text that Python's parser accepts is one piece. Otherwise known disguises are removed one after another
+(``_REPAIRS``) until the parser accepts it. Otherwise the text is split into statements, each a line with
+the deeper lines that follow, and the parser decides which of them are Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pytest_llmeval.scoring.python_source import DEFINITIONS, NOT_PYTHON, is_function_body, syntax_tree
+
+#: characters to parse for one text. Python's parser needs up to 4 µs for each.
+PARSED_CHARACTERS = 16_000
+_CALL = 40  #: what a call of the parser costs, in characters
+_LONGEST_STATEMENT = 6_000  #: in a text that is not all Python
+
+#: how a line of Python can begin, to spare the parser most lines of prose
+_START = re.compile(
+    r"[ \t]*(?:@|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
+    r"|del|pass|break|continue|yield|match|print|await)\b"
+    r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,|[-+*/%&|^@<>]{0,3}=|\(|:[ \t]*[\w.\[\], ]+=))"
+)
+#: the line of a definition, also of one with a mistake in it
+HEAD = re.compile(
+    r"^[ \t]*(?:>>>[ \t]*)?(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:])", re.M
+)
+_GOES_ON = re.compile(r"[ \t]*(?:else|elif|except|finally|case)\b|[ \t]*[)\]}]")
+_LEXEME = re.compile(r"#[^\n]*|'''|\"\"\"|'(?:[^'\\\n]|\\.)*+'?|\"(?:[^\"\\\n]|\\.)*+\"?|[()\[\]{}\n]", re.S)
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Python source with its syntax tree.
+
+    ``is_body`` says that it is the inside of a function, ``is_whole`` that its text held nothing else.
+    """
+
+    source: str
+    tree: ast.Module
+    is_body: bool
+    is_whole: bool
+
+    @property
+    def defines(self) -> bool:
+        """Whether it defines a function or class, or imports something."""
+        return self._has((*DEFINITIONS, ast.Import, ast.ImportFrom)) or any(
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) for node in self.tree.body
+        )
+
+    @property
+    def binds(self) -> bool:
+        """Whether it defines, imports or assigns something."""
+        return self.defines or self._has((ast.Assign, ast.AugAssign, ast.If, ast.Try, ast.With))
+
+    @property
+    def does_something(self) -> bool:
+        """Whether it is more than names, values and comparisons, which prose can look like."""
+        return any(
+            not isinstance(node, (ast.Expr, ast.AnnAssign)) or isinstance(node.value, (ast.Call, ast.Await))
+            for node in self.tree.body
+        )
+
+    def _has(self, kinds: tuple[type[ast.stmt], ...]) -> bool:
+        return any(isinstance(node, kinds) for node in self.tree.body)
+
+
+@dataclass(slots=True)
+class StatementReader:
+    """Reads the pieces of texts. Parses at most ``budget`` characters, so that it takes linear time."""
+
+    budget: int = PARSED_CHARACTERS
+
+    def pieces(self, text: str) -> list[Piece]:
+        """The Python in a text with newlines ``\\n``, in order."""
+        if len(text) <= self.budget:
+            if (piece := self._piece(text, is_whole=True)) is not None:
+                return [piece]
+            for repair in _REPAIRS:
+                repaired = repair(text)
+                if repaired != text:
+                    text = repaired
+                    if (piece := self._piece(text, is_whole=True)) is not None:
+                        return [piece]
+        return list(self._runs(text))
+
+    def _piece(self, text: str, *, is_whole: bool) -> Piece | None:
+        tree = self._parsed(text)
+        return None if tree is None else Piece(text, tree, is_function_body(tree), is_whole)
+
+    def _parsed(self, text: str) -> ast.Module | None:
+        cost = len(text) + _CALL
+        if cost > self.budget:
+            return None
+        try:
+            tree = syntax_tree(text)
+        except NOT_PYTHON as error:
+            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else cost
+            # the parser stops at a mistake, but goes through the rest for a better message
+            self.budget -= min(cost, cost // 8 + sum(map(len, text.split("\n", line)[:line])))
+            return None
+        self.budget -= cost
+        return tree if tree.body else None
+
+    def _runs(self, text: str) -> Iterator[Piece]:
+        """The longest runs of statements at one level of indentation."""
+        lines = _Lines(text.split("\n"))
+        run: list[str] = []
+        at = level = 0
+        while at < len(lines.texts) and self.budget > _CALL:
+            line = lines.texts[at]
+            if not _is_code(line):
+                run.append("")
+                at += 1
+                continue
+            unit = self._unit(lines, at) if _START.match(line) else None
+            if unit is None or (any(run) and _indent(line) != level):
+                yield from self._run(run)
+                run = []
+            if unit is None:
+                at += 1
+                continue
+            level = _indent(line)
+            source, at = unit
+            run.append(source)
+        yield from self._run(run)
+
+    def _run(self, run: list[str]) -> Iterator[Piece]:
+        source = "\n".join(run).strip("\n")
+        if source and (piece := self._piece(source, is_whole=False)) is not None:
+            yield piece
+
+    def _unit(self, lines: _Lines, at: int) -> tuple[str, int] | None:
+        """The statement that begins at a line, not indented, and the line after it."""
+        most = min(self.budget, _LONGEST_STATEMENT)
+        end, length = lines.statement_end(at, most)
+        self.budget -= length // 2
+        if length > most:
+            return None
+        unit = "\n".join(lines.texts[at:end])
+        unit = textwrap.dedent(unit)
+        for source in dict.fromkeys((unit, _indent_first_line(unit))):
+            if self._parsed(source) is not None:
+                return source, end
+        return None
+
+
+@dataclass(slots=True)
+class _Lines:
+    texts: list[str]
+    lexemes: dict[int, list[str]] = field(default_factory=dict)
+
+    def statement_end(self, start: int, most: int) -> tuple[int, int]:
+        """The line after the statement that begins at line ``start``, and its number of characters.
+
+        Strings and brackets are followed over lines. Gives up after ``most`` characters.
+        """
+        level = _indent(self.texts[start])
+        quote, depth, length, end = "", 0, 0, start
+        decorated = False
+        while end < len(self.texts):
+            line = self.texts[end]
+            inside = quote or depth > 0
+            code = _is_code(line)
+            if end > start and not inside and code and not decorated:
+                deeper = _indent(line) > level
+                if not deeper and not (_indent(line) == level and _GOES_ON.match(line)):
+                    break
+            length += len(line) + 1
+            if length > most:
+                break
+            if not inside and code:
+                decorated = line.lstrip().startswith("@")
+            quote, depth = _state_after(line, quote, depth)
+            end += 1
+        while end > start + 1 and not _is_code(self.texts[end - 1]):
+            end -= 1
+        return end, length
+
+
+def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
+    """The open triple quote and the number of open brackets after a line."""
+    position = 0
+    while position < len(line):
+        if quote:
+            closed = line.find(quote, position)
+            if closed < 0:
+                return quote, depth
+            if line[closed - 1 : closed] == "\\" and line[max(0, closed - 2) : closed - 1] != "\\":
+                position = closed + 1
+                continue
+            position, quote = closed + 3, ""
+            continue
+        match = _LEXEME.search(line, position)
+        if match is None:
+            break
+        lexeme, position = match[0], match.end()
+        if lexeme in ("'''", '"""'):
+            quote = lexeme
+        elif lexeme in _OPENING:
+            depth += 1
+        elif lexeme in _CLOSING:
+            depth = max(0, depth - 1)
+    return quote, depth
+
+
+def _is_code(line: str) -> bool:
+    """Whether a line is neither blank nor a comment."""
+    return line.lstrip()[:1] not in ("", "#")
+
+
+def _indent(line: str) -> int:
+    expanded = line.expandtabs(8)
+    return len(expanded) - len(expanded.lstrip())
+
+
+def _indent_first_line(text: str) -> str:
+    """Give the first line the least indentation of the others: models and servers strip it."""
+    first, newline, rest = text.partition("\n")
+    others = [line for line in rest.split("\n") if line.strip()]
+    if not others or first[:1].isspace():
+        return text
+    least = min(others, key=_indent)
+    return textwrap.dedent(least[: len(least) - len(least.lstrip())] + first + newline + rest)
+
+
+_WORD = r"\[/?(?:BEGIN|END|DONE|STOP|PYTHON|CODE|ANSWER|SOLUTION|INST|TESTS?)\]"
+_MARKS_BEFORE = re.compile(rf"^(?:[ \t]*(?:</?[A-Za-z][\w-]*(?:[ \t][^<>\n]*)?>|{_WORD}))++", re.M)
+_MARK_AFTER = re.compile(rf"(?:</[A-Za-z][\w-]*>|[ \t]{_WORD})[ \t]*$")
+_LONGEST_MARK = 60
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#x?[0-9a-fA-F]{1,4});")
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000", " "),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        **dict.fromkeys("\u2018\u2019\u201b", "'"),
+        **dict.fromkeys("\u201c\u201d\u201f", '"'),
+    }
+)
+_QUOTED = re.compile(r"^[ \t]*>[ \t]?(?!>)", re.M)
+_SESSION = re.compile(r"^[ \t]*(?:(?:>>>|\.\.\.)(?: |$)|In \[\d+\]: |\.{3,}: ?)", re.M)
+_NUMBER = re.compile(r"^[ \t]*\d{1,4}(?:[.:|)][ \t]?|[ \t]*[|│][ \t]?|[ \t]{1,2}|$)", re.M)
+
+
+def _without_marks(text: str) -> str:
+    """Without HTML tags and tool marks such as ``[PYTHON]`` around lines; entities become characters."""
+    text = "\n".join(map(_without_marks_after, _MARKS_BEFORE.sub("", text).split("\n")))
+    return html.unescape(text) if _ENTITY.search(text) else text
+
+
+def _without_marks_after(line: str) -> str:
+    for _ in range(3):
+        mark = _MARK_AFTER.search(line, max(0, len(line) - _LONGEST_MARK))
+        if mark is None:
+            break
+        line = line[: mark.start()]
+    return line
+
+
+def _without_typography(text: str) -> str:
+    return text.translate(_TYPOGRAPHY)
+
+
+def _without_quotation(text: str) -> str:
+    """Without the marks of a Markdown quotation."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return _QUOTED.sub("", text) if lines and all(map(_QUOTED.match, lines)) else text
+
+
+def _without_session(text: str) -> str:
+    """The input of an interactive session, whose lines begin with ``>>>`` and ``...``."""
+    if not any(_SESSION.match(line) and HEAD.match(_SESSION.sub("", line)) for line in text.split("\n")):
+        return text
+    lines = (line for line in text.split("\n") if _SESSION.match(line))
+    return "\n".join(_SESSION.sub("", line) for line in lines)
+
+
+def _after_diff(text: str) -> str:
+    """The new text of a unified diff."""
+    lines = text.split("\n")
+    lines = [line for line in lines if not re.match(r"diff |index |---|\+\+\+|@@|\\ No newline", line)]
+    if not any(line.startswith("+") for line in lines) or any(line[:1] not in "+- " for line in lines):
+        return text
+    return "\n".join(line[1:] for line in lines if not line.startswith("-"))
+
+
+def _without_numbers(text: str) -> str:
+    """Without line numbers."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return _NUMBER.sub("", text) if len(lines) > 1 and all(map(_NUMBER.match, lines)) else text
+
+
+def _with_newlines(text: str) -> str:
+    """With newlines where a text on one line has them as ``\\n``."""
+    if "\n" in text.strip() or "\\n" not in text:
+        return text
+    return text.strip().replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
+
+
+_REPAIRS: tuple[Callable[[str], str], ...] = (
+    textwrap.dedent,
+    _without_typography,
+    _without_marks,
+    _without_quotation,
+    _without_session,
+    _after_diff,
+    _without_numbers,
+    _with_newlines,
+    textwrap.dedent,
+    _indent_first_line,
+)
