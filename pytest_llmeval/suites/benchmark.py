@@ -22,6 +22,7 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.suites.formats import FORMATS
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
@@ -37,7 +38,7 @@ def _name_or_table(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         return {"name": value}
     if not isinstance(value, dict):
-        raise ValueError("a metric's name or a table")
+        raise ValueError("a name or a table")
     return dict(value)
 
 
@@ -94,6 +95,22 @@ class MetricSpec:
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
     {"anyOf": [{"type": "string"}, table_schema(options_of(MetricSpec)) | {"additionalProperties": True}]},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorSpec:
+    """How an answer is read from a text: an extractor's name, and a pattern for the part that it reads."""
+
+    name: str = toml_key(COMPUTED, ANY_TEXT, "the extractor's name (default: the metric's extractor)")
+    pattern: str | None = toml_key(
+        None, ANY_TEXT, "regular expression whose match, or first group, the extractor reads"
+    )
+    match: str = toml_key("last", one_of(MATCHES), "which match of the pattern to read")
+
+
+_EXTRACTOR: Kind[Any] = Kind(
+    _name_or_table, {"anyOf": [{"type": "string"}, table_schema(options_of(ExtractorSpec))]}
 )
 
 
@@ -191,8 +208,10 @@ class Benchmark:
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
     stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
-    extractor: str = toml_key(
-        COMPUTED, ANY_TEXT, "how to extract the answer (default: the metric's extractor)"
+    extractor: ExtractorSpec = toml_key(
+        COMPUTED,
+        _EXTRACTOR,
+        "how to extract the answer, a name or a table (default: the metric's)",
     )
     metric: MetricSpec = toml_key(
         COMPUTED,

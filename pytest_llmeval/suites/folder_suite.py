@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Quest
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.scoring.extract import FOR_CUT_OFF
+from pytest_llmeval.scoring.extract.pattern import with_pattern
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
@@ -305,8 +307,14 @@ def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts |
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
     extractors = registry.extractors()
-    extract = extractors[benchmark.extractor]
-    extract_cut_off = extractors[FOR_CUT_OFF.get(benchmark.extractor, benchmark.extractor)]
+    name = benchmark.extractor.name
+    extract, extract_cut_off = extractors[name], extractors[FOR_CUT_OFF.get(name, name)]
+    if benchmark.extractor.pattern is not None:
+        pattern, match = re.compile(benchmark.extractor.pattern), benchmark.extractor.match
+        extract, extract_cut_off = (
+            with_pattern(extract, pattern, match),
+            with_pattern(extract_cut_off, pattern, match),
+        )
     graded, threshold, judge_prompt = metric.graded, metric.threshold, None
     if isinstance(judge_prompts, LabelledPrompts):
         extract = extract_cut_off = judge_prompts.extract

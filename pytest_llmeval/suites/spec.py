@@ -15,6 +15,7 @@ from pytest_llmeval.suites.benchmark import (
     SUBJECT_KEY,
     Benchmark,
     DataSpec,
+    ExtractorSpec,
     GeneratePrompt,
     Hub,
     LogprobPrompt,
@@ -23,21 +24,28 @@ from pytest_llmeval.suites.benchmark import (
     Subject,
 )
 
-__all__ = ["FILE_NAME", "Benchmark", "DataSpec", "Hub", "Subject", "parse", "scoring", "template_fields"]
+__all__ = [
+    "FILE_NAME",
+    "Benchmark",
+    "DataSpec",
+    "ExtractorSpec",
+    "Hub",
+    "Subject",
+    "parse",
+    "scoring",
+    "template_fields",
+]
 
 FILE_NAME = "benchmark.toml"
 
 
 def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     """The benchmark that the content of a benchmark.toml declares. Raises ``UserError``."""
-    from pytest_llmeval.scoring import registry
 
     values = _read(Benchmark, table, str(path))
     name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{path}: name")
     metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), path)
-    extractor = values.pop("extractor", registry.metrics()[metric.name].extractor)
-    if extractor not in (extractors := registry.extractors()):
-        raise unknown("extractor", extractor, extractors, where=str(path))
+    extractor = _extractor(values.pop("extractor", {}), metric, path)
     subjects = _subjects(values.pop("subjects", {}), path)
     data = _data(values.pop("data", {}), path)
     prompts = _prompts(values.pop("prompts", {}), path)
@@ -83,7 +91,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "metric": metric.name,
         **{f"metric.{key}": value for key, value in metric.options.items()},
         "metric.threshold": default_threshold if metric.threshold is None else metric.threshold,
-        "extractor": benchmark.extractor if mode == "generate" else None,
+        **(_extractor_keys(benchmark.extractor) if mode == "generate" else {}),
         "data.messages": data.messages,
         "data.question": data.question if data.messages is None else None,
         "data.choices": data.choices,
@@ -112,6 +120,27 @@ def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
         raise unknown("metric", values["name"], metrics, where=str(path))
     metrics[values["name"]].make(options, where)
     return MetricSpec(**values, options=options)
+
+
+def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> ExtractorSpec:
+    """Raises ``UserError`` for an unknown extractor or an invalid pattern."""
+    from pytest_llmeval.scoring import registry
+    from pytest_llmeval.scoring.metrics.base import compile_pattern
+
+    where = f"{path} [extractor]"
+    values = {"name": registry.metrics()[metric.name].extractor, **_read(ExtractorSpec, table, where)}
+    if values["name"] not in (extractors := registry.extractors()):
+        raise unknown("extractor", values["name"], extractors, where=str(path))
+    if values.get("pattern") is not None:
+        compile_pattern(values["pattern"], f"{where}: pattern")
+    return ExtractorSpec(**values)
+
+
+def _extractor_keys(extractor: ExtractorSpec) -> dict[str, object]:
+    keys: dict[str, object] = {"extractor": extractor.name}
+    if extractor.pattern is not None:
+        keys |= {"extractor.pattern": extractor.pattern, "extractor.match": extractor.match}
+    return keys
 
 
 def _groups(subjects: Collection[Subject]) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.suites.catalog import find, load, load_all, packaged
-from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, Hub, parse
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, Hub, parse, scoring
 
 CEVAL = """
 computer_network operating_system computer_architecture college_programming college_physics
@@ -85,7 +85,7 @@ def test_ceval(ceval: Benchmark) -> None:
         "Accountant",
         "注册会计师",
     )
-    assert (ceval.name, ceval.title, ceval.extractor) == ("ceval", "C-Eval", "choice")
+    assert (ceval.name, ceval.title, ceval.extractor.name) == ("ceval", "C-Eval", "choice")
     assert "CC BY-NC-SA 4.0" in ceval.licence and "Huang" in ceval.citation and ceval.source
 
 
@@ -238,6 +238,11 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
         ("[data]\npaths = ['{split.x}']", "{file} [data]: paths: '{split.x}' may only use"),
         ("[data]\npaths = ['{split!r}']", "{file} [data]: paths: '{split!r}' may only use"),
         ("[data]\npaths = ['{split:>99999}']", "{file} [data]: paths: '{split:>99999}' may only use"),
+        (
+            "extractor = {name = 'text', pattern = '(', match = 'last'}",
+            "{file} [extractor]: pattern: not a regular expression",
+        ),
+        ("extractor = {match = 'lst'}", "{file} [extractor]: match: 'lst' is not first or last"),
         ("extractor = 'choise'", "unknown extractor 'choise' in {file}; did you mean 'choice'?"),
         ("split = 'val'\nsplits = ['vall']", "unknown split 'val' in {file}; did you mean 'vall'?"),
         ("splits = []", "unknown split 'test' in {file}"),
@@ -393,3 +398,13 @@ def test_known(write: Write, tmp_path: Path) -> None:
 )
 def test_groups_that_cut_across_come_last(name: str, groups: list[str]) -> None:
     assert list(load(packaged()[name]).groups) == groups
+
+
+def test_an_extractor_with_a_pattern(tmp_path: Path) -> None:
+    table = {"extractor": {"name": "number", "pattern": "= (.*)", "match": "first"}, "metric": "number"}
+    benchmark = parse(table, tmp_path / "own" / FILE_NAME)
+    assert benchmark.extractor == ExtractorSpec(name="number", pattern="= (.*)", match="first")
+    keys = scoring(benchmark, "generate")
+    assert (keys["extractor.pattern"], keys["extractor.match"]) == ("= (.*)", "first")
+    plain = parse({"metric": "number"}, tmp_path / "own" / FILE_NAME)
+    assert {key for key in scoring(plain, "generate") if "extractor" in key} == {"extractor"}
