@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_llmeval.config.settings import default_cache_dir
@@ -56,6 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument(
         "--report-dir", type=Path, default=Path("reports"), help="where runs are by name (default: reports)"
     )
+    again = commands.add_parser(
+        "reread", help="read the texts of a finished run again, and show which answers change"
+    )
+    again.add_argument("run", metavar="RUN", help="its folder, results.json, name, or latest")
+    again.add_argument("--extractor", metavar="NAME", help="how to read (default: as the benchmark says now)")
+    again.add_argument(
+        "--benchmark", action="append", default=[], metavar="NAME", help="only this one (repeatable)"
+    )
+    again.add_argument("--data-dir", metavar="DIR", help="as given with --llm-data-dir")
+    again.add_argument(
+        "--most", type=_non_negative, default=10, metavar="N", help="most texts of each kind to show"
+    )
+    again.add_argument("--report-dir", default="reports", help="where runs are by name (default: reports)")
     schemas = commands.add_parser("schema", help="print the JSON Schema of a configuration file, for editors")
     schemas.add_argument("file", choices=("llmeval", "benchmark"), help="llmeval.toml or benchmark.toml")
     return parser
@@ -67,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.command == "compare":
             lines = compare(args.before, args.after, args.report_dir, args.force, args.json, args.most)
+        elif args.command == "reread":
+            options = {"report_dir": args.report_dir, "data_dir": args.data_dir}
+            lines = reread(args.run, args.extractor, args.benchmark, options, args.most)
         elif args.command == "schema":
             lines = [schema(args.file)]
         else:
@@ -101,6 +117,19 @@ def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bo
         for line in [*comparison_lines(comparison, fancy, most=most, width=width), ""]
     ]
     return [*out[:-1], *(f"note: {one_line(line)}" for line in notes)]
+
+
+def reread(
+    run: str, extractor: str | None, benchmarks: Sequence[str], options: Mapping[str, object], most: int
+) -> list[str]:
+    """Read the texts of a run again and return the lines to print. Raises ``UserError``."""
+    from pytest_llmeval.report.reread import reread_lines
+    from pytest_llmeval.report.text import can_draw
+    from pytest_llmeval.runtime.reread import reread as read_again
+
+    fancy = can_draw(getattr(sys.stdout, "encoding", None))
+    results = read_again(run, extractor, benchmarks, options, Path())
+    return [line for result in results for line in reread_lines(result, most, fancy)]
 
 
 def schema(file: str) -> str:

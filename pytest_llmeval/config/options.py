@@ -132,7 +132,8 @@ class Settings:
     replay: str | None = option(
         None,
         TEXT,
-        "score the answers of an earlier run again, without a model: its folder, its name, or latest",
+        "score answers again, without a model: an earlier run's folder or name, latest, or a JSONL file of "
+        "id and text",
         metavar="RUN",
     )
     refresh: bool = option(False, FLAG, "ignore stored answers and replace them with new ones")

@@ -57,6 +57,8 @@ def load_suite(
             raise NothingSelected
         only = None if session.replay is None else session.replay.ids
         suite, notes = source.load(name, place, session.settings, only)
+        if session.replay is not None:
+            notes += session.replay.check_ids(suite.questions, suite.name)
         _check_labels(suite, place, config)
         _add_judge(suite, config)
         _register(suite, notes, config)

@@ -1,4 +1,4 @@
-"""``--llm-replay``: reads an earlier run's answers and grades them again, without its models."""
+"""``--llm-replay``: grades the answers of an earlier run, or of another tool's file, without a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import Settings
-from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError, one_line
 from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, Question
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
@@ -19,6 +19,7 @@ from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
 from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, answer_to_judge
+from pytest_llmeval.runtime.outputs import is_outputs_file, read_outputs
 from pytest_llmeval.suites.choice_order import original
 from pytest_llmeval.suites.source import source_of
 
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A finished run whose answers are graded again.
+    """A finished run, or a file of outputs, whose answers are graded again.
 
     ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
     model to its records by question id, repeat and rotation. The other fields are settings of the run.
+    ``outputs_sha256`` is the hash of a file of outputs, whose prompts are unknown and whose ids may be keys
+    of questions; None for a run.
     """
 
     folder: Path
@@ -46,6 +49,7 @@ class Replay:
     repeats: int = 1
     circular: bool = False
     shuffle_choices: int | None = None
+    outputs_sha256: str | None = None
 
     @property
     def ids(self) -> frozenset[str]:
@@ -60,6 +64,10 @@ class Replay:
     def with_prompts(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
         """A copy of ``info`` with the earlier run's prompts, and notes on what is scored differently now."""
         conditions = self.conditions.get(info.name)
+        if self.outputs_sha256 is not None:
+            unknown = replace(info.conditions, prompt_sha256=self.outputs_sha256)
+            note = f"{info.name}: prompts and settings of the outputs in {self.folder.name} are unknown"
+            return replace(info, conditions=unknown), (note,)
         if conditions is None:
             return info, ()
         current = info.conditions
@@ -74,6 +82,24 @@ class Replay:
         current = replace(current, prompt_sha256=conditions.prompt_sha256)
         return replace(info, conditions=current), notes
 
+    def check_ids(self, questions: Sequence[Question], benchmark: str) -> tuple[str, ...]:
+        """Notes on ids of a file of outputs that are no questions. Raises ``UserError`` if none is one."""
+        if self.outputs_sha256 is None:
+            return ()
+        known = {name for question in questions for name in (question.id, question.key)}
+        unknown = sorted(self.ids - known)
+        if not unknown:
+            return ()
+        examples = ", ".join(one_line(id, 40) for id in unknown[:3])
+        if len(unknown) == len(self.ids):
+            raise UserError(
+                f"--llm-replay: no id in {self.folder.name} is that of a question of {benchmark} "
+                f"({examples}, ...); give ids or keys as in questions.jsonl"
+            )
+        return (
+            f"{len(unknown)} of {len(self.ids)} ids in {self.folder.name} are not in {benchmark}: {examples}",
+        )
+
     def model(self, name: str) -> ReplayedModel:
         """The backend that stands in for a model of the run."""
         return ReplayedModel(self.models[name])
@@ -87,6 +113,11 @@ class Replay:
             if model.name not in self.models:
                 names = ", ".join(self.models)
                 raise UserError(f"--llm-replay: {self.folder} has no model {model.name!r}; it has {names}")
+        if self.outputs_sha256 is not None and not (settings.benchmarks or paths):
+            raise UserError(
+                f"--llm-replay: {self.folder.name} does not say which benchmark its outputs answer; "
+                "give --llm-benchmark=NAME"
+            )
         models = [model.name for model in settings.models] or list(self.models)
         return replace(
             settings,
@@ -94,7 +125,7 @@ class Replay:
             models=tuple(ModelConfig(name=name, backend="replay") for name in models),
             mode=self.mode,
             shots=self.shots,
-            split=self.split,
+            split=self.split if self.outputs_sha256 is None else settings.split,
             repeats=self.repeats,
             circular=self.circular,
             shuffle_choices=self.shuffle_choices,
@@ -167,19 +198,20 @@ class ReplayAsker(Asker):
                 continue
             for repeat in range(start.repeat, self.repeats):
                 key = question.id, repeat, start.rotation
-                if key not in self._answers or key in self._pending or self._earlier_judgement(question, key):
+                record = self._record(question, key)
+                if record is None or key in self._pending or self._earlier_judgement(question, key):
                     continue
-                completion = _completion(self._answers[key])
+                completion = _completion(record)
                 answer = answer_to_judge(suite, question, completion)
                 if answer is not None and completion.error is None:
                     self._pending[key] = self._judge().submit(case, answer)
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
         """The response of the earlier run; its answer is extracted again. Raises ``RequestFailed``."""
-        key = self._key(question, attempt)
-        if key not in self._answers:
+        record = self._record(question, self._key(question, attempt))
+        if record is None:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
-        completion = _completion(self._answers[key])
+        completion = _completion(record)
         if self._suites[question.benchmark].reorders and completion.scores:
             # records have the file's labels: restore the labels that the model saw
             order = self._order(question, attempt)
@@ -187,6 +219,10 @@ class ReplayAsker(Asker):
             scores = {labels.get(label, label): score for label, score in completion.scores.items()}
             completion = replace(completion, scores=scores)
         return self._make_response(question, attempt, None, completion, extract)
+
+    def _record(self, question: Question, key: Key) -> Record | None:
+        """The earlier record; a file of outputs may have keys instead of ids."""
+        return self._answers.get(key) or self._answers.get((question.key, *key[1:]))
 
     def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
         earlier = self._earlier_judgement(question, self._key(question, attempt))
@@ -198,7 +234,7 @@ class ReplayAsker(Asker):
 
     def _earlier_judgement(self, question: Question, key: Key) -> Judgement | None:
         """The earlier run's judgement if it is still valid; None for an error that a judge can retry."""
-        record = self._answers.get(key)
+        record = self._record(question, key)
         judgement = None if record is None else record.judgement
         if judgement is None or not self._suites[question.benchmark].judged_before:
             return None
@@ -237,8 +273,12 @@ class _Conditions:
 def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     """Read the run called ``name``: a folder, its results.json, or a run's name in ``reports_dir``.
 
-    Raises ``UserError`` for an unfinished run, or one whose benchmarks have different modes, shots or orders.
+    ``name`` may also be a JSONL file of outputs (``outputs.py``). Raises ``UserError`` for an unfinished run,
+    or one whose benchmarks have different modes, shots or orders.
     """
+    path = start / Path(name).expanduser()
+    if is_outputs_file(path) and path.name != QUESTIONS:
+        return _replay_outputs(path)
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
     conditions = _Conditions()
     try:
@@ -273,6 +313,16 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         circular,
         seed,
     )
+
+
+def _replay_outputs(path: Path) -> Replay:
+    records, sha256 = read_outputs(path)
+    answers = {
+        model: {(record.id, record.repeat, 0): record for record in rows} for model, rows in records.items()
+    }
+    identities = dict.fromkeys(answers, f"outputs in {path.name}")
+    repeats = 1 + max(record.repeat for rows in records.values() for record in rows)
+    return Replay(path, MODES[0], 0, None, identities, {}, answers, repeats, outputs_sha256=sha256)
 
 
 def _answers(folder: Path) -> dict[str, dict[Key, Record]]:

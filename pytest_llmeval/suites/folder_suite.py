@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,7 +25,7 @@ from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
 from pytest_llmeval.suites.source import Source
-from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, scoring
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, scoring
 from pytest_llmeval.suites.suite import JudgeCase, Suite, select
 
 if TYPE_CHECKING:
@@ -117,6 +117,20 @@ class FolderSuite(Suite):
         self._builder = builder
         self._grader = grader
         self._ordering = ordering
+
+    @property
+    def extractor(self) -> str:
+        """The name of the extractor that reads answers."""
+        return self.benchmark.extractor.name
+
+    def with_extractor(self, name: str) -> FolderSuite:
+        """A copy of this suite that reads answers with another extractor. Raises ``UserError``."""
+        if name not in (extractors := registry.extractors()):
+            raise unknown("extractor", name, extractors)
+        benchmark = replace(self.benchmark, extractor=ExtractorSpec(name=name))
+        extract, extract_cut_off = _extract(benchmark.extractor)
+        grader = replace(self._grader, extract=extract, extract_cut_off=extract_cut_off)
+        return FolderSuite(benchmark, self.info, self.questions, self._builder, grader, self._ordering)
 
     @property
     def reorders(self) -> bool:
@@ -240,7 +254,7 @@ class FolderSource(Source):
             notes = (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
         questions = select(questions, settings)
         if only is not None:
-            questions = tuple(question for question in questions if question.id in only)
+            questions = tuple(q for q in questions if q.id in only or q.key in only)
         if not questions:
             notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
@@ -306,15 +320,7 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
 def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None) -> Grader:
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
-    extractors = registry.extractors()
-    name = benchmark.extractor.name
-    extract, extract_cut_off = extractors[name], extractors[FOR_CUT_OFF.get(name, name)]
-    if benchmark.extractor.pattern is not None:
-        pattern, match = re.compile(benchmark.extractor.pattern), benchmark.extractor.match
-        extract, extract_cut_off = (
-            with_pattern(extract, pattern, match),
-            with_pattern(extract_cut_off, pattern, match),
-        )
+    extract, extract_cut_off = _extract(benchmark.extractor)
     graded, threshold, judge_prompt = metric.graded, metric.threshold, None
     if isinstance(judge_prompts, LabelledPrompts):
         extract = extract_cut_off = judge_prompts.extract
@@ -323,6 +329,16 @@ def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts |
     if benchmark.metric.threshold is not None:
         threshold = benchmark.metric.threshold
     return Grader(benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt)
+
+
+def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
+    """The extractors of whole texts, and of texts that the token limit cut off."""
+    extractors = registry.extractors()
+    whole, cut_off = extractors[spec.name], extractors[FOR_CUT_OFF.get(spec.name, spec.name)]
+    if spec.pattern is None:
+        return whole, cut_off
+    pattern = re.compile(spec.pattern)
+    return with_pattern(whole, pattern, spec.match), with_pattern(cut_off, pattern, spec.match)
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:

@@ -242,7 +242,7 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
             "extractor = {name = 'text', pattern = '(', match = 'last'}",
             "{file} [extractor]: pattern: not a regular expression",
         ),
-        ("extractor = {match = 'lst'}", "{file} [extractor]: match: 'lst' is not first or last"),
+        ("extractor = {match = 'lst'}", "{file} [extractor]: match: 'lst' is not last or first"),
         ("extractor = 'choise'", "unknown extractor 'choise' in {file}; did you mean 'choice'?"),
         ("split = 'val'\nsplits = ['vall']", "unknown split 'val' in {file}; did you mean 'vall'?"),
         ("splits = []", "unknown split 'test' in {file}"),
