@@ -12,6 +12,7 @@ from pytest_llmeval.core.errors import RequestFailed, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.reread import Reading, Reread
+from pytest_llmeval.results.run_folder import find_run
 from pytest_llmeval.runtime.replay import Replay, read_replay
 from pytest_llmeval.suites.choice_order import original, presented
 from pytest_llmeval.suites.folder_suite import FolderSuite
@@ -27,6 +28,7 @@ def reread(
     ``report_dir`` and ``data_dir``. Raises ``UserError``.
     """
     settings = resolve(options, read_file([start]), start=start, environ=os.environ)
+    find_run(run, settings.report_dir, start, f"reread {run}")
     replay = read_replay(run, settings.report_dir, start)
     settings = replay.settings(settings, paths=False)
     rereads = []

@@ -3,8 +3,8 @@
     python tests/bench/read_outputs.py [FOLDER]
 
 FOLDER has the files of outputs (default: ../shared/data/outputs/mmlu_pro). Prints a table for docs/reading.md:
-texts that plainly end in "The answer is (X)." but are unread or read as another letter; our accuracy; that of
-the published predictions; and of the questions on which only one of them is right, how many by kind.
+texts that plainly end in "The answer is (X)." but are unread or read as another letter; our accuracy;
+that of the published predictions; and how many questions only one of them has right, by kind.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ _LABELS = "ABCDEFGHIJ"
 def kind(text: str, ours: str | None, rule: str | None) -> str:
     """Why the two readings differ."""
     if rule is None:
-        return "published letter is random"
+        return "official rule read nothing (newer files then have a random letter)"
     if not _STATED.search(text):
-        return "official rule took a letter or the pronoun I" if ours is None else "stated in other words"
+        if ours is None:
+            return "official rule took a letter that is no answer, such as the pronoun I"
+        return "stated in other words"
     if ours is None:
         return "several letters, or a refusal"
     return "several statements: first or last"

@@ -52,7 +52,7 @@ def test_the_command(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 def test_a_run_that_does_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run there"):
+    with pytest.raises(UserError, match=r"^reread missing: not a run"):
         reread("missing", None, [], {}, tmp_path)
 
 

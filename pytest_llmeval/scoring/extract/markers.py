@@ -134,9 +134,9 @@ MARKERS = (
     ),
     _marker(
         "choose en",
-        ("choos", "chose", "select", "pick", "go", "opt", "settl"),
+        ("choos", "chose", "select", "pick", "go", "opt", "settl", "take"),
         r"\b(?:choose|choosing|chose|select|selecting|pick|picking|go(?:ing)? with|opt(?:ing)? for"
-        r"|settl(?:e|ing) on)\b",
+        r"|settl(?:e|ing) on)\b|\bi(?:'ll|'d| will| would)? take\b",
         EN_FILL,
     ),
     _marker(
