@@ -1,0 +1,340 @@
+"""The words by which texts in many languages announce an answer: ``Antwort: 18``, ``답은``.
+
+``LANGUAGES`` is the table. ``ANSWER``, ``RESULT``, ``COPULA`` and ``FILLER`` are fragments of regular
+expressions made from it, for text in the form of ``lowered``. They are grouped by first character and match
+without ``re.I``, so that a search over a long text stays fast. No fragment has a group that captures.
+
+An announcement is usually ``FILLER* (ANSWER | RESULT) COPULA* FILLER* answer``. In languages whose verb comes
+last the answer follows the noun directly: ``DIRECT`` has their nouns.
+
+The nouns are those of the prompts of MGSM (Shi et al. 2022) and MMMLU, and of dictionaries.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The words of one language, lower case, separated by ``|``.
+
+    ``answer`` has nouns for a reply to a question, ``result`` nouns for the outcome of a calculation.
+    ``copula`` has the verbs and particles between noun and answer, ``filler`` what may stand between or
+    before them (correct, final, therefore, the). In a language with ``direct`` the answer may follow the noun
+    without a copula. ``unspaced`` scripts write words without blanks between them. Words are ``whole`` unless
+    more may be attached to them.
+    """
+
+    answer: str
+    result: str = ""
+    copula: str = ""
+    filler: str = ""
+    direct: bool = False
+    unspaced: bool = False
+    whole: bool = True
+
+
+LANGUAGES: dict[str, Language] = {
+    "en": Language(
+        "answer|answers|ans",
+        "result|results|solution|conclusion|total|sum|value",
+        "is|are|be|was|would|should|must|will|equals|comes|to|as|follows",
+        "the|a|an|final|correct|right|true|best|my|our|exact|simplified|numerical|overall|therefore|thus|hence|so"
+        "|then|simply|just|only|clearly|probably|most|likely|approximately|about|exactly|roughly|therefore|equal"
+        "|option|choice|letter|number|indeed|actually",
+    ),
+    "zh": Language(
+        "答案|答|答复|答曰|解答",
+        "结果|結果|结论|結論|得数|得數|总数|總數|总计|總計|合计|合計|总和|總和|总共|總共|一共",
+        "是|为|為|等于|等於|即|应|應|该|該|应该|應該|应为|應為|应当|應當|就是|乃|得|选|選|有|如下",
+        "最终|最終|最后|最後|正确|正確|最佳|标准|標準|的|所以|因此|故|综上|綜上|就|大约|大約|约|約|共|选项|選項|您的|我的"
+        "|本题|本題|此题|此題",
+        direct=True,
+        unspaced=True,
+        whole=False,
+    ),
+    "ja": Language(
+        "答え|答|こたえ|回答|解答|正解",
+        "結果|合計|総数|解",
+        "は|が|となります|になります|として|なので",
+        "最終的な|最終|正しい|選択肢|よって|したがって|従って|ゆえに|つまり|最終的に|約|およそ|の",
+        direct=True,
+        unspaced=True,
+        whole=False,
+    ),
+    "ko": Language(
+        "정답|답변|답안|대답|해답|답",
+        "결과|합계|총합|결론",
+        "은|는|이|가|으로|로|란|은요",
+        "최종|최종적인|올바른|정확한|옳은|맞는|따라서|그러므로|그래서|즉|약|총|제|나의|선택지",
+        direct=True,
+        whole=False,
+    ),
+    "de": Language(
+        "antwort|antworten|antw|lösung|loesung",
+        "ergebnis|resultat|summe|gesamtsumme|endergebnis",
+        "ist|lautet|wäre|sind|beträgt|muss|sein|also|heißt",
+        "die|das|der|richtige|korrekte|endgültige|finale|endgültig|meine|unsere|somit|daher|also|folglich|deshalb"
+        "|genau|etwa|ungefähr|option|buchstabe|auswahl",
+    ),
+    "fr": Language(
+        "réponse|reponse|rép|solution",
+        "résultat|resultat|total|somme|conclusion",
+        "est|serait|sont|vaut|doit|être|etait|était",
+        "la|le|les|l|bonne|correcte|exacte|finale|final|juste|ma|donc|ainsi|alors|environ|exactement|option|lettre"
+        "|choix|par|conséquent",
+    ),
+    "es": Language(
+        "respuesta|respuestas|resp|solución|solucion",
+        "resultado|total|suma|conclusión",
+        "es|sería|seria|son|debe|ser|será|sera",
+        "la|el|las|los|correcta|correcto|final|definitiva|mi|por|lo|tanto|entonces|así|aproximadamente|exactamente"
+        "|opción|opcion|letra|alternativa",
+    ),
+    "pt": Language(
+        "resposta|respostas|solução|solucao|gabarito",
+        "resultado|total|soma|conclusão",
+        "é|e|seria|são|será|deve|ser",
+        "a|o|as|os|correta|correto|certa|final|minha|portanto|então|logo|assim|aproximadamente|exatamente|opção"
+        "|opcao|letra|alternativa",
+    ),
+    "it": Language(
+        "risposta|risposte|soluzione",
+        "risultato|totale|somma|conclusione",
+        "è|e|e'|sarebbe|sono|sarà|deve|essere",
+        "la|il|le|i|corretta|esatta|giusta|finale|mia|quindi|dunque|perciò|pertanto|circa|esattamente|opzione"
+        "|lettera|alternativa",
+    ),
+    "nl": Language(
+        "antwoord|antwoorden|oplossing",
+        "resultaat|uitkomst|totaal|som",
+        "is|zijn|luidt|zou|bedraagt|moet",
+        "het|de|juiste|correcte|goede|definitieve|eindelijke|uiteindelijke|mijn|dus|daarom|ongeveer|precies|optie"
+        "|letter|keuze",
+    ),
+    "sv": Language(
+        "svar|svaret|lösning|lösningen",
+        "resultat|resultatet|summa|summan|totalt",
+        "är|blir|vore|måste|vara",
+        "det|den|rätta|rätt|korrekta|slutgiltiga|slutliga|mitt|alltså|därför|således|ungefär|alternativ|bokstav",
+    ),
+    "da": Language(
+        "svar|svaret|løsning|løsningen|fasit",
+        "resultat|resultatet|sum|summen|facit",
+        "er|bliver|blir|må|være",
+        "det|den|rigtige|korrekte|riktige|endelige|mit|mitt|altså|derfor|således|cirka|omtrent|mulighed|alternativ"
+        "|bogstav",
+    ),
+    "fi": Language(
+        "vastaus|vastaukseni|oikea vastaus|ratkaisu",
+        "tulos|summa|yhteensä|lopputulos",
+        "on|olisi|ovat",
+        "oikea|lopullinen|siis|joten|näin|ollen|noin|tasan|vaihtoehto|kirjain",
+    ),
+    "pl": Language(
+        "odpowiedź|odpowiedz|odp|odpowiedzią|rozwiązanie",
+        "wynik|suma|wniosek|razem|łącznie",
+        "to|jest|wynosi|brzmi|byłoby|będzie",
+        "prawidłowa|poprawna|właściwa|ostateczna|końcowa|moja|więc|zatem|dlatego|około|dokładnie|opcja|litera"
+        "|prawidłową|poprawną",
+    ),
+    "cs": Language(
+        "odpověď|odpověd|odpovědí|řešení|odpoveď|riešenie",
+        "výsledek|výsledok|součet|súčet|celkem|spolu",
+        "je|zní|znie|by|byla|bude|činí",
+        "správná|správnou|správna|konečná|finální|moje|moja|tedy|proto|teda|takže|přibližně|možnost|možnosť|písmeno",
+    ),
+    "ru": Language(
+        "ответ|ответом|отв|ответы|решение",
+        "результат|итог|итого|сумма|вывод|всего",
+        "это|есть|будет|равен|равно|равна|является|составляет|таков",
+        "правильный|правильным|верный|верным|окончательный|конечный|итоговый|мой|наш|таким|образом|следовательно"
+        "|значит|поэтому|примерно|около|ровно|вариант|буква|под|буквой",
+    ),
+    "uk": Language(
+        "відповідь|відповіддю|відп|розв'язок|рішення",
+        "результат|підсумок|сума|разом|всього",
+        "це|є|буде|дорівнює|становить",
+        "правильна|правильною|вірна|остаточна|кінцева|моя|таким|чином|отже|тому|приблизно|варіант|літера",
+    ),
+    "bg": Language(
+        "отговор|отговорът|отговора|решение|решението",
+        "резултат|резултатът|резултата|сума|сбор",
+        "е|са|би|бил|било|трябва|да|равен",
+        "правилният|правилния|верният|верния|правилен|верен|крайният|окончателният|моят|следователно|значи|така"
+        "|около|опция|буква",
+    ),
+    "sr": Language(
+        "odgovor|odgovori|rješenje|rešenje|одговор|решење|rešitev",
+        "rezultat|zbroj|zbir|ukupno|резултат|rezultata",
+        "je|bi|bio|bit|iznosi|glasi|је|износи",
+        "točan|tačan|ispravan|pravilen|konačan|konačni|končni|moj|dakle|stoga|zato|otprilike|тачан|коначан|opcija"
+        "|slovo",
+    ),
+    "ro": Language(
+        "răspuns|răspunsul|raspuns|raspunsul|soluția|soluţia",
+        "rezultat|rezultatul|total|totalul|suma|concluzia",
+        "este|e|sunt|ar|fi|va",
+        "corect|corectă|final|finală|meu|deci|prin|urmare|astfel|așadar|aproximativ|exact|opțiunea|varianta|litera",
+    ),
+    "hu": Language(
+        "válasz|válaszom|válasza|felelet|megoldás|megoldása",
+        "eredmény|végeredmény|összeg|összesen",
+        "az|a|lenne|van",
+        "helyes|végső|jó|tehát|ezért|így|körülbelül|pontosan|lehetőség|betű",
+    ),
+    "el": Language(
+        "απάντηση|απαντηση|λύση",
+        "αποτέλεσμα|σύνολο|άθροισμα|συμπέρασμα",
+        "είναι|ειναι|θα|ήταν|ισούται|με",
+        "η|το|ο|σωστή|ορθή|τελική|τελικό|μου|άρα|επομένως|συνεπώς|λοιπόν|περίπου|ακριβώς|επιλογή|γράμμα",
+    ),
+    "tr": Language(
+        "cevap|cevabı|cevabım|yanıt|yanıtı|yanıtım|çözüm",
+        "sonuç|toplam|sonucu",
+        "olur|olacaktır|olarak|şudur|şu",
+        "doğru|nihai|son|kesin|en|bu|nedenle|yüzden|dolayısıyla|yaklaşık|tam|seçenek|şık|şıkkı",
+        direct=True,
+    ),
+    "ar": Language(
+        "الإجابة|إجابة|الاجابة|اجابة|الجواب|جواب|الإجابه|فالإجابة|فالجواب|والإجابة|الحل|جوابي|إجابتي",
+        "النتيجة|نتيجة|الناتج|المجموع|الإجمالي|مجموع",
+        "هي|هو|هى|تكون|يكون|يساوي|تساوي|ستكون",
+        "الصحيحة|الصحيح|النهائية|النهائي|صحيحة|إذن|إذا|لذلك|لذا|وبالتالي|بالتالي|تقريبا|حوالي|الخيار|الحرف|الصحيحه",
+        direct=True,
+    ),
+    "fa": Language(
+        "پاسخ|جواب|پاسخی|گزینه",
+        "نتیجه|حاصل|مجموع",
+        "برابر|با|عبارت|از|می‌شود|میشود",
+        "صحیح|درست|نهایی|نهائی|بنابراین|پس|لذا|در|حدود|حرف|ی|است",
+        direct=True,
+    ),
+    "ur": Language(
+        "جواب|حل", "نتیجہ|کل|مجموعہ", "ہے|ہوگا", "صحیح|درست|حتمی|آخری|لہذا|اس|لیے|تقریباً", direct=True
+    ),
+    "he": Language(
+        "תשובה|התשובה|תשובתי|פתרון|הפתרון",
+        'תוצאה|התוצאה|סה"כ|סכום|הסכום',
+        "היא|הוא|הינה|תהיה|שווה",
+        "הנכונה|נכונה|הסופית|סופית|לכן|לפיכך|אז|כ|בערך|אפשרות|האות",
+        direct=True,
+    ),
+    "hi": Language(
+        "उत्तर|जवाब|हल",
+        "परिणाम|नतीजा|कुल|योग|निष्कर्ष",
+        "है|होगा|हैं|यह|का|के",
+        "सही|अंतिम|सटीक|इसलिए|अतः|अत|तो|मेरा|लगभग|विकल्प",
+        direct=True,
+    ),
+    "bn": Language(
+        "উত্তর|উত্তরটি|উত্তরটা|জবাব|সমাধান",
+        "ফলাফল|ফল|মোট|যোগফল",
+        "হলো|হল|হচ্ছে|হবে|হয়|হয়",
+        "সঠিক|চূড়ান্ত|চূড়ান্ত|শেষ|তাই|সুতরাং|অতএব|আমার|প্রায়|বিকল্প",
+        direct=True,
+    ),
+    "mr": Language("उत्तर", "निकाल|एकूण|बेरीज", "आहे|होईल", "योग्य|बरोबर|अंतिम|म्हणून|पर्याय", direct=True),
+    "gu": Language("જવાબ|ઉત્તર", "પરિણામ|કુલ", "છે|હશે", "સાચો|અંતિમ|તેથી|વિકલ્પ", direct=True),
+    "pa": Language("ਉੱਤਰ|ਜਵਾਬ", "ਨਤੀਜਾ|ਕੁੱਲ", "ਹੈ", "ਸਹੀ|ਅੰਤਿਮ|ਇਸ|ਲਈ", direct=True),
+    "ta": Language(
+        "பதில்|விடை|விடையானது", "முடிவு|மொத்தம்", "ஆகும்|என்பது", "சரியான|இறுதி|எனவே|ஆகவே|விருப்பம்", direct=True
+    ),
+    "te": Language(
+        "సమాధానం|జవాబు|సమాధానము", "ఫలితం|మొత్తం", "అవుతుంది|ఉంది", "సరైన|తుది|చివరి|కాబట్టి|అందువల్ల|ఎంపిక", direct=True
+    ),
+    "kn": Language("ಉತ್ತರ|ಉತ್ತರವು", "ಫಲಿತಾಂಶ|ಒಟ್ಟು", "ಆಗಿದೆ", "ಸರಿಯಾದ|ಅಂತಿಮ|ಆದ್ದರಿಂದ|ಆಯ್ಕೆ", direct=True),
+    "ml": Language("ഉത്തരം", "ഫലം|ആകെ", "ആണ്", "ശരിയായ|അന്തിമ|അതിനാൽ", direct=True),
+    "th": Language(
+        "คำตอบ|เฉลย|ตอบ|ข้อสรุป",
+        "ผลลัพธ์|ผลรวม|รวมทั้งหมด|สรุป",
+        "คือ|เป็น|เท่ากับ|ว่า|จึง",
+        "ที่ถูกต้อง|ถูกต้อง|สุดท้าย|ที่|ดังนั้น|เพราะฉะนั้น|ประมาณ|ข้อ|ตัวเลือก|ของ|ก็|จึง",
+        direct=True,
+        unspaced=True,
+        whole=False,
+    ),
+    "km": Language("ចម្លើយ", "លទ្ធផល|សរុប", "គឺ", "ត្រឹមត្រូវ|ចុងក្រោយ|ដូច្នេះ", direct=True, unspaced=True, whole=False),
+    "my": Language(
+        "အဖြေ|အဖြေမှာ|အဖြေက", "ရလဒ်|စုစုပေါင်း", "မှာ|က|သည်", "မှန်|ထို့ကြောင့်", direct=True, unspaced=True, whole=False
+    ),
+    "vi": Language(
+        "đáp án|trả lời|câu trả lời|đáp số|lời giải",
+        "kết quả|tổng|tổng cộng|kết luận",
+        "là|sẽ|bằng",
+        "đúng|chính xác|cuối cùng|của|tôi|vậy|do đó|vì|nên|khoảng|lựa chọn|phương án",
+    ),
+    "id": Language(
+        "jawaban|jawabannya|jawapan|jawapannya|jawab",
+        "hasil|hasilnya|total|jumlah|keputusan",
+        "adalah|ialah|yaitu|yakni|merupakan",
+        "yang|benar|tepat|betul|akhir|akhirnya|muktamad|saya|jadi|maka|oleh|karena|itu|sekitar|kira-kira|pilihan"
+        "|opsi|huruf",
+    ),
+    "tl": Language(
+        "sagot|kasagutan", "resulta|kabuuan", "ay", "ang|tamang|tama|huling|aking|kaya|samakatuwid|mga"
+    ),
+    "sw": Language(
+        "jibu|majibu", "matokeo|jumla", "ni|lingekuwa", "sahihi|la|mwisho|langu|kwa hiyo|hivyo|takriban"
+    ),
+    "yo": Language("ìdáhùn|idahun|idáhùn|ìdáhun", "àbájáde|àpapọ̀", "ni|jẹ́", "tó|tọ́|ìkẹyìn|nítorí|náà"),
+    "eo": Language("respondo", "rezulto|sumo", "estas", "la|ĝusta|fina|do"),
+    "ca": Language(
+        "resposta", "resultat|total", "és|es|seria", "la|el|correcta|final|per|tant|aproximadament"
+    ),
+    "eu": Language("erantzuna", "emaitza|guztira", "da", "zuzena|azken|beraz"),
+    "lt": Language("atsakymas|ats", "rezultatas|suma|iš viso", "yra|būtų", "teisingas|galutinis|taigi|todėl"),
+    "lv": Language("atbilde", "rezultāts|summa|kopā", "ir|būtu", "pareizā|galīgā|tātad|tāpēc"),
+    "et": Language("vastus", "tulemus|kokku", "on|oleks", "õige|lõplik|seega|niisiis"),
+    "ka": Language("პასუხი|პასუხია", "შედეგი|ჯამი", "არის|იქნება", "სწორი|საბოლოო|ამიტომ", direct=True),
+    "hy": Language("պատասխան|պատասխանը", "արդյունք|արդյունքը", "է", "ճիշտ|վերջնական|ուրեմն", direct=True),
+    "kk": Language("жауап|жауабы|жауабым", "нәтиже|барлығы", "болады", "дұрыс|соңғы|сондықтан", direct=True),
+    "az": Language("cavab|cavabı", "nəticə|cəmi", "olacaq|budur", "düzgün|son|yekun|beləliklə", direct=True),
+    "mn": Language("хариулт|хариу", "үр дүн|нийт", "нь|бол", "зөв|эцсийн|тиймээс", direct=True),
+    "am": Language("መልስ|መልሱ", "ውጤት|ድምር", "ነው", "ትክክለኛ|የመጨረሻ|ስለዚህ", direct=True),
+    "ne": Language("उत्तर|जवाफ", "नतिजा|जम्मा", "हो|हुनेछ", "सही|अन्तिम|त्यसैले", direct=True),
+}
+
+
+def lowered(text: str) -> str:
+    """``text`` in lower case and of the same length, so that positions stay valid."""
+    return text.replace("\u0130", "i").lower()
+
+
+def words(fragment: str) -> list[str]:
+    """The words of an entry of ``Language``, in the compatibility form that cleaned text has."""
+    return [unicodedata.normalize("NFKC", word) for word in fragment.split("|") if word]
+
+
+def _fragment(kind: str, *, direct: bool = False) -> str:
+    """The words of a kind of all languages, longest first, grouped by their first character."""
+    plain: dict[str, set[str]] = {}
+    others: dict[str, set[str]] = {}
+    for language in LANGUAGES.values():
+        if language.direct or not direct:
+            ends = r"(?!\w)" if language.whole else ""
+            for word in words(getattr(language, kind)):
+                if word[0].isascii():
+                    plain.setdefault(word[0], set()).add(re.escape(word[1:]) + ends)
+                else:
+                    starts = "" if language.unspaced else r"(?<!\w\w)"  # after the first character
+                    others.setdefault(word[0] + starts, set()).add(re.escape(word[1:]) + ends)
+    # one look at the character decides between the halves: most of a text is ASCII and within words
+    return rf"(?:\b(?=[a-z])(?:{_branches(plain)})|(?=[^\x00-\x7f])(?:{_branches(others)}))"
+
+
+def _branches(groups: dict[str, set[str]]) -> str:
+    return "|".join(
+        f"{first}(?:{'|'.join(sorted(rests, key=lambda rest: (-len(rest), rest)))})"
+        for first, rests in sorted(groups.items())
+    )
+
+
+ANSWER = _fragment("answer")
+RESULT = _fragment("result")
+COPULA = _fragment("copula")
+FILLER = _fragment("filler")
+DIRECT = _fragment("answer", direct=True)
