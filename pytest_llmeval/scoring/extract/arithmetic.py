@@ -30,6 +30,9 @@ _IGNORED = re.compile(
 _RELATION = re.compile(
     r"[<>≤≥≠∈±|~]|\\(?:le|ge|leq|geq|ne|neq|in|pm|mp|lt|gt|cup|cap|mid|equiv|pmod|bmod|mod)(?![A-Za-z])"
 )
+_DATE = re.compile(
+    r"\d\s?/\s?\d+\s?/\s?\d|(?<!\d)\d{4}-\d{1,2}-\d{1,2}(?!\d)|(?<!\d)\d{1,2}[-.]\d{1,2}[-.]\d{4}(?!\d)"
+)
 _ABOUT = re.compile(r"\\(?:approx|simeq|doteq|sim)(?![A-Za-z])|[≈≃≅]")
 _SEPARATOR = re.compile(rf"[,;]|\d[^=]{{0,30}}(?:\b{_WORD_MARK}?(?:or|and|und|oder|et|ou|y|o)\b|[或和])")
 _GROUPS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
@@ -96,16 +99,17 @@ def evaluated(text: str) -> Fraction | None:
     for delimiter in ("$$", "$"):
         if len(text) > 2 * len(delimiter) and text.startswith(delimiter) and text.endswith(delimiter):
             text = text[len(delimiter) : -len(delimiter)].strip()
-    if _RELATION.search(text):
+    if _RELATION.search(text) or _DATE.search(text):
         return None
     sides = text.split("=")
     if any(_lists(side) for side in sides[:-1]):
         return None
-    for side in _ABOUT.split(sides[-1]):
+    for side in _ABOUT.split(sides[-1]):  # of "x ≈ 3.3" the second, of "10/3 ≈ 3.3" the first
         try:
             return _Parser(side).whole()
         except (_NotANumberError, ZeroDivisionError, OverflowError):
-            continue
+            if re.search(r"\d", side):
+                return None
     return None
 
 

@@ -42,7 +42,7 @@ _UNIT = r"\s?(?:%|°?[A-Za-z]{1,12}\b|[\u4e00-\u9fff]{1,3}?)?\s{0,4}"
 _LARGER = r"(?:year|month|week|day|hour|hr|minute|min|pound|lb|dollar)s?|h|feet|foot|ft|k[gm]|m"
 _SMALLER = r"(?:month|week|day|hour|hr|minute|min|second|sec|ounce|cent)s?|inch(?:es)?|in|oz|c?m|g"
 _AND = (
-    r"(?:,\s?)?\b(?:or|and|to|oder|und|bis|ou|et|à|o|u|y|of|en|eller|och|og|lub|albo|i|или|и|до|veya|ve|ya\sda|atau|dan"
+    r"(?:,\s?)?\b(?:or|and|to|oder|und|bis|ou|et|à|o|u|y|eller|och|og|lub|albo|i|или|и|до|veya|ve|ya\sda|atau|dan"
     r"|hoặc|và|ή|και)\b|-|~|或者?|還是|还是|至|到|和|与|または|か|と|또는|과|와|أو|या|หรือ|และ"
 )
 #: alternatives, ranges, hours and minutes, ratios, roots, lists
@@ -52,7 +52,7 @@ _SEVERAL = re.compile(
     rf"|{_N}\s?(?:{_LARGER})\s{_N}\s?(?:{_SMALLER})\b"
     rf"|{_N}[\u4e00-\u9fff]{{1,2}}{_N}[\u4e00-\u9fff]"
     rf"|{_N}\s?(?::\d|\s:\s\d|\\sqrt|√|\\pi\b|π|±|\\pm)|(?:\\sqrt|√|\\pi\b|π|±|\\pm)"
-    rf"|{_N}(?:[,、，]\s?{_N})+\s{{0,3}}(?:$|[)\]}}]))",
+    rf"|{_N}(?:[,、，]\s{_N}|、{_N})+\s{{0,3}}(?:$|[)\]}}])|{_N}(?:[,;，]{_N}){{2,}})",
     re.I,
 )
 _PAIR = re.compile(rf"[\s:：]{{0,4}}[(\[]\s?{_N}\s?[,;，]\s?{_N}\s?[)\]]")
@@ -61,10 +61,12 @@ _THOUSANDS = re.compile(
 )
 _EQUATIONS = re.compile(rf"=\s?{_N}\s{{0,4}}(?:,|;|\bor\b|\band\b|或|和)\s{{0,4}}[A-Za-z]\s?=")
 _CONCLUSION = re.compile(
-    rf"[,;，；—(]\s?(?:(?:and\s)?(?:so|thus|hence|therefore)|which\s(?:is|makes|gives|equals)|making|giving|i\.?e\.?,?"
+    rf"[,;，；—(]\s?(?:(?:and\s)?(?:so|thus|hence|therefore)|which\s(?:is|makes|gives|equals)|making|giving|leaving|i\.?e\.?,?"
     rf"|for\sa\stotal\sof|totall?ing|that\sis|所以|因此|共|合计|即)[^\d\n;]{{0,40}}?(?={_N})"
 )
-_MATH = re.compile(r"\$\$?(?P<dollar>[^$\n]{1,300})\$\$?|\\[(\[](?P<bracket>[^\n]{1,300}?)\\[)\]]")
+_MATH = re.compile(
+    r"\$\$?(?=[^\s$])(?P<dollar>[^$\n]{1,300})(?<=\S)\$\$?(?!\d)|\\[(\[](?P<bracket>[^\n]{1,300}?)\\[)\]]"
+)
 _IS_MATH = re.compile(r"\\[A-Za-z]|[\^_=√π]|^\s*[-\d.,\s/+*()]+\s*$")
 _FORMULA = re.compile(r"[\\(\[√π^_<>≤≥±|{]")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
@@ -76,7 +78,7 @@ _REFERENCE = re.compile(
     re.I,
 )
 _GOVERNED = re.compile(
-    r"\b(?:in|after|since|until|as\sof|by|during|per|every|each|out\sof|of|from|than|within|among|over|at|von|aus|nach|pro"
+    r"\b(?:in|after|since|until|as\sof|by|during|per|every|each|out\sof|(?<=\d\s)of|from|than|within|among|over|at|von|aus|nach|pro"
     r"|sur|après|dans|par|de|en|por|di|su|dopo|из|после|van|av)\s(?:(?:the|a|an|all|these|those|about|last|next|first|only"
     rf"|his|her|their|its|another)\s){{0,2}}(?:{CURRENCY})?\d[\d.,]*",
     re.I,
@@ -191,7 +193,7 @@ def _sentence_number(part: str) -> Fraction | _Reading:
     if begins and not equals:
         conclusion = _CONCLUSION.search(part, begins.end())
         return _whole(_first(part[conclusion.end() :] if conclusion else part))
-    return _whole(_last(head if equals else part))
+    return _whole(_last(head) if equals else _main(part))
 
 
 def _whole(numeral: Numeral | None) -> Fraction | _Reading:
@@ -214,7 +216,7 @@ def _last(part: str) -> Numeral | None:
 def _unannounced(text: str, found: list[Announcement]) -> Fraction | _Reading:
     """The number that the last sentence with a number states."""
     offset = max(0, len(text) - 3_000)
-    tail = text[offset:]
+    tail = _BULLET.sub(lambda match: " " * len(match[0]), text[offset:])
     bounds = [0, *(match.end() for match in _SENTENCE.finditer(tail)), len(tail)]
     for start, end in zip(reversed(bounds[:-1]), reversed(bounds[1:]), strict=True):
         sentence = tail[start:end]
@@ -243,12 +245,18 @@ def _last_of(sentence: str) -> Fraction | _Reading:
         if re.search(r"\\[A-Za-z]|[\^_√π]", content) and re.search(r"\d", content):
             answer = evaluated(joined(content))
             return _Reading.UNCLEAR if answer is None else answer
-    part = _BULLET.sub("", cleaned(sentence))
+    head, equals, tail = cleaned(sentence).rpartition("=")
+    if equals and (result := _first(tail)) is not None:
+        conclusion = _CONCLUSION.search(tail)
+        return _whole(_main(tail[conclusion.end() :]) if conclusion else result)
+    return _whole(_main(head + tail))
+
+
+def _main(part: str) -> Numeral | None:
+    """The last number of a cleaned text that is no aside, no reference and no circumstance, else its last."""
     last = _last(part)
-    if last is None or "=" in part[: last.start]:
-        return _whole(last)
     for aside in (_ASIDE, _REFERENCE, _GOVERNED):
         shorter = aside.sub(" ", part)
         if (other := _last(shorter)) is not None:
             part, last = shorter, other
-    return _whole(last)
+    return last
