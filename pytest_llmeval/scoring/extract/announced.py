@@ -10,7 +10,16 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_llmeval.scoring.extract.answer_words import ANSWER, COPULA, DIRECT, FILLER, RESULT, TOTAL, lowered
+from pytest_llmeval.scoring.extract.answer_words import (
+    ANSWER,
+    COPULA,
+    DECIMAL_COMMA,
+    DIRECT,
+    FILLER,
+    RESULT,
+    TOTAL,
+    lowered,
+)
 
 _MAX_NOUNS, _MAX_BOXES, _MAX_BOX = 30, 20, 500
 _HASHES = re.compile(r"####[ \t]*([^\n]{1,200})")
@@ -42,6 +51,8 @@ _LINE_LEAD = re.compile(rf"(?:[\s#*_>`\-•\d.)\"'\[【（(]|{FILLER})*+")
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|suppose|supposing|assum\w+|otherwise|unless|wenn|falls|si|se|jika|als|если)\b|如果|假如|假设|若|もし|만약|\bwould\shave\b"
 )
+_TAG_END = re.compile(r"</[\w -]*$")
+_TOTAL_GAP = re.compile(r"[^\x00-\x7f，。；：、！？]{1,6}\s?(?=\d)")
 _SENTENCE_START = re.compile(r"[.!?。！？\n](?=\s|$|[^\x00-\x7f])")
 
 
@@ -68,6 +79,7 @@ class Announcement:
     content: str | None = None
     hypothetical: bool = False
     is_total: bool = False
+    decimal_comma: bool = False
 
 
 def announcements(text: str) -> list[Announcement]:
@@ -133,8 +145,8 @@ def _phrases(text: str) -> list[Announcement]:
     low = lowered(text)
     found: list[Announcement] = []
     for noun in list(_NOUN.finditer(low))[-_MAX_NOUNS:]:
-        if low[noun.start() - 1 : noun.start()] == "/" and low[noun.end() : noun.end() + 1] == ">":
-            continue  # the end of a tag
+        if _TAG_END.search(low, max(0, noun.start() - 20), noun.start()):
+            continue
         kind = Kind.SENTENCE if noun.lastgroup == "answer" else Kind.OUTCOME
         begins_line = _begins_line(low, noun.start())
         end = -1
@@ -150,6 +162,8 @@ def _phrases(text: str) -> list[Announcement]:
             end, kind = line.end(), Kind.FIELD
         elif direct := _DIRECT.match(low, noun.start()):
             end = direct.end()
+        elif noun.lastgroup == "total" and (gap := _TOTAL_GAP.match(low, noun.end())):
+            end = gap.end()
         else:
             end = _after_gap(low, noun.end())
             if end < 0:
@@ -165,6 +179,7 @@ def _phrases(text: str) -> list[Announcement]:
                 end,
                 hypothetical=_HYPOTHETICAL.search(before) is not None,
                 is_total=noun.lastgroup == "total",
+                decimal_comma=noun[0] in DECIMAL_COMMA,
             )
         )
     return found

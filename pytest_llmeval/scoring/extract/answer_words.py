@@ -418,3 +418,16 @@ TOTAL = _fragment("total")
 COPULA = _fragment("copula")
 FILLER = _fragment("filler")
 DIRECT = _fragment("answer", direct=True)
+
+
+def _decimal_comma() -> frozenset[str]:
+    """The nouns of languages with a decimal comma and thousands in dots that no other language shares."""
+    nouns: dict[bool, set[str]] = {True: set(), False: set()}
+    for code, language in LANGUAGES.items():
+        for kind in (language.answer, language.result, language.total):
+            nouns[code in _COMMA].update(words(kind))
+    return frozenset(nouns[True] - nouns[False])
+
+
+_COMMA = frozenset(("de", "nl", "it", "es", "pt", "da", "tr", "id", "vi", "el", "ro", "sr", "ca"))
+DECIMAL_COMMA = _decimal_comma()

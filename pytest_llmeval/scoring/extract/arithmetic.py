@@ -25,10 +25,10 @@ _TEXT = re.compile(rf"\\{_FONTS}\*?\s?\{{([^{{}}]{{0,200}})\}}")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _IGNORED = re.compile(
     r"\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|rm|bf|quad|qquad|hspace\{[^{}]{0,10}\}|thinspace"
-    r"|therefore|phantom\{[^{}]{0,10}\})(?![A-Za-z])|\\[;:>()\[\]]|\*\*|__|`|\u200b"
+    r"|therefore|phantom\{[^{}]{0,10}\})(?![A-Za-z])|\\[;:>()\[\]]|\*\*|__|[`~\u200b]"
 )
 _RELATION = re.compile(
-    r"[<>≤≥≠∈±|~]|\\(?:le|ge|leq|geq|ne|neq|in|pm|mp|lt|gt|cup|cap|mid|equiv|pmod|bmod|mod)(?![A-Za-z])"
+    r"[<>≤≥≠∈±|]|\\(?:le|ge|leq|geq|ne|neq|in|pm|mp|lt|gt|cup|cap|mid|equiv|pmod|bmod|mod)(?![A-Za-z])"
 )
 _DATE = re.compile(
     r"\d\s?/\s?\d+\s?/\s?\d|(?<!\d)\d{4}-\d{1,2}-\d{1,2}(?!\d)|(?<!\d)\d{1,2}[-.]\d{1,2}[-.]\d{4}(?!\d)"

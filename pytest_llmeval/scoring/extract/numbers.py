@@ -14,7 +14,7 @@ Of a very long text the first 2,000 and the last 14,000 characters are read; the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 
@@ -22,7 +22,7 @@ from pytest_llmeval.scoring.extract.announced import Announcement, Kind, announc
 from pytest_llmeval.scoring.extract.arithmetic import evaluated
 from pytest_llmeval.scoring.extract.numerals import Numeral, cleaned, joined, normalised, numerals, plain
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
-from pytest_llmeval.scoring.extract.refusals import is_refusal, refuses
+from pytest_llmeval.scoring.extract.refusals import is_refusal, refuses, refuses_before
 from pytest_llmeval.scoring.extract.scales import CURRENCY
 from pytest_llmeval.scoring.extract.spelled import chinese, spelled
 from pytest_llmeval.scoring.extract.turns import first_turn
@@ -55,20 +55,24 @@ _SEVERAL = re.compile(
     rf"|{_N}(?:[,、，]\s{_N}|、{_N})+\s{{0,3}}(?:$|[)\]}}])|{_N}(?:[,;，]{_N}){{2,}})",
     re.I,
 )
+#: thousands where the comma is the decimal sign
+_DOTTED = re.compile(r"(?<![\d.,])([1-9]\d{0,2})\.(\d{3})(?!\d|[.,]\d)")
 _PAIR = re.compile(rf"[\s:：]{{0,4}}[(\[]\s?{_N}\s?[,;，]\s?{_N}\s?[)\]]")
 _THOUSANDS = re.compile(
     rf"[\s:：(\[{{]{{0,8}}[-+{CURRENCY[1:-1]}]{{0,2}}\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,])(?!,?\s?\d)"
 )
 _EQUATIONS = re.compile(rf"=\s?{_N}\s{{0,4}}(?:,|;|\bor\b|\band\b|或|和)\s{{0,4}}[A-Za-z]\s?=")
 _CONCLUSION = re.compile(
-    rf"[,;，；—(]\s?(?:(?:and\s)?(?:so|thus|hence|therefore)|which\s(?:is|makes|gives|equals)|making|giving|leaving|i\.?e\.?,?"
-    rf"|for\sa\stotal\sof|totall?ing|that\sis|所以|因此|共|合计|即)[^\d\n;]{{0,40}}?(?={_N})"
+    r"(?:[,;，；—(]\s?(?:(?:and\s)?(?:so|thus|hence|therefore)|making|giving|leaving|i\.?e\.?,?|for\sa\stotal\sof"
+    r"|totall?ing|that\sis)\b|\bwhich\s(?:is|makes|gives|equals|rounds)\b|[,，;；]\s?(?:所以|因此))"
+    rf"[^\d\n;]{{0,40}}?(?={_N})",
+    re.I,
 )
 _MATH = re.compile(
     r"\$\$?(?=[^\s$])(?P<dollar>[^$\n]{1,300})(?<=\S)\$\$?(?!\d)|\\[(\[](?P<bracket>[^\n]{1,300}?)\\[)\]]"
 )
-_IS_MATH = re.compile(r"\\[A-Za-z]|[\^_=√π]|^\s*[-\d.,\s/+*()]+\s*$")
 _FORMULA = re.compile(r"[\\(\[√π^_<>≤≥±|{]")
+_WORDS = re.compile(r"\\(?:text|mathrm|mbox|operatorname)[a-z]*\s?\{[^{}]*\}")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
 _BULLET = re.compile(r"^[ \t]{0,8}\d{1,2}[.)][ \t]+(?=[^\s\d])", re.M)
 _ASIDE = re.compile(r"\s?[(（\[][^()（）\[\]\n]{0,200}[)）\]]")
@@ -78,6 +82,7 @@ _REFERENCE = re.compile(
     re.I,
 )
 _GOVERNED = re.compile(
+    r"\b(?:in|see|from|on|at|by)\s(?!total|all|fact|sum)[a-z]{2,12}\s\d[\d.,]*|"
     r"\b(?:in|after|since|until|as\sof|by|during|per|every|each|out\sof|(?<=\d\s)of|from|than|within|among|over|at|von|aus|nach|pro"
     r"|sur|après|dans|par|de|en|por|di|su|dopo|из|после|van|av)\s(?:(?:the|a|an|all|these|those|about|last|next|first|only"
     rf"|his|her|their|its|another)\s){{0,2}}(?:{CURRENCY})?\d[\d.,]*",
@@ -114,14 +119,14 @@ def _stated(text: str) -> Fraction | _Reading:
     found = announcements(text)
     explicit = [statement for statement in found if statement.kind is not Kind.OUTCOME]
     explicit = [statement for statement in explicit if not statement.hypothetical] or explicit
+    if explicit and explicit[-1].content is None and _is_refused(text, explicit[-1]):
+        return _Reading.UNCLEAR
     silent = len(text)
     for statement in reversed(explicit[-20:]):
-        reading = _read(text, statement)
+        reading = _read(text, statement, found)
         if reading is not _Reading.SILENT:
             return reading
         silent = min(silent, statement.end)
-        if is_refusal(text[statement.start : statement.end + 100]):
-            return _Reading.UNCLEAR
     if silent < len(text) and not re.search(r"\d", text[silent:]):
         return _Reading.SILENT
     if refuses(text):
@@ -137,30 +142,43 @@ def _alone(text: str) -> Fraction | _Reading | None:
     if not re.search(r"\d", text):
         begins = spelled(text)
         return begins if begins is not None and text.count(" ") <= 5 else None
-    if _PROSE.search(text) is None and _FORMULA.search(text) and "boxed" not in text:
+    if _PROSE.search(text) is None and _FORMULA.search(text) and "box" not in text:
         return _Reading.UNCLEAR
     return None
 
 
-def _read(text: str, statement: Announcement) -> Fraction | _Reading:
-    """What a statement states."""
+def _is_refused(text: str, statement: Announcement) -> bool:
+    """Whether a statement says that there is no answer: before its noun, or before any number."""
+    before = text[max(0, statement.start - 80) : statement.start]
+    after = _sentence(text, statement.end)
+    return refuses_before(before) or is_refusal(re.split(r"\d", after, maxsplit=1)[0])
+
+
+def _read(text: str, statement: Announcement, found: Sequence[Announcement] = ()) -> Fraction | _Reading:
+    """What a statement states; ``found`` are the statements of the whole text."""
     if statement.content is not None:
         answer = evaluated(joined(statement.content))
         return _Reading.UNCLEAR if answer is None else answer
     part = _sentence(text, statement.end)
+    if statement.decimal_comma:
+        part = _DOTTED.sub(r"\1\2", part)
     answer = evaluated(joined(part.strip().strip("*_`\"'“”| ").rstrip(".,;")))
     if answer is not None:
         return answer
     math = _MATH.match(part.lstrip())
     if math is not None:
         content = math["dollar"] or math["bracket"]
-        if _IS_MATH.search(content):
+        if _PROSE.search(_WORDS.sub("", content)) is None:
             answer = evaluated(joined(content))
             return (
                 _Reading.UNCLEAR
                 if answer is None and re.search(r"\d", content)
                 else answer or _Reading.SILENT
             )
+    if not _DIRECTLY.match(part) and "=" not in part:  # "Answer: in all there are 18, at first 20"
+        for outcome in found:
+            if outcome.kind is Kind.OUTCOME and statement.end <= outcome.start < statement.end + len(part):
+                return _read(text, outcome)
     return _sentence_number(cleaned(part))
 
 

@@ -17,6 +17,7 @@ _REFUSAL = re.compile(
     r"|\b(?:i|we)(?:\s(?:really|simply|just))?\s(?:do\snot|don't)\sknow\b|\bno\sidea\b|\bi(?:'m|\sam)\s(?:not\ssure|unsure)\b"
     r"|\b(?:cannot|can't)\sbe\s(?:\w{1,12}\s)?(?:determined|answered|solved|calculated|computed|found|known|told)\b"
     r"|\b(?:is|are)\s(?:missing|not\s(?:given|provided|specified|stated|known))\b|\b(?:unknown|undetermined|indeterminate)\b"
+    r"|\bneed\s(?:\w{1,12}\s){0,3}(?:values?|info\w*|data|details?|context|facts?)\b"
     r"|\bplease\s(?:give|provide|share|specify|clarify|tell|send|supply)\b"
     r"|\b(?:could|can)\syou\s(?:please\s)?(?:give|provide|share|specify|clarify)\b"
     r"|无法|無法|不能(?:确定|計算|计算|回答|判断|得出|求)|不知道|不清楚|抱歉|对不起|對不起|信息不足|資訊不足|条件不足|條件不足|没有足够|沒有足夠"
@@ -36,6 +37,7 @@ _REFUSAL = re.compile(
 _TURNS = re.compile(
     r"\b(?:however|but|assum\w+|suppose|so|therefore|thus|hence)\b|但|不过|假设|假設|所以|因此|=", re.I
 )
+_OBJECT = re.compile(r"(?:\s(?:the|an?|any|your|this|that|final|exact|correct|right))*\s?")
 _NEAR = 300
 
 
@@ -50,3 +52,11 @@ def refuses(text: str) -> bool:
 def is_refusal(part: str) -> bool:
     """Whether a short text announced as an answer says that there is none."""
     return _REFUSAL.search(part) is not None
+
+
+def refuses_before(text: str) -> bool:
+    """Whether a text ends in a refusal whose object follows: "I cannot determine the"."""
+    last = None
+    for last in _REFUSAL.finditer(text):  # noqa: B007
+        pass
+    return last is not None and _OBJECT.fullmatch(text, last.end()) is not None
