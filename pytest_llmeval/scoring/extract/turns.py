@@ -10,6 +10,12 @@ _TOKEN = re.compile(
     r"|endoftext)>|\[/?(?:INST|SYS|EOS|BOS|END|PAD)\]|<</?SYS>>",
     re.I,
 )
+_ROLE = re.compile(
+    r"^(?:\s*(?:<\|[^|<>\n]{1,40}\|>|<s>|<bos>)\s*(?:(?:assistant|model)\b(?=\s*(?:\n|<\|)))?)+\s*"
+)
+_END = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|<(?:end_of_turn|endoftext|eo[ast])>|(?:</s>\s*)+$"
+)
 _SPEAKER = (
     r"question|problem|exercise|example|human|user|student|instruction|input|prompt|q|题目|題目|问题|問題|问|問|用户|例题?"
     r"|練習|문제|질문|frage|aufgabe|pregunta|problema|pergunta|domanda|vraag|вопрос|задача|سؤال|السؤال|प्रश्न|প্রশ্ন|ప్రశ్న"
@@ -36,6 +42,8 @@ def first_turn(text: str) -> str:
     return text
 
 
-def without_tokens(text: str) -> str:
-    """The text of the first turn that says something."""
-    return next((part for part in _TOKEN.split(text) if part.strip()), "").strip()
+def reply(text: str) -> str:
+    """The text up to the first sign that it ends, without the signs of a chat template around it."""
+    text = _ROLE.sub("", text)
+    end = _END.search(text)
+    return (text[: end.start()] if end else text).strip()
