@@ -1,7 +1,7 @@
-r"""Where a text announces its answer: ``#### 18``, ``\boxed{18}``, ``<answer>``, a JSON field, ``Antwort: 18``.
+r"""Where a text announces its answer: ``#### 18``, ``\boxed{18}``, ``<answer>``, ``Antwort: 18``.
 
-``announcements`` lists them in order. Only the last of many are examined, and each for a bounded length, so that
-the time is linear in the length of the text.
+``announcements`` lists them in order. Only the last of many are examined, and each for a bounded length, so
+that the time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -28,14 +28,20 @@ _BOX = re.compile(
     r"(?:\\|\b|\x08)(?:f|frame|o)?box(?:ed)?\s{0,2}(?P<open>\{|(?=[-\d]))|\x08?oxed\{(?<=\x08oxed\{)"
 )
 _UNBRACED = re.compile(r"-?\d[\d.,]*")
+_BOX_END = re.compile(r"\$|\\\)|\\\]|\n")
 _BRACES = re.compile(r"\\[\\{}]|[{}]")
 _BETWEEN_BOXES = re.compile(
-    r"[\s$,;，、.&]*(?:\\[()\[\],;! ]|\\q?quad|\\text\{|\}|[$\s,])*(?:and|or|und|oder|et|ou|y|和|或|、|&)?[\s$}\\(\[]*"
+    r"[\s$,;，、.&]*(?:\\[()\[\],;! ]|\\q?quad|\\text\{|\}|[$\s,])*(?:and|or|und|oder|et|ou|y|和|或|、|&)?"
+    r"[\s$}\\(\[]*"
 )
+#: the A of question and answer, not of a list of choices
+_INITIAL = re.compile(r"\s{0,9}A\s?[:：]\s?(?=\S)")
+_NEXT_LETTER = re.compile(r"\bB\s?[:：]")
 _NOUN = re.compile(f"(?P<answer>{ANSWER})|(?P<result>{RESULT})|(?P<total>{TOTAL})")
 _CLOSERS = r"[)\]】』」}\"'”’»*_`.$]{0,6}"
 _STRONG = r"[:：=>|】』」﹕→⇒]|\]\s|-{1,2}>?(?=\s)|—"
 _SKIPPED = rf"(?:[\s:：=*_`>|\"'“”»】|—→]|{COPULA}|{FILLER}|\\(?:text|mathbf|textbf)\{{)*+"
+_LINE_END = re.compile(rf"{_CLOSERS}[^\S\n]*\n")
 _MARKED = re.compile(rf"{_CLOSERS}\s{{0,3}}(?:{_STRONG})")
 _STATED = re.compile(rf"{_CLOSERS}\s{{0,3}}(?:{COPULA})(?:\s|(?=[-+\d$€£¥₹\\（(:：*]|[^\x00-\x7f]))")
 _AFTER = re.compile(_SKIPPED)
@@ -85,6 +91,8 @@ class Announcement:
 def announcements(text: str) -> list[Announcement]:
     """The announcements of ``text`` in the order in which they end."""
     found = [*_hashes(text), *_boxes(text), *_phrases(text)]
+    if (initial := _INITIAL.match(text)) and not _NEXT_LETTER.search(text):
+        found.append(Announcement(Kind.FIELD, initial.start(), initial.end()))
     return sorted(found, key=lambda announcement: (announcement.end, announcement.start))
 
 
@@ -136,8 +144,8 @@ def _closing(text: str, start: int) -> int:
 
 
 def _unclosed(text: str, start: int) -> str:
-    """What stands in a box whose brace was forgotten; of a text that was cut off, something that is no number."""
-    end = re.compile(r"\$|\\\)|\\\]|\n").search(text, start, start + _MAX_BOX)
+    """What stands in a box whose brace was forgotten, or "?" if the text was cut off there."""
+    end = _BOX_END.search(text, start, start + _MAX_BOX)
     return text[start : end.start()].strip() if end else "?"
 
 
@@ -158,7 +166,7 @@ def _phrases(text: str) -> list[Announcement]:
                 kind = Kind.FIELD
         elif stated := _STATED.match(low, noun.end()):
             end = stated.end()
-        elif begins_line and (line := re.compile(rf"{_CLOSERS}[^\S\n]*\n").match(low, noun.end())):
+        elif begins_line and (line := _LINE_END.match(low, noun.end())):
             end, kind = line.end(), Kind.FIELD
         elif direct := _DIRECT.match(low, noun.start()):
             end = direct.end()

@@ -1,4 +1,4 @@
-r"""The value of a text that is one number as a whole, such as ``12 \frac{3}{5}``, ``2^{10}`` or ``1/2 + 1/3``.
+r"""The value of a text that is one number as a whole, such as ``12 \frac{3}{5}`` or ``2^{10}``.
 
 A recursive-descent parser of exact arithmetic, in plain text or LaTeX. What it does not know makes the whole
 text no number: a variable, a root that is not rational, an interval, a second number. The text is never
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_llmeval.scoring.extract.scales import CURRENCY, CURRENCY_SCALES, SCALES, WIDE_SCALE
+from pytest_llmeval.scoring.extract.unit_words import is_unit, leads
 
 _MAX_CHARACTERS, _MAX_TOKENS, _MAX_DEPTH, _MAX_BITS, _MAX_DIGITS = 400, 120, 20, 220, 60
 _WORD_MARK = "\x01"  # before each word that LaTeX sets as text
@@ -39,35 +40,19 @@ _GROUPS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
 _TOKEN = re.compile(
     r"(?P<repeating>\d{0,20}\.\d{0,20}\s?\\(?:overline|bar|dot)\s?(?:\{\d{1,20}\}|\d))"
     r"|(?P<decimal>\d{1,20}\{,\}\d{1,2}(?!\d))"
-    r"|(?P<grouped>\d{1,3}(?:(?:\{,\}|\\[,!]|\\\s|[,  '’_])\s?\d{3})+(?!\d)(?![,'’]\d)(?:\.\d+)?(?:[eE][+-]?\d{1,2}(?!\w))?)"
+    r"|(?P<grouped>\d{1,3}(?:(?:\{,\}|\\[,!]|\\\s|[,  '’_])\s?\d{3})+(?!\d)(?![,'’]\d)(?:\.\d+)?"
+    r"(?:[eE][+-]?\d{1,2}(?!\w))?)"
     r"|(?P<indian>\d{1,2}(?:,\d{2})+,\d{3}(?![,\d]))"
     r"|(?P<number>(?:\d+(?:\.\d+)?|\.\d+|\d+\.(?![\d.]))(?:[eE][+-]?\d{1,2}(?!\w))?)"
     r"|(?P<degree>\^\s?\{?\s?(?:\\circ|\\degree|[∘°])\s?\}?|°|∘|\\(?:degree|circ|degrees)(?![A-Za-z])|['′″](?!\w))"
     r"|(?P<fraction>\\[dtcsx]?frac(?![A-Za-z]))|(?P<root>\\sqrt(?![A-Za-z])|√)|(?P<binomial>\\[dt]?binom(?![A-Za-z]))"
     r"|(?P<times>[*×·⋅]|\\(?:times|cdot|ast)(?![A-Za-z]))|(?P<over>[/÷]|\\div(?![A-Za-z]))"
     r"|(?P<sign>[+-])|(?P<power>\^)|(?P<bang>!)|(?P<percent>\\?%|‰)|(?P<open>[({])|(?P<close>[)}])"
-    rf"|(?P<currency>\\\$|{CURRENCY})|(?P<word>{_WORD_MARK}?(?:{WIDE_SCALE}|[^\W\d_]+))|(?P<blank>[\s.]+|\\[,! ])|(?P<other>.)"
-)
-#: words that make a bound, a list or a choice of what stands beside them
-_NOT_ONE = frozenset(
-    "or and to not between least most more less fewer greater than over under above below up mod modulo plus minus"
-    " times divided remainder either neither base und oder et ou y o bis".split()
-)
-_FUNCTIONS = frozenset(
-    "pi sin cos tan cot sec csc log ln lg exp sqrt arcsin arccos arctan max min gcd lcm inf infty".split()
-)
-_LEADING = frozenset(
-    "approximately approx about exactly roughly around circa ca nearly almost usd us eur gbp rmb cny inr rs rupees hk a c"
-    " total nt 约 大约 共 一共 人民币".split()
-)
-_UNIT_LETTERS = frozenset("mghslLJNWVAKCFTtdΩ")
-_UNITS = frozenset(
-    "cm mm km dm nm kg mg ml mL dl cl ft in lb lbs oz yd mi hr hrs min sec ms Hz kHz MHz kW MW kJ eV Pa kPa mph kmh kph rpm"
-    " pts pt cal kcal gal qt am pm".split()
+    rf"|(?P<currency>\\\$|{CURRENCY})|(?P<word>{_WORD_MARK}?(?:{WIDE_SCALE}|[^\W\d_]+))"
+    r"|(?P<blank>[\s.]+|\\[,! ])|(?P<other>.)"
 )
 _UNIT_SIGNS = frozenset({"degree", "percent", "currency", "over", "times", "open", "close"})
 _FINAL_SIGNS = "\"'”’;:,。，；：$_"
-_VOWEL = re.compile(r"[aeiouyAEIOUY]|[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +151,8 @@ class _Parser:
 
     def leads(self, token: _Token) -> bool:
         """Whether a word may stand before the number."""
-        if token.kind != "word":
-            return False
-        word = token.text.removeprefix(_WORD_MARK).casefold()
-        return word in _LEADING or (token.text.startswith(_WORD_MARK) and word not in _NOT_ONE)
+        as_text = token.text.startswith(_WORD_MARK)
+        return token.kind == "word" and leads(token.text.removeprefix(_WORD_MARK), as_text=as_text)
 
     def sum(self) -> Fraction:
         self.depth += 1
@@ -229,6 +212,9 @@ class _Parser:
             value = Fraction(math.factorial(int(value)))
         while self.kind() in ("percent", "degree"):
             self.at += 1
+            word = self.peek()
+            if word is not None and self.tokens[self.at - 1].kind == "degree" and word.text in ("C", "F"):
+                self.at += 1
         return value
 
     def base(self) -> Fraction:
@@ -318,7 +304,8 @@ class _Parser:
         while (token := self.peek()) is not None:
             self.at += 1
             if token.kind == "word":
-                if not _is_unit(token, first):
+                as_text, word = token.text.startswith(_WORD_MARK), token.text.removeprefix(_WORD_MARK)
+                if not is_unit(word, as_text=as_text, spaced=token.spaced, first=first):
                     raise _NotANumberError
             elif token.kind == "power":
                 if self.kind() == "open":
@@ -333,21 +320,6 @@ class _Parser:
             ):
                 raise _NotANumberError
             first = False
-
-
-def _is_unit(token: _Token, first: bool) -> bool:
-    word = token.text.removeprefix(_WORD_MARK)
-    if word.casefold() in _NOT_ONE:
-        return False
-    if token.text.startswith(_WORD_MARK) or not first:
-        return word.casefold() not in _FUNCTIONS and (len(word) > 1 or word in _UNIT_LETTERS or not first)
-    if re.search(r"[\u0370-\u03ff\u2100-\u214f\u221e]", word) or word.casefold() in _FUNCTIONS:
-        return word in "Ω"
-    if len(word) == 1 and word.isascii():
-        return token.spaced and word in _UNIT_LETTERS
-    if word in _UNITS or not word.isascii():
-        return True
-    return _VOWEL.search(word) is not None and (token.spaced or len(word) > 3)
 
 
 def _literal(token: _Token) -> Fraction:

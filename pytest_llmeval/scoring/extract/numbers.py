@@ -1,14 +1,14 @@
 r"""The extractor ``number``: the number that a text gives as its answer, in plain form, or None.
 
-The last explicit statement decides: ``#### 18``, ``\boxed{18}``, ``<answer>18</answer>``, a field of JSON, "the
-answer is", ``Antwort: 18``. What it states is a number or the answer is None: never another number of the text.
-``announced`` finds the statements, in many languages. A box must be a number as a whole (``arithmetic``); of a
-sentence the number at its beginning or the result of its equation counts.
+The last explicit statement decides: ``#### 18``, ``\boxed{18}``, ``<answer>18</answer>``, a field of JSON,
+"the answer is", ``Antwort: 18``. What it states is a number or the answer is None: never another number of
+the text. ``announced`` finds the statements, in many languages. A box must be a number as a whole
+(``arithmetic``); of a sentence the number at its beginning or the result of its equation counts.
 
-A text without such a statement gives what its last sentence with a number states: the result it names, else its
-last number that is no aside, as in the flexible rule of lm-evaluation-harness. A refusal gives None.
+A text without such a statement gives what its last sentence with a number states: the result it names, else
+its last number that is no aside, as in the flexible rule of lm-evaluation-harness. A refusal gives None.
 
-Of a very long text the first 2,000 and the last 14,000 characters are read; the time is linear in the length.
+Of a very long text the first 2,000 and the last 14,000 characters are read. The time is linear in the length.
 """
 
 from __future__ import annotations

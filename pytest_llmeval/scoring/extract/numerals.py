@@ -67,7 +67,7 @@ _PART_AFTER = re.compile(r"\s?(?:\\sqrt|√|\\pi|π|\\infty|∞)|(?:[a-z]\^|_\{?
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """A number in a text: ``text[start:end]``. ``whole`` is False for a part of a larger expression: ``3√2``."""
+    """A number in a text: ``text[start:end]``. ``whole`` is False for a part of an expression: ``3√2``."""
 
     value: Fraction
     start: int
@@ -99,7 +99,7 @@ _SIGNS |= {0x066B: ".", 0x066C: ",", 0x200B: "", 0x200E: "", 0x200F: "", 0xFEFF:
 
 
 def cleaned(text: str) -> str:
-    """Normalised text without LaTeX and Markdown, where powers and compound Chinese numbers have their value."""
+    """Normalised text without LaTeX and Markdown, with powers and compound Chinese numbers computed."""
     for pattern, substitute in _SUBSTITUTES:
         text = pattern.sub(substitute, text)
     return joined(_POWER.sub(_raised, text))

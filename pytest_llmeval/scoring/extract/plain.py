@@ -10,12 +10,13 @@ from pytest_llmeval.scoring.extract.announced import Kind, announcements
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 from pytest_llmeval.scoring.extract.turns import reply
 
+_TAIL = 14_000
 _MAX_ATTEMPTS = 400
 _FENCE = re.compile(r"```[ \t]*(?:json[c5l]?|javascript|js)?[ \t]*\n(.{1,100000}?)\n?[ \t]*```", re.I | re.S)
 _OPENING = re.compile(r"[\[{]")
 #: a bracket that begins JSON or something meant as JSON, unlike ``{a, b}`` or ``[see below]``
 _JSON_LIKE = re.compile(
-    r"\{\s*(?:[\"'][^\"'\n]{0,200}[\"']|\w{1,40})\s*:|\{\s*\}|\{\s*$|\[\s*(?:[\[{\"\d\]-]|true|false|null|$)"
+    r"\{\s*(?:[\"'][^\"'\n]{0,200}[\"']|\w{1,40})\s*:|\{\s*\}|\{\s*$|\[\s*(?:[\[{\"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:[,\]]|$)|$)"
 )
 _STRING_OR_BRACKET = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|[\[\]{}]", re.S)
 _CITATION = re.compile(r"\[\s*\d{1,3}(?:\s*[,-]\s*\d{1,3})*\s*\]")
@@ -38,6 +39,7 @@ def stated(answer: str) -> Iterator[str]:
     They are what its last explicit statement states, up to the end of the line and of the sentence:
     ``Answer: Paris``, ``\boxed{\text{Evelyn}}``, ``<answer>Paris</answer>``.
     """
+    answer = answer[-_TAIL:]
     explicit = [statement for statement in announcements(answer) if statement.kind is not Kind.OUTCOME]
     if not explicit:
         return
@@ -87,13 +89,20 @@ def json_value(reply_text: str, choices: Mapping[str, str] | None = None) -> str
             position = _end_of_brackets(body, start)
             continue
         value = body[start:end]
-        citation = _CITATION.fullmatch(value) is not None and not _ANNOUNCED.search(
-            body[max(0, start - 8) : start]
-        )
+        citation = _is_citation(body, start, end)
         if last is None or is_citation or not citation:
             last, is_citation = value, citation
         position = end
     return last
+
+
+def _is_citation(body: str, start: int, end: int) -> bool:
+    """Whether a list of numbers is a reference: ``as [1] says``, or a footnote that begins a line."""
+    if not _CITATION.fullmatch(body, start, end):
+        return False
+    before = body[max(0, start - 8) : start]
+    footnote = before.endswith("\n") and re.match(r"[^\S\n]*\w", body[end : end + 20]) is not None
+    return footnote or _ANNOUNCED.search(before) is None
 
 
 def _end_of_value(decoder: json.JSONDecoder, body: str, start: int) -> int | None:

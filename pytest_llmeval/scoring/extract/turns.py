@@ -1,4 +1,4 @@
-"""Where a reply ends: models without an end sign go on with another question, which is not theirs to answer."""
+"""Where a reply ends: a model that misses its end sign goes on with another question."""
 
 from __future__ import annotations
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 #: scripts that write words without blanks: no boundary is needed beside their characters
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+_UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
 )
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_LETTER = rf"[^\W_{_UNSPACED}]"
+#: 3.5, -5, 1/5, 3:05 before a 5; a hyphen or a dot behind a letter is none
+_NOT_WITHIN_NUMBER = r"(?<!\d[.,:/^])(?<![\W_][-.])(?<!^[-.])", r"(?![.,:/^]\d)"
+_MAX_MENTIONS = 2_000
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot\sbe|rather\sthan|instead\sof|other\sthan|except|nicht|kein\w{0,2}|weder|ni|nunca"
     r"|jamais|n'est\spas|ne\ssont\spas|c'est\spas|no\ses|no\sson|non\sè|não\sé|nem|niet|geen|inte|ikke|nie\sjest|değil|bukan"
@@ -31,46 +36,31 @@ def mentions(gold: str, text: str, *, whole: bool = True, denied: bool = False) 
     """Whether ``text`` mentions ``gold``. Both are normalised.
 
     With ``whole`` the mention must not be part of a longer word or number: 5 is not in 3.5, -5, 5,000 or 5/8.
-    Mentions that a negation beside them denies do not count, unless ``denied``.
+    Mentions that a negation beside them denies do not count, unless ``denied``. At most 2,000 are examined.
     """
-    return any(
-        (not whole or _is_whole(gold, text, start))
-        and (denied or not _is_denied(text, start, start + len(gold)))
-        for start in _places(gold, text)
-    )
-
-
-def _places(gold: str, text: str) -> Iterator[int]:
-    start = text.find(gold) if gold else -1
-    while start >= 0:
-        yield start
-        start = text.find(gold, start + 1)
-
-
-def _is_whole(gold: str, text: str, start: int) -> bool:
-    end = start + len(gold)
-    before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if gold[0].isdigit() and _NUMBER_BEFORE.search(before):
+    if not gold:
         return False
-    if gold[-1].isdigit() and _NUMBER_AFTER.match(after):
-        return False
-    if gold[0] in "+-" and gold[1:2].isdigit() and before[-1:].isalnum():
-        return False
-    return not (_continues(before[-1:], gold[0]) or _continues(after[:1], gold[-1]))
+    before, after = _boundaries(gold) if whole else ("", "")
+    places = re.finditer(before + re.escape(gold) + after, text)
+    for match, _ in zip(places, range(_MAX_MENTIONS), strict=False):
+        if whole and unicodedata.category(text[match.end() : match.end() + 1] or " ")[0] == "M":
+            continue  # an accent or a vowel sign goes on
+        if denied or not _is_denied(text, match.start(), match.end()):
+            return True
+    return False
 
 
-#: 3.5, -5, 1/5, 3:05 before a 5; a hyphen or a dot behind a letter is none
-_NUMBER_BEFORE = re.compile(r"\d[.,:/^]$|(?<![^\W_])[-.]$")
-_NUMBER_AFTER = re.compile(r"[.,:/^]\d")
-
-
-def _continues(neighbour: str, edge: str) -> bool:
-    """Whether ``neighbour`` continues the word or number at whose edge it stands."""
-    if not neighbour or not (edge.isalnum() or unicodedata.category(edge)[0] == "M"):
-        return False
-    if unicodedata.category(neighbour)[0] == "M":
-        return True
-    return neighbour.isalnum() and not _UNSPACED.match(neighbour) and not _UNSPACED.match(edge)
+def _boundaries(gold: str) -> tuple[str, str]:
+    """What must not stand before and after a whole ``gold``, as lookarounds."""
+    before, after = _NOT_WITHIN_NUMBER
+    first, last = gold[0], gold[-1]
+    starts = before if first.isdigit() else ""
+    ends = after if last.isdigit() else ""
+    if (first.isalnum() and not _IS_UNSPACED.match(first)) or (first in "+-" and gold[1:2].isdigit()):
+        starts += f"(?<!{_LETTER})"
+    if last.isalnum() and not _IS_UNSPACED.match(last):
+        ends += f"(?!{_LETTER})"
+    return starts, ends
 
 
 def _is_denied(text: str, start: int, end: int) -> bool:
