@@ -1,12 +1,11 @@
 """The words by which texts in many languages announce an answer: ``Antwort: 18``, ``답은``.
 
 ``answer_table.LANGUAGES`` is the table. ``ANSWER``, ``RESULT``, ``TOTAL``, ``COPULA`` and ``FILLER`` are
-fragments of regular expressions for text in the form of ``lowered``. They are grouped by first character and match
-without ``re.I``, so that a search over a long text stays fast. No fragment has a group that captures.
+fragments of regular expressions for text in the form of ``lowered``. They are grouped by first character and
+match without ``re.I``, so that a search over a long text stays fast. No fragment has a group that captures.
 
 An announcement is usually ``FILLER* (ANSWER | RESULT) COPULA* FILLER* answer``. In languages whose verb comes
 last the answer follows the noun directly: ``DIRECT`` has their nouns.
-
 """
 
 from __future__ import annotations

@@ -62,6 +62,10 @@ _THOUSANDS = re.compile(
     rf"[\s:：(\[{{]{{0,8}}[-+{CURRENCY[1:-1]}]{{0,2}}\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![\d,])(?!,?\s?\d)"
 )
 _EQUATIONS = re.compile(rf"=\s?{_N}\s{{0,4}}(?:,|;|\bor\b|\band\b|或|和)\s{{0,4}}[A-Za-z]\s?=")
+_ONLY_EQUATIONS = re.compile(
+    rf"=\s?{_N}\s{{0,4}}(?:,|;|\bor\b|\band\b|或|和)\s{{0,4}}[A-Za-z]\s?=\s?{_N}[^\w]{{0,9}}$"
+)
+_JOINED = re.compile(rf"[\s*]{{0,3}}(?:{_AND}|[,;])[\s*]{{0,3}}(?=\$|\\[(\[]|-?\d)")
 _CONCLUSION = re.compile(
     r"(?:[,;，；—(]\s?(?:(?:and\s)?(?:so|thus|hence|therefore)|making|giving|leaving|i\.?e\.?,?|for\sa\stotal\sof"
     r"|totall?ing|that\sis)\b|\bwhich\s(?:is|makes|gives|equals|rounds)\b|[,，;；]\s?(?:所以|因此))"
@@ -71,7 +75,9 @@ _CONCLUSION = re.compile(
 _MATH = re.compile(
     r"\$\$?(?=[^\s$])(?P<dollar>[^$\n]{1,300})(?<=\S)\$\$?(?!\d)|\\[(\[](?P<bracket>[^\n]{1,300}?)\\[)\]]"
 )
-_FORMULA = re.compile(r"[\\(\[√π^_<>≤≥±|{]")
+_QUOTE = re.compile(r"^(?:[>#•]+\s+)+")
+_SIGNS = re.compile(r"\\[A-Za-z]|[\^_√π]")
+_FORMULA = re.compile(r"[\\(\[√π^_<>≤≥±|{]|\d\s?[-:~]\s?\d")
 _WORDS = re.compile(r"\\(?:text|mathrm|mbox|operatorname)[a-z]*\s?\{[^{}]*\}")
 _PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
 _BULLET = re.compile(r"^[ \t]{0,8}\d{1,2}[.)][ \t]+(?=[^\s\d])", re.M)
@@ -136,7 +142,8 @@ def _stated(text: str) -> Fraction | _Reading:
 
 def _alone(text: str) -> Fraction | _Reading | None:
     """The number of a short text that is nothing else, UNCLEAR for another formula, None for prose."""
-    answer = evaluated(joined(text.removesuffix(".")))
+    text = _QUOTE.sub("", text).rstrip(".!?")
+    answer = evaluated(joined(text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text))
     if answer is not None:
         return answer
     if not re.search(r"\d", text):
@@ -166,15 +173,9 @@ def _read(text: str, statement: Announcement, found: Sequence[Announcement] = ()
     if answer is not None:
         return answer
     math = _MATH.match(part.lstrip())
-    if math is not None:
-        content = math["dollar"] or math["bracket"]
-        if _PROSE.search(_WORDS.sub("", content)) is None:
-            answer = evaluated(joined(content))
-            return (
-                _Reading.UNCLEAR
-                if answer is None and re.search(r"\d", content)
-                else answer or _Reading.SILENT
-            )
+    if math is not None and _PROSE.search(_WORDS.sub("", _content(math))) is None:
+        several = _JOINED.match(part.lstrip(), math.end())
+        return _Reading.UNCLEAR if several else _formula(_content(math))
     if not _DIRECTLY.match(part) and "=" not in part:  # "Answer: in all there are 18, at first 20"
         for outcome in found:
             if outcome.kind is Kind.OUTCOME and statement.end <= outcome.start < statement.end + len(part):
@@ -255,19 +256,32 @@ def _unannounced(text: str, found: list[Announcement]) -> Fraction | _Reading:
 
 def _last_of(sentence: str) -> Fraction | _Reading:
     """The number of a sentence that announces nothing: its last one that is no aside."""
-    math = None
-    for math in _MATH.finditer(sentence):  # noqa: B007
-        pass
+    math = previous = None
+    for match in _MATH.finditer(sentence):
+        previous, math = math, match
+    joint = math and previous and _JOINED.match(sentence, previous.end())
+    if _ONLY_EQUATIONS.search(sentence) or (joint and math and joint.end() == math.start()):
+        return _Reading.UNCLEAR
     if math is not None and not re.search(r"\d", sentence[math.end() :]):
-        content = math["dollar"] or math["bracket"]
-        if re.search(r"\\[A-Za-z]|[\^_√π]", content) and re.search(r"\d", content):
-            answer = evaluated(joined(content))
-            return _Reading.UNCLEAR if answer is None else answer
+        reading = _formula(_content(math)) if _SIGNS.search(_content(math)) else _Reading.SILENT
+        if reading is not _Reading.SILENT:
+            return reading
     head, equals, tail = cleaned(sentence).rpartition("=")
     if equals and (result := _first(tail)) is not None:
         conclusion = _CONCLUSION.search(tail)
         return _whole(_main(tail[conclusion.end() :]) if conclusion else result)
     return _whole(_main(head + tail))
+
+
+def _content(math: re.Match[str]) -> str:
+    return str(math["dollar"] or math["bracket"])
+
+
+def _formula(content: str) -> Fraction | _Reading:
+    answer = evaluated(joined(content))
+    if answer is not None:
+        return answer
+    return _Reading.UNCLEAR if re.search(r"\d", content) else _Reading.SILENT
 
 
 def _main(part: str) -> Numeral | None:
