@@ -37,10 +37,12 @@ _DATE = re.compile(
 _ABOUT = re.compile(r"\\(?:approx|simeq|doteq|sim)(?![A-Za-z])|[≈≃≅]")
 _SEPARATOR = re.compile(rf"[,;]|\d[^=]{{0,30}}(?:\b{_WORD_MARK}?(?:or|and|und|oder|et|ou|y|o)\b|[或和])")
 _GROUPS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,)(?=\d{3}(?!\d))")
+_TERM = re.compile(r"[+*/^·×-]|\\(?:frac|sqrt|times|cdot)|\d\s?[A-Za-z]")
+_WITHIN = re.compile(r"_\{[^{}]*\}|\([^()]*\)|_\w")
 _TOKEN = re.compile(
     r"(?P<repeating>\d{0,20}\.\d{0,20}\s?\\(?:overline|bar|dot)\s?(?:\{\d{1,20}\}|\d))"
     r"|(?P<decimal>\d{1,20}\{,\}\d{1,2}(?!\d))"
-    r"|(?P<grouped>\d{1,3}(?:(?:\{,\}|\\[,!]|\\\s|[,  '’_])\s?\d{3})+(?!\d)(?![,'’]\d)(?:\.\d+)?"
+    r"|(?P<grouped>\d{1,3}(?:(?:,?\\!|\{,\}|\\[,!]|\\\s|[,  '’_])\s?\d{3})+(?!\d)(?![,'’]\d)(?:\.\d+)?"
     r"(?:[eE][+-]?\d{1,2}(?!\w))?)"
     r"|(?P<indian>\d{1,2}(?:,\d{2})+,\d{3}(?![,\d]))"
     r"|(?P<number>(?:\d+(?:\.\d+)?|\.\d+|\d+\.(?![\d.]))(?:[eE][+-]?\d{1,2}(?!\w))?)"
@@ -87,20 +89,29 @@ def evaluated(text: str) -> Fraction | None:
     if _RELATION.search(text) or _DATE.search(text):
         return None
     sides = text.split("=")
-    if any(_lists(side) for side in sides[:-1]):
+    if any(_lists(side) or not _names_value(side) for side in sides[:-1]):
         return None
     for side in _ABOUT.split(sides[-1]):  # of "x ≈ 3.3" the second, of "10/3 ≈ 3.3" the first
-        try:
-            return _Parser(side).whole()
-        except (_NotANumberError, ZeroDivisionError, OverflowError):
-            if re.search(r"\d", side):
-                return None
+        if (value := _whole_value(side)) is not None or re.search(r"\d", side):
+            return value
     return None
 
 
 def _lists(side: str) -> bool:
     """Whether a left side has an answer of its own before its variable: ``3, y`` or ``3 or x``."""
     return _SEPARATOR.search(_GROUPS.sub("", side)) is not None and re.search(r"\(.*[,;].*\)", side) is None
+
+
+def _names_value(side: str) -> bool:
+    """Whether a left side is a name (``x``, ``S_{10}``, ``f(2)``) or a number, not a term as ``x + 3z``."""
+    return _TERM.search(_WITHIN.sub("", side)) is None or _whole_value(side) is not None
+
+
+def _whole_value(side: str) -> Fraction | None:
+    try:
+        return _Parser(side).whole()
+    except (_NotANumberError, ZeroDivisionError, OverflowError):
+        return None
 
 
 def _marked(match: re.Match[str]) -> str:
@@ -333,7 +344,7 @@ def _literal(token: _Token) -> Fraction:
         return Fraction(token.text.replace("{,}", "."))
     text = token.text
     if token.kind in ("grouped", "indian"):
-        text = re.sub(r"\{,\}|\\[,!]|[\\, '’_\s]", "", text)
+        text = re.sub(r"\{,\}|,?\\[,!]|[\\, '’_\s]", "", text)
     if len(text) > _MAX_DIGITS:
         raise _NotANumberError
     return Fraction(text.rstrip("."))

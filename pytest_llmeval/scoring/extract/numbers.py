@@ -79,7 +79,7 @@ _QUOTE = re.compile(r"^(?:[>#•]+\s+)+")
 _SIGNS = re.compile(r"\\[A-Za-z]|[\^_√π]")
 _FORMULA = re.compile(r"[\\(\[√π^_<>≤≥±|{]|\d\s?[-:~]\s?\d")
 _WORDS = re.compile(r"\\(?:text|mathrm|mbox|operatorname)[a-z]*\s?\{[^{}]*\}")
-_PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}")
+_PROSE = re.compile(r"(?<![\\A-Za-z])[^\W\d_]{2,}|(?=[^\x00-\u03ff])[^\W\d_]")
 _BULLET = re.compile(r"^[ \t]{0,8}\d{1,2}[.)][ \t]+(?=[^\s\d])", re.M)
 _ASIDE = re.compile(r"\s?[(（\[][^()（）\[\]\n]{0,200}[)）\]]")
 _REFERENCE = re.compile(

@@ -75,7 +75,7 @@ _CHINESE = re.compile(
 #: what makes a numeral part of a word: 一共 (altogether), 第一 (first), 三角 (triangle)
 _WORD_BEFORE = re.compile(r"[第每统統唯其之万单單某初星周若]$")
 _WORD_AFTER = re.compile(
-    r"[共起些样樣般定直下切旦致律边邊角棱次方项項步种種类類方面者旁则則向元二一]|分(?![钟鐘之])|半"
+    r"[共起些样樣般定直下切旦致律边邊角棱次方项項步种種类類方面者旁则則向]|元[一二三]次|分(?![钟鐘之])|半"
 )
 _JOINING = re.compile(r"[^，。,;；\d]{0,3}(?:或者?|到|至|比|和|、)")
 _MEASURE = re.compile(
@@ -127,8 +127,10 @@ def _counted(words: str) -> int:
 
 def chinese(part: str) -> Fraction | None:
     """The last number in Chinese numerals in ``part`` that is no part of a word; None if there is none."""
-    last, last_end = None, 0
+    last, previous_end = None, 0
     for match in _CHINESE.finditer(part):
+        follows = previous_end and _JOINING.fullmatch(part, previous_end, match.start())
+        previous_end = match.end()
         if not (match["below"] or match["half"]):
             before, end = part[: match.start()][-1:], match.end()
             number = match["number"]
@@ -139,9 +141,9 @@ def chinese(part: str) -> Fraction | None:
         value = _chinese_value(match)
         if value is None:
             continue
-        if last is not None and _JOINING.fullmatch(part, last_end, match.start()):
-            return None
-        last, last_end = value, match.end()
+        if follows:
+            return None  # 三到五个
+        last = value
     return last
 
 
