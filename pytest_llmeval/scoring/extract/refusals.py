@@ -17,7 +17,7 @@ _REFUSAL = re.compile(
     r"|\b(?:i|we)(?:\s(?:really|simply|just))?\s(?:do\snot|don't)\sknow\b|\bno\sidea\b|\bi(?:'m|\sam)\s(?:not\ssure|unsure)\b"
     r"|\b(?:cannot|can't)\sbe\s(?:\w{1,12}\s)?(?:determined|answered|solved|calculated|computed|found|known|told)\b"
     r"|\b(?:is|are)\s(?:missing|not\s(?:given|provided|specified|stated|known))\b|\b(?:unknown|undetermined|indeterminate)\b"
-    r"|\bneed\s(?:\w{1,12}\s){0,3}(?:values?|info\w*|data|details?|context|facts?)\b"
+    r"|\b(?:i|we)(?:'d|\swould)?\s(?:also\s|still\s)?(?:need|require)\s(?:\w{1,12}\s){0,3}(?:values?|info\w*|data|details?|context|facts?)\b"
     r"|\bplease\s(?:give|provide|share|specify|clarify|tell|send|supply)\b"
     r"|\b(?:could|can)\syou\s(?:please\s)?(?:give|provide|share|specify|clarify)\b"
     r"|无法|無法|不能(?:确定|計算|计算|回答|判断|得出|求)|不知道|不清楚|抱歉|对不起|對不起|信息不足|資訊不足|条件不足|條件不足|没有足够|沒有足夠"
@@ -28,7 +28,7 @@ _REFUSAL = re.compile(
     r"|\bno\s(?:puedo|se\spuede|es\sposible|hay\s(?:suficiente|bastante)|sé|tengo\ssuficiente)|\blo\ssiento\b"
     r"|\bnão\s(?:posso|é\spossível|há|sei|tenho\sinforma)|\bdesculpe\b"
     r"|\bnon\s(?:posso|è\spossibile|so\b|ho\sabbastanza|ci\ssono\sabbastanza)|\bmi\sdispiace\b"
-    r"|\bкан\b|не\s(?:могу|можем|знаю|возможно|хватает)|невозможно|недостаточно|извините|к\sсожалению"
+    r"|не\s(?:могу|можем|знаю|возможно|хватает)|невозможно|недостаточно|извините|к\sсожалению"
     r"|\bnie\s(?:mogę|można|wiem|da\ssię)|\bprzykro\s|\bkan\s[^.\n]{0,40}?niet\b|\bniet\s(?:genoeg|mogelijk)"
     r"|\btidak\s(?:dapat|bisa|tahu|cukup)|\bmaaf\b|\bkhông\s(?:thể|biết|đủ)|\bxin\slỗi\b|\bbilmiyorum\b|\byeterli\s[^.\n]{0,20}?yok"
     r"|لا\s(?:يمكن|أعرف|أستطيع)|غير\sكاف|عذرا|नहीं\s(?:किया|दिया|पता|कर\sसक)|क्षमा|ไม่(?:สามารถ|ทราบ|เพียงพอ)|ขออภัย",
@@ -38,15 +38,19 @@ _TURNS = re.compile(
     r"\b(?:however|but|assum\w+|suppose|so|therefore|thus|hence)\b|但|不过|假设|假設|所以|因此|=", re.I
 )
 _OBJECT = re.compile(r"(?:\s(?:the|an?|any|your|this|that|final|exact|correct|right))*\s?")
+_SENTENCE_END = re.compile(r"[.!?。！？\n]")
+#: a polite end: "if that is wrong, please provide more details"
+_CONDITION = re.compile(r"\b(?:if|should|whether|unless|in\scase)\b|如果|若", re.I)
 _NEAR = 300
 
 
 def refuses(text: str) -> bool:
     """Whether a text without an announced answer ends in a refusal to give one."""
-    last = None
-    for last in _REFUSAL.finditer(text, max(0, len(text) - _NEAR)):  # noqa: B007
-        pass
-    return last is not None and _TURNS.search(text, last.end()) is None
+    for refusal in _REFUSAL.finditer(text, max(0, len(text) - _NEAR)):
+        clause = _SENTENCE_END.split(text[max(0, refusal.start() - 80) : refusal.start()])[-1]
+        if not _CONDITION.search(clause) and _TURNS.search(text, refusal.end()) is None:
+            return True
+    return False
 
 
 def is_refusal(part: str) -> bool:

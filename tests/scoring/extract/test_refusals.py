@@ -33,6 +33,8 @@ def test_refusals(text: str) -> None:
         "She has 5 apples.",
         "We cannot determine x directly, but x + y = 7, so it is 3 + 4 = 7",
         "I can solve this: 7",
+        "7 are left. Let me know if you need more details!",
+        "7 are left. If that is wrong, please provide more context.",
     ],
 )
 def test_no_refusals(text: str) -> None:
