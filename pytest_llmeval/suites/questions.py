@@ -258,7 +258,10 @@ def _question(
     if problem is None:
         problem = _problem(question, choices, answer, answers_due)
     if problem is None and answer:
-        problem = gold_problem(benchmark.metric.name, answer)
+        try:
+            problem = gold_problem(benchmark.metric.name, answer)
+        except UserError as error:  # the gold answers of this file belong to another metric
+            raise UserError(f"{where}: {error}") from None
     comparable = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
     return Question(
         benchmark=benchmark.name,

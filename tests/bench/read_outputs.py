@@ -2,9 +2,9 @@
 
     python tests/bench/read_outputs.py [FOLDER]
 
-FOLDER has the files of outputs (default: ../shared/data/outputs/mmlu_pro). Prints a table for docs/reading.md:
-texts that plainly end in "The answer is (X)." but are unread or read as another letter; our accuracy;
-that of the published predictions; and how many questions only one of them has right, by kind.
+FOLDER has the files of outputs (default: ../shared/data/outputs/mmlu_pro). Prints a table for
+docs/reading.md: texts that plainly end in "The answer is (X)." but are unread or read as another letter; our
+accuracy; that of the published predictions; and how many questions only one of them has right, by kind.
 """
 
 from __future__ import annotations

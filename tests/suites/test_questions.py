@@ -734,3 +734,13 @@ def test_real_cmmlu(real_data: Path, tmp_path: Path) -> None:
     assert counts["agronomy"] == 169
     assert [question.problem for question in test.questions if question.problem] == []
     assert all(len(rows) == 5 for rows in load_shots(cmmlu, located, counts, 5).values())
+
+
+@pytest.mark.parametrize(
+    ("metric", "gold", "other"),
+    [("number", "(3|4]", "math"), ("number", "Rome", "exact"), ("json", "{", "exact")],
+)
+def test_a_gold_answer_of_another_metric_refuses_the_file(metric: str, gold: str, other: str) -> None:
+    text = f"question,answer\nHow many?,7\nWhich?,{gold}\n"
+    message = fails(text, f"metric = '{metric}'\n[data]\nchoices = []")
+    assert message.startswith("t.csv, line 3: answer ") and f'use metric = "{other}"' in message

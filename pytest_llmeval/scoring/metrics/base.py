@@ -49,7 +49,8 @@ class Metric:
     correct if its score is at least ``threshold`` (0 to 1), unless the benchmark sets another threshold.
 
     ``gold_problem(answer)`` says in one line why the metric cannot compare with a gold answer, or returns
-    None.
+    None. That question becomes an error. If the gold answer belongs to another metric, it raises ``Misfit``,
+    which refuses the whole file.
 
     Metrics with ``runs_code`` run programs that a model wrote: they need ``--llm-allow-code`` and a sandbox.
 
@@ -65,6 +66,14 @@ class Metric:
     threshold: float = 1.0
     gold_problem: Callable[[str], str | None] = _accept_any
     runs_code: bool = False
+
+
+class Misfit(UserError):
+    """A gold answer that this metric cannot hold as a whole, but ``metric``, the name of another one, can."""
+
+    def __init__(self, problem: str, metric: str) -> None:
+        super().__init__(f'{problem}; use metric = "{metric}", which can compare it')
+        self.metric = metric
 
 
 class Reasoned(float):

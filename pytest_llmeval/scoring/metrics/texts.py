@@ -12,10 +12,17 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract.numbers import value
-from pytest_llmeval.scoring.metrics.base import Score, checked, compile_pattern, references
+from pytest_llmeval.scoring.extract.plain import stated
+from pytest_llmeval.scoring.metrics.base import Misfit, Score, checked, compile_pattern, references
+from pytest_llmeval.scoring.metrics.containment import mentions
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_SAME_SIGNS = {ord(sign): "-" for sign in "\u2010\u2011\u2012\u2013\u2212"}
+_SAME_SIGNS |= {ord(sign): "'" for sign in "\u2018\u2019\u02bc"} | {ord(sign): '"' for sign in "\u201c\u201d"}
+_THIN_THOUSANDS = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
+_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")
 _SIGNS = "-+%#@$€£¥°"
+_FORMULA = re.compile(r"[\d\\^_=<>+*/√π∞≤≥±{}()\[\]]|(?<![^\W\d_])[a-zA-Z](?![^\W\d_])")
 _MAX_CHARACTERS = 100_000
 
 
@@ -28,11 +35,18 @@ def make_choice(options: Mapping[str, object], where: str) -> Score:
 def make_exact(options: Mapping[str, object], where: str) -> Score:
     """1 if the answer equals one of the gold answers, both normalised according to the options.
 
-    With ``pattern`` the answer is its last match (the first group, if it has one).
+    With ``pattern`` the answer is its last match (the first group, if it has one). Otherwise it is the whole
+    answer or, with ``ignore_label``, what its last explicit statement states: ``Answer: Paris``.
     """
     settings = checked(
         options,
-        {"pattern": "", "ignore_case": True, "ignore_punctuation": True, "ignore_articles": False},
+        {
+            "pattern": "",
+            "ignore_case": True,
+            "ignore_punctuation": True,
+            "ignore_articles": False,
+            "ignore_label": True,
+        },
         where,
     )
     pattern = compile_pattern(settings["pattern"], f"{where}: pattern") if settings["pattern"] else None
@@ -53,7 +67,11 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
             if match is None:
                 return 0.0
             answer = (match[1] if pattern.groups else match[0]) or ""
-        return float(normalised(answer) in map(normalised, references(question)))
+        golds = set(map(normalised, references(question)))
+        if normalised(answer) in golds:
+            return 1.0
+        labelled = settings["ignore_label"] and pattern is None
+        return float(labelled and any(normalised(short) in golds for short in stated(answer)))
 
     return score
 
@@ -87,23 +105,19 @@ def make_regex(options: Mapping[str, object], where: str) -> Score:
 
 
 def make_contains(options: Mapping[str, object], where: str) -> Score:
-    """1 if the answer contains one of the gold answers, as whole words unless ``whole_words = false``."""
-    settings = checked(options, {"ignore_case": True, "whole_words": True}, where)
+    """1 if the answer mentions one of the gold answers, as whole words unless ``whole_words = false``.
+
+    A mention that is denied ("not Paris") does not count unless ``count_denied = true``.
+    """
+    settings = checked(options, {"ignore_case": True, "whole_words": True, "count_denied": False}, where)
 
     def score(answer: str, question: Question) -> float:
-        text = normalise(answer, case=settings["ignore_case"])
+        text = normalise(answer[:_MAX_CHARACTERS], case=settings["ignore_case"])
         golds = (normalise(gold, case=settings["ignore_case"]) for gold in references(question))
-        return float(any(gold and _contains(gold, text, settings["whole_words"]) for gold in golds))
+        whole, denied = settings["whole_words"], settings["count_denied"]
+        return float(any(mentions(gold, text, whole=whole, denied=denied) for gold in golds))
 
     return score
-
-
-def _contains(gold: str, text: str, whole: bool) -> bool:
-    if not whole:
-        return gold in text
-    before = r"(?<![0-9A-Za-z])" if gold[0].isascii() and gold[0].isalnum() else ""
-    after = r"(?![0-9A-Za-z])" if gold[-1].isascii() and gold[-1].isalnum() else ""
-    return re.search(before + re.escape(gold) + after, text) is not None
 
 
 def make_json(options: Mapping[str, object], where: str) -> Score:
@@ -135,10 +149,13 @@ def _same(one: Any, other: Any) -> bool:
 def normalise(text: str, *, case: bool = True, punctuation: bool = False, articles: bool = False) -> str:
     """``text`` in Unicode's compatibility form with single spaces, without the differences that are ignored.
 
-    ``case`` ignores case, ``articles`` the words a, an and the, ``punctuation`` punctuation around the text
-    but not within it: 3.5 does not become 35.
+    Minus signs and hyphens become ``-``, typographic quotes straight ones, and numbers lose the separators of
+    their thousands. ``case`` ignores case, ``articles`` the words a, an and the, ``punctuation`` punctuation
+    around the text but not within it: 3.5 does not become 35.
     """
+    text = _THIN_THOUSANDS.sub("", text)
     text = unicodedata.normalize("NFKC", text)
+    text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text.translate(_SAME_SIGNS))
     text = text.casefold() if case else text
     if articles:
         text = _ARTICLES.sub(" ", text)
@@ -158,8 +175,11 @@ def _is_decoration(char: str) -> bool:
 
 
 def number_problem(gold: str) -> str | None:
-    """The problem of a gold answer that is not a number, or None."""
-    return None if value(gold) is not None else f"answer {one_line(repr(gold), 40)} is not a number"
+    """None if a gold answer is one number as a whole. Otherwise raises ``Misfit``."""
+    if value(gold) is not None:
+        return None
+    other = "math" if _FORMULA.search(gold) else "exact"
+    raise Misfit(f"answer {one_line(repr(gold), 40)} is not one number", other)
 
 
 def pattern_problem(gold: str) -> str | None:
@@ -172,9 +192,9 @@ def pattern_problem(gold: str) -> str | None:
 
 
 def json_problem(gold: str) -> str | None:
-    """The problem of a gold answer that is not JSON, or None."""
+    """None if a gold answer is JSON. Otherwise raises ``Misfit``."""
     try:
         json.loads(gold)
     except (ValueError, RecursionError):
-        return f"answer {one_line(repr(gold), 40)} is not JSON"
+        raise Misfit(f"answer {one_line(repr(gold), 40)} is not JSON", "exact") from None
     return None

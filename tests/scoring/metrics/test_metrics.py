@@ -9,6 +9,7 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics import METRICS
+from pytest_llmeval.scoring.metrics.base import Misfit
 
 
 def score(metric: str, answer: str, gold: str, **options: object) -> float:
@@ -28,6 +29,16 @@ def score(metric: str, answer: str, gold: str, **options: object) -> float:
         ("exact", "ＡＢ", "ab", {}, 1),
         ("exact", "yes", '["no", "Yes"]', {}, 1),
         ("exact", "x: 1, x: 2", "2", {"pattern": r"x: (\d)"}, 1),
+        ("exact", "Answer: Rome", "rome", {}, 1),
+        ("exact", "Answer: Rome", "rome", {"ignore_label": False}, 0),
+        ("exact", "Answer: Rome or Bern", "rome", {}, 0),
+        ("exact", "\\boxed{\\text{Rome}}", "rome", {}, 1),
+        ("exact", "\u22127", "-7", {}, 1),
+        ("exact", "12,500", "12500", {}, 1),
+        ("exact", "1,25", "125", {}, 0),
+        ("contains", "It is not Rome but Bern.", "Rome", {}, 0),
+        ("contains", "It is not Rome but Bern.", "Rome", {"count_denied": True}, 1),
+        ("contains", "It costs 7,500", "500", {}, 0),
         ("number", "1000", "$1,000.00", {}, 1),
         ("number", "3.14", "3.1416", {"tolerance": 0.01}, 1),
         ("number", "3.14", "3.1416", {}, 0),
@@ -78,3 +89,23 @@ def test_wrong_options_suggest_the_right_ones() -> None:
         METRICS["exact"].make({"ignore_case": 1}, "here")
     with pytest.raises(UserError, match="not a regular expression"):
         METRICS["exact"].make({"pattern": "("}, "here")
+
+
+@pytest.mark.parametrize(
+    ("metric", "gold", "other"),
+    [
+        ("number", r"\sqrt{51}", "math"),
+        ("number", "(3,4]", "math"),
+        ("number", "4t", "math"),
+        ("number", "Rome", "exact"),
+        ("json", "{", "exact"),
+    ],
+)
+def test_a_gold_answer_of_another_metric(metric: str, gold: str, other: str) -> None:
+    with pytest.raises(Misfit, match=f'use metric = "{other}"'):
+        METRICS[metric].gold_problem(gold)
+
+
+@pytest.mark.parametrize("gold", ["18", "$1,250.50", r"\frac{3}{4}", "70 km/h", "-3", "25%"])
+def test_gold_numbers(gold: str) -> None:
+    assert METRICS["number"].gold_problem(gold) is None
