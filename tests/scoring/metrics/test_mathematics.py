@@ -11,7 +11,7 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.mathematics import prover
 from pytest_llmeval.scoring.metrics import METRICS
-from pytest_llmeval.suites.infer import completed
+from pytest_llmeval.suites.infer import complete
 
 
 def score(answer: str, gold: str, **options: object) -> float:
@@ -81,7 +81,7 @@ def test_files_of_mathematics_are_recognised(
 ) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    spec = completed({}, path)
+    spec = complete({}, path)
     assert spec["metric"] == metric
     assert spec["data"]["answer"] == answer
     if metric == "math":
