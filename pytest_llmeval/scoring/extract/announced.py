@@ -24,9 +24,9 @@ from pytest_llmeval.scoring.extract.answer_words import (
 _MAX_NOUNS, _MAX_BOXES, _MAX_BOX = 30, 20, 500
 _HASHES = re.compile(r"####[ \t]*([^\n]{1,200})")
 _HEADING = re.compile(r"(?:(?:step|part|step-by-step)\b|\d{1,2}[.)]\s+\S|[^\W\d_])", re.I)
-_BOX = re.compile(
-    r"(?:\\|\b|\x08)(?:f|frame|o)?box(?:ed)?\s{0,2}(?P<open>\{|(?=[-\d]))|\x08?oxed\{(?<=\x08oxed\{)"
-)
+_BOX = re.compile(r"(?:box(?:ed)?|(?<=\x08)oxed)\s{0,2}(?P<open>\{|(?=[-\d]))")
+#: before "box"; the backspace is a "\b" that JSON took for an escape
+_BOX_COMMAND = re.compile(r"(?:\\|\x08|(?<![A-Za-z]))(?:f|frame)?$")
 _UNBRACED = re.compile(r"-?\d[\d.,]*")
 _BOX_END = re.compile(r"\$|\\\)|\\\]|\n")
 _BRACES = re.compile(r"\\[\\{}]|[{}]")
@@ -37,7 +37,9 @@ _BETWEEN_BOXES = re.compile(
 #: the A of question and answer, not of a list of choices
 _INITIAL = re.compile(r"\s{0,9}A\s?[:：]\s?(?=\S)")
 _NEXT_LETTER = re.compile(r"\bB\s?[:：]")
-_NOUN = re.compile(f"(?P<answer>{ANSWER})|(?P<result>{RESULT})|(?P<total>{TOTAL})")
+#: most positions are within ASCII words, where this fails at once
+_WORD_START = r"(?:(?<![^\W_])(?=[a-z])|(?=[^\x00-\x7f]))"
+_NOUN = re.compile(f"{_WORD_START}(?:(?P<answer>{ANSWER})|(?P<result>{RESULT})|(?P<total>{TOTAL}))")
 _CLOSERS = r"[)\]】』」}\"'”’»*_`.$]{0,6}"
 _STRONG = r"[:：=>|】』」﹕→⇒]|\]\s|-{1,2}>?(?=\s)|—"
 _SKIPPED = rf"(?:[\s:：=*_`>|\"'“”»】|—→]|{COPULA}|{FILLER}|\\(?:text|mathbf|textbf)\{{)*+"
@@ -108,6 +110,10 @@ def _boxes(text: str) -> list[Announcement]:
     """The boxes with something in them; boxes side by side are one, with the texts joined by commas."""
     boxes: list[Announcement] = []
     for match in list(_BOX.finditer(text))[-_MAX_BOXES:]:
+        command = _BOX_COMMAND.search(text, max(0, match.start() - 6), match.start())
+        if command is None:
+            continue
+        start = command.start()
         if match["open"] == "":
             number = _UNBRACED.match(text, match.end())
             end, content = (number.end(), number[0].rstrip(".,")) if number else (match.end(), "")
@@ -118,18 +124,18 @@ def _boxes(text: str) -> list[Announcement]:
         if not content:
             continue
         last = boxes[-1] if boxes else None
-        if last is not None and match.start() < last.end:
+        if last is not None and start < last.end:
             boxes.pop()  # a box within a box
         elif (
             last is not None
             and last.content != content
-            and match.start() - last.end <= 30
-            and "\n\n" not in text[last.end : match.start()]
-            and _BETWEEN_BOXES.fullmatch(text, last.end, match.start())
+            and start - last.end <= 30
+            and "\n\n" not in text[last.end : start]
+            and _BETWEEN_BOXES.fullmatch(text, last.end, start)
         ):
             boxes[-1] = Announcement(Kind.EXACT, last.start, end, f"{last.content} , {content}")
             continue
-        boxes.append(Announcement(Kind.EXACT, match.start(), end, content))
+        boxes.append(Announcement(Kind.EXACT, start, end, content))
     return boxes
 
 
