@@ -41,7 +41,7 @@ def assembled(answer: str, prompt: str, tests: str) -> str:
         return answer
     wanted = used_names(tests)
     head = _python_of(prompt)
-    whole = textwrap.dedent(answer)
+    whole = textwrap.dedent(answer) if answer.lstrip("\n")[:1].isspace() else answer
     own = _statements(whole)
     own += _methods_as_functions(own, wanted)
     if _answers(own, wanted):
