@@ -1,8 +1,8 @@
 """Find Python in a text that may also hold prose, marks of other tools, or copies of a terminal.
 
-A text that Python's parser accepts is one piece. Otherwise known disguises are removed one after another
-(``_REPAIRS``) until the parser accepts it. Otherwise the text is split into statements, each a line with
-the deeper lines that follow, and the parser decides which of them are Python.
+A text that Python's parser accepts is one piece. Otherwise the changes in ``_REPAIRS`` are made one after
+another until the parser accepts it. Otherwise the text is split into statements, each a line with the deeper
+lines that follow, and the parser decides which of them are Python.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pytest_llmeval.scoring.python_source import DEFINITIONS, NOT_PYTHON, is_function_body, syntax_tree
+from pytest_llmeval.scoring.python_source import (
+    DEFINITIONS,
+    IMPORTS,
+    NOT_PYTHON,
+    is_function_body,
+    syntax_tree,
+)
 
 #: characters to parse for one text. Python's parser needs up to 4 µs for each.
-PARSED_CHARACTERS = 16_000
+PARSED_CHARACTERS = 13_000
 _CALL = 40  #: what a call of the parser costs, in characters
 _LONGEST_STATEMENT = 6_000  #: in a text that is not all Python
 
@@ -51,7 +57,7 @@ class Piece:
     @property
     def defines(self) -> bool:
         """Whether it defines a function or class, or imports something."""
-        return self._has((*DEFINITIONS, ast.Import, ast.ImportFrom)) or any(
+        return self._has((*DEFINITIONS, *IMPORTS)) or any(
             isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) for node in self.tree.body
         )
 
@@ -67,6 +73,10 @@ class Piece:
 
     def _has(self, kinds: tuple[type[ast.stmt], ...]) -> bool:
         return any(isinstance(node, kinds) for node in self.tree.body)
+
+
+def _definitions(pieces: list[Piece]) -> int:
+    return sum(isinstance(node, (*DEFINITIONS, *IMPORTS)) for piece in pieces for node in piece.tree.body)
 
 
 def _is_like_prose(node: ast.stmt) -> bool:
@@ -100,18 +110,21 @@ class StatementReader:
 
     def pieces(self, text: str) -> list[Piece]:
         """The Python in a text with newlines ``\\n``, in order."""
+        repaired = text
         if len(text) <= self.budget:
             for repair in _REPAIRS:
-                repaired = repair(text)
-                if repair is _unchanged or repaired != text:
-                    text = repaired
-                    level = textwrap.dedent(text) if text.lstrip("\n")[:1].isspace() else text
-                    if (piece := self._piece(level, is_whole=True)) is not None:
-                        return [piece]
-            body = _indent_first_line(text)
-            if body != text and (piece := self._piece(body, is_whole=True)) is not None:
+                before, repaired = repaired, repair(repaired)
+                if repaired == before and repair is not _unchanged:
+                    continue
+                if (piece := self._piece(dedented(repaired), is_whole=True)) is not None:
+                    return [piece]
+            body = _indent_first_line(repaired)
+            if body != repaired and (piece := self._piece(body, is_whole=True)) is not None:
                 return [piece]
-        return list(self._runs(text))
+        found = list(self._runs(text))
+        # repairs may also change strings, so they must gain something
+        others = list(self._runs(repaired)) if repaired != text else []
+        return others if _definitions(others) > _definitions(found) else found
 
     def _piece(self, text: str, *, is_whole: bool) -> Piece | None:
         tree = self._parsed(text)
@@ -171,7 +184,7 @@ class StatementReader:
         if length > most:
             return None
         unit = "\n".join(lines.texts[at:end])
-        unit = textwrap.dedent(unit)
+        unit = dedented(unit)
         for source in dict.fromkeys((unit, _indent_first_line(unit))):
             if self._parsed(source) is not None:
                 return source, end
@@ -250,6 +263,11 @@ def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
         elif lexeme in _CLOSING:
             depth = max(0, depth - 1)
     return quote, depth
+
+
+def dedented(text: str) -> str:
+    """``textwrap.dedent``, which also empties blank lines, of a text that begins with blanks."""
+    return textwrap.dedent(text) if text.lstrip("\n")[:1].isspace() else text
 
 
 def _is_code(line: str) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics import METRICS
-from pytest_llmeval.scoring.metrics.code import tests_of
+from pytest_llmeval.scoring.metrics import code as metric
 from pytest_llmeval.scoring.metrics.program import assembled, bound_names, used_names
 from pytest_llmeval.scoring.python_source import parsed, syntax_tree
 from pytest_llmeval.scoring.sandbox import runner
@@ -148,7 +148,7 @@ def solutions(real_data: Path) -> list[tuple[str, str, str, str]]:
     found = []
     for row in rows:
         body, prompt = row["canonical_solution"], row["prompt"]
-        tests = tests_of(Question("", "", "", {}, {}, row["test"]), row["entry_point"])
+        tests = metric.tests_of(Question("", "", "", {}, {}, row["test"]), row["entry_point"])
         found.append((prompt, prompt + body, body, tests))
     with (real_data / "mbpp/mbpp.jsonl").open() as file:
         for row in map(json.loads, file):
