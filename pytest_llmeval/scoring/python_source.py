@@ -11,6 +11,7 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def syntax_tree(source: str) -> ast.Module:
@@ -62,4 +63,4 @@ def _is_empty(node: ast.stmt) -> bool:
         return isinstance(error, ast.Name) and error.id == "NotImplementedError"
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
-    return isinstance(node, (ast.Pass, ast.Import, ast.ImportFrom))
+    return isinstance(node, (ast.Pass, *IMPORTS))

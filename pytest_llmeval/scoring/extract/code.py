@@ -9,14 +9,18 @@ from collections.abc import Mapping
 
 from pytest_llmeval.scoring.extract.fences import Region, regions
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
-from pytest_llmeval.scoring.extract.statements import HEAD, Piece, StatementReader
+from pytest_llmeval.scoring.extract.statements import HEAD, START, Piece, StatementReader
 
-#: where a model ends its turn or its program: special tokens, but not at the end of a string, and MBPP's mark
+#: where a model ends its turn or its program: special tokens, but not at the end of a string, and marks such
+#: as MBPP's ``[DONE]``, but not as an index or a list
 _END = re.compile(
-    r"<(?:\|[^|<>\s]{1,40}\||｜[^｜<>\n]{1,40}｜|/s|eo[ast]|unk|pad|EOT|(?:start|end)_of_turn)>(?!['\"`])"
-    r"|\A\s*<(?:s|bos)>|^[ \t]*\[/?(?:DONE|END)\][ \t]*$",
+    r"<(?:\|[^|<>\s]{1,40}\||｜[^｜<>\n]{1,40}｜|/s|eo[acdst]|EO[DFST]|unk|pad|file_sep|reserved_\d{1,4}"
+    r"|(?:start|end)_of_\w{1,20})>(?!['\"`])|\A\s*<(?:s|bos)>"
+    r"|(?:^[ \t]*|(?<=[)\]}'\"])|(?<=[^\s=(,\[{:])(?<!return)[ \t]+)\[/?(?:DONE|END|EO[ST]|STOP)\][ \t]*$",
     re.M,
 )
+#: code in the middle of a sentence
+_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _NEWLINE = re.compile(r"\r\n?")
 
 
@@ -58,7 +62,14 @@ def _program(text: str, reader: StatementReader) -> str | None:
         return broken
     sources = [piece.source for piece in pieces if piece.binds and not piece.is_body]
     sources = sources or [piece.source for piece in pieces if piece.does_something][-1:]
-    return "\n\n".join(sources) or None
+    return "\n\n".join(sources) or _inline(text, reader)
+
+
+def _inline(text: str, reader: StatementReader) -> str | None:
+    """The last definition in the middle of a sentence."""
+    spans = [span for span in _INLINE.findall(text) if "def " in span or "lambda" in span]
+    found = [piece.source for span in spans for piece in reader.pieces(span) if piece.defines]
+    return found[-1] if found else None
 
 
 def _continues(text: str, pieces: list[Piece]) -> bool:
@@ -88,4 +99,6 @@ def _broken(part: Region) -> str | None:
     head = HEAD.search(part.source)
     if part.language:
         return part.source
+    if head is None and part.language is None and part.source.strip("\n")[:1].isspace():
+        return part.source if START.match(part.source.strip("\n")) else None
     return part.source[head.start() :] if head else None

@@ -59,6 +59,9 @@ class _Splitter:
     def outside(self, line: str, runs: list[re.Match[str]]) -> None:
         """A line with fences outside of a block."""
         first, last = runs[0], runs[-1]
+        if not self.lines and line == first[0] and first[0][0] in "`~":  # by far the most frequent
+            self.end_region("", line)
+            return
         if first[0].strip()[0] in "'\"" and not line[last.end() :].startswith("py"):
             self.add(line)
             return
@@ -70,8 +73,12 @@ class _Splitter:
             self.end_region()
             self.lines.append(line[last.end() :])
             return
-        language, code = _language_and_code(line[last.end() :])
-        before = line[: last.start()]
+        before, info = line[: last.start()], line[last.end() :]
+        language, code = _language_and_code(info)
+        named = not info.strip("{}. \t") or language
+        if not (named or code) or (before.strip() and language and info.strip("{}. \t") != language):
+            self.add(line)  # a string with a fence in it
+            return
         if before.strip(" \t>"):
             self.lines.append(before)
         if not language and not code and any(map(_CODE.match, self.lines)):

@@ -1,8 +1,8 @@
 """Find Python in a text that may also hold prose, marks of other tools, or copies of a terminal.
 
-A text that Python's parser accepts is one piece. Otherwise known disguises are removed one after another
-(``_REPAIRS``) until the parser accepts it. Otherwise the text is split into statements, each a line with
-the deeper lines that follow, and the parser decides which of them are Python.
+A text that Python's parser accepts is one piece. Otherwise the changes in ``_REPAIRS`` are made one after
+another until the parser accepts it. Otherwise the text is split into statements, each a line with the deeper
+lines that follow, and the parser decides which of them are Python.
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pytest_llmeval.scoring.python_source import DEFINITIONS, NOT_PYTHON, is_function_body, syntax_tree
+from pytest_llmeval.scoring.python_source import (
+    DEFINITIONS,
+    IMPORTS,
+    NOT_PYTHON,
+    is_function_body,
+    syntax_tree,
+)
 
 #: characters to parse for one text. Python's parser needs up to 4 µs for each.
-PARSED_CHARACTERS = 16_000
+PARSED_CHARACTERS = 13_000
 _CALL = 40  #: what a call of the parser costs, in characters
 _LONGEST_STATEMENT = 6_000  #: in a text that is not all Python
 
 #: how a line of Python can begin, to spare the parser most lines of prose
-_START = re.compile(
+START = re.compile(
     r"[ \t]*(?:@|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
     r"|del|pass|break|continue|yield|match|print|await)\b"
     r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,|[-+*/%&|^@<>]{0,3}=|\(|:[ \t]*[\w.\[\], ]+=))"
@@ -51,7 +57,7 @@ class Piece:
     @property
     def defines(self) -> bool:
         """Whether it defines a function or class, or imports something."""
-        return self._has((*DEFINITIONS, ast.Import, ast.ImportFrom)) or any(
+        return self._has((*DEFINITIONS, *IMPORTS)) or any(
             isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) for node in self.tree.body
         )
 
@@ -63,13 +69,37 @@ class Piece:
     @property
     def does_something(self) -> bool:
         """Whether it is more than names, values and comparisons, which prose can look like."""
-        return any(
-            not isinstance(node, (ast.Expr, ast.AnnAssign)) or isinstance(node.value, (ast.Call, ast.Await))
-            for node in self.tree.body
-        )
+        return not all(map(_is_like_prose, self.tree.body))
 
     def _has(self, kinds: tuple[type[ast.stmt], ...]) -> bool:
         return any(isinstance(node, kinds) for node in self.tree.body)
+
+
+def _definitions(pieces: list[Piece]) -> int:
+    return sum(isinstance(node, (*DEFINITIONS, *IMPORTS)) for piece in pieces for node in piece.tree.body)
+
+
+def _is_like_prose(node: ast.stmt) -> bool:
+    """Whether a statement is only a name, value or comparison: a heading, a mark such as ``[BEGIN]``."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None
+    return isinstance(node, ast.Expr) and not isinstance(
+        node.value, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom)
+    )
+
+
+def _without_words(text: str, tree: ast.Module) -> str:
+    """Remove the lines of statements that are like prose from the source of a module that has others."""
+    words = [node for node in tree.body if _is_like_prose(node)]
+    if not words or len(words) == len(tree.body):
+        return text
+    lines = text.split("\n")
+    used = {line for node in tree.body if not _is_like_prose(node) for line in (node.lineno, node.end_lineno)}
+    for node in words:
+        span = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        if not used.intersection(span) and not isinstance(getattr(node, "value", None), ast.Constant):
+            lines[span.start - 1 : span.stop - 1] = [""] * len(span)
+    return "\n".join(lines)
 
 
 @dataclass(slots=True)
@@ -80,20 +110,27 @@ class StatementReader:
 
     def pieces(self, text: str) -> list[Piece]:
         """The Python in a text with newlines ``\\n``, in order."""
+        repaired = text
         if len(text) <= self.budget:
-            if (piece := self._piece(text, is_whole=True)) is not None:
-                return [piece]
             for repair in _REPAIRS:
-                repaired = repair(text)
-                if repaired != text:
-                    text = repaired
-                    if (piece := self._piece(text, is_whole=True)) is not None:
-                        return [piece]
-        return list(self._runs(text))
+                before, repaired = repaired, repair(repaired)
+                if repaired == before and repair is not _unchanged:
+                    continue
+                if (piece := self._piece(dedented(repaired), is_whole=True)) is not None:
+                    return [piece]
+            body = _indent_first_line(repaired)
+            if body != repaired and (piece := self._piece(body, is_whole=True)) is not None:
+                return [piece]
+        found = list(self._runs(text))
+        # repairs may also change strings, so they must gain something
+        others = list(self._runs(repaired)) if repaired != text else []
+        return others if _definitions(others) > _definitions(found) else found
 
     def _piece(self, text: str, *, is_whole: bool) -> Piece | None:
         tree = self._parsed(text)
-        return None if tree is None else Piece(text, tree, is_function_body(tree), is_whole)
+        if tree is None:
+            return None
+        return Piece(_without_words(text, tree), tree, is_function_body(tree), is_whole)
 
     def _parsed(self, text: str) -> ast.Module | None:
         cost = len(text) + _CALL
@@ -120,12 +157,14 @@ class StatementReader:
                 run.append("")
                 at += 1
                 continue
-            unit = self._unit(lines, at) if _START.match(line) else None
+            unit = self._unit(lines, at) if START.match(line) else None
+            if unit is None and START.match(line) and level and _indent(line) == level:
+                run = []  # a function's body with a mistake
             if unit is None or (any(run) and _indent(line) != level):
                 yield from self._run(run)
                 run = []
             if unit is None:
-                at += 1
+                at = lines.after_mistake(at) if START.match(line) else at + 1
                 continue
             level = _indent(line)
             source, at = unit
@@ -145,7 +184,7 @@ class StatementReader:
         if length > most:
             return None
         unit = "\n".join(lines.texts[at:end])
-        unit = textwrap.dedent(unit)
+        unit = dedented(unit)
         for source in dict.fromkeys((unit, _indent_first_line(unit))):
             if self._parsed(source) is not None:
                 return source, end
@@ -184,6 +223,21 @@ class _Lines:
             end -= 1
         return end, length
 
+    def after_mistake(self, start: int) -> int:
+        """The line to go on with after one that looks like Python and is not.
+
+        A definition with a mistake takes its body with it, and a line of a function's body the rest of it.
+        """
+        level = _indent(self.texts[start])
+        if level == 0 and not HEAD.match(self.texts[start]):
+            return start + 1
+        least = max(level, 1)
+        for at in range(start + 1, len(self.texts)):
+            line = self.texts[at]
+            if line.strip() and (_indent(line) < least or (_indent(line) == level and HEAD.match(line))):
+                return at
+        return len(self.texts)
+
 
 def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
     """The open triple quote and the number of open brackets after a line."""
@@ -211,6 +265,11 @@ def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
     return quote, depth
 
 
+def dedented(text: str) -> str:
+    """``textwrap.dedent``, which also empties blank lines, of a text that begins with blanks."""
+    return textwrap.dedent(text) if text.lstrip("\n")[:1].isspace() else text
+
+
 def _is_code(line: str) -> bool:
     """Whether a line is neither blank nor a comment."""
     return line.lstrip()[:1] not in ("", "#")
@@ -232,8 +291,9 @@ def _indent_first_line(text: str) -> str:
 
 
 _WORD = r"\[/?(?:BEGIN|END|DONE|STOP|PYTHON|CODE|ANSWER|SOLUTION|INST|TESTS?)\]"
-_MARKS_BEFORE = re.compile(rf"^(?:[ \t]*(?:</?[A-Za-z][\w-]*(?:[ \t][^<>\n]*)?>|{_WORD}))++", re.M)
-_MARK_AFTER = re.compile(rf"(?:</[A-Za-z][\w-]*>|[ \t]{_WORD})[ \t]*$")
+_MARKS_BEFORE = re.compile(rf"^([ \t]*+)(?:(?:</?[A-Za-z][\w-]*(?:[ \t][^<>\n]*)?>|{_WORD})[ \t]*+)++", re.M)
+_MARK_AFTER = re.compile(rf"(?:</[A-Za-z][\w-]*>|(?:[ \t]|(?=\[/)){_WORD})[ \t]*$")
+_LINE_BREAK = re.compile(r"<br ?/?>\n?", re.I)
 _LONGEST_MARK = 60
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#x?[0-9a-fA-F]{1,4});")
 _TYPOGRAPHY = str.maketrans(
@@ -251,7 +311,8 @@ _NUMBER = re.compile(r"^[ \t]*\d{1,4}(?:[.:|)][ \t]?|[ \t]*[|│][ \t]?|[ \t]{1,
 
 def _without_marks(text: str) -> str:
     """Without HTML tags and tool marks such as ``[PYTHON]`` around lines; entities become characters."""
-    text = "\n".join(map(_without_marks_after, _MARKS_BEFORE.sub("", text).split("\n")))
+    text = _MARKS_BEFORE.sub(r"\1", _LINE_BREAK.sub("\n", text))
+    text = "\n".join(map(_without_marks_after, text.split("\n")))
     return html.unescape(text) if _ENTITY.search(text) else text
 
 
@@ -304,15 +365,17 @@ def _with_newlines(text: str) -> str:
     return text.strip().replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
 
 
+def _unchanged(text: str) -> str:
+    return text
+
+
 _REPAIRS: tuple[Callable[[str], str], ...] = (
-    textwrap.dedent,
-    _without_typography,
+    _unchanged,
     _without_marks,
+    _without_typography,
     _without_quotation,
     _without_session,
     _after_diff,
     _without_numbers,
     _with_newlines,
-    textwrap.dedent,
-    _indent_first_line,
 )

@@ -16,8 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_llmeval.scoring.extract.code import code
+from pytest_llmeval.scoring.extract.statements import dedented
 from pytest_llmeval.scoring.python_source import (
     DEFINITIONS,
+    IMPORTS,
     NOT_PYTHON,
     is_function_body,
     is_stub,
@@ -27,7 +29,6 @@ from pytest_llmeval.scoring.python_source import (
 
 #: longer programs run as they are
 _MAX_CHARACTERS = 200_000
-_IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 def assembled(answer: str, prompt: str, tests: str) -> str:
@@ -41,7 +42,7 @@ def assembled(answer: str, prompt: str, tests: str) -> str:
         return answer
     wanted = used_names(tests)
     head = _python_of(prompt)
-    whole = textwrap.dedent(answer)
+    whole = dedented(answer)
     own = _statements(whole)
     own += _methods_as_functions(own, wanted)
     if _answers(own, wanted):
@@ -237,7 +238,7 @@ class _Selection:
         if not binders:
             return []
         nodes = [self.statements[index].node for index in binders]
-        is_data = any(not isinstance(node, (*DEFINITIONS, *_IMPORTS)) for node in nodes)
+        is_data = any(not isinstance(node, (*DEFINITIONS, *IMPORTS)) for node in nodes)
         effects = (
             index
             for index in self._effects.get(name, ())
@@ -258,8 +259,8 @@ def _set_up(statements: list[Statement], end: int) -> Iterator[int]:
 
     They use nothing that the program itself defines.
     """
-    imported = {name for part in statements if isinstance(part.node, _IMPORTS) for name in part.binds}
-    own = {name for part in statements if not isinstance(part.node, _IMPORTS) for name in part.binds}
+    imported = {name for part in statements if isinstance(part.node, IMPORTS) for name in part.binds}
+    own = {name for part in statements if not isinstance(part.node, IMPORTS) for name in part.binds}
     for index, part in enumerate(statements[:end]):
         simple = isinstance(part.node, (ast.Expr, ast.Assign)) and not part.binds
         if simple and (part.changes | part.calls) & imported and not part.uses & own:

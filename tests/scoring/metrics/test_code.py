@@ -6,15 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics import METRICS
 from pytest_llmeval.scoring.metrics import code as metric
-from pytest_llmeval.scoring.metrics.code import assembled, gold_tests_problem
+from pytest_llmeval.scoring.metrics.code import gold_tests_problem
 from pytest_llmeval.scoring.sandbox import runner
 from tests.support.tiny_benchmark import questions, results
 from tests.support.workers import WORKERS
@@ -24,48 +21,6 @@ needs_sandbox = pytest.mark.skipif(
 )
 PROMPT = 'from typing import List\n\n\ndef add(xs: List[int]) -> int:\n    """Their sum."""\n'
 CHECK = "def check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "program"),
-    [
-        ("```python\ndef f(): pass\n```", "def f(): pass\n"),
-        ("Sure:\n```py\ndef f(): pass\n```\nUse it:\n```python\nf()\n```", "def f(): pass\n"),
-        ("```\ndef f(): 1\n```\nBetter:\n```\ndef f(): 2\n```", "def f(): 2\n"),
-        ("```bash\npip install x\n```\n```Python\nx = 1\n```", "x = 1\n"),
-        ("```bash\npip install x\n```", None),
-        ("```python\ndef f():\n    return '```'\n```", "def f():\n    return '```'\n"),
-        ("~~~~python\nx = 1\n~~~~", "x = 1\n"),
-        ("```python\ndef f():\n    return", "def f():\n    return\n"),
-        ("    return sum(xs)\n", "    return sum(xs)\n"),
-        ("def f(): pass", "def f(): pass\n"),
-        ("  \n ", None),
-        ("", None),
-        ("```python\n```", None),
-    ],
-)
-def test_extraction(text: str, program: str | None) -> None:
-    assert code(text, {}) == program
-
-
-@given(st.text(alphabet="`~\n a1#", max_size=200))
-def test_any_text_gives_a_program_or_none(text: str) -> None:
-    program = code(text, {})
-    assert program is None or program.strip()
-
-
-def test_many_fences_take_linear_time() -> None:
-    assert code("```\n" * 20_001 + "x" * 20_000, {}) == "x" * 20_000 + "\n"
-
-
-def test_assembling_the_program() -> None:
-    # the body alone; the whole function, which needs the imports of the prompt; a prompt that is not Python
-    for answer in ("    return sum(xs)\n", "def add(xs: List[int]) -> int:\n    return sum(xs)\n"):
-        program = assembled(answer, PROMPT, "add")
-        assert program.startswith(PROMPT) and program.endswith(answer)
-    assert assembled("def f(): pass\n", "Write a function f.", "") == "def f(): pass\n"
-    assert assembled("from __future__ import annotations\n", PROMPT, "").startswith("from __future__")
-    assert assembled("def f(:", PROMPT, "add") == "def f(:"
 
 
 def question(answer: str, **fields: str) -> Question:
@@ -102,7 +57,10 @@ def test_scores() -> None:
     assert wrong == 0 and wrong.reason == "AssertionError"  # type: ignore[attr-defined]
     mbpp = question('["assert half(4) == two"]', question="Halve a number.", test_setup_code="two = 2")
     assert score("def half(x):\n    return x // two\n", mbpp) == 1
+    assert score("from __future__ import annotations\ndef half(x: int) -> int: return x // 2\n", mbpp) == 1
     assert score("x" * 2_000_000, mbpp) == 0
+    after = question('["assert half(box)"]', question="", test_setup_code="box = Box()")
+    assert score("class Box:\n    pass\ndef half(x):\n    return x\n", after) == 1
 
 
 TOML = """
