@@ -87,7 +87,7 @@ LANGUAGES: dict[str, Language] = {
         total="total|somme",
     ),
     "es": Language(
-        "respuesta|respuestas|resp",
+        "respuesta|respuestas",
         "resultado|conclusión|solución|solucion",
         "es|sería|seria|son|debe|ser|será|sera",
         "la|el|las|los|correcta|correcto|final|definitiva|mi|por|lo|tanto|entonces|así|aproximadamente|exactamente"

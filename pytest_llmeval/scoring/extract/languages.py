@@ -35,11 +35,15 @@ LANGUAGES: dict[str, Judging] = {
         "option|buchstabe|antwortmöglichkeit|möglichkeit",
     ),
     "fr": Judging(
-        "bonne|correcte?|juste|exacte?",
+        "bonne|correcte|juste|exacte",
         "fausse|faux|incorrecte?|inexacte?",
         "option|lettre|choix|proposition",
     ),
-    "es": Judging("correct[ao]|verdader[ao]", "incorrect[ao]|fals[ao]", "opci[óo]n|letra|alternativa|inciso"),
+    "es": Judging(
+        "correcta|correcto|verdader[ao]",
+        "incorrecta|incorrecto|fals[ao]",
+        "opci[óo]n|letra|alternativa|inciso",
+    ),
     "pt": Judging(
         "corret[ao]|cert[ao]|verdadeir[ao]",
         "incorret[ao]|errad[ao]|fals[ao]",
@@ -50,7 +54,7 @@ LANGUAGES: dict[str, Judging] = {
         "errat[ao]|sbagliat[ao]|fals[ao]",
         "opzione|lettera|alternativa",
     ),
-    "nl": Judging("juiste?|correcte?|goede?", "onjuiste?|foute?", "optie|letter|keuze"),
+    "nl": Judging("juiste|correcte|goede", "onjuiste?|foute?", "optie|letter|keuze"),
     "sv": Judging("rätt|korrekt|riktig[te]?", "fel|felaktigt?", "alternativ\\w{0,2}|bokstav\\w{0,2}"),
     "da": Judging("rigtigt?e?|korrekte?", "forkerte?|gale?", "mulighed\\w{0,2}|bogstav\\w{0,2}"),
     "fi": Judging("oikea|oikein", "väärin|väärä", "vaihtoehto|kirjain"),
@@ -132,11 +136,13 @@ def _fragment(words: set[str]) -> str:
     return f"(?:{'|'.join(parts)})"
 
 
-def _hints(words: set[str]) -> tuple[str, ...]:
-    """Literal parts of words: a text with one of the words has one of these."""
-    parts = {max(re.split(r"\[[^\]]*\]\??|\\w\{.*?\}|\\|.\?", word), key=len) for word in words}
+def _starts(words: set[str]) -> tuple[str, ...]:
+    """Literal beginnings of words, without those that begin with another."""
+    starts = {re.split(r"[\[(?]|\\w|.\?", word.replace("\\ ", " "))[0].replace("\\", "") for word in words}
     return tuple(
-        part for part in sorted(parts) if not any(part != other and other in part for other in parts)
+        start
+        for start in sorted(starts)
+        if not any(start != other and start.startswith(other) for other in starts)
     )
 
 
@@ -147,8 +153,8 @@ WRONG = _fragment(_of_judging("wrong"))
 OPTION = _fragment(_of_judging("option"))
 IS = _fragment(_of_table("copula"))
 FILL = _fragment(_ANSWER | _RIGHT | _of_judging("option") | _of_table("copula") | _of_table("filler"))
-HINTS = _hints(_ANSWER)
-RIGHT_HINTS = _hints(_RIGHT)
+ANSWER_STARTS = _starts(_ANSWER)
+RIGHT_STARTS = _starts(_RIGHT)
 
 _FOREIGN_LABEL = re.compile(
     rf"(?P<lead>{ANSWER}(?:[\s:：(\[*\"'-]|{FILL}){{0,8}}+)(?P<letter>[{''.join(_LETTERS)}])"
@@ -159,6 +165,6 @@ _FOREIGN_LABEL = re.compile(
 
 def with_latin_labels(text: str) -> str:
     """Replace letters of other scripts that are stated as the answer by A, B, C or D."""
-    if text.isascii():
+    if not any(letter in text for letter in _LETTERS):
         return text
     return _FOREIGN_LABEL.sub(lambda match: match["lead"] + _LETTERS[match["letter"]], text)

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import pytest_llmeval.scoring.extract.words as words
+from pytest_llmeval.scoring.extract.answer_words import lowered
 from pytest_llmeval.scoring.extract.cleaning import clean
+
+
+_MAX_MENTIONS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,28 @@ class Mentions:
         self.text = text
         self.order = tuple(choices)
         self.texts = {label: clean(words) for label, words in choices.items()}
+        #: the text in lower case, with the same positions
+        self.folded = lowered(text)
+        #: by position: (label, text) of each choice whose text begins there, ignoring case
+        self.text_starts = self._find_texts()
         self.spans: list[tuple[int, int]] = []
         singles = [*self._singles(), *self._ordinals()]
+        if len(singles) > _MAX_MENTIONS:  # no text that a person would write
+            singles = singles[: _MAX_MENTIONS // 4] + singles[-_MAX_MENTIONS * 3 // 4 :]
         self.mentions = self._group(sorted(singles, key=lambda mention: mention.start))
         self.at = {mention.start: index for index, mention in enumerate(self.mentions)}
         self.starts = [mention.start for mention in self.mentions]
         self.items, self.restated = self._items()
+
+    def _find_texts(self) -> dict[int, list[tuple[str, str]]]:
+        starts: dict[int, list[tuple[str, str]]] = {}
+        for label, wording in self.texts.items():
+            folded = lowered(wording)
+            place = self.folded.find(folded) if folded else -1
+            while place >= 0:
+                starts.setdefault(place, []).append((label, wording))
+                place = self.folded.find(folded, place + 1)
+        return starts
 
     # mentions
 

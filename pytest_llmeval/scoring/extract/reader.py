@@ -56,11 +56,9 @@ class Reader(Mentions):
         return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
     def _marked(self, denied: frozenset[int]) -> Iterator[Claim]:
-        folded = self.text.casefold()
+        ascii_letters = words.OTHER_LETTER.search(self.text) is None
         for marker in MARKERS:
-            if not any(hint in folded for hint in marker.hints):
-                continue
-            for match in marker.pattern.finditer(self.text):
+            for match in marker.matches(self.text, self.folded, ascii_letters=ascii_letters):
                 if self._quoted(match.start()):
                     continue
                 claim = self._after_marker(marker, match, denied)
@@ -86,14 +84,16 @@ class Reader(Mentions):
 
     def _after_marker(self, marker: Marker, match: re.Match[str], denied: frozenset[int]) -> Claim | None:
         index = self.at.get(match.end())
+        joined = words.COPULA.search(match[0]) is not None
+        text = self._text_after(match, None if index is None else self.mentions[index], joined)
+        if index is None and text is None:
+            return None
         clause = self._clause_before(match.start())
         if words.SUPPOSED.search(clause) or words.NOT_TAIL.search(clause):
             return None
         tentative = words.TENTATIVE.search(clause) or words.TENTATIVE.search(match[0])
         strength = Strength.TENTATIVE if tentative else marker.strength
-        joined = words.COPULA.search(match[0]) is not None
         also = words.ALSO.search(match[0]) is not None
-        text = self._text_after(match, None if index is None else self.mentions[index], joined)
         if text and not self._of_an_option(match.start()):
             return Claim(match.start(), text[0], self._alone(*text), strength, also)
         if index is None or index in denied or index in self.restated:
@@ -145,14 +145,11 @@ class Reader(Mentions):
         best: tuple[int, str] | None = None
         top = (0, False)
         same = False
-        for label, wording in self.texts.items():
+        for label, wording in self.text_starts.get(start, ()):
             end = start + len(wording)
-            actual = self.text[start:end]
-            if not wording or actual.casefold() != wording.casefold():
-                continue
             if not words.TEXT_ENDS.match(self.text, end) and wording[-1].isalnum():
                 continue
-            rank = (end, actual == wording)
+            rank = (end, self.text.startswith(wording, start))
             if best is None or rank > top:
                 best, top, same = (end, label), rank, False
             elif rank == top:
