@@ -46,15 +46,17 @@ def _program(text: str, reader: StatementReader) -> str | None:
     fenced = any(part.is_python for part in parts)
     pieces: list[Piece] = []
     broken = None
-    for part in parts:
+    for part in reversed(parts):  # drafts come first, and in a very long text nobody needs them
         certain = part.is_python or not (fenced or part.language)
         source = _unpacked(part.source)
         found = reader.pieces(source) if certain or HEAD.search(source) else []
-        for piece in found:
-            if piece.defines or piece.is_body or (certain and (part.is_python or piece.is_whole)):
-                pieces.append(piece)
+        pieces[:0] = [
+            piece
+            for piece in found
+            if piece.defines or piece.is_body or (certain and (part.is_python or piece.is_whole))
+        ]
         if certain and not any(piece.defines for piece in found):
-            broken = _broken(part) or broken
+            broken = broken or _broken(part)
     if pieces and _continues(text, pieces):
         body = textwrap.indent(textwrap.dedent(pieces[0].source), "    ")
         return "\n\n".join([body, *(piece.source for piece in pieces[1:] if piece.binds)])

@@ -12,7 +12,7 @@ import html
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_llmeval.scoring.python_source import (
     DEFINITIONS,
@@ -22,10 +22,12 @@ from pytest_llmeval.scoring.python_source import (
     syntax_tree,
 )
 
-#: characters to parse for one text. Python's parser needs up to 4 µs for each.
-PARSED_CHARACTERS = 13_000
-_CALL = 40  #: what a call of the parser costs, in characters
-_LONGEST_STATEMENT = 6_000  #: in a text that is not all Python
+#: words and signs to parse for one text: 50,000 characters of usual code, at up to 4 µs each
+PARSED_TOKENS = 10_000
+_CALL = 10  #: what a call of the parser costs, in tokens
+_LONGEST = 100_000  #: characters to parse at once
+_LONGEST_STATEMENT = 6_000  #: characters, in a text that is not all Python
+_TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 
 #: how a line of Python can begin, to spare the parser most lines of prose
 START = re.compile(
@@ -79,6 +81,11 @@ def _definitions(pieces: list[Piece]) -> int:
     return sum(isinstance(node, (*DEFINITIONS, *IMPORTS)) for piece in pieces for node in piece.tree.body)
 
 
+def _tokens(text: str) -> int:
+    """About how many tokens the parser would read."""
+    return len(_TOKEN.findall(text)) if len(text) <= _LONGEST else len(text)
+
+
 def _is_like_prose(node: ast.stmt) -> bool:
     """Whether a statement is only a name, value or comparison: a heading, a mark such as ``[BEGIN]``."""
     if isinstance(node, ast.AnnAssign):
@@ -104,14 +111,16 @@ def _without_words(text: str, tree: ast.Module) -> str:
 
 @dataclass(slots=True)
 class StatementReader:
-    """Reads the pieces of texts. Parses at most ``budget`` characters, so that it takes linear time."""
+    """Reads the pieces of texts. Parses at most ``budget`` tokens, so that it takes linear time."""
 
-    budget: int = PARSED_CHARACTERS
+    budget: int = PARSED_TOKENS
 
     def pieces(self, text: str) -> list[Piece]:
         """The Python in a text with newlines ``\\n``, in order."""
+        if self.budget <= _CALL:
+            return []
         repaired = text
-        if len(text) <= self.budget:
+        if _tokens(text) <= self.budget:
             for repair in _REPAIRS:
                 before, repaired = repaired, repair(repaired)
                 if repaired == before and repair is not _unchanged:
@@ -133,15 +142,16 @@ class StatementReader:
         return Piece(_without_words(text, tree), tree, is_function_body(tree), is_whole)
 
     def _parsed(self, text: str) -> ast.Module | None:
-        cost = len(text) + _CALL
+        cost = _tokens(text) + _CALL
         if cost > self.budget:
             return None
         try:
             tree = syntax_tree(text)
         except NOT_PYTHON as error:
-            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else cost
+            line = error.lineno if isinstance(error, SyntaxError) and error.lineno else len(text)
+            read = sum(map(len, text.split("\n", line)[:line])) / max(1, len(text))
             # the parser stops at a mistake, but goes through the rest for a better message
-            self.budget -= min(cost, cost // 8 + sum(map(len, text.split("\n", line)[:line])))
+            self.budget -= min(cost, int(cost * (read + 1 / 8)) + _CALL)
             return None
         self.budget -= cost
         return tree if tree.body else None
@@ -178,13 +188,11 @@ class StatementReader:
 
     def _unit(self, lines: _Lines, at: int) -> tuple[str, int] | None:
         """The statement that begins at a line, not indented, and the line after it."""
-        most = min(self.budget, _LONGEST_STATEMENT)
-        end, length = lines.statement_end(at, most)
-        self.budget -= length // 2
-        if length > most:
+        end, length = lines.statement_end(at, _LONGEST_STATEMENT)
+        self.budget -= length // 8
+        if length > _LONGEST_STATEMENT:
             return None
-        unit = "\n".join(lines.texts[at:end])
-        unit = dedented(unit)
+        unit = dedented("\n".join(lines.texts[at:end]))
         for source in dict.fromkeys((unit, _indent_first_line(unit))):
             if self._parsed(source) is not None:
                 return source, end
@@ -194,7 +202,6 @@ class StatementReader:
 @dataclass(slots=True)
 class _Lines:
     texts: list[str]
-    lexemes: dict[int, list[str]] = field(default_factory=dict)
 
     def statement_end(self, start: int, most: int) -> tuple[int, int]:
         """The line after the statement that begins at line ``start``, and its number of characters.

@@ -171,3 +171,10 @@ def test_any_text_gives_a_program_or_none(parts: list[str]) -> None:
 )
 def test_hostile_texts_take_linear_time(text: str) -> None:
     code(text, {})  # quadratic time would take minutes
+
+
+def test_long_texts() -> None:
+    program = "\n".join(f"def f{i}(items):\n    return [item + {i} for item in items]\n" for i in range(500))
+    assert code(f"```python\n{program}\n```", {}) == program
+    drafts = f"Maybe:\n```python\n{program}\n```\n" * 5
+    assert (code(f"{drafts}```python\n{FUNCTION}\n```", {}) or "").endswith(f"{FUNCTION}\n")
