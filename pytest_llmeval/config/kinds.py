@@ -64,6 +64,14 @@ def _any_texts(value: object) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _pair(value: object) -> tuple[str, str]:
+    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(item, str) for item in value):
+        raise ValueError("a list of two strings, an opening and a closing mark")
+    if not all(value) or value[0] == value[1]:
+        raise ValueError("a list of two different strings, an opening and a closing mark")
+    return value[0], value[1]
+
+
 def _folder(value: object) -> Path:
     return Path(_text(value))
 
@@ -245,6 +253,9 @@ TEXT = Kind(_text, _TEXT_SCHEMA)
 ANY_TEXT = Kind(_any_text, {"type": "string"})
 TEXTS = Kind(_texts, _LIST_SCHEMA, many=True)
 ANY_TEXTS = Kind(_any_texts, {"type": ["array", "string"], "items": {"type": "string"}}, many=True)
+PAIR = Kind(
+    _pair, {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 2, "maxItems": 2}
+)
 FOLDER = Kind(_folder, _TEXT_SCHEMA)
 FOLDERS = Kind(_folders, _LIST_SCHEMA, many=True)
 FOLDER_NAME = Kind(_folder_name, {"type": "string", "pattern": r"^[^/\\]*[^/\\\s][^/\\]*$"})

@@ -14,6 +14,7 @@ from pytest_llmeval.config.kinds import (
     COUNT,
     FLAG,
     HEADERS,
+    PAIR,
     POSITIVE,
     PROBABILITY,
     TABLE,
@@ -58,6 +59,9 @@ class ModelOptions:
         changes_answers=True,
     )
     stop: tuple[str, ...] = option((), TEXTS, "string that ends an answer (repeatable)", metavar="TEXT")
+    reasoning_marks: tuple[str, str] | None = toml_key(
+        None, PAIR, "text before and after the model's reasoning, if they are not among the usual marks"
+    )
     options: Mapping[str, object] = toml_key(
         {}, TABLE, "parameters for the backend of a plugin", changes_answers=True
     )

@@ -169,7 +169,7 @@ class Asker:
             if case is not None and self._judge is not None:
                 _, job = self._jobs[key]
                 self._pending[key] = self._judge().follow(
-                    job, case, partial(answer_to_judge, suite, question)
+                    job, case, partial(self.answer_to_judge, suite, question)
                 )
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
@@ -205,7 +205,17 @@ class Asker:
         completion = self._wait(self._engine.ask([request])[0])
         if completion.error is not None:
             raise RequestFailed(completion.error, attempts=completion.attempts)
-        return completion if request.choices else _without_reasoning(completion)
+        return completion if request.choices else self._without_reasoning(completion)
+
+    def answer_to_judge(self, suite: Suite, question: Question, completion: Completion) -> str | None:
+        """The answer that the suite reads from a completion, which is what a judge judges."""
+        return suite.read(question, self._without_reasoning(completion))
+
+    def _without_reasoning(self, completion: Completion) -> Completion:
+        text, reasoning = split_reasoning(completion.text, self.config.reasoning_marks)
+        if not reasoning:
+            return completion
+        return replace(completion, text=text, reasoning=completion.reasoning + reasoning)
 
     def _make_response(
         self,
@@ -225,7 +235,7 @@ class Asker:
             response = Response(completion, request, extracted=extract, presented=completion)
             return self._with_grade(question, attempt, response)
         if not completion.scores:
-            completion = _without_reasoning(completion)
+            completion = self._without_reasoning(completion)
         labels = {} if order is None else original(question, order)
         answer = suite.read(self.shown(question, attempt), completion)
         response = Response(
@@ -314,11 +324,6 @@ class Asker:
                 patience_s = _NEXT_WAIT_MESSAGE_S
 
 
-def answer_to_judge(suite: Suite, question: Question, completion: Completion) -> str | None:
-    """The answer that the suite reads from a completion, which is what a judge judges."""
-    return suite.read(question, _without_reasoning(completion))
-
-
 def _with_labels(completion: Completion, labels: Mapping[str, str]) -> Completion:
     """A copy of ``completion`` with the labels of its scores replaced by ``labels``."""
     if not (labels and completion.scores):
@@ -340,10 +345,3 @@ def _with_prompts(response: Response) -> Completion:
     pairs = zip(completion.parts, request.parts, strict=True)
     parts = tuple(replace(part, prompt=part.prompt or _prompt_text(sent)) for part, sent in pairs)
     return replace(completion, parts=parts)
-
-
-def _without_reasoning(completion: Completion) -> Completion:
-    text, reasoning = split_reasoning(completion.text)
-    if not reasoning:
-        return completion
-    return replace(completion, text=text, reasoning=completion.reasoning + reasoning)

@@ -122,7 +122,7 @@ class Judge:
         except ModelUnusable as error:
             pending.set_exception(ModelUnusable(f"the judge {self.name}: {error}"))
             return
-        text, reasoning = split_reasoning(reply.text)
+        text, reasoning = split_reasoning(reply.text, self._config.reasoning_marks)
         truncated = reply.finish_reason == "length"
         verdict = None if truncated or reply.error is not None else prompt.read(text)
         if verdict is None and reply.error is None and first_reply is None:

@@ -18,7 +18,7 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run
-from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response, answer_to_judge
+from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response
 from pytest_llmeval.runtime.outputs import is_outputs_file, read_outputs
 from pytest_llmeval.suites.choice_order import original
 from pytest_llmeval.suites.source import source_of
@@ -202,7 +202,7 @@ class ReplayAsker(Asker):
                 if record is None or key in self._pending or self._earlier_judgement(question, key):
                     continue
                 completion = _completion(record)
-                answer = answer_to_judge(suite, question, completion)
+                answer = self.answer_to_judge(suite, question, completion)
                 if answer is not None and completion.error is None:
                     self._pending[key] = self._judge().submit(case, answer)
 

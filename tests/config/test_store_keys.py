@@ -179,6 +179,7 @@ OTHER_VALUES: dict[str, Any] = {
     "ray_cpus": 7,
     "ray_gpus": 7,
     "options": {"x": 1},
+    "reasoning_marks": ("((", "))"),
 }
 API = {"target", "base_url", "top_p", "sampling_seed", "context", "api", "extra_body", "headers"}
 API |= {"ray_cpus", "ray_gpus", "options"}

@@ -12,7 +12,6 @@ import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.answer_words import lowered
 from pytest_llmeval.scoring.extract.cleaning import clean
 
-
 _MAX_MENTIONS = 400
 
 

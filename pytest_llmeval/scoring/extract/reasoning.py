@@ -23,14 +23,16 @@ _BARE_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z])")
 _BARE_FINAL = re.compile(r"assistant\s{0,2}final")
 
 
-def split_reasoning(text: str) -> tuple[str, str]:
+def split_reasoning(text: str, marks: tuple[str, str] | None = None) -> tuple[str, str]:
     """Split a text into ``(answer, reasoning)`` by the marks around reasoning.
 
     Known marks are tags such as ``<think>``, ``<thinking>``, ``<thought>`` and ``<reasoning>``, ``[THINK]``
     (Mistral), ``◁think▷`` (Kimi), ``<|START_THINKING|>`` (Cohere) and the channels of gpt-oss. An unclosed
     mark extends to the end of the text. If a closing mark has no opening mark, everything before it is
-    reasoning. A text without marks is returned unchanged.
+    reasoning. A text without marks is returned unchanged. ``marks`` are a model's own, in addition to these.
     """
+    if marks is not None and any(mark in text for mark in marks):
+        text = text.replace(marks[0], "<think>").replace(marks[1], "</think>")
     if "<|channel|>" in text:
         return _split_channels(text)
     if bare := _BARE_ANALYSIS.match(text):
