@@ -237,6 +237,19 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class OfficialReading:
+    """What a benchmark's official rule reads in a text, where that differs from its answer.
+
+    ``rule`` is the name of an extractor, ``answer`` None if the rule reads nothing, ``correct`` whether the
+    metric accepts its answer.
+    """
+
+    rule: str
+    answer: str | None
+    correct: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A judge model's grade for one answer.
 

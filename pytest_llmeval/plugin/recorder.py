@@ -278,6 +278,7 @@ class Recorder:
             order=response.order,
             judgement=response.judgement,
             metrics={} if grade is None else grade.metrics,
+            official=response.official,
         )
 
     def _write(self, record: Record) -> None:

@@ -11,8 +11,10 @@ from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.report import figures, task_scores
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
+from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.status import error_groups
-from pytest_llmeval.results.summary import Circular, Group, Part, Repeats, Result, outline
+from pytest_llmeval.results.circular import Circular
+from pytest_llmeval.results.summary import Group, Part, Repeats, Result, outline
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
@@ -83,6 +85,7 @@ def _result_section(result: Result) -> list[str]:
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
+        *([] if result.official is None else [f"- {escape(official_line(result.official))}"]),
         *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),
         *_calibration_lines(result),
         *_circular_lines(result.circular, result.accuracy),

@@ -13,11 +13,13 @@ from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report import figures
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
+from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.circular import Circular
 from pytest_llmeval.results.cut_off import WARNING_SHARE
-from pytest_llmeval.results.summary import Circular, Part, Repeats, Result, outline
+from pytest_llmeval.results.summary import Part, Repeats, Result, outline
 
 _GOOD_LABEL = 16
 _MODEL_HEADER = 16
@@ -60,6 +62,8 @@ def result_table(
         text = clean(cut_off_line(result.cut_off), unicode=unicode, limit=2000)
         colour = {"yellow": True} if result.cut_off.share > WARNING_SHARE else {}
         lines += [paint(line, **colour) for line in fold(_draw(text, unicode), width)]
+    if result.official is not None:
+        lines += fold(clean(official_line(result.official), unicode=unicode), width)
     for line in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):
         lines += [] if line is None else fold(clean(line, unicode=unicode, limit=2000), width)
     if result.repeats is not None:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pytest_llmeval.analysis.majority import majority_index
-from pytest_llmeval.core.types import Completion, Judgement, Order, Outcome
+from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
+from pytest_llmeval.results import record_fields
 
 _PREFIX = "llm_"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_COMPLETION_KEYS = (
-    *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
-    *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "cached", "dropped_shots", "error"),
-)
 #: keys of one record among several on a report: enough for counts and intervals, without texts
 _REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement", "scores")
 #: the ``finish_reason`` of an answer that the token limit ended
 _CUT_OFF = "length"
-_JUDGEMENT_KEYS = frozenset(declared.name for declared in fields(Judgement))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,8 @@ class Record:
     ``repeat`` counts from 0.
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
-    and this record is that of the order that decided. If it was repeated, ``repeats`` has the record of each
+    and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
+    rule, if it differs. If it was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -62,6 +58,7 @@ class Record:
     judgement: Judgement | None = None
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     repeats: tuple[Record, ...] = ()
+    official: OfficialReading | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -101,7 +98,7 @@ class Record:
         scores = [record.score for record in records if record.score is not None]
         return replace(
             majority,
-            completion=_sum_completions(completions),
+            completion=record_fields.sum_completions(completions),
             score=sum(scores) / len(scores) if scores else None,
             repeats=tuple(records),
         )
@@ -185,18 +182,20 @@ class Record:
         if self.repeat:
             content["repeat"] = self.repeat
         if self.score is not None:
-            content["score"] = _finite(self.score)
+            content["score"] = record_fields.finite(self.score)
+        if self.official is not None:
+            content["official"] = asdict(self.official)
         if self.rotations:
             content["rotations"] = [record._answer_json() for record in self.rotations]
         if self.judgement is not None:
-            latency = _finite(round(self.judgement.latency_s, 6))
+            latency = record_fields.finite(round(self.judgement.latency_s, 6))
             content["judgement"] = {**asdict(self.judgement), "latency_s": latency}
         if self.metrics:
             content["metrics"] = self.metrics
         if self.completion.greedy:
             content["greedy"] = dict(self.completion.greedy)
         if self.completion.parts:
-            content["parts"] = [_part_json(part) for part in self.completion.parts]
+            content["parts"] = [record_fields.part_json(part) for part in self.completion.parts]
         return content
 
     def _answer_json(self) -> dict[str, Any]:
@@ -211,11 +210,11 @@ class Record:
             "reasoning": completion.reasoning,
             "finish_reason": completion.finish_reason,
             "prompt": self.prompt if completion.prompt is None else completion.prompt,
-            "scores": _scores_json(completion.scores),
-            "latency_s": _finite(round(completion.latency_s, 6)),
-            "queue_s": _finite(round(completion.queue_s, 6)),
-            "batch_s": None if batch_s is None else _finite(round(batch_s, 6)),
-            "first_token_s": None if first_token_s is None else _finite(round(first_token_s, 6)),
+            "scores": record_fields.scores_json(completion.scores),
+            "latency_s": record_fields.finite(round(completion.latency_s, 6)),
+            "queue_s": record_fields.finite(round(completion.queue_s, 6)),
+            "batch_s": None if batch_s is None else record_fields.finite(round(batch_s, 6)),
+            "first_token_s": None if first_token_s is None else record_fields.finite(round(first_token_s, 6)),
             "prompt_tokens": completion.prompt_tokens,
             "shared_tokens": completion.shared_tokens,
             "completion_tokens": completion.completion_tokens,
@@ -241,16 +240,17 @@ class Record:
             benchmark=str(row["benchmark"]),
             subject=str(row["subject"]),
             outcome=Outcome(row["outcome"]),
-            answer=_text(row.get("answer")),
-            target=_text(row.get("target")),
-            completion=_completion(row),
-            prompt=_text(row.get("prompt")) or "",
+            answer=record_fields.text(row.get("answer")),
+            target=record_fields.text(row.get("target")),
+            completion=record_fields.completion(row),
+            prompt=record_fields.text(row.get("prompt")) or "",
             cluster=None if cluster is None else str(cluster),
             repeat=int(row.get("repeat") or 0),
             score=None if score is None else float(score),
-            order=_order(row),
-            judgement=None if judgement is None else _judgement(judgement),
+            order=record_fields.order(row),
+            judgement=None if judgement is None else record_fields.judgement(judgement),
             metrics=row.get("metrics") or {},
+            official=record_fields.official(row),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -261,10 +261,10 @@ class Record:
             replace(
                 self,
                 outcome=Outcome(row["outcome"]),
-                answer=_text(row.get("answer")),
-                completion=_completion(row),
-                prompt=_text(row.get("prompt")) or "",
-                order=_order(row),
+                answer=record_fields.text(row.get("answer")),
+                completion=record_fields.completion(row),
+                prompt=record_fields.text(row.get("prompt")) or "",
+                order=record_fields.order(row),
                 score=None,
                 judgement=None,
             )
@@ -303,7 +303,9 @@ class Record:
         if self.score is not None:
             pairs.append((_PREFIX + "score", self.score))
         if completion.scores and not self.repeats:
-            pairs.append((_PREFIX + "scores", _JSON.encode(_scores_json(completion.scores))))
+            pairs.append((_PREFIX + "scores", _JSON.encode(record_fields.scores_json(completion.scores))))
+        if self.official is not None and not self.repeats:
+            pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == _CUT_OFF:
@@ -314,7 +316,9 @@ class Record:
             repeats = [record._figures() for record in self.repeats]
             pairs.append((_PREFIX + "repeats", _JSON.encode(repeats)))
         elif self.judgement is not None:
-            pairs.append((_PREFIX + "judgement", _JSON.encode(_judgement_figures(self.judgement))))
+            pairs.append(
+                (_PREFIX + "judgement", _JSON.encode(record_fields.judgement_figures(self.judgement)))
+            )
         return pairs
 
     def _figures(self) -> dict[str, Any]:
@@ -323,8 +327,10 @@ class Record:
         content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False, {})}
         if self.completion.finish_reason == _CUT_OFF:
             content["cut_off"] = True
+        if self.official is not None:
+            content["official"] = asdict(self.official)
         if self.judgement is not None:
-            content["judgement"] = _judgement_figures(self.judgement)
+            content["judgement"] = record_fields.judgement_figures(self.judgement)
         if self.rotations:
             content["rotations"] = [record._figures() for record in self.rotations]
         return content
@@ -355,13 +361,14 @@ class Record:
                 cached=values.get("cached", False),
                 finish_reason=_CUT_OFF if values.get("cut_off") else "",
                 error=values.get("error"),
-                scores=_scores(json.loads(values.get("scores", "{}"))),
+                scores=record_fields.scores(json.loads(values.get("scores", "{}"))),
             ),
             cluster=values.get("cluster"),
             score=values.get("score"),
+            official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
         )
         if "judgement" in values:
-            return replace(record, judgement=_judgement(json.loads(values["judgement"])))
+            return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
         if "repeats" not in values:
             return record
         repeats = [
@@ -380,12 +387,13 @@ class Record:
                 latency_s=figures.get("latency_s", 0.0),
                 cached=figures.get("cached", False),
                 finish_reason=_CUT_OFF if figures.get("cut_off") else "",
-                scores=_scores(figures.get("scores") or {}),
+                scores=record_fields.scores(figures.get("scores") or {}),
             ),
-            order=_order(figures),
+            order=record_fields.order(figures),
             score=figures.get("score"),
             repeat=repeat,
-            judgement=None if judgement is None else _judgement(judgement),
+            judgement=None if judgement is None else record_fields.judgement(judgement),
+            official=record_fields.official(figures),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
@@ -397,77 +405,3 @@ def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None
         if name == _PREFIX + "outcome":
             return Outcome(str(value))
     return None
-
-
-def _sum_completions(completions: Sequence[Completion]) -> Completion:
-    """Total tokens and attempts, mean latency, and the first error."""
-
-    def total(numbers: Iterable[int | None]) -> int | None:
-        known = [number for number in numbers if number is not None]
-        return sum(known) if known else None
-
-    return Completion(
-        latency_s=sum(completion.latency_s for completion in completions) / len(completions),
-        prompt_tokens=total(completion.prompt_tokens for completion in completions),
-        completion_tokens=total(completion.completion_tokens for completion in completions),
-        shared_tokens=total(completion.shared_tokens for completion in completions),
-        attempts=sum(completion.attempts for completion in completions),
-        cached=all(completion.cached for completion in completions),
-        error=next((completion.error for completion in completions if completion.error is not None), None),
-    )
-
-
-def _completion(row: Mapping[str, Any]) -> Completion:
-    return Completion(
-        **{name: row[name] for name in _COMPLETION_KEYS if row.get(name) is not None},
-        prompt=row.get("prompt"),
-        scores=_scores(row.get("scores") or {}),
-        greedy=dict(row.get("greedy") or {}),
-        notes=tuple(row.get("notes") or ()),
-        parts=tuple(map(_completion, row.get("parts") or ())),
-    )
-
-
-def _scores(content: Mapping[str, Any]) -> dict[str, float]:
-    """Choice scores as JSON has them: null is the log-probability of the impossible."""
-    return {str(label): -math.inf if score is None else float(score) for label, score in content.items()}
-
-
-def _scores_json(scores: Mapping[str, float]) -> dict[str, float | None]:
-    return {label: _finite(score) for label, score in scores.items()}
-
-
-def _part_json(part: Completion) -> dict[str, Any]:
-    """The fields of a part that the totals do not include."""
-    return {
-        "prompt": part.prompt,
-        "text": part.text,
-        "finish_reason": part.finish_reason,
-        "scores": _scores_json(part.scores),
-        "greedy": dict(part.greedy),
-    }
-
-
-def _judgement(content: Mapping[str, Any]) -> Judgement:
-    return Judgement(**{name: value for name, value in content.items() if name in _JUDGEMENT_KEYS})
-
-
-def _judgement_figures(judgement: Judgement) -> dict[str, Any]:
-    """A judgement without the judge's texts; an empty ``unread`` records that a reply had no verdict."""
-    unread = None if judgement.unread is None else ""
-    content = asdict(replace(judgement, text="", reasoning="", unread=unread))
-    return {name: value for name, value in content.items() if value is not None}
-
-
-def _order(row: Mapping[str, Any]) -> Order | None:
-    order = row.get("order")
-    return None if order is None else tuple(map(str, order))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _finite(number: float) -> float | None:
-    """None for infinity (the log-probability of an impossible text) and NaN, which JSON does not have."""
-    return number if math.isfinite(number) else None

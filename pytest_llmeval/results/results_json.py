@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmeval.analysis.calibration import Calibration
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
+from pytest_llmeval.results.circular import Circular
 from pytest_llmeval.results.comparison_json import comparison_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
-from pytest_llmeval.results.summary import Circular, Part, Repeats, Result
+from pytest_llmeval.results.summary import Part, Repeats, Result
 from pytest_llmeval.results.task_scores import scores_json
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
         "cut_off": result.cut_off.to_json(),
+        "official": None if result.official is None else result.official.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),
         "calibration": _calibration_json(result.calibration),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,31 +20,13 @@ from pytest_llmeval.analysis.stats import (
 )
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.circular import Circular, circular
 from pytest_llmeval.results.cut_off import CutOff
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
+from pytest_llmeval.results.official import OfficialRule
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
 from pytest_llmeval.results.task_scores import TaskScores
-
-
-@dataclass(frozen=True, slots=True)
-class Circular:
-    """Results by rotation of the choices, in addition to how many questions are correct in all rotations.
-
-    ``accuracies`` has the accuracy of each order and ``mean_accuracy`` their mean, over questions with a gold
-    answer and without errors; they are empty and None if there are no such questions. ``places`` has the
-    share of parsed answers at each position among the choices: a model without position bias has
-    equal shares.
-    """
-
-    accuracies: tuple[float, ...] = ()
-    mean_accuracy: float | None = None
-    places: tuple[float, ...] = ()
-
-    @property
-    def plain_accuracy(self) -> float | None:
-        """The accuracy of the first order, which is that of a run without rotations."""
-        return self.accuracies[0] if self.accuracies else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +132,7 @@ class Result:
     mean_score: float | None = None
     circular: Circular | None = None
     cut_off: CutOff = field(default_factory=CutOff)
+    official: OfficialRule | None = None
     judge_usage: JudgeUsage | None = None
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
@@ -246,7 +228,7 @@ def _result(
             median(_latencies(rows)),
             weight=_weight(rows),
             mean_score=_mean_score(rows),
-            circular=_circular(rows),
+            circular=circular(rows),
             cut_off=CutOff.of(rows),
         )
         for key, rows in by_subject.items()
@@ -264,7 +246,7 @@ def _result(
                 weight=_weight(rows),
                 macro_interval=macro_interval(part.effective for part in parts),
                 mean_score=_mean_score(rows),
-                circular=_circular(rows),
+                circular=circular(rows),
                 cut_off=CutOff.of(rows),
             )
     records = [record for rows in by_subject.values() for record in rows]
@@ -289,8 +271,9 @@ def _result(
         macro_interval=macro_interval(part.effective for part in subjects.values()),
         repeats=_repeats(records),
         mean_score=_mean_score(records),
-        circular=_circular(records),
+        circular=circular(records),
         cut_off=CutOff.of(records),
+        official=OfficialRule.of(records),
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),
@@ -353,26 +336,6 @@ def _repeats(records: Sequence[Record]) -> Repeats | None:
 
 def _mean_score(records: Iterable[Record]) -> float | None:
     return mean(record.score for record in records if record.score is not None)
-
-
-def _circular(records: Sequence[Record]) -> Circular | None:
-    circles = [(record.gold, circle) for record in records for circle in record.circles]
-    if not circles:
-        return None
-    per_question = [
-        [rotation.outcome is Outcome.CORRECT for rotation in circle]
-        for gold, circle in circles
-        if gold and all(rotation.outcome is not Outcome.ERROR for rotation in circle)
-    ]
-    places = Counter(rotation.place for _, circle in circles for rotation in circle)
-    del places[None]
-    orders = range(max(len(circle) for _, circle in circles))
-    each = [mean(float(correct[at]) for correct in per_question if at < len(correct)) for at in orders]
-    return Circular(
-        accuracies=tuple(accuracy for accuracy in each if accuracy is not None),
-        mean_accuracy=mean(sum(correct) / len(correct) for correct in per_question),
-        places=tuple(places[place] / places.total() for place in orders) if places else (),
-    )
 
 
 def _calibration(records: Iterable[Record]) -> Calibration | None:

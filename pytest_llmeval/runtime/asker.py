@@ -8,7 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError
-from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request, shown
+from pytest_llmeval.core.types import (
+    Completion,
+    Grade,
+    Judgement,
+    OfficialReading,
+    Order,
+    Question,
+    Request,
+    shown,
+)
 from pytest_llmeval.scoring.extract import split_reasoning
 from pytest_llmeval.suites.choice_order import original, presented
 
@@ -44,6 +53,7 @@ class Response:
     presented: Completion | None = None
     judgement: Judgement | None = None
     grade: Grade | None = None
+    official: OfficialReading | None = None
 
     @property
     def prompt(self) -> str:
@@ -237,7 +247,11 @@ class Asker:
         if not completion.scores:
             completion = self._without_reasoning(completion)
         labels = {} if order is None else original(question, order)
-        answer = suite.read(self.shown(question, attempt), completion)
+        presented_question = self.shown(question, attempt)
+        answer = suite.read(presented_question, completion)
+        official = suite.official(presented_question, completion)
+        if official is not None and official.answer is not None:
+            official = replace(official, answer=labels.get(official.answer, official.answer))
         response = Response(
             _with_labels(completion, labels),
             request,
@@ -245,6 +259,7 @@ class Asker:
             extract,
             order,
             completion,
+            official=official,
         )
         attempt.responses[question.id] = response
         return response

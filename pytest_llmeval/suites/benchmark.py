@@ -213,6 +213,9 @@ class Benchmark:
         _EXTRACTOR,
         "how to extract the answer, a name or a table (default: the metric's)",
     )
+    official: str | None = toml_key(
+        None, ANY_TEXT, "extractor whose readings are reported where they differ, such as the published rule"
+    )
     metric: MetricSpec = toml_key(
         COMPUTED,
         _METRIC,
@@ -242,5 +245,6 @@ def schema() -> dict[str, Any]:
 
     content = table_schema(options_of(Benchmark))
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
-    content["properties"]["extractor"]["examples"] = sorted(registry.extractors())
+    for key in ("extractor", "official"):
+        content["properties"][key]["examples"] = sorted(registry.extractors())
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}

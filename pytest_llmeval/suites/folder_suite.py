@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
-from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
+from pytest_llmeval.core.types import (
+    Completion,
+    Grade,
+    Judgement,
+    OfficialReading,
+    Order,
+    Question,
+    Request,
+)
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.scoring.extract import FOR_CUT_OFF
@@ -159,6 +167,16 @@ class FolderSuite(Suite):
         grader = self._grader
         extract = grader.extract_cut_off if completion.finish_reason == "length" else grader.extract
         return extract(completion.text, question.choices)
+
+    def official(self, question: Question, completion: Completion) -> OfficialReading | None:
+        """See ``Suite``."""
+        rule, grader = self.benchmark.official, self._grader
+        if rule is None or completion.scores or grader.judge_prompt is not None:
+            return None
+        answer = registry.extractors()[rule](completion.text, question.choices)
+        if answer == self.read(question, completion):
+            return None
+        return OfficialReading(rule, answer, grader.grade(question, answer, None).correct)
 
     def grade(
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None

@@ -46,6 +46,11 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{path}: name")
     metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), path)
     extractor = _extractor(values.pop("extractor", {}), metric, path)
+    from pytest_llmeval.scoring import registry
+
+    official = values.get("official")
+    if official is not None and official not in (extractors := registry.extractors()):
+        raise unknown("extractor", official, extractors, where=f"{path} official")
     subjects = _subjects(values.pop("subjects", {}), path)
     data = _data(values.pop("data", {}), path)
     prompts = _prompts(values.pop("prompts", {}), path)

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from pytest_llmeval.analysis.conditions import JudgeModel
     from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.config.settings import Settings
-    from pytest_llmeval.core.types import Completion, Grade, Judgement, Order, Question, Request
+    from pytest_llmeval.core.types import (
+        Completion,
+        Grade,
+        Judgement,
+        OfficialReading,
+        Order,
+        Question,
+        Request,
+    )
     from pytest_llmeval.results.benchmark_info import BenchmarkInfo
     from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 
@@ -89,6 +97,10 @@ class Suite(ABC):
     @abstractmethod
     def read(self, question: Question, completion: Completion) -> str | None:
         """The answer in a completion, with the labels of ``question``; None if it cannot be parsed."""
+
+    def official(self, question: Question, completion: Completion) -> OfficialReading | None:
+        """The reading of the benchmark's official rule, if it has one that reads another answer."""
+        return None
 
     @abstractmethod
     def grade(

@@ -95,8 +95,8 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "scoring",
         "shuffle_choices", "planned", "counts", "accuracy", "macro_accuracy", "metric", "threshold",
         "mean_score", "interval", "macro_interval", "detectable_drop", "repeats", "circular",
-        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off", "judge",
-        "agreement", "calibration",
+        "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
+        "official", "judge", "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)
