@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 
 #: what Python's parser raises for text that is not Python, or is nested too deeply
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
+#: the line of a definition, also of one with a mistake in it
+HEAD = re.compile(
+    r"^[ \t]*(?:>>>[ \t]*)?(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:])", re.M
+)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from pytest_llmeval.scoring.extract.fences import Region, regions
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
-from pytest_llmeval.scoring.extract.statements import HEAD, START, Piece, StatementReader
+from pytest_llmeval.scoring.extract.statements import START, Piece, StatementReader
+from pytest_llmeval.scoring.python_source import HEAD
 
 #: where a model ends its turn or its program: special tokens, but not at the end of a string, and marks such
 #: as MBPP's ``[DONE]``, but not as an index or a list
@@ -101,6 +102,7 @@ def _broken(part: Region) -> str | None:
     head = HEAD.search(part.source)
     if part.language:
         return part.source
-    if head is None and part.language is None and part.source.strip("\n")[:1].isspace():
-        return part.source if START.match(part.source.strip("\n")) else None
+    start = part.source.strip("\n")
+    if head is None and part.language is None and start.startswith(("  ", "\t")):
+        return start if START.match(start) else None
     return part.source[head.start() :] if head else None

@@ -1,6 +1,6 @@
 """Find Python in a text that may also hold prose, marks of other tools, or copies of a terminal.
 
-A text that Python's parser accepts is one piece. Otherwise the changes in ``_REPAIRS`` are made one after
+A text that Python's parser accepts is one piece. Otherwise the changes in ``REPAIRS`` are made one after
 another until the parser accepts it. Otherwise the text is split into statements, each a line with the deeper
 lines that follow, and the parser decides which of them are Python.
 """
@@ -8,14 +8,15 @@ lines that follow, and the parser decides which of them are Python.
 from __future__ import annotations
 
 import ast
-import html
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_llmeval.scoring.extract.repairs import REPAIRS
 from pytest_llmeval.scoring.python_source import (
     DEFINITIONS,
+    HEAD,
     IMPORTS,
     NOT_PYTHON,
     is_function_body,
@@ -26,6 +27,7 @@ from pytest_llmeval.scoring.python_source import (
 PARSED_TOKENS = 10_000
 _CALL = 10  #: what a call of the parser costs, in tokens
 _LONGEST = 100_000  #: characters to parse at once
+_LONGEST_REPAIRED = 20_000  #: characters
 _LONGEST_STATEMENT = 6_000  #: characters, in a text that is not all Python
 _TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 
@@ -33,12 +35,11 @@ _TOKEN = re.compile(r"\w+|[^\w\s]|\n")
 START = re.compile(
     r"[ \t]*(?:@|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
     r"|del|pass|break|continue|yield|match|print|await)\b"
-    r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,|[-+*/%&|^@<>]{0,3}=|\(|:[ \t]*[\w.\[\], ]+=))"
+    r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,[\w \t,.*()\[\]]*=|[-+*/%&|^@<>]{0,3}=|\("
+    r"|:[ \t]*[\w.\[\], ]+=))"
 )
-#: the line of a definition, also of one with a mistake in it
-HEAD = re.compile(
-    r"^[ \t]*(?:>>>[ \t]*)?(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:])", re.M
-)
+_WORD_ALONE = re.compile(r"[ \t]*(?:[\w.]+[ \t]*$|['\"\[(])")
+_FIRST_CODE = re.compile(r"(?:[ \t]*+(?:#[^\n]*)?\n)*+([^\n]+)")
 _GOES_ON = re.compile(r"[ \t]*(?:else|elif|except|finally|case)\b|[ \t]*[)\]}]")
 _LEXEME = re.compile(r"#[^\n]*|'''|\"\"\"|'(?:[^'\\\n]|\\.)*+'?|\"(?:[^\"\\\n]|\\.)*+\"?|[()\[\]{}\n]", re.S)
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
@@ -83,7 +84,13 @@ def _definitions(pieces: list[Piece]) -> int:
 
 def _tokens(text: str) -> int:
     """About how many tokens the parser would read."""
-    return len(_TOKEN.findall(text)) if len(text) <= _LONGEST else len(text)
+    return len(_TOKEN.findall(text))
+
+
+def _begins(text: str) -> bool:
+    """Whether the first line of code can be Python."""
+    line = _FIRST_CODE.match(text)
+    return line is not None and (START.match(line[1]) or _WORD_ALONE.match(line[1])) is not None
 
 
 def _is_like_prose(node: ast.stmt) -> bool:
@@ -120,14 +127,14 @@ class StatementReader:
         if self.budget <= _CALL:
             return []
         repaired = text
-        if _tokens(text) <= self.budget:
-            for repair in _REPAIRS:
+        if len(text) <= _LONGEST:
+            for repair in (_unchanged, *(REPAIRS if len(text) <= _LONGEST_REPAIRED else ())):
                 before, repaired = repaired, repair(repaired)
                 if repaired == before and repair is not _unchanged:
                     continue
                 if (piece := self._piece(dedented(repaired), is_whole=True)) is not None:
                     return [piece]
-            body = _indent_first_line(repaired)
+            body = _indent_first_line(repaired) if len(text) <= _LONGEST_REPAIRED else repaired
             if body != repaired and (piece := self._piece(body, is_whole=True)) is not None:
                 return [piece]
         found = list(self._runs(text))
@@ -142,6 +149,8 @@ class StatementReader:
         return Piece(_without_words(text, tree), tree, is_function_body(tree), is_whole)
 
     def _parsed(self, text: str) -> ast.Module | None:
+        if len(text) > _LONGEST or not _begins(text):
+            return None
         cost = _tokens(text) + _CALL
         if cost > self.budget:
             return None
@@ -272,6 +281,10 @@ def _state_after(line: str, quote: str, depth: int) -> tuple[str, int]:
     return quote, depth
 
 
+def _unchanged(text: str) -> str:
+    return text
+
+
 def dedented(text: str) -> str:
     """``textwrap.dedent``, which also empties blank lines, of a text that begins with blanks."""
     return textwrap.dedent(text) if text.lstrip("\n")[:1].isspace() else text
@@ -295,94 +308,3 @@ def _indent_first_line(text: str) -> str:
         return text
     least = min(others, key=_indent)
     return textwrap.dedent(least[: len(least) - len(least.lstrip())] + first + newline + rest)
-
-
-_WORD = r"\[/?(?:BEGIN|END|DONE|STOP|PYTHON|CODE|ANSWER|SOLUTION|INST|TESTS?)\]"
-_MARKS_BEFORE = re.compile(rf"^([ \t]*+)(?:(?:</?[A-Za-z][\w-]*(?:[ \t][^<>\n]*)?>|{_WORD})[ \t]*+)++", re.M)
-_MARK_AFTER = re.compile(rf"(?:</[A-Za-z][\w-]*>|(?:[ \t]|(?=\[/)){_WORD})[ \t]*$")
-_LINE_BREAK = re.compile(r"<br ?/?>\n?", re.I)
-_LONGEST_MARK = 60
-_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#x?[0-9a-fA-F]{1,4});")
-_TYPOGRAPHY = str.maketrans(
-    {
-        **dict.fromkeys("\u00a0\u2002\u2003\u2009\u202f\u3000", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
-        **dict.fromkeys("\u2018\u2019\u201b", "'"),
-        **dict.fromkeys("\u201c\u201d\u201f", '"'),
-    }
-)
-_QUOTED = re.compile(r"^[ \t]*>[ \t]?(?!>)", re.M)
-_SESSION = re.compile(r"^[ \t]*(?:(?:>>>|\.\.\.)(?: |$)|In \[\d+\]: |\.{3,}: ?)", re.M)
-_NUMBER = re.compile(r"^[ \t]*\d{1,4}(?:[.:|)][ \t]?|[ \t]*[|│][ \t]?|[ \t]{1,2}|$)", re.M)
-
-
-def _without_marks(text: str) -> str:
-    """Without HTML tags and tool marks such as ``[PYTHON]`` around lines; entities become characters."""
-    text = _MARKS_BEFORE.sub(r"\1", _LINE_BREAK.sub("\n", text))
-    text = "\n".join(map(_without_marks_after, text.split("\n")))
-    return html.unescape(text) if _ENTITY.search(text) else text
-
-
-def _without_marks_after(line: str) -> str:
-    for _ in range(3):
-        mark = _MARK_AFTER.search(line, max(0, len(line) - _LONGEST_MARK))
-        if mark is None:
-            break
-        line = line[: mark.start()]
-    return line
-
-
-def _without_typography(text: str) -> str:
-    return text.translate(_TYPOGRAPHY)
-
-
-def _without_quotation(text: str) -> str:
-    """Without the marks of a Markdown quotation."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    return _QUOTED.sub("", text) if lines and all(map(_QUOTED.match, lines)) else text
-
-
-def _without_session(text: str) -> str:
-    """The input of an interactive session, whose lines begin with ``>>>`` and ``...``."""
-    if not any(_SESSION.match(line) and HEAD.match(_SESSION.sub("", line)) for line in text.split("\n")):
-        return text
-    lines = (line for line in text.split("\n") if _SESSION.match(line))
-    return "\n".join(_SESSION.sub("", line) for line in lines)
-
-
-def _after_diff(text: str) -> str:
-    """The new text of a unified diff."""
-    lines = text.split("\n")
-    lines = [line for line in lines if not re.match(r"diff |index |---|\+\+\+|@@|\\ No newline", line)]
-    if not any(line.startswith("+") for line in lines) or any(line[:1] not in "+- " for line in lines):
-        return text
-    return "\n".join(line[1:] for line in lines if not line.startswith("-"))
-
-
-def _without_numbers(text: str) -> str:
-    """Without line numbers."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    return _NUMBER.sub("", text) if len(lines) > 1 and all(map(_NUMBER.match, lines)) else text
-
-
-def _with_newlines(text: str) -> str:
-    """With newlines where a text on one line has them as ``\\n``."""
-    if "\n" in text.strip() or "\\n" not in text:
-        return text
-    return text.strip().replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"')
-
-
-def _unchanged(text: str) -> str:
-    return text
-
-
-_REPAIRS: tuple[Callable[[str], str], ...] = (
-    _unchanged,
-    _without_marks,
-    _without_typography,
-    _without_quotation,
-    _without_session,
-    _after_diff,
-    _without_numbers,
-    _with_newlines,
-)

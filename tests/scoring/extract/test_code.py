@@ -69,6 +69,8 @@ def test_forms_of_one_program(text: str) -> None:
         "I'm sorry, but I can't write that function.",
         "抱歉，我无法完成这个请求。",
         "I can't, as an AI:\n\n1. import issues\n2. for example, this is fine\nreturn to sender",
+        " Sorry, I can't, and I won't.",
+        "    First, we divide the mass (in g) by the volume.",
         "No",
         "Paris",
         "42",
