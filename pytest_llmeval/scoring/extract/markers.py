@@ -54,13 +54,10 @@ class Marker:
     strength: Strength = Strength.FIRM
     ends: bool = False
 
-    def matches(self, text: str, folded: str, *, ascii_letters: bool) -> Iterator[re.Match[str]]:
-        """The matches in a text, whose lower-case form is ``folded``.
-
-        ``ascii_letters`` is whether all its letters are ASCII, which rules most languages out.
-        """
+    def matches(self, text: str, folded: str, characters: frozenset[str]) -> Iterator[re.Match[str]]:
+        """The matches in a text, whose lower-case form is ``folded`` and has these characters."""
         places: set[int] = set()
-        for start in filter(str.isascii, self.starts) if ascii_letters else self.starts:
+        for start in filter(characters.issuperset, self.starts):
             place = folded.find(start)
             while place >= 0:
                 places.add(place)
@@ -136,14 +133,14 @@ MARKERS = (
     ),
     _marker(
         "short answer en",
-        ("a",),
+        ("a:", "a.", "a :", "a .", "ans"),
         r"(?<![^\n])(?:A|Ans) ?[:.](?= ?\(?[A-Za-z0-9]\)?\.?(?!\S))",
         EN_FILL,
         explicit=True,
     ),
     _marker(
         "choose en",
-        ("choos", "chose", "select", "pick", "go", "opt", "settl", "i"),
+        ("choos", "chose", "select", "pick", "go", "opt", "settl", "i ", "i'"),
         r"\b(?:choose|choosing|chose|select|selecting|pick|picking|go(?:ing)? with|opt(?:ing)? for"
         r"|settl(?:e|ing) on)\b|\bi(?:'ll|'d| will| would)? take\b",
         EN_FILL,
@@ -172,7 +169,7 @@ MARKERS = (
     ),
     _marker(
         "it is en",
-        ("it", "that", "could", "might", "may", "i", "perhaps", "probably"),
+        ("it", "that", "could", "might", "may", "i ", "i'", "perhaps", "probably"),
         r"\b(?:it|that)(?:'s| is| must be| should be| has to be| would be| might be| could be)\b"
         r"|\b(?:could|might|may) (?:also|equally|just as well|as well) be\b"
         r"|\bi(?:'d| would)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",

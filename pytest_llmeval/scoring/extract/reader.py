@@ -56,9 +56,9 @@ class Reader(Mentions):
         return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
     def _marked(self, denied: frozenset[int]) -> Iterator[Claim]:
-        ascii_letters = words.OTHER_LETTER.search(self.text) is None
+        characters = frozenset(self.folded)
         for marker in MARKERS:
-            for match in marker.matches(self.text, self.folded, ascii_letters=ascii_letters):
+            for match in marker.matches(self.text, self.folded, characters):
                 if self._quoted(match.start()):
                     continue
                 claim = self._after_marker(marker, match, denied)

@@ -112,7 +112,6 @@ RETRACTION = re.compile(
 )
 # between two statements that together leave the answer open
 ALTERNATIVE = re.compile(r"[\s)\]}$.,]*(?:or|and|或者?|和|以及|/|、)[\s(\[{$\\]*", re.I)
-OTHER_LETTER = re.compile(r"[^\W\d_a-zA-Z]")
 # right after a statement that the text takes back
 TAKEN_BACK = re.compile(
     r"[\s)\]}。.,;!?…—-]*(?:不对|不,|错了|等等|等一下|且慢|(?:oh |hmm,? |but |no,? )?wait\b|no[,.] "
