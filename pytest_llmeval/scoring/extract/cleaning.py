@@ -22,8 +22,8 @@ _MARKUP = (
         "",
     ),
     (re.compile("[*_`$\\0-\\x08\\x0b-\\x1f\\x7f\\u200b-\\u200f\\ufeff\\ufe0f]+"), ""),
-    (re.compile(r"[^\S\n]+"), " "),
-    (re.compile(r"(?: ?\n){3,}"), "\n\n"),
+    (re.compile(r"[^\S\n]{2,}|[^\S\n ]"), " "),
+    (re.compile(r"\n(?: ?\n){2,}"), "\n\n"),
     (re.compile(r"^ ?(?:[-•·+] |[#>|] ?)+|[ |]+$", re.M), ""),
 )
 #: a short text in which there is nothing to replace
@@ -59,8 +59,9 @@ def clean(text: str) -> str:
     if text.isascii() and _PLAIN.fullmatch(text):
         return text.strip()
     text = unicodedata.normalize("NFKC", html.unescape(text) if "&" in text else text)
-    text = text.translate(_SIMPLIFIED).replace("\u2212", "-")
-    text = _LONE_LOOK_ALIKE.sub(lambda match: match[0].translate(_LOOK_ALIKE), text)
+    if not text.isascii():
+        text = text.translate(_SIMPLIFIED).replace("\u2212", "-")
+        text = _LONE_LOOK_ALIKE.sub(lambda match: match[0].translate(_LOOK_ALIKE), text)
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return text.strip()
