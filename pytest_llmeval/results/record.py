@@ -163,7 +163,7 @@ class Record:
     @property
     def place(self) -> int | None:
         """The position of the answer among the choices as shown, from 0; None without an answer."""
-        return self.order.index(self.answer) if self.answer and self.order else None
+        return self.order.index(self.answer) if self.order and self.answer in self.order else None
 
     def to_json(self) -> dict[str, Any]:
         """This record as its line in questions.jsonl; each of ``repeats`` has its own line."""

@@ -18,6 +18,7 @@ from pytest_llmeval.core.types import (
     Request,
     shown,
 )
+from pytest_llmeval.scoring.answer_sets import relabel
 from pytest_llmeval.scoring.extract import split_reasoning
 from pytest_llmeval.suites.choice_order import original, presented
 
@@ -251,11 +252,11 @@ class Asker:
         answer = suite.read(presented_question, completion)
         official = suite.official(presented_question, completion)
         if official is not None and official.answer is not None:
-            official = replace(official, answer=labels.get(official.answer, official.answer))
+            official = replace(official, answer=relabel(official.answer, labels, tuple(question.choices)))
         response = Response(
             _with_labels(completion, labels),
             request,
-            None if answer is None else labels.get(answer, answer),
+            None if answer is None else relabel(answer, labels, tuple(question.choices)),
             extract,
             order,
             completion,

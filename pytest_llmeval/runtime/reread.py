@@ -14,6 +14,7 @@ from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.reread import Reading, Reread
 from pytest_llmeval.results.run_folder import find_run
 from pytest_llmeval.runtime.replay import Replay, read_replay
+from pytest_llmeval.scoring.answer_sets import relabel
 from pytest_llmeval.suites.choice_order import original, presented
 from pytest_llmeval.suites.folder_suite import FolderSuite
 from pytest_llmeval.suites.source import source_of
@@ -75,7 +76,7 @@ def _reading(suite: FolderSuite, question: Question, record: Record, config: Mod
         record.completion.text,
         record.target,
         record.answer,
-        answer if answer is None else labels.get(answer, answer),
+        answer if answer is None else relabel(answer, labels, tuple(question.choices)),
         record.outcome.value == "correct",
         correct,
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pytest_llmeval.core.types import Order, Question
+from pytest_llmeval.scoring.answer_sets import relabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def presented(question: Question, order: Order) -> Question:
     if order == labels:
         return question
     texts = {label: question.choices[source] for label, source in zip(labels, order, strict=True)}
-    answer = question.answer if question.answer is None else labels[order.index(question.answer)]
+    shown = dict(zip(order, labels, strict=True))
+    answer = None if question.answer is None else relabel(question.answer, shown, labels)
     return replace(question, fields={**question.fields, **texts}, choices=texts, answer=answer)
 
 

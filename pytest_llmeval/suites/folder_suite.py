@@ -241,6 +241,11 @@ class FolderSource(Source):
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
         questions = table.questions
         _check_code(benchmark, settings)
+        if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
+            raise UserError(
+                f"{benchmark.name}: several choices may be right, which the scores of single choices cannot "
+                f"tell; ask without --llm-mode={settings.mode}"
+            )
         judge_prompts = _judge_prompts(benchmark, settings)
         grader = _grader(benchmark, judge_prompts)
         if isinstance(judge_prompts, LabelledPrompts):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
 from pytest_llmeval.suites.spec import FILE_NAME
 
@@ -25,8 +26,12 @@ _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
+_CHOICES_USER = (
+    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
+    "One or more choices are right. Answer with the letters of all right choices, such as AC.\nAnswer:"
+)
 #: the prompts of metrics that need an instruction
-_USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
+_USERS = {"exact": _EXACT_USER, "math": _MATH_USER, "choices": _CHOICES_USER}
 #: LaTeX that an answer has if it is mathematics
 _LATEX = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|infty|cup|pm|begin\{[bpv]?matrix\}|boxed|left|circ|cdot|times|binom|theta)(?![a-z])"
@@ -153,13 +158,22 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
     from pytest_llmeval.scoring.extract.numbers import value
 
     if data["choices"]:
-        return "choice"
+        return _choice_metric(data, rows)
     golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
     numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
     if golds and numeric:
         return "number"
     latex = sum(_LATEX.search(gold) is not None for gold in golds)
     return "math" if golds and latex >= _MATH_SHARE * len(golds) else "exact"
+
+
+def _choice_metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
+    """``choices`` if any gold answer has several labels and all are labels, else ``choice``."""
+    order = tuple(data["choices"])
+    golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
+    sets = [split_labels(gold, order) for gold in golds]
+    several = any(labels is not None and len(labels) > 1 for labels in sets)
+    return "choices" if several and None not in sets else "choice"
 
 
 def _boxed_solutions(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str | None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Message, Question
-from pytest_llmeval.scoring.registry import gold_problem
+from pytest_llmeval.scoring import registry
+from pytest_llmeval.scoring.answer_sets import join_labels, split_labels
 from pytest_llmeval.suites.formats import Row, columns_of, read_rows
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
 
@@ -255,14 +256,20 @@ def _question(
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
+    if choices and registry.metrics()[benchmark.metric.name].sets:
+        labels = split_labels(answer, tuple(choices))
+        answer = answer if labels is None else join_labels(labels, tuple(choices))
+        known = labels is not None
+    else:
+        known = answer in choices
     if problem is None:
-        problem = _problem(question, choices, answer, answers_due)
+        problem = _problem(question, choices, answer, known, answers_due)
     if problem is None and answer:
         try:
-            problem = gold_problem(benchmark.metric.name, answer)
+            problem = registry.gold_problem(benchmark.metric.name, answer)
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
-    comparable = answer in (choices or (answer,)) if answer else not benchmark.metric.needs_gold
+    comparable = (known or not choices) if answer else not benchmark.metric.needs_gold
     return Question(
         benchmark=benchmark.name,
         subject=subject,
@@ -298,7 +305,9 @@ def _cluster(value: str, subject: str) -> str | None:
     return f"{subject}/{value.strip()}" if value.strip() else None
 
 
-def _problem(question: str, choices: Mapping[str, str], answer: str, answers_due: bool) -> str | None:
+def _problem(
+    question: str, choices: Mapping[str, str], answer: str, known: bool, answers_due: bool
+) -> str | None:
     if not question.strip():
         return "the question is empty"
     for label, text in choices.items():
@@ -306,6 +315,6 @@ def _problem(question: str, choices: Mapping[str, str], answer: str, answers_due
             return f"choice {label} is empty"
     if answers_due and not answer:
         return "the answer is missing"
-    if answer and choices and answer not in choices:
+    if answer and choices and not known:
         return f"answer {one_line(repr(answer), 40)} is not one of {', '.join(choices)}"
     return None

@@ -8,6 +8,7 @@ negated, hypothetical or part of a question; and turns the others into claims of
 ``markers.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
 consist of an answer. The last explicit statement decides (``The answer is B``); without one the strongest
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
+``choices`` reads all choices that a text calls right, by the same rules.
 
 ``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``json`` a JSON value, ``code`` a
 program.
@@ -21,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from pytest_llmeval.scoring.extract.choices import choice, explicit_choice
+from pytest_llmeval.scoring.extract.choices import choice, choices, explicit_choice, explicit_choices
 from pytest_llmeval.scoring.extract.code import code
 from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number
@@ -56,6 +57,8 @@ Extractor: TypeAlias = Callable[[str, Mapping[str, str]], "str | None"]
 EXTRACTORS: Mapping[str, Extractor] = {
     "choice": choice,
     "explicit_choice": explicit_choice,
+    "choices": choices,
+    "explicit_choices": explicit_choices,
     "mmlu_pro": mmlu_pro,
     "simple_evals": simple_evals,
     "first_capital": first_capital,
@@ -71,4 +74,4 @@ EXTRACTORS: Mapping[str, Extractor] = {
 }
 
 #: what reads a text that the token limit cut off, where that is another extractor
-FOR_CUT_OFF: Mapping[str, str] = {"choice": "explicit_choice"}
+FOR_CUT_OFF: Mapping[str, str] = {"choice": "explicit_choice", "choices": "explicit_choices"}

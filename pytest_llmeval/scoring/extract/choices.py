@@ -1,4 +1,4 @@
-"""The extractor ``choice``: the one choice that a text settles on."""
+"""The extractors ``choice`` and ``choices``: the choice, or choices, that a text settles on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 import pytest_llmeval.scoring.extract.words as words
+from pytest_llmeval.scoring.answer_sets import join_labels, split_labels
 from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped, without_special_tokens
 from pytest_llmeval.scoring.extract.languages import with_latin_labels
 from pytest_llmeval.scoring.extract.markers import Strength
@@ -23,15 +24,20 @@ _NEXT_TURN = re.compile(
 )
 
 
+def _not_retracted(text: str, claims: list[Claim]) -> list[Claim]:
+    retracted = max((m.end() for m in words.RETRACTION.finditer(text)), default=0)
+    if claims and claims[0].end < retracted:
+        return [c for c in claims if c.end > retracted]
+    return claims
+
+
 def _resolve(text: str, claims: list[Claim]) -> str | None:
     """The label that a text's claims settle on.
 
     The last explicit claim decides, unless the text takes it back: then what follows it. Without explicit
     claims the strongest must agree, or the last of them must correct the others.
     """
-    retracted = max((m.end() for m in words.RETRACTION.finditer(text)), default=0)
-    if claims and claims[0].end < retracted:
-        claims = [c for c in claims if c.end > retracted]
+    claims = _not_retracted(text, claims)
     if not claims:
         return None
     strongest = max(c.strength for c in claims)
@@ -47,6 +53,29 @@ def _resolve(text: str, claims: list[Claim]) -> str | None:
         return last.label
     gap = text[others[-1].end : last.end]
     return last.label if words.CORRECTION.search(gap) and not last.also else None
+
+
+def _resolve_set(text: str, claims: list[Claim]) -> frozenset[str]:
+    """The labels that a text's claims settle on; empty if they settle on none.
+
+    As for one label, the last explicit claim decides. If each choice is judged in turn, those called right
+    count together.
+    """
+    claims = _not_retracted(text, claims)
+    if not claims:
+        return frozenset()
+    strongest = max(c.strength for c in claims)
+    strong = [c for c in claims if c.strength == strongest]
+    last = strong[-1]
+    if strongest == Strength.EXPLICIT:
+        if taken_back := words.TAKEN_BACK.match(text, last.end):
+            return _resolve_set(text, [c for c in claims if c.start >= taken_back.start() and c is not last])
+        before = strong[-2] if len(strong) > 1 else last
+        joined = words.ALTERNATIVE.fullmatch(text, before.end, last.start) is not None
+        return before.labels | last.labels if joined else last.labels
+    if strongest == Strength.STATED:
+        return frozenset[str]().union(*(c.labels for c in strong))
+    return last.labels if all(c.labels == last.labels for c in strong) else frozenset()
 
 
 _HEAD, _TAIL = 2_000, 14_000
@@ -71,15 +100,51 @@ def explicit_choice(text: str, choices: Mapping[str, str]) -> str | None:
     return _choice(text, choices, whole=False)
 
 
+def choices(text: str, choices: Mapping[str, str]) -> str | None:
+    """The labels of all choices that a text settles on, in their order (``ACD``); None if there are none."""
+    return _choices(text, choices, whole=True)
+
+
+def explicit_choices(text: str, choices: Mapping[str, str]) -> str | None:
+    """``choices`` of an unfinished text: those that its last explicit statement names, or None."""
+    return _choices(text, choices, whole=False)
+
+
+def _choices(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
+    choices = {label: words for label, words in choices.items() if label}
+    if not choices:
+        return None
+    order = tuple(choices)
+    reply = _reply(text)
+    labels = split_labels(reply, order) or split_labels(unwrapped(reply), order)
+    if labels is None:
+        if turn := _NEXT_TURN.search(reply):
+            labels = _settled_set(reply[: turn.start()].strip(), choices, whole=True)
+        labels = labels or _settled_set(reply, choices, whole=whole)
+    return join_labels(labels, order) or None
+
+
+def _settled_set(reply: str, choices: Mapping[str, str], *, whole: bool) -> frozenset[str]:
+    claims = Reader(reply, choices).claims()
+    if not whole or is_cut_off(reply):
+        claims = [claim for claim in claims if claim.strength == Strength.EXPLICIT]
+    return _resolve_set(reply, claims)
+
+
+def _reply(text: str) -> str:
+    """The cleaned text without reasoning; its beginning and end if it is very long."""
+    reply = unicodedata.normalize("NFKC", _ends_of(split_reasoning(text)[0]))
+    reply = _ROLE_MARK.sub("", split_reasoning(reply)[0])
+    return with_latin_labels(_ends_of(clean(without_special_tokens(reply))))
+
+
 def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
     if text and text in choices:
         return text
     choices = {label: words for label, words in choices.items() if label}
     if not choices:
         return None
-    reply = unicodedata.normalize("NFKC", _ends_of(split_reasoning(text)[0]))
-    reply = _ROLE_MARK.sub("", split_reasoning(reply)[0])
-    reply = with_latin_labels(_ends_of(clean(without_special_tokens(reply))))
+    reply = _reply(text)
     if (label := labels(tuple(choices))[1].get(unwrapped(reply))) is not None:
         return label
     # base models continue with another question; the answer comes before it

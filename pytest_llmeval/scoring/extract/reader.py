@@ -15,16 +15,21 @@ from pytest_llmeval.scoring.extract.mentions import Mention, Mentions, past
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a rule concludes: a label, or None if the text names no single choice.
+    """What a rule concludes: the choices that the text names, none if it names what is no choice.
 
     ``also`` claims add a choice to earlier ones instead of correcting them.
     """
 
     start: int
     end: int
-    label: str | None
+    labels: frozenset[str]
     strength: Strength
     also: bool = False
+
+    @property
+    def label(self) -> str | None:
+        """The choice, or None if there are several or none."""
+        return next(iter(self.labels)) if len(self.labels) == 1 else None
 
 
 class Reader(Mentions):
@@ -73,7 +78,7 @@ class Reader(Mentions):
             if index and index - 1 not in denied and index - 1 not in self.restated:
                 chosen = self.mentions[index - 1]
                 if words.NOT_THE_NEXT.fullmatch(self.text, chosen.end, self.mentions[index].start):
-                    yield Claim(chosen.start, chosen.end, chosen.label, Strength.STATED)
+                    yield Claim(chosen.start, chosen.end, chosen.labels, Strength.STATED)
         for match in words.ONLY_BEFORE.finditer(self.text):
             index = self.at.get(match.end(), -1)
             if index < 0 or not self.mentions[index].labels:
@@ -113,15 +118,17 @@ class Reader(Mentions):
         return self._claim(index, match.start(), strength, also)
 
     def _claim(self, index: int, start: int, strength: Strength, also: bool = False) -> Claim:
-        """A claim for one mention; for no single choice if another label follows after a comma (``A, B``)."""
+        """A claim for a mention, with those that follow in a list without a conjunction (``A, B``)."""
         mention = self.mentions[index]
-        label = mention.label
-        if index + 1 < len(self.mentions):
-            follow = self.mentions[index + 1]
-            listed = self._joint(mention, follow) is False and words.ENDS.match(self.text, follow.end)
-            if listed and follow.label != label:
-                label = None
-        return Claim(start, self._own(mention) or mention.end, label, strength, also)
+        end = self._own(mention) or mention.end
+        labels, last = mention.labels, mention
+        for follow in self.mentions[index + 1 :]:
+            if self._joint(last, follow) is None:
+                break
+            labels, last = labels | follow.labels, follow
+        if last is not mention and words.ENDS.match(self.text, last.end):
+            return Claim(start, max(end, last.end), labels, strength, also)
+        return Claim(start, end, mention.labels, strength, also)
 
     def _text_after(
         self, match: re.Match[str], mention: Mention | None, joined: bool
@@ -156,13 +163,14 @@ class Reader(Mentions):
                 same = True
         return None if same else best
 
-    def _alone(self, end: int, label: str) -> str | None:
-        """``label``, or None if the text of another choice follows as the end of a list."""
+    def _alone(self, end: int, label: str) -> frozenset[str]:
+        """``label``, and the choices whose texts follow as the end of a list."""
+        labels = {label}
         for joint in (words.LIST_JOINT, words.LIST_COMMA):
             follow = self._text_at(past(joint, self.text, end))
-            if follow and follow[1] != label and words.ENDS.match(self.text, follow[0]):
-                return None
-        return label
+            if follow and words.ENDS.match(self.text, follow[0]):
+                labels.add(follow[1])
+        return frozenset(labels)
 
     def _stated(self, denied: frozenset[int]) -> Iterator[Claim]:
         """Claims after a mention: ``C is correct``, ``C是正确答案``, ``C项错误，符合题意``, ``C ✓``."""
@@ -177,18 +185,18 @@ class Reader(Mentions):
             sentence = words.SENTENCE_END.search(self.text, begin, stop)
             sense = words.IN_QUESTION_SENSE.search(self.text, begin, sentence.start() if sentence else stop)
             if sense and not words.NOT_NEAR.search(self.text[max(begin, sense.start() - 5) : sense.start()]):
-                yield Claim(mention.start, sense.end(), mention.label, Strength.FIRM)
+                yield Claim(mention.start, sense.end(), mention.labels, Strength.FIRM)
                 continue
             if index in denied:
                 continue
             line = self.text.find("\n", mention.end, stop)
             if tick := words.TICK.search(self.text, mention.end, line if line >= 0 else stop):
-                yield Claim(mention.start, tick.end(), mention.label, Strength.STATED)
+                yield Claim(mention.start, tick.end(), mention.labels, Strength.STATED)
                 continue
             for _, pattern, strength in words.STATEMENTS:
                 if statement := pattern.match(self.text, mention.end if own is None else own):
                     also = words.ALSO.search(statement[0]) is not None
-                    yield Claim(mention.start, statement.end(), mention.label, strength, also)
+                    yield Claim(mention.start, statement.end(), mention.labels, strength, also)
                     break
             else:
                 named = words.NAMED_OPTION.search(self.text[max(0, mention.start - 10) : mention.start])
@@ -197,15 +205,16 @@ class Reader(Mentions):
                         self.text, begin, sentence.start() + 1 if sentence else stop
                     )
                     if later:
-                        yield Claim(mention.start, later.end(), mention.label, Strength.STATED)
+                        yield Claim(mention.start, later.end(), mention.labels, Strength.STATED)
 
     def _line_claims(self, denied: frozenset[int]) -> Iterator[Claim]:
         """Claims from a first or last line that is an answer, and from a first line that begins with one."""
         if len({m.labels for m in self.mentions}) > 1 and self._only_mentions():
-            yield Claim(0, len(self.text), None, Strength.EXPLICIT)
+            labels = frozenset[str]().union(*(mention.labels for mention in self.mentions))
+            yield Claim(0, len(self.text), labels, Strength.EXPLICIT)
             return
         if (listed := self._list_at_top(denied)) is not None:
-            yield Claim(0, listed, None, Strength.STATED)
+            yield Claim(0, listed, frozenset(), Strength.STATED)
             return
         first_end = self.text.find("\n")
         first_end = len(self.text) if first_end < 0 else first_end
@@ -260,7 +269,7 @@ class Reader(Mentions):
         same = [label for label, words in self.texts.items() if words and bare(words) == whole]
         same = [label for label in same if unwrapped(self.texts[label]) == unwrapped(line)] or same
         if len(same) == 1 and not any(whole == label.casefold() for label in self.texts):
-            return Claim(start, end, same[0], Strength.FIRM)
+            return Claim(start, end, frozenset(same), Strength.FIRM)
         lead = words.LINE_LEAD.match(self.text, start, end)
         index = self.at.get(lead.end(), -1) if lead else -1
         if index < 0 or index in denied or index in self.restated:

@@ -10,13 +10,15 @@ from pytest_llmeval.scoring.extract.mentions import past
 
 _LONGEST = 300
 _MIDDLE = re.compile(r"[\w,(\[{=+*/<&\\\u4e00-\u9fff-]$")
-_LONG_LINE = 60
+_LONG_TEXT = 60
+#: items of a list often have no full stop
+_SHORT_LINE = 24
 
 
 def is_cut_off(text: str) -> bool:
     """Whether a text ends in the middle of a long line."""
     line = text[text.rfind("\n") + 1 :]
-    return len(text) > _LONG_LINE and len(line) > 12 and _MIDDLE.search(line) is not None
+    return len(text) > _LONG_TEXT and len(line) > _SHORT_LINE and _MIDDLE.search(line) is not None
 
 
 def choice_by_text(text: str, choices: Mapping[str, str]) -> str | None:

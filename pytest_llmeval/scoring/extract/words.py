@@ -90,7 +90,9 @@ STATEMENTS = (
 IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
 NOT_NEAR = re.compile(r"[不未没非][^,。;\n]{0,3}$")
 TICK = re.compile(
-    r"[✅✓✔☑]|√(?![\w(\\{])|(?:^|[,;:.—-]) ?(?:so |thus |therefore )?yes(?=[.!]?(?:\n|$))", re.I
+    r"[✅✓✔☑]|√(?![\w(\\{])"
+    r"|(?:^|[,;:.—-]) ?(?:so |thus |therefore )?(?:yes|correct|right|true)(?=[.!]?(?:\n|$))",
+    re.I,
 )
 RIGHT_LATER = re.compile(
     r"(?<![不太])(?:正确|[,:;—-] ?对|\bis (?:correct|right|true))(?=的?(?:[\s。.,;!)]|$))", re.I

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pytest_llmeval.scoring.metrics import (
     agreement,
+    choice_sets,
     code,
     distance,
     judge,
@@ -25,6 +26,7 @@ __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
 
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
+    "choices": Metric(choice_sets.make_choices, "choices", graded=True, sets=True),
     "exact": Metric(texts.make_exact, "text"),
     "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
     "math": Metric(mathematics.make_math, "math", gold_problem=mathematics.math_problem),

@@ -52,6 +52,8 @@ class Metric:
     None. That question becomes an error. If the gold answer belongs to another metric, it raises ``Misfit``,
     which refuses the whole file.
 
+    The gold answers of metrics with ``sets`` are sets of choices, such as ``ACD``.
+
     Metrics with ``runs_code`` run programs that a model wrote: they need ``--llm-allow-code`` and a sandbox.
 
     Example::
@@ -66,6 +68,7 @@ class Metric:
     threshold: float = 1.0
     gold_problem: Callable[[str], str | None] = _accept_any
     runs_code: bool = False
+    sets: bool = False
 
 
 class Misfit(UserError):

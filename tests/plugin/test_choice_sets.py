@@ -1,0 +1,67 @@
+"""A run of questions with several right choices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_benchmark import questions, results
+from tests.support.workers import WORKERS
+
+#: gives the letters of the texts that begin with "right", in the order in which the choices are shown
+CONFTEST = """
+import re
+from pytest_llmeval import Completion, run_batches
+
+class Knows:
+    window = 8
+    def check(self): pass
+    def identity(self): return "knows"
+    def run(self, jobs):
+        def answer(batch):
+            for job in batch:
+                text = job.request.prompt.text
+                letters = re.findall(r"^([A-D])\\. right", text, re.M)
+                job.finish(Completion(text="The answer is " + ", ".join(letters), finish_reason="stop"))
+        run_batches(jobs, answer, 8)
+
+def pytest_llmeval_make_model(config, cache_dir):
+    return Knows() if config.backend == "knows" else None
+"""
+ROWS = [
+    "question,A,B,C,D,answer",
+    "one,right 1,wrong 1,right 2,wrong 2,AC",
+    'two,wrong 1,right 1,right 2,right 3,"B, C, D"',
+    "three,right 1,wrong 1,wrong 2,wrong 3,A",
+    "four,right 1,right 2,wrong 1,wrong 2,ABC",
+]
+
+
+@pytest.fixture
+def sets(pytester: pytest.Pytester) -> Path:
+    pytester.makeconftest(CONFTEST)
+    (pytester.path / "llmeval.toml").write_text('[models.knows]\nbackend = "knows"\n')
+    path = pytester.path / "metals.csv"
+    path.write_text("\n".join(ROWS) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("xdist", WORKERS)
+@pytest.mark.parametrize("order", ["", "--llm-circular", "--llm-shuffle-choices=3"])
+def test_a_run(pytester: pytest.Pytester, sets: Path, xdist: str, order: str) -> None:
+    args = [arg for arg in ("--llm-model=knows", f"--llm-benchmark={sets}", order, xdist) if arg]
+    assert pytester.runpytest(*args).ret == 0
+    (result,) = results(pytester)["results"]
+    assert result["metric"] == "choices"
+    assert result["counts"]["correct"] == 3 and result["counts"]["wrong"] == 1
+    assert result["mean_score"] == pytest.approx((3 + 0.5) / 4)
+    rows = {row["id"].rpartition("/")[2]: row for row in questions(pytester)}
+    assert [row["target"] for row in rows.values()] == ["AC", "BCD", "A", "ABC"]
+    assert [row["answer"] for row in rows.values()] == ["AC", "BCD", "A", "AB"]
+
+
+def test_scores_of_choices_cannot_tell(pytester: pytest.Pytester, sets: Path) -> None:
+    done = pytester.runpytest("--llm-model=echo", f"--llm-benchmark={sets}", "--llm-mode=logprob")
+    assert done.ret == 4
+    assert "several choices may be right" in done.stderr.str()
