@@ -275,6 +275,12 @@ class FolderSource(Source):
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
             notes = (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
+        columns = len(benchmark.data.choices)
+        if fewer := [question for question in table.questions if len(question.choices) < columns]:
+            notes += (
+                f"{benchmark.name}: {len(fewer):,} of {len(table.questions):,} questions have fewer choices "
+                f"than the file has columns ({columns}), such as {fewer[0].key}",
+            )
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)

@@ -23,6 +23,9 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 
 
+_FEWEST_CHOICES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class FileLayout:
     """Where a benchmark's files are: ``template`` is an entry of ``paths``, relative to ``root``."""
@@ -245,6 +248,8 @@ def _question(
         except ValueError as error:
             problem = f"{spec.messages}: {error}"
     choices = {label: fields.get(label, "") for label in spec.choices}
+    while len(choices) > _FEWEST_CHOICES and not choices[next(reversed(choices))].strip():
+        choices.popitem()  # a question with fewer choices than the file has columns
     row = {
         **dict.fromkeys(spec.columns, ""),
         **fields,

@@ -65,3 +65,22 @@ def test_scores_of_choices_cannot_tell(pytester: pytest.Pytester, sets: Path) ->
     done = pytester.runpytest("--llm-model=echo", f"--llm-benchmark={sets}", "--llm-mode=logprob")
     assert done.ret == 4
     assert "several choices may be right" in done.stderr.str()
+
+
+def test_rows_with_fewer_choices(pytester: pytest.Pytester, sets: Path) -> None:
+    sets.write_text(
+        "question,A,B,C,D,answer\n"
+        "one,right,wrong,,,A\n"
+        "two,wrong,wrong,right,,C\n"
+        "three,wrong,wrong,wrong,right,D\n"
+        "four,right,wrong,,,D\n"
+        "five,right,,wrong,wrong,A\n"
+    )
+    done = pytester.runpytest("--llm-model=knows", f"--llm-benchmark={sets}", "--llm-circular")
+    assert done.ret == 1
+    (result,) = results(pytester)["results"]
+    assert (result["counts"]["correct"], result["counts"]["error"]) == (3, 2)
+    text = done.stdout.str()
+    assert "metals: 3 of 5 questions have fewer choices than the file has columns (4), such as 0" in text
+    assert "answer 'D' is not one of A, B" in text
+    assert "choice B is empty" in text

@@ -652,10 +652,13 @@ def test_what_is_written_is_read(rows: list[tuple[str, ...]]) -> None:
     questions = read(written(rows), "data.id = 'id'")
     assert [question.key for question in questions] == [str(number) for number in range(len(rows))]
     for question, row in zip(questions, rows, strict=True):
-        assert (question.fields["question"], *question.choices.values()) == row[:5]
+        cells = list(row[:5])
+        while len(cells) > 3 and not cells[-1].strip():
+            del cells[-1]  # fewer choices than columns
+        assert [question.fields["question"], *question.choices.values()] == cells
         assert question.fields["answer"] == row[5]
-        blank = not all(cell.strip() for cell in row[:5])
-        assert (question.problem is None) == (not blank and row[5].strip() in ("A", "B", "C", "D"))
+        blank = not all(cell.strip() for cell in cells)
+        assert (question.problem is None) == (not blank and row[5].strip() in question.choices)
 
 
 @given(rows)
