@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+#: characters for each label, with its separator and quotes, times the label's length
+_LONGEST = 8
 _SEPARATOR = re.compile(r"\s*(?:[,;/|、，；&+]|\band\b|和)\s*|\s+")
 
 
@@ -21,6 +23,8 @@ def split_labels(text: str, order: Sequence[str]) -> frozenset[str] | None:
     None for an empty text, or one with anything but labels of ``order``, each at most once.
     """
     text = text.strip()
+    if len(text) > _LONGEST * max(map(len, order), default=0) * len(order):
+        return None
     if text.startswith("["):
         try:
             parts = json.loads(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -40,6 +40,10 @@ class Strength(IntEnum):
     EXPLICIT = 5
 
 
+#: more than any text has that a person would write
+_MAX_MATCHES = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """Words before an answer. With ``ends`` the clause must end after the label.
@@ -54,19 +58,21 @@ class Marker:
     strength: Strength = Strength.FIRM
     ends: bool = False
 
-    def matches(self, text: str, folded: str, characters: frozenset[str]) -> Iterator[re.Match[str]]:
-        """The matches in a text, whose lower-case form is ``folded`` and has these characters."""
+    def matches(self, text: str, folded: str, characters: frozenset[str]) -> list[re.Match[str]]:
+        """The last matches in a text, whose lower-case form is ``folded`` and has these characters."""
         places: set[int] = set()
         for start in filter(characters.issuperset, self.starts):
             place = folded.find(start)
             while place >= 0:
                 places.add(place)
                 place = folded.find(start, place + 1)
+        matches = []
         end = 0
         for place in sorted(places):
             if place >= end and (match := self.pattern.match(text, place)):
                 end = match.end()
-                yield match
+                matches.append(match)
+        return matches[-_MAX_MATCHES:]
 
 
 def _marker(
