@@ -96,7 +96,7 @@ def choice(text: str, choices: Mapping[str, str]) -> str | None:
 
 
 def explicit_choice(text: str, choices: Mapping[str, str]) -> str | None:
-    """The label that the last explicit statement of an unfinished text names, or None."""
+    """The label that an unfinished text states, explicitly or at its beginning, or None."""
     return _choice(text, choices, whole=False)
 
 
@@ -106,7 +106,7 @@ def choices(text: str, choices: Mapping[str, str]) -> str | None:
 
 
 def explicit_choices(text: str, choices: Mapping[str, str]) -> str | None:
-    """``choices`` of an unfinished text: those that its last explicit statement names, or None."""
+    """``choices`` of an unfinished text: those that it states, explicitly or at its beginning."""
     return _choices(text, choices, whole=False)
 
 
@@ -127,7 +127,7 @@ def _choices(text: str, choices: Mapping[str, str], *, whole: bool) -> str | Non
 def _settled_set(reply: str, choices: Mapping[str, str], *, whole: bool) -> frozenset[str]:
     claims = Reader(reply, choices).claims()
     if not whole or is_cut_off(reply):
-        claims = [claim for claim in claims if claim.strength == Strength.EXPLICIT]
+        claims = [claim for claim in claims if claim.counts_in_unfinished]
     return _resolve_set(reply, claims)
 
 
@@ -160,7 +160,7 @@ def _settled(reply: str, choices: Mapping[str, str], *, whole: bool) -> str | No
     reader = Reader(reply, choices)
     claims = reader.claims()
     if not whole or is_cut_off(reply):
-        claims = [claim for claim in claims if claim.strength == Strength.EXPLICIT]
+        claims = [claim for claim in claims if claim.counts_in_unfinished]
         return _resolve(reply, claims)
     answer = _resolve(reply, claims)
     if answer is None and not any(claim.strength >= Strength.STATED for claim in claims):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import bare, unwrapped
@@ -17,7 +17,8 @@ from pytest_llmeval.scoring.extract.mentions import Mention, Mentions, past
 class Claim:
     """What a rule concludes: the choices that the text names, none if it names what is no choice.
 
-    ``also`` claims add a choice to earlier ones instead of correcting them.
+    ``also`` claims add a choice to earlier ones instead of correcting them. ``bare`` claims are lines that
+    consist of an answer.
     """
 
     start: int
@@ -25,6 +26,12 @@ class Claim:
     labels: frozenset[str]
     strength: Strength
     also: bool = False
+    bare: bool = False
+
+    @property
+    def counts_in_unfinished(self) -> bool:
+        """Whether the claim counts if the text ends too early: a statement, or an answer at its beginning."""
+        return self.start == 0 or (self.strength == Strength.EXPLICIT and not self.bare)
 
     @property
     def label(self) -> str | None:
@@ -269,7 +276,7 @@ class Reader(Mentions):
         same = [label for label, words in self.texts.items() if words and bare(words) == whole]
         same = [label for label in same if unwrapped(self.texts[label]) == unwrapped(line)] or same
         if len(same) == 1 and not any(whole == label.casefold() for label in self.texts):
-            return Claim(start, end, frozenset(same), Strength.FIRM)
+            return Claim(start, end, frozenset(same), Strength.FIRM, bare=True)
         lead = words.LINE_LEAD.match(self.text, start, end)
         index = self.at.get(lead.end(), -1) if lead else -1
         if index < 0 or index in denied or index in self.restated:
@@ -280,7 +287,7 @@ class Reader(Mentions):
             ends.append(own)
         if any(words.LINE_TRAIL.match(self.text, stop) for stop in ends):
             strength = Strength.EXPLICIT if end == len(self.text) else Strength.FIRM
-            return self._claim(index, start, strength) if mention.labels else None
+            return replace(self._claim(index, start, strength), bare=True) if mention.labels else None
         return None
 
     def _clause_before(self, position: int) -> str:
