@@ -167,6 +167,19 @@ MARKERS = (
         EN_FILL,
     ),
     _marker(
+        "line heading en",
+        ("final", "response", "output", "result", "verdict", "letter", "pick", "decision", "prediction"),
+        r"(?<![^\n])(?:final|response|output|result|verdict|letter|pick|decision|prediction) ?[:=]",
+        EN_FILL,
+    ),
+    _marker(
+        "surely en",
+        ("clearly", "obviously", "definitely", "certainly", "based on"),
+        r"\b(?:clearly|obviously|definitely|certainly|based on [^,.\n]{1,40},)(?=,? \(?[A-Za-z0-9]\b)",
+        EN_FILL,
+        ends=True,
+    ),
+    _marker(
         "therefore en",
         ("so", "therefore", "thus", "hence", "consequently", "in ", "but"),
         r"\b(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short))\b|(?<=[,;] )but\b",
@@ -178,7 +191,7 @@ MARKERS = (
         ("it", "that", "could", "might", "may", "i ", "i'", "perhaps", "probably"),
         r"\b(?:it|that)(?:'s| is| must be| should be| has to be| would be| might be| could be)\b"
         r"|\b(?:could|might|may) (?:also|equally|just as well|as well) be\b"
-        r"|\bi(?:'d| would)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",
+        r"|\bi(?:'d|'ll| would| will)? (?:say|guess|think|believe)\b|\b(?:maybe|perhaps|probably)\b",
         EN_FILL,
         ends=True,
     ),
@@ -221,7 +234,7 @@ MARKERS = (
     _marker(
         "left en",
         ("leaves", "leaving", "left with", "only remaining", "what remains is"),
-        r"\b(?:leaves|leaving|left with|only remaining|what remains is)\b",
+        r"\b(?:(?:leaves|leaving)(?: (?:us|me|you))?(?: with)?|left with|only remaining|what remains is)\b",
         EN_FILL,
         ends=True,
     ),

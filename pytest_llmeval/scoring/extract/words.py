@@ -45,7 +45,7 @@ SUBJECT = (
 )
 ADVERBS = (
     r"(?:[ (]|都|均|皆|全|也|则|才|就|是|显然|明显|完全|最|更|为|无疑|毫无疑问|本身|肯定|确实|同样"
-    r"|(?:is|are|was|were|be|being|clearly"
+    r"|(?:is|are|was|were|be|being|would|should|must|seems?|appears?|looks?|clearly"
     r"|obviously|indeed|also|both|all|the|definitely|therefore|thus|most|only|likely|probably"
     r"|actually|completely|entirely|absolutely|undoubtedly)(?![a-z]))*+"
 )
@@ -64,7 +64,8 @@ DENIED_TEXT = re.compile(f"[ )\"'”’」』]*[:(|=—–-]* ?{ADVERBS}(?:{DENI
 
 RIGHT = (
     r"(?:正确(?!的[^\s。.,;!)])|合适|恰当|准确|贴切|适合|符合(?=[\s。.,;!)]|$)|没错|成立"
-    r"|对的?(?=[\s。.,;!)]|$|[A-Z][错对不])|(?:correct|right|true|accurate)\b)"
+    r"|对的?(?=[\s。.,;!)]|$|[A-Z][错对不])|(?:correct|right|true|accurate)\b"
+    r"|(?:fits|suits|matches)(?= best| the (?:description|question|definition)|[.,!\n]|$))"
 )
 STATEMENTS = (
     (
@@ -73,7 +74,7 @@ STATEMENTS = (
             f"{SUBJECT},?{ADVERBS}(?:(?:正确|最佳|标准|唯一|最合适|合适)的?(?:答案|选项|选择|一项)"
             f"|答案|当选|符合题意"
             r"|(?:correct |right |best |better |only |appropriate |accurate )+(?:answer|option|choice|one"
-            r"|response)\b|answer\b"
+            r"|response)\b|(?<=only )(?:option|choice|one|response)\b|answer\b"
             r"|best\b)",
             re.I,
         ),
@@ -84,6 +85,7 @@ STATEMENTS = (
         re.compile(rf"{SUBJECT}[ ,]*+(?:{languages.IS} ?)*+{languages.RIGHT}", re.I),
         Strength.STATED,
     ),
+    ("is confirmed", re.compile(r"[)\"']*\? ?(?:yes|correct|right|true)\b", re.I), Strength.STATED),
     ("is right", re.compile(f"{SUBJECT} ?[.:、)|=]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
 )
 # later in the same sentence, before any other label
@@ -203,11 +205,11 @@ NUMBERED = re.compile(
     r"[^\w\n]*(?:(?:question|q|题|第) ?)?\(?\d{1,2}(?: ?题)?[.):、] ?(?:the )?(?:correct |final )?", re.I
 )
 ORDINAL = re.compile(
-    r"\bthe (?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last) (?:answer )?"
-    r"(?:option|choice|alternative)\b|第(?P<zh>[一二三四五六七八九十])(?:个选项|个选择|选?项)|最后一(?P<last>个选项|个选择|选?项)",
+    r"(?<=\bthe )(?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last) (?:answer )?"
+    r"(?:option|choice|alternative|one(?=[.!]?(?:\n|$)))\b|第(?P<zh>[一二三四五六七八九十])(?:个选项|个选择|选?项)|最后一(?P<last>个选项|个选择|选?项)",
     re.I,
 )
-ORDINAL_HINTS = ("option", "choice", "alternative", "第", "最后")
+ORDINAL_HINTS = ("option", "choice", "alternative", " one", "第", "最后")
 ORDINALS_EN = (
     *("first", "second", "third", "fourth", "fifth"),
     *("sixth", "seventh", "eighth", "ninth", "tenth"),
