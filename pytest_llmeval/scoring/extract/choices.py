@@ -125,10 +125,21 @@ def _choices(text: str, choices: Mapping[str, str], *, whole: bool) -> str | Non
 
 
 def _settled_set(reply: str, choices: Mapping[str, str], *, whole: bool) -> frozenset[str]:
-    claims = Reader(reply, choices).claims()
-    if not whole or is_cut_off(reply):
+    reader = Reader(reply, choices)
+    whole = whole and not is_cut_off(reply)
+    if statements := _final_statements(reply, reader, whole=whole):
+        return _resolve_set(reply, statements)
+    claims = reader.claims()
+    if not whole:
         claims = [claim for claim in claims if claim.counts_in_unfinished]
     return _resolve_set(reply, claims)
+
+
+def _final_statements(reply: str, reader: Reader, *, whole: bool) -> list[Claim]:
+    """The explicit claims, if they decide; none if the text takes the last of them back."""
+    claims = [claim for claim in reader.statements() if whole or claim.counts_in_unfinished]
+    claims = _not_retracted(reply, claims)
+    return claims if claims and not words.TAKEN_BACK.match(reply, claims[-1].end) else []
 
 
 def _reply(text: str) -> str:
@@ -158,10 +169,12 @@ def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None
 def _settled(reply: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
     """The label that a cleaned text settles on."""
     reader = Reader(reply, choices)
+    whole = whole and not is_cut_off(reply)
+    if statements := _final_statements(reply, reader, whole=whole):
+        return _resolve(reply, statements)
     claims = reader.claims()
-    if not whole or is_cut_off(reply):
-        claims = [claim for claim in claims if claim.counts_in_unfinished]
-        return _resolve(reply, claims)
+    if not whole:
+        return _resolve(reply, [claim for claim in claims if claim.counts_in_unfinished])
     answer = _resolve(reply, claims)
     if answer is None and not any(claim.strength >= Strength.STATED for claim in claims):
         return choice_by_text(reply, reader.texts)

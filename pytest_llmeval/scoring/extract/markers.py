@@ -247,3 +247,4 @@ MARKERS = (
         ends=True,
     ),
 )
+EXPLICIT_MARKERS = tuple(marker for marker in MARKERS if marker.strength == Strength.EXPLICIT)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.cleaning import bare, unwrapped
-from pytest_llmeval.scoring.extract.markers import MARKERS, Marker, Strength
+from pytest_llmeval.scoring.extract.markers import EXPLICIT_MARKERS, MARKERS, Marker, Strength
 from pytest_llmeval.scoring.extract.mentions import Mention, Mentions, past
 
 
@@ -47,7 +47,23 @@ class Reader(Mentions):
         if not self.text:
             return []
         denied = self.denied()
-        claims = [*self._marked(denied), *self._stated(denied), *self._line_claims(denied)]
+        claims = [
+            *self._marked(denied, MARKERS),
+            *self._negated(denied),
+            *self._stated(denied),
+            *self._line_claims(denied),
+        ]
+        return self._in_order(claims)
+
+    def statements(self) -> list[Claim]:
+        """The explicit claims alone, which decide if there are any: faster than ``claims``."""
+        if not self.text:
+            return []
+        denied = self.denied()
+        claims = [*self._marked(denied, EXPLICIT_MARKERS), *self._line_claims(denied)]
+        return self._in_order([claim for claim in claims if claim.strength == Strength.EXPLICIT])
+
+    def _in_order(self, claims: list[Claim]) -> list[Claim]:
         claims = [claim for claim in claims if not self._asked(claim.end)]
         return sorted(self._of_this_question(claims), key=lambda claim: (claim.end, claim.start))
 
@@ -67,15 +83,18 @@ class Reader(Mentions):
         line = self.text.rfind("\n", 0, position) + 1
         return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
-    def _marked(self, denied: frozenset[int]) -> Iterator[Claim]:
+    def _marked(self, denied: frozenset[int], markers: Iterable[Marker]) -> Iterator[Claim]:
         characters = frozenset(self.folded)
-        for marker in MARKERS:
+        for marker in markers:
             for match in marker.matches(self.text, self.folded, characters):
                 if self._quoted(match.start()):
                     continue
                 claim = self._after_marker(marker, match, denied)
                 if claim is not None:
                     yield claim
+
+    def _negated(self, denied: frozenset[int]) -> Iterator[Claim]:
+        """Claims by contrast: ``not A but B``, ``B rather than A``, ``only B``."""
         for index in denied:
             end = words.INSTEAD.match(self.text, self.mentions[index].end)
             follow = self.at.get(end.end(), -1) if end else -1

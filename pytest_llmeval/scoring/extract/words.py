@@ -128,7 +128,7 @@ LIST_JOINT = re.compile(
     r"|options?)? *"
 )
 LIST_COMMA = re.compile(
-    r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| )[(\[\"'“‘]*(?:选项|options?)? *"
+    r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| |(?<=\))(?=\())[(\[\"'“‘]*(?:选项|options?)? *"
 )
 # "f(A", "2 + B", "x = C", "2 A": a letter after an operator, or a unit after a number
 OPERAND_BEFORE = re.compile(
@@ -140,7 +140,7 @@ FORMULA_AFTER = re.compile(
     r"[({\[^_=](?![^\x00-\x7f])| ?[+×·] ?(?:\d|[A-Za-z](?![A-Za-z]))| ?- ?[A-Za-z](?![A-Za-z])|/[A-Za-z0-9]"
 )
 # "A = 5", "A > B": a quantity in the question, not a choice
-IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]*[-(]?(?:\d|\\|[A-Za-z](?![A-Za-z]))")
+IN_FORMULA = re.compile(r"[^\S\n]*[=≠≈≤≥<>^∈⊂⊆∪∩⊥∥][^\S\n]*[-(]?(?:\d|\\|[A-Z]{2,3}\b|[A-Za-z](?![A-Za-z]))")
 LED = re.compile(r"(?:是|为|选|答案|项|[:=]|\b(?:is|answer|option|choice)) ?\(?$", re.I)
 PLURAL = re.compile(rf"{SUBJECT} ?(?:都|均|皆|全|也都|are\b|were\b|all\b|both\b)", re.I)
 
