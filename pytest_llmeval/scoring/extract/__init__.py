@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from pytest_llmeval.scoring.extract.choices import choice, choices, explicit_choice, explicit_choices
+from pytest_llmeval.scoring.extract.choice_sets import choices, explicit_choices
+from pytest_llmeval.scoring.extract.choices import choice, explicit_choice
 from pytest_llmeval.scoring.extract.code import code
 from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number

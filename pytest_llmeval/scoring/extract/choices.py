@@ -1,4 +1,4 @@
-"""The extractors ``choice`` and ``choices``: the choice, or choices, that a text settles on."""
+"""The extractor ``choice``: the one choice that a text settles on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Mapping
 
 import pytest_llmeval.scoring.extract.words as words
-from pytest_llmeval.scoring.answer_sets import join_labels, split_labels
 from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped, without_special_tokens
 from pytest_llmeval.scoring.extract.languages import with_latin_labels
 from pytest_llmeval.scoring.extract.markers import Strength
@@ -24,7 +23,8 @@ _NEXT_TURN = re.compile(
 )
 
 
-def _not_retracted(text: str, claims: list[Claim]) -> list[Claim]:
+def not_retracted(text: str, claims: list[Claim]) -> list[Claim]:
+    """The claims after the last place where a text takes everything back (``Wait``)."""
     retracted = max((m.end() for m in words.RETRACTION.finditer(text)), default=0)
     if claims and claims[0].end < retracted:
         return [c for c in claims if c.end > retracted]
@@ -37,7 +37,7 @@ def _resolve(text: str, claims: list[Claim]) -> str | None:
     The last explicit claim decides, unless the text takes it back: then what follows it. Without explicit
     claims the strongest must agree, or the last of them must correct the others.
     """
-    claims = _not_retracted(text, claims)
+    claims = not_retracted(text, claims)
     if not claims:
         return None
     strongest = max(c.strength for c in claims)
@@ -53,29 +53,6 @@ def _resolve(text: str, claims: list[Claim]) -> str | None:
         return last.label
     gap = text[others[-1].end : last.end]
     return last.label if words.CORRECTION.search(gap) and not last.also else None
-
-
-def _resolve_set(text: str, claims: list[Claim]) -> frozenset[str]:
-    """The labels that a text's claims settle on; empty if they settle on none.
-
-    As for one label, the last explicit claim decides. If each choice is judged in turn, those called right
-    count together.
-    """
-    claims = _not_retracted(text, claims)
-    if not claims:
-        return frozenset()
-    strongest = max(c.strength for c in claims)
-    strong = [c for c in claims if c.strength == strongest]
-    last = strong[-1]
-    if strongest == Strength.EXPLICIT:
-        if taken_back := words.TAKEN_BACK.match(text, last.end):
-            return _resolve_set(text, [c for c in claims if c.start >= taken_back.start() and c is not last])
-        before = strong[-2] if len(strong) > 1 else last
-        joined = words.ALTERNATIVE.fullmatch(text, before.end, last.start) is not None
-        return before.labels | last.labels if joined else last.labels
-    if strongest == Strength.STATED:
-        return frozenset[str]().union(*(c.labels for c in strong))
-    return last.labels if all(c.labels == last.labels for c in strong) else frozenset()
 
 
 _HEAD, _TAIL = 2_000, 14_000
@@ -100,53 +77,24 @@ def explicit_choice(text: str, choices: Mapping[str, str]) -> str | None:
     return _choice(text, choices, whole=False)
 
 
-def choices(text: str, choices: Mapping[str, str]) -> str | None:
-    """The labels of all choices that a text settles on, in their order (``ACD``); None if there are none."""
-    return _choices(text, choices, whole=True)
-
-
-def explicit_choices(text: str, choices: Mapping[str, str]) -> str | None:
-    """``choices`` of an unfinished text: those that it states, explicitly or at its beginning."""
-    return _choices(text, choices, whole=False)
-
-
-def _choices(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
-    choices = {label: words for label, words in choices.items() if label}
-    if not choices:
-        return None
-    order = tuple(choices)
-    reply = _reply(text)
-    labels = split_labels(reply, order) or split_labels(unwrapped(reply), order)
-    if labels is None:
-        if turn := _NEXT_TURN.search(reply):
-            labels = _settled_set(reply[: turn.start()].strip(), choices, whole=True)
-        labels = labels or _settled_set(reply, choices, whole=whole)
-    return join_labels(labels, order) or None
-
-
-def _settled_set(reply: str, choices: Mapping[str, str], *, whole: bool) -> frozenset[str]:
-    reader = Reader(reply, choices)
-    whole = whole and not is_cut_off(reply)
-    if statements := _final_statements(reply, reader, whole=whole):
-        return _resolve_set(reply, statements)
-    claims = reader.claims()
-    if not whole:
-        claims = [claim for claim in claims if claim.counts_in_unfinished]
-    return _resolve_set(reply, claims)
-
-
-def _final_statements(reply: str, reader: Reader, *, whole: bool) -> list[Claim]:
+def final_statements(reply: str, reader: Reader, *, whole: bool) -> list[Claim]:
     """The explicit claims, if they decide; none if the text takes the last of them back."""
     claims = [claim for claim in reader.statements() if whole or claim.counts_in_unfinished]
-    claims = _not_retracted(reply, claims)
+    claims = not_retracted(reply, claims)
     return claims if claims and not words.TAKEN_BACK.match(reply, claims[-1].end) else []
 
 
-def _reply(text: str) -> str:
+def readable(text: str) -> str:
     """The cleaned text without reasoning; its beginning and end if it is very long."""
     reply = unicodedata.normalize("NFKC", _ends_of(split_reasoning(text)[0]))
     reply = _ROLE_MARK.sub("", split_reasoning(reply)[0])
     return with_latin_labels(_ends_of(clean(without_special_tokens(reply))))
+
+
+def first_turn(reply: str) -> str:
+    """What comes before another question, with which base models continue; empty if there is none."""
+    turn = _NEXT_TURN.search(reply)
+    return reply[: turn.start()].strip() if turn else ""
 
 
 def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None:
@@ -155,14 +103,11 @@ def _choice(text: str, choices: Mapping[str, str], *, whole: bool) -> str | None
     choices = {label: words for label, words in choices.items() if label}
     if not choices:
         return None
-    reply = _reply(text)
+    reply = readable(text)
     if (label := labels(tuple(choices))[1].get(unwrapped(reply))) is not None:
         return label
-    # base models continue with another question; the answer comes before it
-    if turn := _NEXT_TURN.search(reply):
-        answer = _settled(reply[: turn.start()].strip(), choices, whole=True)
-        if answer is not None:
-            return answer
+    if (turn := first_turn(reply)) and (answer := _settled(turn, choices, whole=True)) is not None:
+        return answer
     return _settled(reply, choices, whole=whole)
 
 
@@ -170,7 +115,7 @@ def _settled(reply: str, choices: Mapping[str, str], *, whole: bool) -> str | No
     """The label that a cleaned text settles on."""
     reader = Reader(reply, choices)
     whole = whole and not is_cut_off(reply)
-    if statements := _final_statements(reply, reader, whole=whole):
+    if statements := final_statements(reply, reader, whole=whole):
         return _resolve(reply, statements)
     claims = reader.claims()
     if not whole:

@@ -21,7 +21,7 @@ EN_FILL = (
     rf"|hence"
     r"|clearly|definitely|certainly|obviously|indeed|actually|simply|most|likely|probably|possibly"
     r"|correct|right"
-    r"|best|option|choice|answer|letter|number|that's|that|it's|it|only|with|selected|given|by|below"
+    r"|best|options?|choices?|answers?|letters?|number|that's|that|it's|it|only|with|selected|given|by|below"
     r"|above|as|follows)\b)*+"
 )
 OTHER_FILL = rf"(?:{OPEN}|{languages.FILL}|—)*+"
@@ -88,7 +88,9 @@ MARKERS = (
     _marker(
         "json",
         ("'", '"'),
-        r"[\"'](?:(?:final|correct)[ _]?)?(?:answer|choice|option|选项|(?:正确|最终)?答案)[\"'] ?:",
+        r"[\"'](?:(?:(?:final|correct|right|selected|chosen)[ _]?)?(?:answer|choice|option)"
+        r"|answers|(?:final|correct|right|selected|chosen)(?:[ _]?(?:answers|choices|options))?"
+        r"|选项|(?:正确|最终)?(?:答案|选项))[\"'] ?:",
         EN_FILL,
         explicit=True,
     ),
@@ -113,7 +115,7 @@ MARKERS = (
         ("的", "不", "正确", "错误", "恰当", "合适", "合理", "准确", "有误", "符合题意", "属于", "对", "错"),
         r"的(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?[是为]|不?(?:正确|错误|不当"
         r"|恰当|合适|合理|准确|有误|符合题意|属于|不符|对|错)的"
-        r"(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?(?:是|为|:)",
+        r"(?:一项|选项|说法|表述|叙述|做法|观点|陈述)?(?:应该|应当|应)?(?:是|为|有|:)",
         ZH_FILL,
     ),
     _marker(
@@ -155,15 +157,15 @@ MARKERS = (
         "the right one en",
         ("correct", "right", "best", "true", "accurate", "appropriate", "false", "incorrect"),
         r"\b(?:correct|right|best|true|accurate|appropriate|false|incorrect(?! \w+ ?:))"
-        r" (?:option|choice|one|statement|letter|response|alternative|selection) ?(?:is|would be|must be"
-        r"|:|=)",
+        r" (?:option|choice|one|statement|letter|response|alternative|selection)s? ?(?:is|are|would be"
+        r"|must be|:|=)",
         EN_FILL,
     ),
     _marker(
         "heading en",
         ("correct", "right", "best", "selected", "chosen", "my", "option", "choice", "selection"),
-        r"\b(?:correct|right|best|selected|chosen|my|option|choice|selection)"
-        r"(?: (?:option|choice|answer|selection))? ?[:=]",
+        r"\b(?:correct|right|best|selected|chosen|my|option|choice|selection)s?"
+        r"(?: (?:option|choice|answer|selection|statement)s?)? ?[:=]",
         EN_FILL,
     ),
     _marker(

@@ -199,12 +199,16 @@ class Mentions:
         return groups
 
     def _joint(self, left: Mention, right: Mention) -> bool | None:
-        """True for a conjunction between two mentions, False for a comma or blank, None for other text."""
-        if right.start - left.end > 24 or "\n" in self.text[left.end : right.start]:
+        """True for a conjunction between two mentions, False for a comma or blank, None for other text.
+
+        The text of the left choice may come before it: ``A. Paris and B. Rome``.
+        """
+        end = self._own(left) or left.end
+        if right.start - end > 24 or "\n" in self.text[end : right.start]:
             return None
-        if words.LIST_JOINT.fullmatch(self.text, left.end, right.start):
+        if words.LIST_JOINT.fullmatch(self.text, end, right.start):
             return True
-        if comma := words.LIST_COMMA.fullmatch(self.text, left.end, right.start):
+        if comma := words.LIST_COMMA.fullmatch(self.text, end, right.start):
             return bool(re.search(r"and|or|和|或", comma[0]))
         return None
 
@@ -303,5 +307,6 @@ def ends_with(pattern: re.Pattern[str], text: str, end: int) -> bool:
 
 
 def _union(mentions: list[Mention]) -> Mention:
-    labels = frozenset[str]().union(*(m.labels for m in mentions))
+    known = all(mention.labels for mention in mentions)  # "A and F": F may be no choice
+    labels = frozenset[str]().union(*(m.labels for m in mentions)) if known else frozenset[str]()
     return Mention(mentions[0].start, mentions[-1].end, labels)

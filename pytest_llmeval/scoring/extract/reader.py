@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest_llmeval.scoring.extract.words as words
@@ -18,7 +18,7 @@ class Claim:
     """What a rule concludes: the choices that the text names, none if it names what is no choice.
 
     ``also`` claims add a choice to earlier ones instead of correcting them. ``bare`` claims are lines that
-    consist of an answer.
+    consist of an answer. ``judged`` claims are about a choice (``C is correct``), the others name the answer.
     """
 
     start: int
@@ -27,6 +27,7 @@ class Claim:
     strength: Strength
     also: bool = False
     bare: bool = False
+    judged: bool = False
 
     @property
     def counts_in_unfinished(self) -> bool:
@@ -130,8 +131,8 @@ class Reader(Mentions):
         if index is None or index in denied or index in self.restated:
             return None
         mention = self.mentions[index]
-        if index in self.items and "\n" in match[0]:
-            return None  # a list of choices or parts follows
+        if "\n" in match[0] and self._begins_list(index):
+            return self._list_claim(index, match.start(), strength, denied)
         own = self._own(mention) is not None
         if not mention.labels and not (
             strength >= Strength.FIRM and words.ENDS_PLAINLY.match(self.text, mention.end)
@@ -139,22 +140,34 @@ class Reader(Mentions):
             return None
         if not own and not words.STANDS.match(self.text, mention.end):
             return None
-        if (marker.ends or not joined) and not own and not words.ENDS.match(self.text, mention.end):
+        last = self._listed(index)[-1]
+        if (marker.ends or not joined) and not own and not words.ENDS.match(self.text, last.end):
             return None
         return self._claim(index, match.start(), strength, also)
 
     def _claim(self, index: int, start: int, strength: Strength, also: bool = False) -> Claim:
         """A claim for a mention, with those that follow in a list without a conjunction (``A, B``)."""
-        mention = self.mentions[index]
-        end = self._own(mention) or mention.end
-        labels, last = mention.labels, mention
-        for follow in self.mentions[index + 1 :]:
-            if self._joint(last, follow) is None:
+        listed = self._listed(index)
+        end = max(self._own(mention) or mention.end for mention in (listed[0], listed[-1]))
+        return Claim(start, end, _named(listed, self.text), strength, also)
+
+    def _listed(self, index: int) -> list[Mention]:
+        """A mention and those that follow it after commas or blanks, up to the end of a clause."""
+        listed = [self.mentions[index]]
+        for number in range(index + 1, len(self.mentions)):
+            if self._joint(listed[-1], self.mentions[number]) is None:
                 break
-            labels, last = labels | follow.labels, follow
-        if last is not mention and words.ENDS.match(self.text, last.end):
-            return Claim(start, max(end, last.end), labels, strength, also)
-        return Claim(start, end, mention.labels, strength, also)
+            listed.append(self.mentions[number])
+        ends = words.ENDS.match(self.text, self._own(listed[-1]) or listed[-1].end)
+        return listed if ends else listed[:1]
+
+    def _begins_list(self, index: int) -> bool:
+        """Whether a list of choices or parts follows a marker."""
+        return index in self.items
+
+    def _list_claim(self, index: int, start: int, strength: Strength, denied: frozenset[int]) -> Claim | None:
+        """A claim from a list of choices after a marker; it names no single choice."""
+        return None
 
     def _text_after(
         self, match: re.Match[str], mention: Mention | None, joined: bool
@@ -211,18 +224,18 @@ class Reader(Mentions):
             sentence = words.SENTENCE_END.search(self.text, begin, stop)
             sense = words.IN_QUESTION_SENSE.search(self.text, begin, sentence.start() if sentence else stop)
             if sense and not words.NOT_NEAR.search(self.text[max(begin, sense.start() - 5) : sense.start()]):
-                yield Claim(mention.start, sense.end(), mention.labels, Strength.FIRM)
+                yield Claim(mention.start, sense.end(), mention.labels, Strength.FIRM, judged=True)
                 continue
             if index in denied:
                 continue
             line = self.text.find("\n", mention.end, stop)
             if tick := words.TICK.search(self.text, mention.end, line if line >= 0 else stop):
-                yield Claim(mention.start, tick.end(), mention.labels, Strength.STATED)
+                yield Claim(mention.start, tick.end(), mention.labels, Strength.STATED, judged=True)
                 continue
             for _, pattern, strength in words.STATEMENTS:
                 if statement := pattern.match(self.text, mention.end if own is None else own):
                     also = words.ALSO.search(statement[0]) is not None
-                    yield Claim(mention.start, statement.end(), mention.labels, strength, also)
+                    yield Claim(mention.start, statement.end(), mention.labels, strength, also, judged=True)
                     break
             else:
                 named = words.NAMED_OPTION.search(self.text[max(0, mention.start - 10) : mention.start])
@@ -231,13 +244,12 @@ class Reader(Mentions):
                         self.text, begin, sentence.start() + 1 if sentence else stop
                     )
                     if later:
-                        yield Claim(mention.start, later.end(), mention.labels, Strength.STATED)
+                        yield Claim(mention.start, later.end(), mention.labels, Strength.STATED, judged=True)
 
     def _line_claims(self, denied: frozenset[int]) -> Iterator[Claim]:
         """Claims from a first or last line that is an answer, and from a first line that begins with one."""
         if len({m.labels for m in self.mentions}) > 1 and self._only_mentions():
-            labels = frozenset[str]().union(*(mention.labels for mention in self.mentions))
-            yield Claim(0, len(self.text), labels, Strength.EXPLICIT)
+            yield Claim(0, len(self.text), _named(self.mentions, self.text), Strength.EXPLICIT)
             return
         if (listed := self._list_at_top(denied)) is not None:
             yield Claim(0, listed, frozenset(), Strength.STATED)
@@ -245,7 +257,7 @@ class Reader(Mentions):
         first_end = self.text.find("\n")
         first_end = len(self.text) if first_end < 0 else first_end
         last_start = self.text.rfind("\n") + 1
-        for start, end in {(0, first_end), (last_start, len(self.text)), (0, len(self.text))}:
+        for start, end in self._lines(first_end, last_start):
             claim = self._line_claim(start, end, denied)
             if claim is not None:
                 yield claim
@@ -260,6 +272,10 @@ class Reader(Mentions):
         text = self._text_at(past(words.TEXT_LEAD, self.text))
         if text and words.TEXT_LEAD_ENDS.match(self.text, text[0]):
             yield Claim(0, text[0], self._alone(*text), Strength.LEAD)
+
+    def _lines(self, first_end: int, last_start: int) -> set[tuple[int, int]]:
+        """The lines that may be an answer: the first, the last, and the whole text."""
+        return {(0, first_end), (last_start, len(self.text)), (0, len(self.text))}
 
     def _only_mentions(self) -> bool:
         """Whether the text consists of mentions: ``A, C``, or one on each line."""
@@ -327,3 +343,11 @@ class Reader(Mentions):
     def _asked(self, position: int) -> bool:
         end = words.CLAUSE_END.search(self.text, position, position + 40)
         return end is not None and (end[0] == "?" or self.text[end.start() - 1] in "吗么")
+
+
+def _named(mentions: Sequence[Mention], text: str) -> frozenset[str]:
+    """The labels that mentions name together: none if one is no choice, or if they are alternatives."""
+    together = text[mentions[0].start : mentions[-1].end]
+    if not all(mention.labels for mention in mentions) or words.EITHER.search(together):
+        return frozenset()
+    return frozenset[str]().union(*(mention.labels for mention in mentions))

@@ -40,7 +40,7 @@ TENTATIVE = re.compile(
 )
 
 SUBJECT = (
-    r"[ )\]}\"'”’】」』》]*+(?:选项|项|答案|(?:option|choice|answer)\b)?+ ?"
+    r"[ )\]}\"'”’】」』》]*+(?:[两二三四五] ?个?)?+(?:选项|项|答案|(?:option|choice|answer)\b)?+ ?"
     r"(?:的?(?:说法|表述|描述|观点|内容|叙述|做法|解释|陈述|结论|判断))?+"
 )
 ADVERBS = (
@@ -74,7 +74,7 @@ STATEMENTS = (
             f"{SUBJECT},?{ADVERBS}(?:(?:正确|最佳|标准|唯一|最合适|合适)的?(?:答案|选项|选择|一项)"
             f"|答案|当选|符合题意"
             r"|(?:correct |right |best |better |only |appropriate |accurate )+(?:answer|option|choice|one"
-            r"|response)\b|(?<=only )(?:option|choice|one|response)\b|answer\b"
+            r"|response)s?\b|(?<=only )(?:option|choice|one|response)\b|answers?\b"
             r"|best\b)",
             re.I,
         ),
@@ -86,7 +86,7 @@ STATEMENTS = (
         Strength.STATED,
     ),
     ("is confirmed", re.compile(r"[)\"']*\? ?(?:yes|correct|right|true)\b", re.I), Strength.STATED),
-    ("is right", re.compile(f"{SUBJECT} ?[.:、)|=]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
+    ("is right", re.compile(f"{SUBJECT} ?[.:、)|=—–-]? ?,?{ADVERBS}{RIGHT}", re.I), Strength.STATED),
 )
 # later in the same sentence, before any other label
 IN_QUESTION_SENSE = re.compile(r"符合题[意目干设]|符合(?:本题)?要求|当选")
@@ -123,13 +123,30 @@ TAKEN_BACK = re.compile(
     r"|(?:that(?:'s| is)|this is) (?:wrong|incorrect|not right)|correction\b)",
     re.I,
 )
+#: "and" and "or" between two labels in other languages
+AND = r"und|et|y|e|ed|en|och|og|ja|i|és|și|ve|dan|và|na|at|и|і|та|και|و|ו|और|এবং|และ|と|및|와|과"
+OR = r"oder|ou|o|u|of|eller|lub|veya|atau|hoặc|или|або|ή|أو|या|หรือ|または|か|또는"
 LIST_JOINT = re.compile(
-    r"[\s)\]\"'”’]*(?:、|和|与|及|以及|或者?|还是|跟|/|&|and|or|nor|plus|\+)[\s(\[\"'“‘]*(?:选项|项"
+    r"[\s)\]{}\"'”’]*(?:选?项)?(?:、|和|与|及|以及|或者?|还是|跟|/|&|and|or|nor|plus|\+"
+    rf"|{AND}|{OR})[\s(\[{{}}\"'“‘]*(?:选项|项"
     r"|options?)? *"
 )
 LIST_COMMA = re.compile(
     r"[)\]\"'”’]*(?:项|选项)?(?: ?, ?(?:and |or |和|或)?| |(?<=\))(?=\())[(\[\"'“‘]*(?:选项|options?)? *"
 )
+#: between the mentions of a list of right choices, beside ``LIST_JOINT`` and ``LIST_COMMA``
+SET_COMMA = re.compile(r"[)\]\"'”’]*(?: ?[,;、/|] ?|\.)[(\[\"'“‘]*")
+#: after a capital letter that another one follows in a list (``A C D``)
+SET_GOES_ON = re.compile(r" [A-Z](?= ?[A-Z\n.,;)]| ?$)")
+#: before a small letter that goes on with a list of small letters (``b, c``)
+SMALL_BEFORE = re.compile(r"(?<![A-Za-z])[a-z]\)?(?: ?[,;、&/] ?(?:and )?| and |[和与] ?)\(?$")
+#: between explicit statements that together name the right choices: ``\\boxed{A}, \\boxed{C}``
+SET_JOINT = re.compile(r"[\s)\]}$.,;、&+]*(?:and|和|与|及|以及)?[\s(\[{$\\]*", re.I)
+#: before a choice in a list that ticks or crosses choices
+TICKED = re.compile(r"(?:\[[xX]\]|[☑✅✔✓])[\s(\[]*")
+CROSSED = re.compile(r"(?:\[ ?\]|[☐❌❎✗✘×])[\s(\[]*")
+#: between the mentions of a list that leaves open which of them is meant
+EITHER = re.compile(rf"(?<!\w)(?:or|{OR})(?!\w)|或|还是")
 # "f(A", "2 + B", "x = C", "2 A": a letter after an operator, or a unit after a number
 OPERAND_BEFORE = re.compile(
     r"(?:[0-9)\]}]|(?<![A-Za-z])[A-Za-z]) ?(?:[+*/×·^]|-(?! )) ?$"
@@ -157,7 +174,8 @@ WORD_STANDS = re.compile(
     rf"(?!\.\d)[^\S\n]*(?:$|[^\w\s]|\n|{_ATTACHED}"
     r"|[项选是为因由这吧呢哦啦啊了才对正即所而但其最更不没错当符说也就都均和与或及均明完]"
     r"|(?:because|since|as|is|isn't|are|was|and|or|nor|but|so|which|due|given|rather|instead|over|not"
-    r"|would|should|must|seems|has|does|here)\b)",
+    r"|would|should|must|seems|has|does|here)\b"
+    rf"|(?:{AND}|{OR})[\s(*]++(?-i:[A-Z])(?![\w'’-]))",
     re.I,
 )
 NAMED_OPTION = re.compile(
