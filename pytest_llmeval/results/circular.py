@@ -41,8 +41,7 @@ def circular(records: Sequence[Record]) -> Circular | None:
         for gold, circle in circles
         if gold and all(rotation.outcome is not Outcome.ERROR for rotation in circle)
     ]
-    places = Counter(rotation.place for _, circle in circles for rotation in circle)
-    del places[None]
+    places = Counter(place for _, circle in circles for rotation in circle for place in rotation.places)
     orders = range(max(len(circle) for _, circle in circles))
     each = [mean(float(correct[at]) for correct in per_question if at < len(correct)) for at in orders]
     return Circular(

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
+from pytest_llmeval.scoring.answer_sets import split_labels
 
 _PREFIX = "llm_"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -161,9 +162,10 @@ class Record:
         return [record.judgement for record in self.attempts if record.judgement is not None]
 
     @property
-    def place(self) -> int | None:
-        """The position of the answer among the choices as shown, from 0; None without an answer."""
-        return self.order.index(self.answer) if self.order and self.answer in self.order else None
+    def places(self) -> tuple[int, ...]:
+        """The positions of the answer's choices as shown, from 0; none without an order or a choice."""
+        chosen = split_labels(self.answer, self.order) if self.answer and self.order else None
+        return tuple(place for place, label in enumerate(self.order or ()) if chosen and label in chosen)
 
     def to_json(self) -> dict[str, Any]:
         """This record as its line in questions.jsonl; each of ``repeats`` has its own line."""

@@ -33,6 +33,11 @@ _DEFAULT_USER = (
     "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
 )
 
+#: the user turn of questions with several right choices
+SETS_USER = _DEFAULT_USER.removesuffix("Answer:") + (
+    "One or more of these choices are right. Answer with the labels of all right choices.\nAnswer:"
+)
+
 
 def _name_or_table(value: object) -> dict[str, Any]:
     if isinstance(value, str):
@@ -142,6 +147,12 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, whose names are the labels (default: A, B, C, D; none with messages)",
     )
+    choice_list: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "column with a list of the choices, in place of a column for each: a JSON list of texts "
+        "(labelled A, B, C, ...), or an object with labels and texts",
+    )
     answer: str = toml_key("answer", ANY_TEXT, "column with the gold answer")
     subject: str | None = toml_key(None, ANY_TEXT, "column with the subject, if a file has several")
     cluster: str | None = toml_key(
@@ -155,6 +166,11 @@ class DataSpec:
         None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
     )
     messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether the questions have choices."""
+        return bool(self.choices or self.choice_list)
 
 
 @dataclass(frozen=True, slots=True)

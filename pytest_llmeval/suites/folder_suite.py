@@ -125,6 +125,8 @@ class FolderSuite(Suite):
         self._builder = builder
         self._grader = grader
         self._ordering = ordering
+        most_choices = max((len(question.choices) for question in self.questions), default=0)
+        self._most_orders = max(1, most_choices) if ordering.circular else 1
 
     @property
     def extractor(self) -> str:
@@ -148,7 +150,7 @@ class FolderSuite(Suite):
     @property
     def most_orders(self) -> int:
         """See ``Suite``."""
-        return max(1, len(self.benchmark.data.choices)) if self._ordering.circular else 1
+        return self._most_orders
 
     def orders(self, question: Question) -> tuple[Order, ...]:
         """See ``Suite``."""
@@ -371,7 +373,7 @@ def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
-    if not ordering.plain and (has_judge or not benchmark.data.choices):
+    if not ordering.plain and (has_judge or not benchmark.data.has_choices):
         option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
         why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
         raise UserError(f"{benchmark.name}: {why}; leave out {option}")

@@ -15,6 +15,7 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
+from pytest_llmeval.suites.row_choices import LETTERS, listed_choices
 from pytest_llmeval.suites.spec import FILE_NAME
 
 _QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
@@ -22,16 +23,12 @@ _ANSWER = ("answer", "target", "expected", "gold", "final_answer", "答案")
 #: a column of worked solutions, whose last \boxed{} is the answer
 _SOLUTION = ("solution",)
 _MESSAGES = ("messages",)
-_LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CHOICE_LIST = ("choices", "options", "选项")
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
-_CHOICES_USER = (
-    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
-    "One or more choices are right. Answer with the letters of all right choices, such as AC.\nAnswer:"
-)
 #: the prompts of metrics that need an instruction
-_USERS = {"exact": _EXACT_USER, "math": _MATH_USER, "choices": _CHOICES_USER}
+_USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
 #: LaTeX that an answer has if it is mathematics
 _LATEX = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|infty|cup|pm|begin\{[bpv]?matrix\}|boxed|left|circ|cdot|times|binom|theta)(?![a-z])"
@@ -39,6 +36,8 @@ _LATEX = re.compile(
 )
 #: of the answers have LaTeX in a file of mathematics; the others are numbers and words
 _MATH_SHARE = 0.05
+#: of the answers name several choices in a file of questions with several right choices; fewer are mistakes
+_SETS_SHARE = 0.01
 
 
 def is_table(path: Path) -> bool:
@@ -106,9 +105,9 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if answer is None:
             raise _no_column("answer", _ANSWER, columns, path)
         data["answer"] = answer
-    if "choices" not in data:
-        labels = [label for label in _LABELS if label in columns]
-        data["choices"] = labels if len(labels) > 1 and "messages" not in data else []
+    if not {"choices", "choice_list"} & data.keys():
+        data |= {"choices": []} if "messages" in data else _choices(columns, rows)
+    has_choices = bool(data.get("choices") or data.get("choice_list"))
     if "subject" not in data and "subject" in columns and _are_keys(row.get("subject", "") for row in rows):
         data["subject"] = "subject"
     if "id" not in data and "id" in columns and _are_ids(rows):
@@ -120,7 +119,7 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     metric = spec.get("metric")
     if isinstance(metric, str) and metric in _USERS and "prompts" not in spec:
         spec["prompts"] = {"generate": {"user": _USERS[metric]}}
-    elif not data["choices"] and "prompts" not in spec:
+    elif not has_choices and "prompts" not in spec:
         spec["prompts"] = {"generate": {"user": "{{ question }}"}}
     return spec
 
@@ -157,7 +156,7 @@ def _needs_no_gold(metric: object) -> bool:
 def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
     from pytest_llmeval.scoring.extract.numbers import value
 
-    if data["choices"]:
+    if data.get("choices") or data.get("choice_list"):
         return _choice_metric(data, rows)
     golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
     numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
@@ -168,12 +167,42 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _choice_metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
-    """``choices`` if any gold answer has several labels and all are labels, else ``choice``."""
-    order = tuple(data["choices"])
-    golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
-    sets = [split_labels(gold, order) for gold in golds]
-    several = any(labels is not None and len(labels) > 1 for labels in sets)
-    return "choices" if several and None not in sets else "choice"
+    """``choices`` if some gold answers have several labels, else ``choice``."""
+    sizes = []
+    for row in rows:
+        try:
+            labels = _labels(data, row)
+        except ValueError:  # reported when the row is read
+            continue
+        sizes.append(len(split_labels(row.get(data["answer"], ""), labels) or ()))
+    several = sum(size > 1 for size in sizes)
+    return "choices" if several and several >= _SETS_SHARE * len(sizes) else "choice"
+
+
+def _labels(data: Mapping[str, Any], row: Mapping[str, str]) -> Sequence[str]:
+    """The labels of a row's choices. Raises ``ValueError``."""
+    if name := data.get("choice_list"):
+        return tuple(listed_choices(row.get(name, ""), name))
+    labels = data["choices"]
+    return (labels,) if isinstance(labels, str) else tuple(map(str, labels))
+
+
+def _choices(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The keys of [data] for the choices: columns A, B, ..., a column with lists, or none."""
+    labels = [label for label in LETTERS if label in columns]
+    if len(labels) > 1:
+        return {"choices": labels}
+    name = _find_column(_CHOICE_LIST, columns)
+    cells = [row.get(name, "") for row in rows] if name is not None else []
+    lists = sum(_is_choice_list(cell) for cell in cells)
+    return {"choice_list": name} if lists * 2 > len(cells) else {"choices": []}
+
+
+def _is_choice_list(cell: str) -> bool:
+    try:
+        return bool(listed_choices(cell, ""))
+    except ValueError:
+        return False
 
 
 def _boxed_solutions(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str | None:

@@ -21,7 +21,7 @@ class PromptBuilder:
     """
 
     def __init__(self, benchmark: Benchmark, mode: Mode, shots: Mapping[str, Sequence[Question]]) -> None:
-        if mode == "logprob" and not benchmark.data.choices:
+        if mode == "logprob" and not benchmark.data.has_choices:
             raise UserError(
                 f"{benchmark.name}: it has no choices to score; use --llm-mode=generate "
                 f"(or name choice columns in {benchmark.file} [data])"

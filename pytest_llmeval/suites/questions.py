@@ -15,15 +15,12 @@ from pathlib import Path
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Message, Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.scoring.answer_sets import join_labels, split_labels
 from pytest_llmeval.suites.formats import Row, columns_of, read_rows
+from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
-
-
-_FEWEST_CHOICES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +211,7 @@ def _keys(
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
     required = [spec.messages or spec.question, *spec.choices, *spec.columns]
+    required += [] if spec.choice_list is None else [spec.choice_list]
     required += [spec.answer] if answers_due else []
     required += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
     for column in required:
@@ -247,11 +245,13 @@ def _question(
             question = parse_messages(fields.get(spec.messages, ""))[-1].content
         except ValueError as error:
             problem = f"{spec.messages}: {error}"
-    choices = {label: fields.get(label, "") for label in spec.choices}
-    while len(choices) > _FEWEST_CHOICES and not choices[next(reversed(choices))].strip():
-        choices.popitem()  # a question with fewer choices than the file has columns
+    choices: dict[str, str] = {}
+    try:
+        choices = row_choices(fields, spec)
+    except ValueError as error:
+        problem = problem or str(error)
     row = {
-        **dict.fromkeys(spec.columns, ""),
+        **dict.fromkeys([*spec.columns, *spec.choices], ""),
         **fields,
         **choices,
         "question": question,
@@ -261,27 +261,26 @@ def _question(
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
-    if choices and registry.metrics()[benchmark.metric.name].sets:
-        labels = split_labels(answer, tuple(choices))
-        answer = answer if labels is None else join_labels(labels, tuple(choices))
-        known = labels is not None
-    else:
-        known = answer in choices
+    sets = registry.metrics()[benchmark.metric.name].sets
+    gold = named_choices(answer, choices, sets=sets) if choices and answer else answer
     if problem is None:
-        problem = _problem(question, choices, answer, known, answers_due)
+        problem = _problem(question, choices)
+    if problem is None and answers_due and not answer:
+        problem = "the answer is missing"
+    if problem is None and gold is None:
+        problem = gold_problem(answer, choices, sets=sets)
     if problem is None and answer:
         try:
             problem = registry.gold_problem(benchmark.metric.name, answer)
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
-    comparable = (known or not choices) if answer else not benchmark.metric.needs_gold
     return Question(
         benchmark=benchmark.name,
         subject=subject,
         key=key,
         fields=row,
         choices=choices,
-        answer=answer if comparable else None,
+        answer=gold if gold or not benchmark.metric.needs_gold else None,
         problem=None if problem is None else f"{where}: {problem}",
         cluster=_cluster(fields.get(spec.cluster, ""), subject) if spec.cluster is not None else None,
     )
@@ -310,16 +309,7 @@ def _cluster(value: str, subject: str) -> str | None:
     return f"{subject}/{value.strip()}" if value.strip() else None
 
 
-def _problem(
-    question: str, choices: Mapping[str, str], answer: str, known: bool, answers_due: bool
-) -> str | None:
+def _problem(question: str, choices: Mapping[str, str]) -> str | None:
     if not question.strip():
         return "the question is empty"
-    for label, text in choices.items():
-        if not text.strip():
-            return f"choice {label} is empty"
-    if answers_due and not answer:
-        return "the answer is missing"
-    if answer and choices and not known:
-        return f"answer {one_line(repr(answer), 40)} is not one of {', '.join(choices)}"
-    return None
+    return next((f"choice {label} is empty" for label, text in choices.items() if not text.strip()), None)

@@ -12,6 +12,7 @@ from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.benchmark import (
+    SETS_USER,
     SUBJECT_KEY,
     Benchmark,
     DataSpec,
@@ -53,7 +54,10 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         raise unknown("extractor", official, extractors, where=f"{path} official")
     subjects = _subjects(values.pop("subjects", {}), path)
     data = _data(values.pop("data", {}), path)
-    prompts = _prompts(values.pop("prompts", {}), path)
+    sets = registry.metrics()[metric.name].sets
+    if sets and not data.has_choices:
+        raise UserError(f"{path}: metric {metric.name!r} needs choices; name their columns in [data] choices")
+    prompts = _prompts(values.pop("prompts", {}), path, {"user": SETS_USER} if sets else {})
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
@@ -100,6 +104,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.messages": data.messages,
         "data.question": data.question if data.messages is None else None,
         "data.choices": data.choices,
+        "data.choice_list": data.choice_list,
         "data.answer": data.answer,
         "data.answer_pattern": data.answer_pattern,
         "data.header": data.header,
@@ -110,7 +115,9 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    return not isinstance(data, dict) or (data.get("choices") != [] and "messages" not in data)
+    if not isinstance(data, dict) or "choice_list" in data:
+        return True
+    return data.get("choices") != [] and "messages" not in data
 
 
 def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
@@ -185,7 +192,7 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         "paths": (f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"),
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
-        "choices": () if "messages" in values else ("A", "B", "C", "D"),
+        "choices": () if {"messages", "choice_list"} & values.keys() else ("A", "B", "C", "D"),
     }
     data = DataSpec(**{**computed, **values, "hub": hub})
     if not data.paths:
@@ -202,11 +209,12 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     return data
 
 
-def _prompts(table: Mapping[str, Any], path: Path) -> Prompts:
+def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) -> Prompts:
+    """``defaults`` are templates of mode ``generate``."""
     values = _read(Prompts, table, f"{path} [prompts]")
     generate = _read(GeneratePrompt, values.get("generate", {}), f"{path} [prompts.generate]")
     logprob = _read(LogprobPrompt, values.get("logprob", {}), f"{path} [prompts.logprob]")
-    return Prompts(GeneratePrompt(**generate), LogprobPrompt(**logprob))
+    return Prompts(GeneratePrompt(**{**defaults, **generate}), LogprobPrompt(**logprob))
 
 
 def _is_path(template: str) -> bool:

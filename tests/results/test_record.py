@@ -98,7 +98,7 @@ def test_the_orders_of_a_question_are_in_its_line(records: list[Record]) -> None
     whole = Record.of_rotations(records)
     again = Record.from_json(json.loads(json.dumps(whole.to_json())))
     assert [one.to_json()["answer"] for one in again.rotations] == [one.answer for one in records]
-    assert [one.place for one in again.rotations] == [one.place for one in records]
+    assert [one.places for one in again.rotations] == [one.places for one in records]
     assert [one.completion.text for one in again.rotations] == [one.completion.text for one in records]
 
 
@@ -124,8 +124,8 @@ def test_a_report_carries_all_repeats_and_orders(attempts: list[list[Record]]) -
     assert [[one.outcome for one in circle] for circle in again.circles] == [
         [one.outcome for one in circle] for circle in record.circles
     ]
-    assert [[one.place for one in circle] for circle in again.circles] == [
-        [one.place for one in circle] for circle in record.circles
+    assert [[one.places for one in circle] for circle in again.circles] == [
+        [one.places for one in circle] for circle in record.circles
     ]
     figures = ("verdict", "score", "prompt_tokens", "latency_s", "cached", "error", "attempts")
     for one, other in zip(again.judgements, record.judgements, strict=True):

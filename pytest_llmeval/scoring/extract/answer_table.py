@@ -79,7 +79,7 @@ LANGUAGES: dict[str, Language] = {
         total="summe|gesamtsumme",
     ),
     "fr": Language(
-        "réponse|reponse|rép",
+        "réponse|réponses|reponse|rép",
         "résultat|resultat|conclusion|solution",
         "est|serait|sont|vaut|doit|être|etait|était",
         "la|le|les|l|l'|bonne|correcte|exacte|finale|final|juste|ma|donc|ainsi|alors|environ|exactement|option|lettre"

@@ -35,22 +35,22 @@ LANGUAGES: dict[str, Judging] = {
         "option|buchstabe|antwortmöglichkeit|möglichkeit",
     ),
     "fr": Judging(
-        "bonne|correcte|juste|exacte",
+        "bonne|bonnes|correcte|correctes|juste|justes|exacte|exactes",
         "fausse|faux|incorrecte?|inexacte?",
         "option|lettre|choix|proposition",
     ),
     "es": Judging(
-        "correcta|correcto|verdader[ao]",
+        "correcta|correcto|correctas|correctos|verdader[ao]s?",
         "incorrecta|incorrecto|fals[ao]",
         "opci[óo]n|letra|alternativa|inciso",
     ),
     "pt": Judging(
-        "corret[ao]|cert[ao]|verdadeir[ao]",
+        "corret[ao]s?|cert[ao]s?|verdadeir[ao]s?",
         "incorret[ao]|errad[ao]|fals[ao]",
         "op[çc][ãa]o|letra|alternativa",
     ),
     "it": Judging(
-        "corrett[ao]|giust[ao]|esatt[ao]",
+        "corrett[aoe]|giust[aoe]|esatt[aoe]",
         "errat[ao]|sbagliat[ao]|fals[ao]",
         "opzione|lettera|alternativa",
     ),

@@ -12,7 +12,7 @@ from pytest_llmeval.scoring.metrics.base import Score, checked
 _Labels = frozenset[str]
 
 
-def _half(answer: _Labels, gold: _Labels) -> float:
+def _half(answer: _Labels, gold: _Labels, choices: int) -> float:
     """GAOKAO's rule: half of the points for some of the right choices without a wrong one.
 
     Source: OpenLMLab/GAOKAO-Bench (Apache-2.0), scoring of ``multi_question_choice``.
@@ -22,20 +22,29 @@ def _half(answer: _Labels, gold: _Labels) -> float:
     return 0.5 if answer and answer < gold else 0.0
 
 
-def _jaccard(answer: _Labels, gold: _Labels) -> float:
+def _jaccard(answer: _Labels, gold: _Labels, choices: int) -> float:
     """The share of the choices in either set that are in both (Jaccard 1901)."""
     return len(answer & gold) / len(answer | gold)
 
 
-_CREDITS: Mapping[str, Callable[[_Labels, _Labels], float]] = {
-    "none": lambda answer, gold: float(answer == gold),
+def _each(answer: _Labels, gold: _Labels, choices: int) -> float:
+    """The share of choices that are rightly chosen or left out: 1 minus the Hamming loss.
+
+    Source: Schapire and Singer, Machine Learning 39 (2000); the marking of multiple true-false questions.
+    """
+    return 1 - len(answer ^ gold) / choices
+
+
+_CREDITS: Mapping[str, Callable[[_Labels, _Labels, int], float]] = {
+    "none": lambda answer, gold, choices: float(answer == gold),
     "half": _half,
     "jaccard": _jaccard,
+    "each": _each,
 }
 
 
 def make_choices(options: Mapping[str, object], where: str) -> Score:
-    """1 if the answer is the gold set; ``credit`` is what another set scores: none, half or jaccard."""
+    """1 if the answer is the gold set; ``credit`` is what another set scores: none, half, jaccard or each."""
     credit = checked(options, {"credit": "half"}, where)["credit"]
     if credit not in _CREDITS:
         raise unknown("credit", credit, _CREDITS, where=where)
@@ -44,6 +53,6 @@ def make_choices(options: Mapping[str, object], where: str) -> Score:
     def score(answer: str, question: Question) -> float:
         order = tuple(question.choices)
         labels, gold = split_labels(answer, order), split_labels(question.answer or "", order)
-        return 0.0 if labels is None or gold is None else rule(labels, gold)
+        return 0.0 if labels is None or gold is None else rule(labels, gold, len(order))
 
     return score
