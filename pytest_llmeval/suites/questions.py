@@ -262,7 +262,7 @@ def _question(
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
     sets = registry.metrics()[benchmark.metric.name].sets
-    gold = named_choices(answer, choices, sets=sets) if choices and answer else answer
+    gold = named_choices(answer, choices, sets=sets) if spec.has_choices and answer else answer
     if problem is None:
         problem = _problem(question, choices)
     if problem is None and answers_due and not answer:

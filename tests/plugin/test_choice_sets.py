@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ class Knows:
         def answer(batch):
             for job in batch:
                 text = job.request.prompt.text
-                letters = re.findall(r"^([A-D])\\. right", text, re.M)
+                letters = re.findall(r"^([A-Z])\\. right", text, re.M)
                 job.finish(Completion(text="The answer is " + ", ".join(letters), finish_reason="stop"))
         run_batches(jobs, answer, 8)
 
@@ -84,3 +85,68 @@ def test_rows_with_fewer_choices(pytester: pytest.Pytester, sets: Path) -> None:
     assert "metals: 3 of 5 questions have fewer choices than the file has columns (4), such as 0" in text
     assert "answer 'D' is not one of A, B" in text
     assert "choice B is empty" in text
+
+
+LISTS = [
+    {"question": "one", "choices": ["right 1", "wrong 1", "right 2"], "answer": ["A", "C"]},
+    {"question": "two", "choices": ["right", "no"], "answer": "right"},
+    {"question": "three", "choices": ["right", *["wrong"] * 18, "right"], "answer": "A, T"},
+    {"question": "four", "choices": "none", "answer": "A"},
+    {"question": "five", "choices": {"label": ["A", "B"], "text": ["wrong", "right"]}, "answer": "B"},
+]
+
+
+@pytest.mark.parametrize("xdist", WORKERS)
+def test_a_column_of_lists(pytester: pytest.Pytester, sets: Path, xdist: str) -> None:
+    path = sets.with_name("lists.jsonl")
+    path.write_text("\n".join(map(json.dumps, LISTS)))
+    args = ["--llm-model=knows", f"--llm-benchmark={path}", "--llm-circular", xdist]
+    done = pytester.runpytest(*args)
+    assert done.ret == 1
+    (result,) = results(pytester)["results"]
+    assert result["metric"] == "choices"
+    assert (result["counts"]["correct"], result["counts"]["error"]) == (4, 1)
+    assert len(result["circular"]["accuracies"]) == 20
+    assert sum(result["circular"]["places"]) == pytest.approx(1)
+    targets = {row["id"].rpartition("/")[2]: row["target"] for row in questions(pytester)}
+    assert targets == {"0": "AC", "1": "A", "2": "AT", "3": None, "4": "B"}
+    assert "choices must be a JSON list of choices" in done.stdout.str()
+
+
+@pytest.mark.parametrize("xdist", WORKERS)
+def test_a_majority_of_sets(pytester: pytest.Pytester, sets: Path, xdist: str) -> None:
+    args = ["--llm-model=knows", f"--llm-benchmark={sets}", "--llm-repeats=3", "--llm-circular", xdist]
+    assert pytester.runpytest(*args).ret == 0
+    (result,) = results(pytester)["results"]
+    assert result["counts"]["correct"] == 9
+    assert result["repeats"]["majority"] == pytest.approx(3 / 4)
+
+
+def test_a_benchmark_toml_has_the_prompt_of_sets(pytester: pytest.Pytester, sets: Path) -> None:
+    folder = pytester.mkdir("alloys")
+    (folder / "questions.csv").write_text(sets.read_text())
+    (folder / "benchmark.toml").write_text(
+        'metric = { name = "choices", credit = "each" }\n'
+        '[data]\npaths = ["questions.csv"]\nquestion = "question"\nchoices = ["A", "B", "C", "D"]\n'
+    )
+    shown = pytester.runpytest("--llm-model=knows", "--llm-benchmark=alloys", "--llm-show-prompts")
+    assert "One or more of these choices are right." in shown.stdout.str()
+    assert pytester.runpytest("--llm-model=knows", "--llm-benchmark=alloys").ret == 0
+    assert results(pytester)["results"][0]["mean_score"] == pytest.approx((3 + 3 / 4) / 4)
+
+
+def test_a_single_choice_file_with_a_mistake(pytester: pytest.Pytester, sets: Path) -> None:
+    good = [f"q{number},right,wrong,wrong,wrong,A" for number in range(150)]
+    sets.write_text("\n".join(["question,A,B,C,D,answer", *good, "q,right,wrong,wrong,wrong,AB"]))
+    done = pytester.runpytest("--llm-model=knows", f"--llm-benchmark={sets}")
+    assert results(pytester)["results"][0]["metric"] == "choice"
+    assert "answer 'AB' is not one of A, B, C, D" in done.stdout.str()
+
+
+def test_sets_need_choices(pytester: pytest.Pytester, sets: Path) -> None:
+    folder = pytester.mkdir("open")
+    (folder / "questions.csv").write_text("question,answer\none,AB\n")
+    (folder / "benchmark.toml").write_text('metric = "choices"\n')
+    done = pytester.runpytest("--llm-model=knows", "--llm-benchmark=open")
+    assert done.ret == 4
+    assert "metric 'choices' needs choices" in done.stderr.str()

@@ -58,6 +58,8 @@ def test_no_text_is_too_strange(text: str) -> None:
         ("jaccard", "AC", 2 / 3),
         ("jaccard", "AB", 1 / 4),
         ("half", "what", 0.0),
+        ("each", "AC", 3 / 4),
+        ("each", "B", 0.0),
     ],
 )
 def test_credit(credit: str, answer: str, score: float) -> None:

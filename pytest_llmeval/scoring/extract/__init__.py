@@ -43,6 +43,7 @@ __all__ = [
     "FOR_CUT_OFF",
     "Extractor",
     "choice",
+    "choices",
     "code",
     "first_capital",
     "first_option",

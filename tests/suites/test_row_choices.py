@@ -1,0 +1,91 @@
+"""The choices of a row, and the gold answer among them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmeval.suites.row_choices import gold_problem, listed_choices, named_choices
+
+TEXTS = st.lists(st.text(max_size=5), min_size=2, max_size=26)
+
+
+@pytest.mark.parametrize(
+    ("cell", "choices"),
+    [
+        ('["Yes", "No"]', {"A": "Yes", "B": "No"}),
+        ("[2, 2.5, true]", {"A": "2", "B": "2.5", "C": "true"}),
+        ('{"label": ["1", "2"], "text": ["red", "blue"]}', {"1": "red", "2": "blue"}),
+        ('{"A": "red", "B": "blue"}', {"A": "red", "B": "blue"}),
+        ('[{"label": "A", "text": "red"}, {"label": "C", "text": "blue"}]', {"A": "red", "C": "blue"}),
+    ],
+)
+def test_lists(cell: str, choices: dict[str, str]) -> None:
+    assert listed_choices(cell, "options") == choices
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("red, blue", "must be a JSON list"),
+        ("", "must be a JSON list"),
+        ("[" * 100_000, "must be a JSON list"),
+        ('"red"', "at least 2 choices"),
+        ('["red"]', "at least 2 choices"),
+        ('{"label": 1, "text": 2}', "at least 2 choices"),
+        ('[["red"], ["blue"]]', "must be a text"),
+        ('["red", null]', "must be a text"),
+        ('[{"label": "A", "text": "red"}, {"label": "A", "text": "blue"}]', "must differ"),
+        ('[{"text": "red"}, {"text": "blue"}]', "must differ"),
+        ('{"label": ["A"], "text": ["red", "blue"]}', "2 choices, but 1 labels"),
+        (json.dumps(["x"] * 27), "27 choices, but 26 labels"),
+    ],
+)
+def test_broken_lists(cell: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        listed_choices(cell, "options")
+
+
+@given(TEXTS)
+def test_a_list_keeps_its_texts(texts: list[str]) -> None:
+    assert list(listed_choices(json.dumps(texts), "options").values()) == texts
+
+
+@given(
+    st.text(max_size=60)
+    | st.builds(json.dumps, st.recursive(st.none() | st.integers() | st.text(), st.lists))
+)
+def test_a_cell_is_a_list_or_an_error(cell: str) -> None:
+    try:
+        assert len(listed_choices(cell, "options")) >= 2
+    except ValueError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sets", "named"),
+    [
+        ("B", False, "B"),
+        ("blue", False, "B"),
+        ("b", False, None),
+        ("green", False, None),
+        ("AB", False, None),
+        ("AB", True, "AB"),
+        ("B, A", True, "AB"),
+        ('["B"]', True, "B"),
+        ("blue", True, "B"),
+        ("AD", True, None),
+    ],
+)
+def test_gold_answers(answer: str, sets: bool, named: str | None) -> None:
+    choices = {"A": "red", "B": "blue", "C": "red"}
+    assert named_choices(answer, choices, sets=sets) == named
+    if named is None:
+        assert answer in gold_problem(answer, choices, sets=sets)
+
+
+def test_equal_texts_name_no_choice() -> None:
+    assert named_choices("red", {"A": "red", "B": "red"}, sets=False) is None
