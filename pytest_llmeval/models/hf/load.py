@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.models.hf.weights import load_weights
 from pytest_llmeval.models.worker_resources import share_of
 
 if TYPE_CHECKING:
@@ -195,8 +196,8 @@ def _load_weights(
     config: ModelConfig, source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]
 ) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
+    where = f"model {config.name}"
     if config.device == "auto" and device.type == "cuda" and _exceeds_gpu(source, device, dtype, common):
         if config.share[1] > 1 and torch.cuda.device_count() == 1:
             raise ModelUnusable(
@@ -207,9 +208,8 @@ def _load_weights(
             raise ModelUnusable(
                 f"model {config.name} is larger than one GPU; pip install accelerate to spread it"
             )
-        return AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, device_map="auto", **common)
-    model: Any = AutoModelForCausalLM.from_pretrained(source.path, dtype=dtype, **common)
-    return model.to(device)
+        return load_weights(where, source.path, dtype=dtype, device_map="auto", **common)
+    return load_weights(where, source.path, dtype=dtype, **common).to(device)
 
 
 def _exceeds_gpu(source: Source, device: torch.device, dtype: torch.dtype, common: dict[str, Any]) -> bool:

@@ -109,9 +109,9 @@ def test_a_model_larger_than_one_gpu_is_spread(
             arguments["to"] = device
             return self
 
-    def from_pretrained(path: str, **options: Any) -> Loaded:
+    def from_pretrained(path: str, **options: Any) -> tuple[Loaded, dict[str, set[str]]]:
         arguments.update(options)
-        return Loaded()
+        return Loaded(), {"missing_keys": set(), "unexpected_keys": set()}
 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(weights / share), 0))
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)
