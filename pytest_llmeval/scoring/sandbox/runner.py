@@ -200,10 +200,11 @@ class _Conversation:
                         continue
                     received = os.read(self._out, 65_536)
                     self._received += received
-                    if not received or len(self._received) > _MAX_LINE_BYTES:
+                    too_long = b"\n" not in self._received and len(self._received) > _MAX_LINE_BYTES
+                    if not received or too_long:
                         return self._received[:_MAX_LINE_BYTES]
         line, _, self._received = self._received.partition(b"\n")
-        return line
+        return line[:_MAX_LINE_BYTES]
 
     def _write(self) -> None:
         try:
