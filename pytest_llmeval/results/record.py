@@ -36,7 +36,7 @@ class Record:
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
-    >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
+        >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
         >>> Record.from_json(record.to_json()).outcome
         <Outcome.CORRECT: 'correct'>
     """

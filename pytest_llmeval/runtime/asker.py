@@ -250,7 +250,7 @@ class Asker:
         labels = {} if order is None else original(question, order)
         presented_question = self.shown(question, attempt)
         answer = suite.read(presented_question, completion)
-        official = suite.official(presented_question, completion)
+        official = suite.official(presented_question, completion, answer)
         if official is not None and official.answer is not None:
             official = replace(official, answer=relabel(official.answer, labels, tuple(question.choices)))
         response = Response(

@@ -170,15 +170,17 @@ class FolderSuite(Suite):
         extract = grader.extract_cut_off if completion.finish_reason == "length" else grader.extract
         return extract(completion.text, question.choices)
 
-    def official(self, question: Question, completion: Completion) -> OfficialReading | None:
+    def official(
+        self, question: Question, completion: Completion, answer: str | None
+    ) -> OfficialReading | None:
         """See ``Suite``."""
         rule, grader = self.benchmark.official, self._grader
         if rule is None or completion.scores or grader.judge_prompt is not None:
             return None
-        answer = registry.extractors()[rule](completion.text, question.choices)
-        if answer == self.read(question, completion):
+        reading = registry.extractors()[rule](completion.text, question.choices)
+        if reading == answer:
             return None
-        return OfficialReading(rule, answer, grader.grade(question, answer, None).correct)
+        return OfficialReading(rule, reading, grader.grade(question, reading, None).correct)
 
     def grade(
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None

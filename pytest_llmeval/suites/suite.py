@@ -98,8 +98,10 @@ class Suite(ABC):
     def read(self, question: Question, completion: Completion) -> str | None:
         """The answer in a completion, with the labels of ``question``; None if it cannot be parsed."""
 
-    def official(self, question: Question, completion: Completion) -> OfficialReading | None:
-        """The reading of the benchmark's official rule, if it has one that reads another answer."""
+    def official(
+        self, question: Question, completion: Completion, answer: str | None
+    ) -> OfficialReading | None:
+        """The reading of the benchmark's official rule, if it has one that reads another than ``answer``."""
         return None
 
     @abstractmethod

@@ -26,7 +26,7 @@ def choices(text: str, choices: Mapping[str, str]) -> str | None:
 
 
 def explicit_choices(text: str, choices: Mapping[str, str]) -> str | None:
-    """The labels that the last explicit statement of an unfinished text names, or None."""
+    """The labels that an unfinished text states, explicitly or at its beginning, or None."""
     return _choices(text, choices, whole=False)
 
 

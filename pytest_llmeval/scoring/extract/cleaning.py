@@ -26,12 +26,12 @@ _MARKUP = (
     (re.compile(r"\n(?: ?\n){2,}"), "\n\n"),
     (re.compile(r"^ ?(?:[-•·+] |[#>|] ?)+|[ |]+$", re.M), ""),
 )
-#: a short text in which there is nothing to replace
-_PLAIN = re.compile(r"(?: ?[A-Za-z0-9.,;:'\"?!()%/=+\[\]{}^-])*")
-#: special tokens that end a text or a part of it: ``<|im_end|>``, ``</s>``, ``<eoa>``, ``[/INST]``
-_SPECIAL = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:eo[a-z]|bos|pad|unk|end_of_turn|end_of_text|endoftext)>"
-    r"|\[/?(?:INST|SYS|EOS|BOS|END|DONE|PAD)\]|<</?SYS>>",
+#: a line in which there is nothing to replace
+_PLAIN = re.compile(r"(?! ?[-+] )(?: ?[A-Za-z0-9.,;:'\"?!()%/=+\[\]{}^-])*")
+#: special tokens of chat templates, as servers leave them in a text: ``<|im_end|>``, ``</s>``, ``<eoa>``
+SPECIAL_TOKEN = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:eo[a-z]|bos|pad|unk|(?:start|end)_of_(?:turn|text)"
+    r"|endoftext)>|\[/?(?:INST|SYS|EOS|BOS|END|DONE|PAD)\]|<</?SYS>>",
     re.I,
 )
 _CAPITALS = "АВЕКМНОРСТХ", "ABEKMHOPCTX"
@@ -48,7 +48,7 @@ _SIMPLIFIED = str.maketrans(
 
 def without_special_tokens(text: str) -> str:
     """Replace special tokens that a server left in the text by line ends."""
-    return _SPECIAL.sub("\n", text)
+    return SPECIAL_TOKEN.sub("\n", text)
 
 
 def clean(text: str) -> str:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: special tokens of chat templates, as servers leave them in a text
-_TOKEN = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜<>\n]{1,40}｜>|</?s>|<(?:eo[a-z]|bos|pad|unk|(?:start|end)_of_(?:turn|text)"
-    r"|endoftext)>|\[/?(?:INST|SYS|EOS|BOS|END|PAD)\]|<</?SYS>>",
-    re.I,
-)
+from pytest_llmeval.scoring.extract.cleaning import SPECIAL_TOKEN
+
 _ROLE = re.compile(
     r"^(?:\s*(?:<\|[^|<>\n]{1,40}\|>|<s>|<bos>)\s*(?:(?:assistant|model)\b(?=\s*(?:\n|<\|)))?)+\s*"
 )
@@ -34,7 +30,7 @@ def first_turn(text: str) -> str:
 
     A question that comes before any number is the repeated task, not the next turn.
     """
-    parts = _TOKEN.split(text)
+    parts = SPECIAL_TOKEN.split(text)
     text = next((part for part in parts if _DIGIT.search(part)), None) or " ".join(parts)
     for turn in _TURN.finditer(text):
         if _DIGIT.search(text, 0, turn.start()):
