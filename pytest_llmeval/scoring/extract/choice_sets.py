@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.answer_sets import join_labels, split_labels
@@ -57,14 +58,17 @@ class SetReader(Reader):
     def _sorted(self, claims: list[Claim]) -> list[Claim]:
         return sorted(claims, key=lambda claim: (claim.end, claim.start))
 
-    def denied(self) -> frozenset[int]:
+    def is_denied(self, index: int) -> bool:
         """See ``Mentions``; also those that a list crosses out."""
-        crossed = {
+        return index in self._crossed or super().is_denied(index)
+
+    @cached_property
+    def _crossed(self) -> frozenset[int]:
+        return frozenset(
             self.at[match.end()]
             for match in words.CROSSED.finditer(self.text)
             if match.end() in self.at and self._begins_line(match.start())
-        }
-        return super().denied() | crossed
+        )
 
     def worded(self) -> set[str]:
         """The choices whose text occurs in this text."""
@@ -88,15 +92,14 @@ class SetReader(Reader):
     def _list_alone(self) -> Iterator[Claim]:
         """A claim from a text that lists some choices with their texts, each on a line, and nothing else."""
         listed: list[str] = []
-        denied = self.denied()
         for line in words.LINES.finditer(self.text):
             index = self._index_at(line.start())
             mention = self.mentions[index] if index >= 0 else None
-            own = None if mention is None else self._own(mention)
+            own = None if mention is None else mention.own
             if (
                 mention is None
                 or own is None
-                or index in denied
+                or self.is_denied(index)
                 or not words.LINE_TRAIL.match(self.text, own)
             ):
                 return
@@ -104,18 +107,18 @@ class SetReader(Reader):
         if 1 < len(listed) < len(self.order) and len(set(listed)) == len(listed):
             yield Claim(0, len(self.text), frozenset(listed), Strength.EXPLICIT)
 
-    def _stands_as_word(self, match: re.Match[str], label: str | None) -> bool:
+    def _stands_as_word(self, match: re.Match[str], own: int | None) -> bool:
         if words.SET_GOES_ON.match(self.text, match.end()):
             return True
-        return super()._stands_as_word(match, label)
+        return super()._stands_as_word(match, own)
 
-    def _is_small_label(self, match: re.Match[str], label: str) -> bool:
+    def _is_small_label(self, match: re.Match[str], own: int | None) -> bool:
         before = self.text[max(0, match.start() - 12) : match.start()]
-        return words.SMALL_BEFORE.search(before) is not None or super()._is_small_label(match, label)
+        return words.SMALL_BEFORE.search(before) is not None or super()._is_small_label(match, own)
 
     def _joint(self, left: Mention, right: Mention) -> bool | None:
         joint = super()._joint(left, right)
-        if joint is None and words.SET_COMMA.fullmatch(self.text, self._own(left) or left.end, right.start):
+        if joint is None and words.SET_COMMA.fullmatch(self.text, left.own or left.end, right.start):
             return False
         return joint
 
@@ -145,7 +148,7 @@ class SetReader(Reader):
     def _begins_list(self, index: int) -> bool:
         return index in self.items or self._heads_line(index)
 
-    def _list_claim(self, index: int, start: int, strength: Strength, denied: frozenset[int]) -> Claim | None:
+    def _list_claim(self, index: int, start: int, strength: Strength) -> Claim | None:
         """A claim from the choices that begin the lines after a marker, none of them rejected.
 
         The list ends before a line without a choice, or a choice that precedes the one before it. If it
@@ -155,7 +158,7 @@ class SetReader(Reader):
         last, end = -1, self.mentions[index].end
         for number in range(index, len(self.mentions)):
             mention = self.mentions[number]
-            if number in denied or not self._heads_line(number):
+            if self.is_denied(number) or not self._heads_line(number):
                 continue
             places = [self.order.index(label) for label in mention.labels]
             if not places or min(places) <= last:
@@ -163,7 +166,7 @@ class SetReader(Reader):
             if listed and re.search(r"\n\s*\S[^\n]*\n", self.text[end : mention.start]):
                 return Claim(start, end, frozenset(), strength)
             listed += mention.labels
-            last, end = max(places), self._own(mention) or mention.end
+            last, end = max(places), mention.own or mention.end
         if len(listed) == len(self.order):
             return None
         return Claim(start, end, frozenset(listed), strength)

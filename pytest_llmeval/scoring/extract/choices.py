@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 import pytest_llmeval.scoring.extract.words as words
+from pytest_llmeval.scoring.extract.answer_words import lowered
 from pytest_llmeval.scoring.extract.cleaning import clean, unwrapped, without_special_tokens
 from pytest_llmeval.scoring.extract.languages import with_latin_labels
 from pytest_llmeval.scoring.extract.markers import Strength
@@ -25,7 +26,7 @@ _NEXT_TURN = re.compile(
 
 def not_retracted(text: str, claims: list[Claim]) -> list[Claim]:
     """The claims after the last place where a text takes everything back (``Wait``)."""
-    retracted = max((m.end() for m in words.RETRACTION.finditer(text)), default=0)
+    retracted = max((m.end() for m in words.RETRACTION.find(text, lowered(text))), default=0)
     if claims and claims[0].end < retracted:
         return [c for c in claims if c.end > retracted]
     return claims

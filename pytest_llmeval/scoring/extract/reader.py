@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytest_llmeval.scoring.extract.words as words
@@ -43,25 +43,22 @@ class Claim:
 class Reader(Mentions):
     """Applies the rules to a cleaned text."""
 
+    def __init__(self, text: str, choices: Mapping[str, str]) -> None:
+        super().__init__(text, choices)
+        self.bare_texts = {label: bare(wording) for label, wording in self.texts.items() if wording}
+
     def claims(self) -> list[Claim]:
         """The claims of all rules, in the order of the text."""
         if not self.text:
             return []
-        denied = self.denied()
-        claims = [
-            *self._marked(denied, MARKERS),
-            *self._negated(denied),
-            *self._stated(denied),
-            *self._line_claims(denied),
-        ]
+        claims = [*self._marked(MARKERS), *self._negated(), *self._stated(), *self._line_claims()]
         return self._in_order(claims)
 
     def statements(self) -> list[Claim]:
         """The explicit claims alone, which decide if there are any: faster than ``claims``."""
         if not self.text:
             return []
-        denied = self.denied()
-        claims = [*self._marked(denied, EXPLICIT_MARKERS), *self._line_claims(denied)]
+        claims = [*self._marked(EXPLICIT_MARKERS), *self._line_claims()]
         return self._in_order([claim for claim in claims if claim.strength == Strength.EXPLICIT])
 
     def _in_order(self, claims: list[Claim]) -> list[Claim]:
@@ -84,18 +81,18 @@ class Reader(Mentions):
         line = self.text.rfind("\n", 0, position) + 1
         return position - line < 40 and words.NUMBERED.fullmatch(self.text, line, position) is not None
 
-    def _marked(self, denied: frozenset[int], markers: Iterable[Marker]) -> Iterator[Claim]:
-        characters = frozenset(self.folded)
+    def _marked(self, markers: Iterable[Marker]) -> Iterator[Claim]:
         for marker in markers:
-            for match in marker.matches(self.text, self.folded, characters):
+            for match in marker.matches(self.text, self.folded):
                 if self._quoted(match.start()):
                     continue
-                claim = self._after_marker(marker, match, denied)
+                claim = self._after_marker(marker, match)
                 if claim is not None:
                     yield claim
 
-    def _negated(self, denied: frozenset[int]) -> Iterator[Claim]:
+    def _negated(self) -> Iterator[Claim]:
         """Claims by contrast: ``not A but B``, ``B rather than A``, ``only B``."""
+        denied = self.denied()
         for index in denied:
             end = words.INSTEAD.match(self.text, self.mentions[index].end)
             follow = self.at.get(end.end(), -1) if end else -1
@@ -106,7 +103,7 @@ class Reader(Mentions):
                 chosen = self.mentions[index - 1]
                 if words.NOT_THE_NEXT.fullmatch(self.text, chosen.end, self.mentions[index].start):
                     yield Claim(chosen.start, chosen.end, chosen.labels, Strength.STATED)
-        for match in words.ONLY_BEFORE.finditer(self.text):
+        for match in words.ONLY_BEFORE.find(self.text, self.folded):
             index = self.at.get(match.end(), -1)
             if index < 0 or not self.mentions[index].labels:
                 continue
@@ -114,7 +111,7 @@ class Reader(Mentions):
                 strength = Strength.STATED if after[0].endswith("是") else Strength.FIRM
                 yield self._claim(index, match.start(), strength)
 
-    def _after_marker(self, marker: Marker, match: re.Match[str], denied: frozenset[int]) -> Claim | None:
+    def _after_marker(self, marker: Marker, match: re.Match[str]) -> Claim | None:
         index = self.at.get(match.end())
         joined = words.COPULA.search(match[0]) is not None
         text = self._text_after(match, None if index is None else self.mentions[index], joined)
@@ -128,12 +125,12 @@ class Reader(Mentions):
         also = words.ALSO.search(match[0]) is not None
         if text and not self._of_an_option(match.start()):
             return Claim(match.start(), text[0], self._alone(*text), strength, also)
-        if index is None or index in denied or index in self.restated:
+        if index is None or index in self.restated or self.is_denied(index):
             return None
         mention = self.mentions[index]
         if "\n" in match[0] and self._begins_list(index):
-            return self._list_claim(index, match.start(), strength, denied)
-        own = self._own(mention) is not None
+            return self._list_claim(index, match.start(), strength)
+        own = mention.own is not None
         if not mention.labels and not (
             strength >= Strength.FIRM and words.ENDS_PLAINLY.match(self.text, mention.end)
         ):
@@ -148,7 +145,7 @@ class Reader(Mentions):
     def _claim(self, index: int, start: int, strength: Strength, also: bool = False) -> Claim:
         """A claim for a mention, with those that follow in a list without a conjunction (``A, B``)."""
         listed = self._listed(index)
-        end = max(self._own(mention) or mention.end for mention in (listed[0], listed[-1]))
+        end = max(mention.own or mention.end for mention in (listed[0], listed[-1]))
         return Claim(start, end, _named(listed, self.text), strength, also)
 
     def _listed(self, index: int) -> list[Mention]:
@@ -158,14 +155,14 @@ class Reader(Mentions):
             if self._joint(listed[-1], self.mentions[number]) is None:
                 break
             listed.append(self.mentions[number])
-        ends = words.ENDS.match(self.text, self._own(listed[-1]) or listed[-1].end)
+        ends = words.ENDS.match(self.text, listed[-1].own or listed[-1].end)
         return listed if ends else listed[:1]
 
     def _begins_list(self, index: int) -> bool:
         """Whether a list of choices or parts follows a marker."""
         return index in self.items
 
-    def _list_claim(self, index: int, start: int, strength: Strength, denied: frozenset[int]) -> Claim | None:
+    def _list_claim(self, index: int, start: int, strength: Strength) -> Claim | None:
         """A claim from a list of choices after a marker; it names no single choice."""
         return None
 
@@ -211,7 +208,7 @@ class Reader(Mentions):
                 labels.add(follow[1])
         return frozenset(labels)
 
-    def _stated(self, denied: frozenset[int]) -> Iterator[Claim]:
+    def _stated(self) -> Iterator[Claim]:
         """Claims after a mention: ``C is correct``, ``C是正确答案``, ``C项错误，符合题意``, ``C ✓``."""
         for index, mention in enumerate(self.mentions):
             clause = self._clause_before(mention.start)
@@ -219,14 +216,14 @@ class Reader(Mentions):
                 continue
             stop = self.mentions[index + 1].start if index + 1 < len(self.mentions) else len(self.text)
             stop = min(stop, mention.end + 120)
-            own = self._own(mention)
+            own = mention.own
             begin = past(words.OWN_JOINT, self.text, mention.end) if own is None else own
             sentence = words.SENTENCE_END.search(self.text, begin, stop)
             sense = words.IN_QUESTION_SENSE.search(self.text, begin, sentence.start() if sentence else stop)
             if sense and not words.NOT_NEAR.search(self.text[max(begin, sense.start() - 5) : sense.start()]):
                 yield Claim(mention.start, sense.end(), mention.labels, Strength.FIRM, judged=True)
                 continue
-            if index in denied:
+            if self.is_denied(index):
                 continue
             line = self.text.find("\n", mention.end, stop)
             if tick := words.TICK.search(self.text, mention.end, line if line >= 0 else stop):
@@ -246,25 +243,25 @@ class Reader(Mentions):
                     if later:
                         yield Claim(mention.start, later.end(), mention.labels, Strength.STATED, judged=True)
 
-    def _line_claims(self, denied: frozenset[int]) -> Iterator[Claim]:
+    def _line_claims(self) -> Iterator[Claim]:
         """Claims from a first or last line that is an answer, and from a first line that begins with one."""
         if len({m.labels for m in self.mentions}) > 1 and self._only_mentions():
             yield Claim(0, len(self.text), _named(self.mentions, self.text), Strength.EXPLICIT)
             return
-        if (listed := self._list_at_top(denied)) is not None:
+        if (listed := self._list_at_top()) is not None:
             yield Claim(0, listed, frozenset(), Strength.STATED)
             return
         first_end = self.text.find("\n")
         first_end = len(self.text) if first_end < 0 else first_end
         last_start = self.text.rfind("\n") + 1
         for start, end in self._lines(first_end, last_start):
-            claim = self._line_claim(start, end, denied)
+            claim = self._line_claim(start, end)
             if claim is not None:
                 yield claim
         index = self.at.get(past(words.LINE_OPEN, self.text), -1)
-        if index >= 0 and index not in denied and index not in self.items:
+        if index >= 0 and index not in self.items and not self.is_denied(index):
             mention = self.mentions[index]
-            own = self._own(mention) is not None
+            own = mention.own is not None
             follow = self.mentions[index + 1] if index + 1 < len(self.mentions) else None
             listed = follow is not None and self._joint(mention, follow) is not None
             if not listed and (own or words.LEAD_LOOSE.match(self.text, mention.end)):
@@ -286,7 +283,7 @@ class Reader(Mentions):
             for end, start in zip(ends, starts, strict=True)
         )
 
-    def _list_at_top(self, denied: frozenset[int]) -> int | None:
+    def _list_at_top(self) -> int | None:
         """The end of a first line that begins a truncated list of choices, each on a line of its own."""
         first: Mention | None = None
         end = 0
@@ -294,31 +291,31 @@ class Reader(Mentions):
             index = self.at.get(past(words.NOT_WORD, self.text, line.start()), -1)
             mention = self.mentions[index] if index >= 0 else None
             if first is None:
-                own = self._own(mention) if mention is not None else None
+                own = mention.own if mention is not None else None
                 if own is None or not words.LINE_TRAIL.match(self.text, own):
                     return None
                 first, end = mention, line.end()
-            elif mention is None or index in denied or not self._heads_item(mention):
+            elif mention is None or self.is_denied(index) or not self._heads_item(mention):
                 return None
             elif mention.label != first.label or len(line[0]) > end + 8:
                 # explanations of all choices, which follow an answer, begin with the first choice
                 return None if mention.label in (first.label, self.order[0]) else end
         return None
 
-    def _line_claim(self, start: int, end: int, denied: frozenset[int]) -> Claim | None:
+    def _line_claim(self, start: int, end: int) -> Claim | None:
         line = self.text[start:end]
         whole = bare(line)
-        same = [label for label, words in self.texts.items() if words and bare(words) == whole]
+        same = [label for label, wording in self.bare_texts.items() if wording == whole]
         same = [label for label in same if unwrapped(self.texts[label]) == unwrapped(line)] or same
         if len(same) == 1 and not any(whole == label.casefold() for label in self.texts):
             return Claim(start, end, frozenset(same), Strength.FIRM, bare=True)
         lead = words.LINE_LEAD.match(self.text, start, end)
         index = self.at.get(lead.end(), -1) if lead else -1
-        if index < 0 or index in denied or index in self.restated:
+        if index < 0 or index in self.restated or self.is_denied(index):
             return None
         mention = self.mentions[index]
         ends = [mention.end]
-        if (own := self._own(mention)) is not None:
+        if (own := mention.own) is not None:
             ends.append(own)
         if any(words.LINE_TRAIL.match(self.text, stop) for stop in ends):
             strength = Strength.EXPLICIT if end == len(self.text) else Strength.FIRM

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest_llmeval.scoring.extract.words as words
+from pytest_llmeval.scoring.extract.answer_words import lowered
 from pytest_llmeval.scoring.extract.mentions import past
 
 _LONGEST = 300
-_MIDDLE = re.compile(r"[\w,(\[{=+*/<&\\\u4e00-\u9fff-]$")
+_MIDDLE = re.compile(r"[\w,(\[{=+*/<&\\\u4e00-\u9fff-]")
 _LONG_TEXT = 60
 #: items of a list often have no full stop
 _SHORT_LINE = 24
@@ -18,7 +19,7 @@ _SHORT_LINE = 24
 def is_cut_off(text: str) -> bool:
     """Whether a text ends in the middle of a long line."""
     line = text[text.rfind("\n") + 1 :]
-    return len(text) > _LONG_TEXT and len(line) > _SHORT_LINE and _MIDDLE.search(line) is not None
+    return len(text) > _LONG_TEXT and len(line) > _SHORT_LINE and _MIDDLE.match(line[-1]) is not None
 
 
 def choice_by_text(text: str, choices: Mapping[str, str]) -> str | None:
@@ -73,7 +74,7 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 
 def _is_denied(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - 24) : start]
-    last = max((match.end() for match in words.NOT_BEFORE.finditer(before)), default=-1)
+    last = max((match.end() for match in words.NOT_BEFORE.find(before, lowered(before))), default=-1)
     if last >= 0 and past(words.ARTICLE, before, last) == len(before):
         return True
     return words.DENIED_TEXT.match(text, end) is not None

@@ -6,6 +6,7 @@ import re
 
 from pytest_llmeval.scoring.extract import languages
 from pytest_llmeval.scoring.extract.markers import Strength
+from pytest_llmeval.scoring.extract.phrases import Phrases
 
 # between marker and label; without one the label must end its clause, unlike in "答案A的意思是"
 COPULA = re.compile(
@@ -14,17 +15,25 @@ COPULA = re.compile(
     re.I,
 )
 
-NOT_BEFORE = re.compile(
-    r"(?:不是|并非|绝非|不能是|不可能是|不会是|不应该?[是选]|不(?:能|可|该|要|会|宜|可能)?选|别选|误选"
-    r"|错选|排除|剔除|除去|除了?"
-    r"|而非|不为|\bnot|n't(?: be)?|\bcannot be|\brather than|\binstead of|\brul(?:e|es|ed|ing) out"
-    r"|\beliminat(?:e|es|ed|ing)"
-    r"|\bexclud(?:e|es|ed|ing)|\bexcept(?: for)?|\bother than|\bneither)"
-    r"(?:[\s(\"'\[]|掉|了|选择?|选项|答案|(?:the|be|answer|options?|choices?)\b)*+",
-    re.I,
+NOT_BEFORE = Phrases(
+    re.compile(
+        r"(?:不是|并非|绝非|不能是|不可能是|不会是|不应该?[是选]|不(?:能|可|该|要|会|宜|可能)?选|别选|误选"
+        r"|错选|排除|剔除|除去|除了?"
+        r"|而非|不为|\bnot|n't(?: be)?|\bcannot be|\brather than|\binstead of|\brul(?:e|es|ed|ing) out"
+        r"|\beliminat(?:e|es|ed|ing)"
+        r"|\bexclud(?:e|es|ed|ing)|\bexcept(?: for)?|\bother than|\bneither)"
+        r"(?:[\s(\"'\[]|掉|了|选择?|选项|答案|(?:the|be|answer|options?|choices?)\b)*+",
+        re.I,
+    ),
+    (
+        *("不", "并非", "绝非", "别选", "误选", "错选", "排除", "剔除", "除", "而非"),
+        *("not", "n't", "cannot be", "rather than", "instead of", "rul", "eliminat", "exclud", "except"),
+        *("other than", "neither"),
+    ),
 )
-ONLY_BEFORE = re.compile(
-    r"(?:只有|唯有|仅有|\bonly)(?:[\s(\"']|选项|选|答案|(?:option|choice|answer)\b)*+", re.I
+ONLY_BEFORE = Phrases(
+    re.compile(r"(?:只有|唯有|仅有|\bonly)(?:[\s(\"']|选项|选|答案|(?:option|choice|answer)\b)*+", re.I),
+    ("只有", "唯有", "仅有", "only"),
 )
 SUPPOSED = re.compile(
     r"同学|有人|的人|多人|老师|考生|学生|\b(?:some|many|people|students|you (?:might|may|could))\b|如果"
@@ -108,11 +117,18 @@ CORRECTION = re.compile(
     r"|in conclusion|to sum up)",
     re.I,
 )
-RETRACTION = re.compile(
-    r"(?<![^\n。.!?…])[^\S\n]*(?:(?:哦|噢|嗯|啊|呃)[,…. ]*)?(?:等等|等一下|不对|且慢|我错了|(?:oh "
-    r"|hmm,? |but )?wait\b|"
-    r"(?:no|hmm),? wait\b)(?=[\s,。.!…:—-]|$)",
-    re.I,
+#: words at the beginning of a sentence that take everything before back
+RETRACTION = Phrases(
+    re.compile(
+        r"(?:(?<![^\n。.!?…])|(?<=[\n。.!?…] ))(?:(?:哦|噢|嗯|啊|呃)[,…. ]*)?"
+        r"(?:等等|等一下|不对|且慢|我错了|(?:oh |hmm,? |but )?wait\b|(?:no|hmm),? wait\b)"
+        r"(?=[\s,。.!…:—-]|$)",
+        re.I,
+    ),
+    (
+        *("哦", "噢", "嗯", "啊", "呃", "等等", "等一下", "不对", "且慢", "我错了"),
+        *("wait", "oh wait", "hmm", "but wait", "no wait", "no, wait"),
+    ),
 )
 # between two statements that together leave the answer open
 ALTERNATIVE = re.compile(r"[\s)\]}$.,]*(?:or|and|或者?|和|以及|/|、)[\s(\[{$\\]*", re.I)
@@ -152,6 +168,8 @@ OPERAND_BEFORE = re.compile(
     r"(?:[0-9)\]}]|(?<![A-Za-z])[A-Za-z]) ?(?:[+*/×·^]|-(?! )) ?$"
     r"|(?<![A-Za-z])[A-Za-z](?: ?[=<>≤≥≠] ?|\()$|[0-9] $"
 )
+#: the characters, other than a blank, with which ``OPERAND_BEFORE`` ends
+OPERAND_ENDS = frozenset("+*/×·^-=<>≤≥≠(0123456789")
 # "A(x)", "E[W]", "B^2", "C'", "A + B": a letter before an operator or an index
 FORMULA_AFTER = re.compile(
     r"[({\[^_=](?![^\x00-\x7f])| ?[+×·] ?(?:\d|[A-Za-z](?![A-Za-z]))| ?- ?[A-Za-z](?![A-Za-z])|/[A-Za-z0-9]"
@@ -222,17 +240,20 @@ ONLY_AFTER = re.compile(
 NUMBERED = re.compile(
     r"[^\w\n]*(?:(?:question|q|题|第) ?)?\(?\d{1,2}(?: ?题)?[.):、] ?(?:the )?(?:correct |final )?", re.I
 )
-ORDINAL = re.compile(
-    r"(?<=\bthe )(?P<en>first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last) (?:answer )?"
-    r"(?:option|choice|alternative|one(?=[.!]?(?:\n|$)))\b|第(?P<zh>[一二三四五六七八九十])(?:个选项|个选择|选?项)|最后一(?P<last>个选项|个选择|选?项)",
-    re.I,
-)
-ORDINAL_HINTS = ("option", "choice", "alternative", " one", "第", "最后")
 ORDINALS_EN = (
     *("first", "second", "third", "fourth", "fifth"),
     *("sixth", "seventh", "eighth", "ninth", "tenth"),
 )
 ORDINALS_ZH = "一二三四五六七八九十"
+ORDINAL = Phrases(
+    re.compile(
+        rf"(?<=\bthe )(?P<en>{'|'.join(ORDINALS_EN)}|last) (?:answer )?"
+        r"(?:option|choice|alternative|one(?=[.!]?(?:\n|$)))\b"
+        rf"|第(?P<zh>[{ORDINALS_ZH}])(?:个选项|个选择|选?项)|最后一(?:个选项|个选择|选?项)",
+        re.I,
+    ),
+    (*ORDINALS_EN, "last", "第", "最后一"),
+)
 REFUSAL = re.compile(
     r"\b(?:can(?:'t|not)|unable|don't know|not sure|unclear|uncertain|insufficient|not enough"
     r"|impossible to)\b"
