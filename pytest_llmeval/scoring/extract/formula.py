@@ -157,11 +157,8 @@ def _inner(match: re.Match[str]) -> str:
 
 
 def _last_formula(text: str) -> str | None:
-    last = None
-    for match in _MATH.finditer(text):
-        if _bare(_inner(match)):
-            last = match
-    return None if last is None else _bare(_inner(last))
+    formulas = (_bare(_inner(match)) for match in reversed([*_MATH.finditer(text)]))
+    return next(filter(None, formulas), None)
 
 
 def _last_number(text: str) -> str | None:

@@ -120,7 +120,12 @@ def _of_judging(name: str) -> set[str]:
 
 
 def _alternatives(words: Iterable[str]) -> str:
-    return "|".join(sorted(words, key=len, reverse=True))
+    """Words, longest first, grouped by their first letter, so that most are passed over at once."""
+    groups: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        first = word[0] if word[0].isalpha() and word[1:2] not in ("?", "{") else ""
+        groups.setdefault(first, []).append(word[len(first) :])
+    return "|".join(f"{first}(?:{'|'.join(rests)})" for first, rests in groups.items())
 
 
 def _fragment(words: set[str]) -> str:

@@ -157,6 +157,10 @@ def _summed(match: re.Match[str]) -> str:
     return plain(sum((Fraction(digits) * SCALES[scale] for digits, scale in parts), Fraction(rest)))
 
 
+def _fraction(digits: str) -> Fraction:
+    return Fraction(int(digits)) if digits.isdecimal() else Fraction(digits)
+
+
 def _value(match: re.Match[str], before: str) -> Fraction | None:
     if len(match[0]) > _MAX_DIGITS + 30:
         return None
@@ -166,14 +170,15 @@ def _value(match: re.Match[str], before: str) -> Fraction | None:
     decimals = (match["decimals"] or "").replace(",", ".")
     if len(whole) + len(decimals) > _MAX_DIGITS:
         return None
-    number = Fraction((whole or "0") + decimals)
+    number = _fraction((whole or "0") + decimals)
     power = match["power"] or match["ten"]
     if power is not None:
         number *= Fraction(10) ** int(power)
     if match["below"] is not None:
-        if Fraction(match["below"]) == 0:
+        below = _fraction(match["below"])
+        if below == 0:
             return None
-        number /= Fraction(match["below"])
+        number /= below
     if match["bottom"] is not None:
         if int(match["bottom"]) == 0:
             return None
