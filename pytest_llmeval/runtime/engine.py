@@ -104,7 +104,8 @@ class Engine:
     def _work(self) -> None:
         try:
             self.model.run(self._jobs)
-            self._failure = ModelUnusable(f"model {self.name} was stopped")
+            reason = "was stopped" if self._jobs.closed else "gave up: its run() returned with the queue open"
+            self._failure = ModelUnusable(f"model {self.name} {reason}")
         except UserError as error:
             self._failure = error
         except BaseException as error:
