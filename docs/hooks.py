@@ -62,9 +62,9 @@ def _page(target: str) -> str:
 def _options() -> str:
     parts = [
         "# Options",
-        "Every option works on the command line and in `llmeval.toml` (or `[tool.llmeval]` of `pyproject.toml`), "
-        "where dashes become underscores. The command line wins. This page is generated from the code; "
-        "`pytest --help` shows the same texts.",
+        "Every option works on the command line and in `llmeval.toml` (or `[tool.llmeval]` of "
+        "`pyproject.toml`), where dashes become underscores. The command line wins. This page is generated "
+        "from the code; `pytest --help` shows the same texts.",
         "## Command line",
         _table(("option", "key in llmeval.toml", "what it does"), map(_option_row, _on_command_line())),
         "## Keys of `[models.NAME]`",
