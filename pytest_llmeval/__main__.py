@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_llmeval.config.settings import default_cache_dir
+from pytest_llmeval.config.starter import write_starter
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.runtime.store import FILE_NAME, Store
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--most", type=_non_negative, default=10, metavar="N", help="most texts of each kind to show"
     )
     again.add_argument("--report-dir", default="reports", help="where runs are by name (default: reports)")
+    commands.add_parser("init", help="write a llmeval.toml to start from, with every setting commented out")
     schemas = commands.add_parser("schema", help="print the JSON Schema of a configuration file, for editors")
     schemas.add_argument("file", choices=("llmeval", "benchmark"), help="llmeval.toml or benchmark.toml")
     return parser
@@ -83,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif args.command == "reread":
             options = {"report_dir": args.report_dir, "data_dir": args.data_dir}
             lines = reread(args.run, args.extractor, args.benchmark, options, args.most)
+        elif args.command == "init":
+            lines = [f"wrote {write_starter(Path.cwd())}; remove the # of what you want to set"]
         elif args.command == "schema":
             lines = [schema(args.file)]
         else:
