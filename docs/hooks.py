@@ -19,7 +19,7 @@ from pytest_llmeval.config.models import JudgeConfig, ModelConfig  # noqa: E402
 from pytest_llmeval.config.options import OPTIONS  # noqa: E402
 
 _DOCUMENTS = ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY")
-_EXAMPLE = re.compile(r"^\.\./examples/(\w+)/README\.md$")
+_EXAMPLE = re.compile(r"^(?:\.\./)?examples/(\w+)/README\.md$")
 _FOLDER = TemporaryDirectory()
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
