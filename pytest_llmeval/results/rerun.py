@@ -60,6 +60,8 @@ class Rerun:
             value = self.options.get(option.key)
             if option.name in _QUESTION_OPTIONS and value not in (None, False, []):
                 words += _option_words(option.name, value)
+        if not self.options.get("replay"):
+            words.append("--llm-refresh")  # without it the answer would come from the store
         return " ".join(shlex.quote(redact(word)) for word in words)
 
     def selector(self, benchmark: str, model: str, name: str, nodeid: str) -> str:

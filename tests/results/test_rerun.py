@@ -15,7 +15,7 @@ NODE = "benchmarks/cmmlu/test_cmmlu.py::test_cmmlu[agronomy-0]"
 
 def test_a_packaged_benchmark() -> None:
     rerun = Rerun({"model": ["hf:/m"]}, {"m": "hf:/m"}, {"cmmlu": "cmmlu"})
-    assert rerun.head("cmmlu", "m") == "pytest --llm-model=hf:/m --llm-benchmark=cmmlu"
+    assert rerun.head("cmmlu", "m") == "pytest --llm-model=hf:/m --llm-benchmark=cmmlu --llm-refresh"
     assert rerun.selector("cmmlu", "m", "agronomy-0", NODE) == '-k "[agronomy-0]"'
 
 
@@ -44,13 +44,17 @@ def test_options_that_say_how_it_is_asked_are_kept_and_others_are_not() -> None:
 
 def test_of_several_models_only_the_one_is_asked() -> None:
     rerun = Rerun({}, {"a": "hf:/a", "b": "openai:b"}, {}, Path("/repo"), Path("/repo/sub"))
-    assert rerun.head("cmmlu", "b") == "pytest --llm-model=openai:b"
+    assert rerun.head("cmmlu", "b") == "pytest --llm-model=openai:b --llm-refresh"
     node = NODE.replace("]", "-b]")
     assert shlex.split(rerun.selector("cmmlu", "b", "agronomy-0", node)) == [f"../{NODE}"]
 
 
 def test_a_model_of_the_config_file_alone_needs_no_option() -> None:
-    assert Rerun({}, {"puyu": "puyu"}, {"b": "b"}).head("b", "puyu") == "pytest --llm-benchmark=b"
+    assert Rerun({}, {"puyu": "puyu"}, {"b": "b"}).head("b", "puyu") == "pytest --llm-benchmark=b --llm-refresh"
+
+
+def test_a_replayed_question_is_replayed_again() -> None:
+    assert "--llm-refresh" not in Rerun({"replay": "latest"}, {}, {"b": "b"}).head("b", "m")
 
 
 @given(st.text(), st.text())
