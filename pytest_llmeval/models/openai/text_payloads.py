@@ -22,6 +22,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     text_of,
     token_usage,
 )
+from pytest_llmeval.models.openai.finish_reasons import finish_reason
 
 _JOINED = "completions API: turns joined as text"
 
@@ -82,7 +83,7 @@ class TextPayloads:
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(
             text=text_of(text),
-            finish_reason=text_of(choice.get("finish_reason")),
+            finish_reason=finish_reason(choice),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             prompt=prompt.text if joined else None,
