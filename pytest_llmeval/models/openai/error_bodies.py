@@ -23,10 +23,10 @@ _CODES = frozenset(
 _WORDS = frozenset(
     [
         *("message", "msg", "error", "error_message", "error_msg", "errmsg", "errormessage", "detail"),
-        *("details", "status_msg", "raw", "title", "description", "cause"),
+        *("details", "status_msg", "raw", "title", "description", "cause", "errors"),
     ]
 )
-_CONTAINERS = _WORDS | {"errors", "metadata", "headers", "base_resp", "innererror", "violations", "fault"}
+_CONTAINERS = _WORDS | {"metadata", "headers", "base_resp", "innererror", "violations", "fault"}
 _STATUSES = ("http_status_code", "status_code", "code", "status")
 _NO_ERROR_CODES = frozenset(["", "0", "200", "ok", "success", "none", "null"])
 _MAX_DEPTH = 8

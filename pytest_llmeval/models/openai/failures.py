@@ -101,7 +101,7 @@ def _code_kinds(found: Evidence) -> frozenset[FailureKind]:
     return frozenset(kinds)
 
 
-_IDS = re.compile(r"(?=[\w.:/+-]*\d)[\w.:/+-]{8,}")
+_IDS = re.compile(r"(?<![\w.:/+-])(?=[\w.:/+-]*\d)[\w.:/+-]{8,80}(?![\w.:/+-])")
 
 
 def alike(reason: str) -> str:
