@@ -53,7 +53,6 @@ def test_any_text_gives_a_bounded_wait_or_none(text: str) -> None:
     assert seconds is None or 0 < seconds <= 400 * 86400
 
 
-
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "45.5s"}
 RESET = {"X-RateLimit-Reset": str(int((NOW + 90) * 1000))}
 
@@ -72,7 +71,10 @@ RESET = {"X-RateLimit-Reset": str(int((NOW + 90) * 1000))}
         ({"error": {"message": "Please try again in 15m4.9s."}}, 904.9),
         ({"error": {"message": "* limit: 20\nPlease retry in 2h47m56.584147483s."}}, 10076.584147483),
         ({"error": {"message": "max RPM: 3, please try again after 1 seconds"}}, 1),
-        ({"error": {"code": "429", "message": "exceeded call rate limit. Please retry after 27 seconds."}}, 27),
+        (
+            {"error": {"code": "429", "message": "exceeded call rate limit. Please retry after 27 seconds."}},
+            27,
+        ),
         ({"message": "请在 30 秒后重试"}, 30),
         ({"message": "请求过多，5分钟后再试"}, 300),
         ({"error": {"message": json.dumps({"error": {"details": [RETRY_INFO]}})}}, 45.5),
