@@ -27,6 +27,9 @@ _ASKS = re.compile(
     rf"|({_DURATION})\s*(?:之?后|以后)",
     re.IGNORECASE,
 )
+#: a model that is being loaded takes longer than the usual wait before a retry
+_LOADING = re.compile(r"loading (?:the )?model|model is (?:currently |still )?loading", re.IGNORECASE)
+_LOADING_S = 15.0
 #: fields of bodies, by their lower-case names without separators, and their unit in seconds
 _FIELDS = {
     "retrydelay": 1.0,
@@ -83,6 +86,8 @@ def body_wait_s(body: bytes, now: float) -> float | None:
             reset = reset / 1000 if reset > _EPOCH_MS_FROM else reset
             if reset > _EPOCH_S_FROM:
                 return _positive(reset - now)
+    if any(isinstance(value, str) and _LOADING.search(value) for _, value in fields):
+        return _LOADING_S
     waits = (_wait_in_words(value) for _, value in fields if isinstance(value, str))
     return next((wait for wait in waits if wait is not None), None)
 

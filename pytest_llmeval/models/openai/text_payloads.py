@@ -17,6 +17,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
     NoScores,
     PayloadOptions,
+    check_room,
     first_choice,
     server_message,
     text_of,
@@ -79,6 +80,8 @@ class TextPayloads:
         text = choice.get("text")
         if not isinstance(text, str):
             raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+        if not request.choices:  # to score, no token is asked for
+            check_room(data, choice)
         prompt_tokens, completion_tokens = token_usage(data)
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(
