@@ -106,7 +106,7 @@ OVERLOADED = [
     (503, err("当前分组 default 下对于模型 m 无可用渠道", "model_not_found", "new_api_error")),
     (429, err("Requests per minute limit exceeded - too many sent.", "request_quota_exceeded")),
     (429, err("Quota exceeded for aiplatform.googleapis.com/generate_content_requests_per_minute with base "
-              "model: gemini-pro. Please submit a quota increase request.", 429, status="RESOURCE_EXHAUSTED")),
+              "model: gemini-pro. Please submit a request.", 429, status="RESOURCE_EXHAUSTED")),
     (429, err("Provider returned error", 429, metadata={
         "raw": "m is temporarily rate-limited upstream. Please retry shortly, or add your own key"})),
     (429, err("The model is overloaded and not available", None, "overloaded")),
