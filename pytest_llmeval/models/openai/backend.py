@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pytest_llmeval.config.declare import answer_parameters
 from pytest_llmeval.config.models import ModelConfig, ModelOptions, OpenAIOptions
-from pytest_llmeval.core.errors import ModelUnusable
+from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
 from pytest_llmeval.models.openai.calls import (
     AttemptFailed,
@@ -26,7 +26,10 @@ from pytest_llmeval.models.openai.calls import (
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, model_names
 from pytest_llmeval.models.openai.concurrency import INITIAL, MAXIMUM, ConcurrencyControl
 from pytest_llmeval.models.openai.endpoint import AUTH_HEADERS, Endpoint, find
+from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
+from pytest_llmeval.models.openai.failures import classify
+from pytest_llmeval.models.openai.known_failures import FailureKind
 from pytest_llmeval.models.openai.rate_limit import RateLimit, Sleep
 from pytest_llmeval.models.openai.text_payloads import TextPayloads
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
@@ -196,13 +199,14 @@ def _list_error(endpoint: Endpoint, failure: AttemptFailed, *, named: bool) -> M
         return ModelUnusable(
             f"nothing answers at {endpoint.shown} ({reason}); is the server running, is the port right?"
         )
-    # a key may permit completions, but not listing models
-    if failure.status in (401, 403) and not (named and "missing scope" in failure.message.lower()):
-        return key_error(endpoint, failure)
-    if named:
+    # a key may permit completions, but not listing models: the first question tells
+    if named and (failure.status != 401 or "missing scope" in failure.message.lower()):
         return None
+    if failure.kind is FailureKind.KEY or (failure.status in (401, 403) and endpoint.key is None):
+        return key_error(endpoint, failure)
     return ModelUnusable(
-        f"{endpoint.shown} does not list its models ({reason}); name one: --llm-model=openai:NAME"
+        f"{endpoint.shown} does not list its models ({reason}); check the base URL (most end in /v1), "
+        "or name one: --llm-model=openai:NAME"
     )
 
 
@@ -210,7 +214,11 @@ def _list_models(endpoint: Endpoint) -> tuple[str, ...]:
     """The server's model names, cached. Raises ``AttemptFailed`` and ``ModelUnusable``."""
     if endpoint.url not in _models_by_url:
         require_sdk()
-        _models_by_url[endpoint.url] = model_names(asyncio.run(_get_models(endpoint)))
+        body = asyncio.run(_get_models(endpoint))
+        found = evidence(200, body)
+        if (kind := classify(found)) is FailureKind.ADDRESS:
+            raise AttemptFailed(one_line(found.words, 200), status=200, kind=kind)
+        _models_by_url[endpoint.url] = model_names(body)
     return _models_by_url[endpoint.url]
 
 

@@ -13,17 +13,27 @@ from pytest_llmeval.core.types import Completion, Prompt, Request, shown
 from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, PayloadOptions
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
+from pytest_llmeval.models.openai.delays import body_wait_s, length_text, wait_text
 from pytest_llmeval.models.openai.endpoint import Endpoint
+from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
+from pytest_llmeval.models.openai.failure_streak import FailureStreak
+from pytest_llmeval.models.openai.failures import RETRYABLE, alike, classify
+from pytest_llmeval.models.openai.known_failures import FailureKind
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 
-_RETRYABLE = (408, 409, 429)
-_OVERLOADED = (429, 503, 529)
 _REJECTED = (400, 413, 422)
 _MAX_LISTED_NAMES = 5
-# the run ends after this many rejections with the same message, if no request has succeeded
-_IDENTICAL_REJECTIONS = 8
+# the run ends after this many questions in a row that failed alike, if no request has succeeded
+_ALIKE = 8
+# the run ends if the server answers for so long, but answers no question
+_PATIENCE_S = 600.0
+# a server that asks for a longer wait ends the run
+_MAX_WAIT_S = 300.0
+_OF_THE_RUN = frozenset([FailureKind.KEY, FailureKind.FORBIDDEN, FailureKind.MODEL, FailureKind.ADDRESS])
+# a model that is too slow once is too slow again, and each attempt costs as much as an answer
+_TIMEOUT_RETRIES = 1
 # the server counts as unresponsive if this many attempts in a row had no response when a request gives up
 _UNRESPONSIVE_AFTER = 3
 _SKIP_S = 30.0
@@ -32,9 +42,10 @@ _SKIP_S = 30.0
 class AttemptFailed(Exception):
     """An attempt without an answer; ``str()`` is the reason, and may contain secrets that the server echoed.
 
-    ``status`` is the response's status, or 0 without a response; ``retry_after_s`` is the wait that the
-    server requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but
-    no response in time.
+    ``status`` is the response's status, or 0 without a response; ``kind`` says what the failure means;
+    ``code`` has the error's code and type; ``retry_after_s`` is the wait that the server requests.
+    ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no response in
+    time; ``html`` that the response is a web page.
     """
 
     def __init__(
@@ -42,28 +53,42 @@ class AttemptFailed(Exception):
         message: str,
         *,
         status: int = 0,
+        kind: FailureKind = FailureKind.TEMPORARY,
         code: str = "",
         retry_after_s: float | None = None,
         unreachable: bool = False,
         timed_out: bool = False,
+        html: bool = False,
     ) -> None:
         super().__init__(f"status {status}: {message}" if status not in (0, 200) else message)
         self.message = message
         self.status = status
+        self.kind = FailureKind.SLOW if timed_out else kind
         self.code = code
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.timed_out = timed_out
+        self.html = html
 
     @property
     def overloaded(self) -> bool:
         """Whether the server reports that it is overloaded."""
-        return self.status in _OVERLOADED or (self.status >= 500 and self.retry_after_s is not None)
+        return self.kind is FailureKind.OVERLOADED
 
     @property
     def retryable(self) -> bool:
         """Whether the same request may succeed later."""
-        return self.status in (0, 200, *_RETRYABLE) or self.status >= 500
+        return self.kind in RETRYABLE
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the server rejected the request itself, so that another one may be accepted."""
+        return self.status in _REJECTED or self.kind is FailureKind.REFUSED
+
+    @property
+    def asks_too_long(self) -> bool:
+        """Whether the server asks for a wait that is too long to wait in a run."""
+        return self.retryable and self.retry_after_s is not None and self.retry_after_s > _MAX_WAIT_S
 
 
 class Payloads(Protocol):
@@ -142,8 +167,10 @@ class Calls:
     #: attempts since the last response
     attempts_without_response: int = 0
     any_success: bool = False
-    #: why each request was rejected, until the first success
-    rejections: list[str] = field(default_factory=list)
+    #: rejected requests with the same message, until the first success
+    rejections: FailureStreak = field(default_factory=FailureStreak)
+    #: questions in a row that used up their attempts although the server responded
+    unanswered: FailureStreak = field(default_factory=FailureStreak)
 
     def __post_init__(self) -> None:
         self.options = self.payloads.options
@@ -170,7 +197,7 @@ class Calls:
         self, request: Request, prompt: Prompt, part: str, tokens: int, attempts: _Attempts
     ) -> Completion:
         """The completion of one part, after as many attempts as necessary."""
-        failures = 0
+        failures = timeouts = 0
         while True:
             if self.unresponsive and self.clock() < self.skip_until:
                 raise RequestFailed(
@@ -185,10 +212,12 @@ class Calls:
                     failure = error
                     attempt.failed(
                         overloaded=failure.overloaded,
-                        retry_after_s=failure.retry_after_s if failure.retryable else None,
+                        retry_after_s=failure.retry_after_s
+                        if failure.retryable and not failure.asks_too_long
+                        else None,
                     )
                 else:
-                    self.unresponsive, self.attempts_without_response, self.any_success = False, 0, True
+                    self._note_success()
                     latency_s = time.perf_counter() - started
                     attempt.succeeded(latency_s, _total_tokens(completion))
                     return replace(completion, latency_s=latency_s)
@@ -201,16 +230,14 @@ class Calls:
                     raise exit_error
             if self._adjust_options(failure, request, options):
                 continue
-            if (
-                prompt.shots
-                and failure.status in _REJECTED
-                and chat_payloads.mentions_length(failure.message)
-            ):
+            if prompt.shots and failure.rejected and chat_payloads.mentions_length(failure.message):
                 raise _PromptTooLong
             await self._raise_if_permanent(failure, request, attempts.count)
             failures += 1
-            if failures > self.retries or self.unresponsive:
+            timeouts += failure.kind is FailureKind.SLOW
+            if failures > self.retries or timeouts > _TIMEOUT_RETRIES or self.unresponsive:
                 self._note_last_failure(failure)
+                await self._raise_if_hopeless(failure)
                 times = "1 attempt" if attempts.count == 1 else f"{attempts.count} attempts"
                 raise RequestFailed(
                     f"no answer from {self.endpoint.shown} after {times}: {self._reason(failure)}",
@@ -218,6 +245,11 @@ class Calls:
                 )
             if failure.retry_after_s is None:  # otherwise ``limits`` pauses all requests
                 await self.sleep(backoff_s(failures))
+
+    def _note_success(self) -> None:
+        self.unresponsive, self.attempts_without_response, self.any_success = False, 0, True
+        self.rejections.end()
+        self.unanswered.end()
 
     def _note_last_failure(self, failure: AttemptFailed) -> None:
         """Decide from a request's last failure whether the server is unresponsive."""
@@ -236,7 +268,9 @@ class Calls:
         try:
             completion = self.payloads.parse(response.body, request, prompt, part, options)
         except chat_payloads.NoCompletion as error:
-            raise AttemptFailed(str(error), status=200) from None
+            raise _no_completion(str(error), response.body) from None
+        except chat_payloads.PromptTooLong as error:
+            raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200) from None
         except chat_payloads.NoScores:
             raise self._no_scores() from None
         clean = self.endpoint.clean_answer
@@ -250,7 +284,7 @@ class Calls:
 
     def _adjust_options(self, failure: AttemptFailed, request: Request, options: PayloadOptions) -> bool:
         """Whether to try again because a rejected parameter is now sent in another way."""
-        if failure.status not in _REJECTED:
+        if not failure.rejected:
             return False
         if self.options == options:
             adjusted = options.adjusted(failure.message, scoring=bool(request.choices))
@@ -260,24 +294,64 @@ class Calls:
         return self.options != options
 
     async def _raise_if_permanent(self, failure: AttemptFailed, request: Request, attempts: int) -> None:
-        """Raise the error for a permanent failure; return for one that may be temporary."""
-        reason = self._reason(failure)
-        if failure.status in (401, 403):
-            raise key_error(self.endpoint, failure)
-        if failure.status == 402 or "insufficient_quota" in failure.code:
+        """Raise the error for a permanent failure; return for one that may be temporary.
+
+        Until the first answer, a wrong key, model or address concerns the whole run. Afterwards it is a
+        flaw of this answer: gateways have such moments.
+        """
+        reason, kind = self._reason(failure), failure.kind
+        if kind is FailureKind.QUOTA:
+            raise quota_error(self.endpoint, failure)
+        if failure.asks_too_long and failure.retry_after_s is not None:
             raise ModelUnusable(
-                f"{self.endpoint.shown}: the account has no quota left ({reason}); "
-                "add credit or raise the account's limit"
+                f"{self.endpoint.shown} asks to wait {wait_text(failure.retry_after_s)} ({reason}); "
+                "run again then: what is answered stays in the store"
             )
-        if failure.status in (404, 405):
-            raise await self._model_not_found(reason)
-        if failure.status in _REJECTED:
+        if failure.rejected or failure.status == 403:
             self._raise_if_setting_rejected(failure)
             if request.choices and chat_payloads.mentions_logprobs(failure.message):
                 raise self._no_scores()
+        if kind in _OF_THE_RUN:
+            if not self.any_success:
+                raise await self._run_error(failure)
+            if kind is not FailureKind.FORBIDDEN:
+                return
+        if kind is FailureKind.REFUSED:
+            self._raise_if_all_rejected(failure)
         if not failure.retryable:
-            self._raise_if_all_rejected(reason)
             raise RequestFailed(f"{self.endpoint.shown} refused the request: {reason}", attempts=attempts)
+
+    async def _run_error(self, failure: AttemptFailed) -> ModelUnusable:
+        """The error for a failure that every request would have."""
+        if failure.kind is FailureKind.MODEL:
+            return await self._model_not_found(self._reason(failure))
+        if failure.kind is FailureKind.ADDRESS:
+            return ModelUnusable(
+                f"{self.endpoint.shown}{self.payloads.path} does not exist ({self._reason(failure)}); "
+                "check the base URL: /v1 is probably missing at its end"
+            )
+        return key_error(self.endpoint, failure)
+
+    async def _raise_if_hopeless(self, failure: AttemptFailed) -> None:
+        """End the run if the server responds, but answers no question; called when a question gives up."""
+        if not failure.status:  # ``unresponsive`` covers servers without a response
+            return
+        of_the_run = failure.kind in _OF_THE_RUN
+        count = self.unanswered.extend(failure.kind if of_the_run else None, self.clock())
+        if count < _ALIKE:
+            return
+        if of_the_run:
+            raise await self._run_error(failure)
+        failing_s = self.clock() - self.unanswered.since
+        if self.any_success and failing_s < _PATIENCE_S:
+            return
+        asked = (
+            f"no question for {length_text(failing_s)}" if self.any_success else f"none of {count} questions"
+        )
+        hint = "; is the base URL right? Most end in /v1" if failure.html else ""
+        raise ModelUnusable(
+            f"{self.endpoint.shown} responds but has answered {asked}: {self._reason(failure)}{hint}"
+        )
 
     def _raise_if_setting_rejected(self, failure: AttemptFailed) -> None:
         setting = None if self.any_success else self.extra_fields.rejected_setting(failure.message)
@@ -287,12 +361,11 @@ class Calls:
                 f"remove {setting} from the settings of model {one_line(self.model, 80)}"
             )
 
-    def _raise_if_all_rejected(self, reason: str) -> None:
+    def _raise_if_all_rejected(self, failure: AttemptFailed) -> None:
         if self.any_success:
             return
-        self.rejections.append(reason)
-        if len(self.rejections) >= _IDENTICAL_REJECTIONS and len(set(self.rejections)) == 1:
-            raise ModelUnusable(f"{self.endpoint.shown} refuses every request: {reason}")
+        if self.rejections.extend(alike(failure.message)) >= _ALIKE:
+            raise ModelUnusable(f"{self.endpoint.shown} refuses every request: {self._reason(failure)}")
 
     async def _model_not_found(self, reason: str) -> ModelUnusable:
         names = await self.list_models()
@@ -350,13 +423,42 @@ def failure_reason(endpoint: Endpoint, failure: AttemptFailed) -> str:
     return one_line(endpoint.clean(str(failure)), 200)
 
 
+def _no_completion(message: str, body: bytes) -> AttemptFailed:
+    """The failure for a response with status 200 that is not an answer."""
+    found = evidence(200, body)
+    wait_s = body_wait_s(body, time.time())
+    return AttemptFailed(
+        message,
+        status=found.status,
+        kind=classify(found, wait_s),
+        code=" ".join(sorted(found.codes)),
+        retry_after_s=wait_s,
+        html=found.html,
+    )
+
+
+def quota_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
+    """The error for an account without balance, or one that has used up its quota."""
+    wait_s = failure.retry_after_s
+    wait = f", or wait {wait_text(wait_s)}" if wait_s is not None and wait_s > _MAX_WAIT_S else ""
+    return ModelUnusable(
+        f"{endpoint.shown}: the account has no quota left ({failure_reason(endpoint, failure)}); "
+        f"add credit or raise the account's limit{wait}"
+    )
+
+
 def key_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
-    """The error for status 401 or 403."""
+    """The error for a key that is missing or not accepted."""
     reason = failure_reason(endpoint, failure)
     if endpoint.key is None:
         return ModelUnusable(
             f"{endpoint.shown} requires an API key ({reason}); "
             f"set the environment variable {endpoint.key_env}, or name another with --llm-api-key-env"
+        )
+    if failure.kind is FailureKind.FORBIDDEN:
+        return ModelUnusable(
+            f"{endpoint.shown} refuses access ({reason}); does the key in {endpoint.key_env} "
+            "permit this model, and the server this network?"
         )
     return ModelUnusable(
         f"{endpoint.shown} does not accept the key in {endpoint.key_env} ({reason}); set a valid one"

@@ -15,6 +15,9 @@ from typing import Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
+from pytest_llmeval.models.openai import finish_reasons
+from pytest_llmeval.models.openai.error_bodies import first_choice_of, reported_error
+from pytest_llmeval.models.openai.finish_reasons import finish_reason
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _TOO_LONG = re.compile(
@@ -26,6 +29,10 @@ _MAX_VALIDATION_ERRORS = 5
 
 class NoCompletion(Exception):
     """A response with status 200 that is not a completion; ``str()`` describes it."""
+
+
+class PromptTooLong(Exception):
+    """A response with status 200 and no answer, because the prompt does not fit the model's context."""
 
 
 class NoScores(Exception):
@@ -137,11 +144,12 @@ def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
     message = choice.get("message")
     if not isinstance(message, dict):
         raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+    check_room(data, choice)
     prompt_tokens, completion_tokens = token_usage(data)
     completion = Completion(
         text=text_of(message.get("content")),
         reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        finish_reason=text_of(choice.get("finish_reason")),
+        finish_reason=finish_reason(choice),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         notes=_function_call_notes(message),
@@ -150,11 +158,43 @@ def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
 
 
 def first_choice(response: bytes) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """A response body, and the first of its ``choices`` (empty if none). Raises ``NoCompletion``."""
+    """A response body, and its choice 0 (empty if it has none).
+
+    Raises ``NoCompletion`` also if the server reports an error beside the choice or generation failed, and
+    ``PromptTooLong``.
+    """
     data = parse_json(response)
     if not isinstance(data, dict):
         raise NoCompletion(f"the response is not a completion: {server_message(response) or 'empty'}")
-    return data, _first_dict(data.get("choices"))
+    choice = first_choice_of(data)
+    error = reported_error(data)
+    if error is not None and choice:
+        reported = server_message(json.dumps(error).encode())
+        raise NoCompletion(f"the server reports an error instead of the whole answer: {reported}")
+    reason, text = finish_reason(choice), _all_text(choice)
+    if finish_reasons.is_failure(reason):
+        if "INPUT_LENGTH_ERROR" in text:  # LMDeploy
+            raise PromptTooLong("the prompt is too long for the model's context")
+        raise NoCompletion(f"generation failed: finish_reason {reason!r} after {len(text)} characters")
+    return data, choice
+
+
+def _all_text(choice: Mapping[str, object]) -> str:
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else choice
+    return "".join(
+        text_of(message.get(name)) for name in ("content", "reasoning_content", "reasoning", "text")
+    )
+
+
+def check_room(data: Mapping[str, object], choice: Mapping[str, object]) -> None:
+    """Raise ``PromptTooLong`` if the answer ended at a limit before its first token (LMDeploy)."""
+    reason = finish_reason(choice)
+    if finish_reasons.is_limit(reason) and not _all_text(choice) and token_usage(data)[1] == 0:
+        raise PromptTooLong(
+            "the prompt, or prompt and answer together, are too long for the server: it ended with "
+            f"finish_reason {reason!r} before the first token"
+        )
 
 
 def token_usage(data: Mapping[str, object]) -> tuple[int | None, int | None]:

@@ -1,4 +1,4 @@
-"""Rate limits, back-off and ``Retry-After``."""
+"""Rate limits and back-off."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable
 
 Sleep = Callable[[float], Awaitable[None]]
 
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 30.0
-_MAX_RETRY_AFTER_S = 60.0
 
 
 class RateLimit:
@@ -57,34 +55,6 @@ class RateLimit:
     def adjust(self, cost: float) -> None:
         """Correct the cost of an earlier turn by ``cost`` (negative: it cost less)."""
         self._next += cost * self._interval_s
-
-
-def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """The wait that a server requests, in seconds, at most a minute; None if it requests none.
-
-    Reads ``retry-after-ms`` and ``retry-after`` (seconds or an HTTP date, RFC 9110 10.2.3);
-    ``headers`` have lower-case names, ``now`` is the Unix time.
-    """
-    seconds = _number(headers.get("retry-after-ms"))
-    if seconds is not None:
-        seconds /= 1000
-    else:
-        value = headers.get("retry-after")
-        seconds = _number(value)
-        if seconds is None and value:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - now
-            except (ValueError, OverflowError):
-                return None
-    return None if seconds is None or seconds <= 0 else min(seconds, _MAX_RETRY_AFTER_S)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def backoff_s(failures: int, draw: Callable[[], float] = random.random) -> float:

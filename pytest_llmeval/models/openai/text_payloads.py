@@ -17,11 +17,13 @@ from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
     NoScores,
     PayloadOptions,
+    check_room,
     first_choice,
     server_message,
     text_of,
     token_usage,
 )
+from pytest_llmeval.models.openai.finish_reasons import finish_reason
 
 _JOINED = "completions API: turns joined as text"
 
@@ -78,11 +80,13 @@ class TextPayloads:
         text = choice.get("text")
         if not isinstance(text, str):
             raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+        if not request.choices:  # to score, no token is asked for
+            check_room(data, choice)
         prompt_tokens, completion_tokens = token_usage(data)
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(
             text=text_of(text),
-            finish_reason=text_of(choice.get("finish_reason")),
+            finish_reason=finish_reason(choice),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             prompt=prompt.text if joined else None,

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.calls import AttemptFailed, Response
+from pytest_llmeval.models.openai.delays import requested_wait_s
 from pytest_llmeval.models.openai.endpoint import Endpoint
-from pytest_llmeval.models.openai.rate_limit import retry_after_s
+from pytest_llmeval.models.openai.error_bodies import evidence
+from pytest_llmeval.models.openai.failures import classify
 from pytest_llmeval.models.openai.streaming import StreamAssembler, StreamTruncated
 from pytest_llmeval.models.openai.text_payloads import TextPayloads
 
@@ -137,7 +139,7 @@ class Transport:
                         first_token_s = time.perf_counter() - started
                 return Response(assembler.body(), first_token_s)
             except StreamTruncated as error:
-                raise AttemptFailed(str(error)) from None
+                raise AttemptFailed(str(error), status=200) from None
             except (openai.APIError, asyncio.CancelledError):
                 raise
             except Exception as error:  # the transport's; its type differs between versions
@@ -172,11 +174,15 @@ def _failure(error: openai.APIError) -> AttemptFailed:
 
     if isinstance(error, openai.APIStatusError):
         body = error.response.content
+        found = evidence(error.status_code, body)
+        wait_s = requested_wait_s(error.response.headers, body, time.time())
         return AttemptFailed(
             chat_payloads.server_message(body) or error.response.reason_phrase,
             status=error.status_code,
+            kind=classify(found, wait_s),
             code=chat_payloads.error_code(body),
-            retry_after_s=retry_after_s(error.response.headers, time.time()),
+            retry_after_s=wait_s,
+            html=found.html,
         )
     # by name, because the SDK chooses the transport and so the package of these exceptions
     names = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}

@@ -180,6 +180,23 @@ def test_a_named_model_needs_no_list_of_models(reply: Reply) -> None:
     assert "name one" in message or "requires an API key" in message
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_named_model_whose_list_is_refused_is_asked(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-0123456789")
+    with Server(models=error(status, "not for you")) as server:
+        OpenAIModel(config(server.url)).check()
+        assert ask(server.url, [chat()])[0].error is None
+        assert "name one" in check_error(server.url, name="")
+
+
+def test_a_list_at_an_address_without_v1() -> None:
+    missing = Reply({"error": "Unexpected endpoint or method. (GET /models)"})
+    with Server(models=missing) as server:
+        OpenAIModel(config(server.url)).check()
+        message = check_error(server.url, name="")
+        assert "Unexpected endpoint" in message and "most end in /v1" in message
+
+
 def test_an_unlisted_name_may_be_an_alias(server: Server) -> None:
     OpenAIModel(config(server.url, "gpt-alias")).check()
 

@@ -23,7 +23,7 @@ from tests.support.api import (
     config,
     run_error,
 )
-from tests.support.api_server import DROP, Reply, Server, completion, error, models
+from tests.support.api_server import DROP, Reply, Server, completion, error, models, plain
 
 # retries
 
@@ -68,10 +68,10 @@ def test_a_timeout_is_retried(server: Server) -> None:
 def test_retry_after_is_respected(server: Server) -> None:
     server.script(error(429, "slow down", headers={"Retry-After": "7"}))
     server.script(error(429, "slow down", headers={"Retry-After-Ms": "2500"}))
-    server.script(error(503, "back tomorrow", headers={"Retry-After": "86400"}))
+    server.script(error(503, "back soon", headers={"Retry-After": "299"}))
     sleep = FakeSleep()
     assert ask(server.url, [chat()], sleep)[0].attempts == 4
-    assert 6.9 <= sleep[0] <= 7.7 and 2.4 <= sleep[1] <= 2.75 and 59 <= sleep[2] <= 66
+    assert 6.9 <= sleep[0] <= 7.7 and 2.4 <= sleep[1] <= 2.75 and 298 <= sleep[2] <= 330
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(None, 6), (0, 1), (2, 3)])
@@ -204,6 +204,204 @@ def test_an_unknown_model_lists_the_available_ones() -> None:
 
 def test_a_missing_v1_is_suggested(server: Server) -> None:
     assert "base URL (most end in /v1)" in run_error(server.url.removesuffix("/v1"), [chat()])
+
+
+# who is to blame
+
+FLAGGED = error(403, "Your input was flagged by moderation")
+FIREWALL = Reply("<html><title>Attention Required! | Cloudflare</title>", 403)
+MISSING = error(404, "The model `m` does not exist", "model_not_found")
+FAILED = Reply(completion("首先", "error"))
+
+
+def test_a_failed_generation_is_retried_and_then_an_error(server: Server) -> None:
+    broken = completion("首先")
+    broken["choices"][0] |= {"finish_reason": "error", "error": {"code": 502, "message": "upstream"}}
+    server.script(Reply(completion("首先", "abort")), Reply(broken))
+    [answer] = ask(server.url, [chat()])
+    assert (answer.text, answer.attempts, answer.error) == ("答案：A", 3, None)
+    server.usual = FAILED
+    [answer] = ask(server.url, [chat()], retries=2)
+    assert answer.attempts == 3 and not answer.text
+    assert answer.error is not None and "generation failed: finish_reason 'error'" in answer.error
+    [answer] = ask(server.url, [chat()], retries=0, stream=True)
+    assert answer.error is not None and "generation failed" in answer.error
+    server.usual = Reply(plain("首先", "abort"))
+    [answer] = ask(server.url, [chat()], retries=0, api="completions")
+    assert answer.error is not None and "generation failed" in answer.error
+
+
+def test_an_answer_without_a_token_drops_shots(server: Server) -> None:
+    empty = completion("", "length")
+    empty["usage"]["completion_tokens"] = 0
+    server.script(Reply(empty))
+    [answer] = ask(server.url, [chat("问", "一", "二")], retries=0)
+    assert (answer.text, answer.dropped_shots, answer.attempts) == ("答案：A", 1, 2)
+    server.script(Reply(empty))
+    [answer] = ask(server.url, [Request(chat(), choices=CHOICES)])
+    assert answer.error is not None and "too long for the server" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (error(403, "Sorry, your account balance is insufficient"), "no quota left"),
+        (Reply({"code": 30011, "message": "requires paid balance"}, 403), "no quota left"),
+        (error(403, "The free tier of the model has been exhausted."), "no quota left"),
+        (error(403, "You do not have access to model", "model_not_found"), "has no model 'm'"),
+        (error(403, ""), "refuses access"),
+        (error(403, "Country, region, or territory not supported"), "refuses access"),
+        (error(403, "Invalid API key", "invalid_api_key"), "does not accept the key in MY_KEY"),
+        (error(400, "API key not valid. Please pass a valid API key."), "does not accept the key in MY_KEY"),
+        (error(400, "Model Not Exist"), "has no model 'm'"),
+        (error(429, "余额不足或无可用资源包,请充值。", "1113", {"Retry-After": "60"}), "no quota left"),
+        (error(429, "Rate limit exceeded: free-models-per-day"), "no quota left"),
+        (
+            Reply({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),
+            "/v1 is probably missing",
+        ),
+    ],
+)
+def test_the_first_answer_tells_who_is_to_blame(
+    reply: Reply, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    with Server(usual=reply) as server:
+        message = run_error(server.url, [chat()] * 5, concurrency=1, api_key_env="MY_KEY")
+    assert expected in message and len(server.bodies) == 1
+
+
+def test_a_403_about_log_probabilities_is_not_the_key(server: Server) -> None:
+    server.usual = error(403, "You are not allowed to request logprobs from this model")
+    assert "returns no log-probabilities" in run_error(server.url, [Request(chat(), choices=CHOICES)])
+
+
+def test_moderated_questions_end_nothing() -> None:
+    for reply in (FLAGGED, error(400, "Input may contain inappropriate content", "data_inspection_failed")):
+        with Server(usual=reply) as server:
+            answers = ask(server.url, [chat(str(n)) for n in range(20)], concurrency=1)
+            assert all(answer.attempts == 1 for answer in answers) and len(server.bodies) == 20
+            assert all("refused the request" in str(answer.error) for answer in answers)
+
+
+@pytest.mark.parametrize("reply", [FLAGGED, FIREWALL, error(403, "Forbidden"), error(403, "")])
+def test_a_403_after_an_answer_is_that_question_s_error(server: Server, reply: Reply) -> None:
+    server.script(Reply(completion()), *[reply] * 12)
+    answers = ask(server.url, [chat(str(n)) for n in range(14)], concurrency=1)
+    assert [answer.error is None for answer in answers] == [True] + [False] * 12 + [True]
+    assert {answer.attempts for answer in answers} == {1}
+
+
+@pytest.mark.parametrize("reply", [error(401, "Invalid token"), MISSING, Reply({"detail": "Not Found"}, 404)])
+def test_a_401_or_404_after_an_answer_is_retried(server: Server, reply: Reply) -> None:
+    server.script(Reply(completion()), reply)
+    answers = ask(server.url, [chat(), chat()], concurrency=1)
+    assert [(answer.error, answer.attempts) for answer in answers] == [(None, 1), (None, 2)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"), [(error(401, "Key revoked"), "API key"), (MISSING, "has no model 'm'")]
+)
+def test_a_401_or_404_that_stays_ends_the_run(server: Server, reply: Reply, expected: str) -> None:
+    server.script(Reply(completion()))
+    server.usual = reply
+    assert expected in run_error(server.url, [chat(str(n)) for n in range(40)], concurrency=1, retries=1)
+    assert len(server.bodies) == 1 + 8 * 2
+
+
+def test_an_account_that_runs_empty_ends_the_run(server: Server) -> None:
+    server.script(Reply(completion()))
+    server.usual = error(403, "用户额度不足, 剩余额度: 0", "insufficient_user_quota")
+    assert "no quota left" in run_error(server.url, [chat()] * 3, concurrency=1)
+    assert len(server.bodies) == 2
+
+
+def test_refusals_are_alike_apart_from_their_ids() -> None:
+    class Numbered(Server):
+        def _reply(self, method, path, headers, sent):  # type: ignore[no-untyped-def]
+            super()._reply(method, path, headers, sent)
+            return error(400, f"no such field (request id: 20250101{len(self.bodies):08d}ab)")
+
+    with Numbered() as server:
+        assert "refuses every request" in run_error(server.url, [chat(str(n)) for n in range(40)])
+
+
+# no wait without end
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(429, "slow down", headers={"Retry-After": "3600"}),
+        error(503, "back tomorrow", headers={"Retry-After": "86400"}),
+        error(429, "tokens per day (TPD): Limit 100000. Please try again in 15m4.9s."),
+        error(429, "Please retry after 86400 seconds."),
+    ],
+)
+def test_a_long_wait_ends_the_run_with_its_time(server: Server, reply: Reply) -> None:
+    server.script(Reply(completion()), reply)
+    message = run_error(server.url, [chat(), chat()], concurrency=1)
+    assert "asks to wait" in message and "(until " in message and len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "seconds"),
+    [
+        (Reply({"error": "Model x is currently loading", "estimated_time": 20.0}, 503), 20),
+        (Reply([{"error": {"code": 429, "details": [{"retryDelay": "45s"}]}}], 429), 45),
+        (error(429, "Rate limit reached. Please try again in 7.66s."), 7.66),
+        (Reply({"error": {"message": "busy", "code": 429, "retry_after": 9}}), 9),
+    ],
+)
+def test_delays_in_the_body_are_obeyed(server: Server, reply: Reply, seconds: float) -> None:
+    server.script(reply)
+    sleep = FakeSleep()
+    assert ask(server.url, [chat()], sleep)[0].attempts == 2
+    assert seconds - 0.1 <= sum(sleep) <= seconds * 1.1
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (error(500, "oops"), "status 500: oops"),
+        (HTML, "is the base URL right? Most end in /v1"),
+        (Reply({"error": "cannot do that"}), "cannot do that"),
+        (FAILED, "generation failed"),
+        (error(429, "rate limit"), "status 429"),
+        (Reply("", 504), "status 504"),
+    ],
+)
+def test_a_server_that_answers_no_question_ends_the_run(reply: Reply, expected: str) -> None:
+    with Server(usual=reply) as server:
+        message = run_error(server.url, [chat(str(n)) for n in range(40)], concurrency=1, retries=1)
+    assert "has answered none of 8 questions" in message and expected in message
+    assert len(server.bodies) == 16
+
+
+def test_bad_answers_of_different_kinds_end_the_run_too() -> None:
+    with Server(usual=error(500, "oops")) as server:
+        server.script(HTML, TORN, error(502, "a"), Reply(""), FAILED, error(503, "b"), Reply({"choices": []}))
+        assert "none of 8 questions" in run_error(server.url, [chat()] * 20, concurrency=1, retries=0)
+
+
+def test_one_good_answer_keeps_a_bad_server_for_a_while(server: Server) -> None:
+    server.script(Reply(completion()), *[error(500, "oops")] * 30)
+    sleep = FakeSleep()
+    answers = ask(server.url, [chat(str(n)) for n in range(17)], sleep, concurrency=1, retries=1)
+    assert [answer.error is None for answer in answers] == [True] + [False] * 15 + [True]
+    server.script(Reply(completion()))
+    server.usual = error(429, "rate limit", headers={"Retry-After": "60"})
+    with pytest.raises(ModelUnusable, match=r"has answered no question for 1\d min"):
+        ask(server.url, [chat(str(n)) for n in range(99)], FakeSleep(), concurrency=1, retries=1)
+
+
+def test_a_slow_model_is_asked_twice(server: Server) -> None:
+    server.usual = Reply(completion(), latency=30)
+    [answer] = ask(server.url, [chat()], timeout=0.1)
+    assert answer.attempts == len(server.bodies) == 2
+    assert answer.error is not None and "no response within 0.1 s" in answer.error
+    server.usual = Reply("<title>524: A timeout occurred</title>", 524)
+    assert ask(server.url, [chat()])[0].attempts == 2
 
 
 # prompts that are too long

@@ -14,6 +14,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
     NoScores,
     PayloadOptions,
+    PromptTooLong,
     build_body,
     error_code,
     mentions_length,
@@ -88,6 +89,52 @@ def test_tool_calls_and_filtered_answers_have_empty_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "reason", ["error", "abort", "network_error", "insufficient_system_resource", "ERROR", "cancelled"]
+)
+@pytest.mark.parametrize("choices", [{}, CHOICES])
+def test_a_failed_generation_is_no_completion(reason: str, choices: dict[str, str]) -> None:
+    for text in ("答案：A", ""):
+        with pytest.raises(NoCompletion, match=f"generation failed: finish_reason '{reason}'"):
+            parse(completion(text, reason), **choices)
+
+
+def test_an_error_beside_the_choice_is_no_completion() -> None:
+    body = completion("首先", "stop")
+    assert parse({**body, "error": None}).text == "首先"
+    with pytest.raises(NoCompletion, match="error instead of the whole answer: upstream died"):
+        parse({**body, "error": {"code": 502, "message": "upstream died"}})
+    body["choices"][0]["error"] = {"code": 502, "message": "upstream died"}
+    with pytest.raises(NoCompletion, match="upstream died"):
+        parse(body)
+
+
+def test_choice_0_is_the_answer_wherever_it_is_listed() -> None:
+    body = completion("A")
+    body["choices"].insert(0, {"index": 1, "message": {"content": "B"}, "finish_reason": "error"})
+    assert parse(body).text == "A"
+
+
+@pytest.mark.parametrize("reason", ["length", "model_length", "max_tokens"])
+@pytest.mark.parametrize("choices", [{}, CHOICES])
+def test_no_token_at_all_means_a_prompt_that_is_too_long(reason: str, choices: dict[str, str]) -> None:
+    body = completion("", reason)
+    body["usage"]["completion_tokens"] = 0
+    with pytest.raises(PromptTooLong, match="too long"):
+        parse(body, **choices)
+    body["usage"]["completion_tokens"] = 3  # all of it reasoning
+    assert parse(body).finish_reason == reason
+    del body["usage"]
+    assert parse(body).finish_reason == reason
+    failed = completion("internal error happened, status code ResponseType.INPUT_LENGTH_ERROR", "error")
+    with pytest.raises(PromptTooLong):
+        parse(failed)
+
+
+def test_a_finish_reason_of_null_in_quotes_is_none() -> None:
+    assert parse(completion("x", "null")).finish_reason == ""
+
+
+@pytest.mark.parametrize(
     "usage", [None, [], {}, {"prompt_tokens": "7"}, {"prompt_tokens": True}, {"prompt_tokens": -1}]
 )
 def test_token_counts_may_be_absent(usage: object) -> None:
@@ -154,7 +201,7 @@ def test_any_response_is_parsed_or_rejected(data: object, choices: dict[str, str
     reply = data if isinstance(data, bytes) else json.dumps(data).encode()
     try:
         result = parse_response(reply, choices)
-    except (NoCompletion, NoScores):
+    except (NoCompletion, NoScores, PromptTooLong):
         pass
     else:
         result.text.encode()

@@ -1,16 +1,15 @@
-"""Rate limits, back-off and Retry-After, with a fake clock."""
+"""Rate limits and back-off, with a fake clock."""
 
 from __future__ import annotations
 
 import asyncio
-from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.openai.rate_limit import RateLimit, backoff_s, retry_after_s
+from pytest_llmeval.models.openai.rate_limit import RateLimit, backoff_s
 
 
 class Clock:
@@ -74,36 +73,6 @@ def test_concurrent_callers_get_consecutive_slots() -> None:
 
     asyncio.run(go())
     assert waits == pytest.approx([0.25, 0.5, 0.75])
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "3"}, 3),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "0"}, None),
-        ({"retry-after": "-4"}, None),
-        ({"retry-after": "86400"}, 60),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-        ({"retry-after": "soon"}, None),
-        ({"retry-after": ""}, None),
-        ({"retry-after-ms": "250", "retry-after": "3"}, 0.25),
-        ({"retry-after-ms": "?", "retry-after": "3"}, 3),
-        ({"retry-after": formatdate(1_000_020, usegmt=True)}, 20),
-        ({"retry-after": formatdate(999_000, usegmt=True)}, None),
-        ({"retry-after": "Fri, 99 Xxx 99999 99:99:99 GMT"}, None),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after_s(headers, now=1_000_000) == (None if seconds is None else pytest.approx(seconds))
-
-
-@given(st.text(max_size=40))
-def test_any_text_gives_a_bounded_wait_or_none(text: str) -> None:
-    seconds = retry_after_s({"retry-after": text}, now=1e9)
-    assert seconds is None or 0 < seconds <= 60
 
 
 def test_backoff_doubles_up_to_a_limit() -> None:
