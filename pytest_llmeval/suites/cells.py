@@ -171,6 +171,24 @@ def plain_text(cell: str) -> str:
     return _lines(parse_json(cell)) if isinstance(cell, JsonCell) else cell
 
 
+def gold_text(cell: str) -> str:
+    """A gold answer's cell with a list or an object of several right answers, as a JSON list of texts.
+
+    An object has them as ``text`` (SQuAD), or as ``value`` and ``aliases`` (TriviaQA); others stay.
+    """
+    if not isinstance(cell, JsonCell):
+        return cell
+    content = parse_json(cell)
+    if isinstance(content, dict):
+        content = content.get("text", content.get("aliases", content.get("value")))
+    answers = content if isinstance(content, list) else [content]
+    answers = [answer for answer in answers if answer is not None]
+    if any(isinstance(answer, (list, dict)) for answer in answers) or (not answers and content != []):
+        return cell
+    texts = list(dict.fromkeys(answer if isinstance(answer, str) else _text(answer) for answer in answers))
+    return json.dumps(texts, ensure_ascii=False) if len(texts) != 1 else texts[0]
+
+
 def _lines(value: object) -> str:
     if isinstance(value, dict):
         parts = list(map(_lines, value.values()))
