@@ -98,6 +98,12 @@ class MetricSpec:
         """Whether a question must have a gold answer; a judge may do without."""
         return not (self.name == "judge" and self.options.get("reference") is False)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the metric's own options name."""
+        columns = self.options.get("columns")
+        return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
+
 
 _METRIC: Kind[Any] = Kind(
     _name_or_table,

@@ -164,8 +164,8 @@ def _with_gold(keys: Keys, columns: Sequence[str], rows: Rows, data: Mapping[str
         first = first_position(_golds(keys, answer, rows), _conventional(keys, answer))
     except ValueError as error:
         raise UserError(
-            f"{path}: {answer!r}: {error}; say which in {FILE_NAME}: [data] answer_index = 0, or 1 "
-            "(texts of choices: answer with labels instead)"
+            f"{path}: {answer!r}: {error}; say which in {FILE_NAME}: [data] answer_index = 0, or 1, or write "
+            "labels such as A"
         ) from None
     return found if first is None else {**found, "answer_index": first}
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 QUESTION = (
     *("question", "prompt", "problem", "query", "question_stem", "stem", "question_text", "goal"),
-    *("问题", "题目", "题干", "instruction", "task", "input", "ctx", "startphrase", "sentence"),
+    *("问题", "题目", "题干", "instruction", "task", "input", "ctx", "startphrase", "sentence", "inputs"),
 )
 #: texts before a question, which is about them
 CONTEXT = (
@@ -31,7 +31,7 @@ ANSWER = (
     *("answer", "target", "expected", "gold", "final_answer", "答案", "answer_key", "correct_answer"),
     *("right_answer", "best_answer", "ideal", "expected_answer", "expected_output", "reference_answer"),
     *("gold_answer", "ground_truth", "正确答案", "标准答案", "参考答案", "answers", "targets", "reference"),
-    "output",
+    *("output", "completion"),
 )
 #: columns that name a choice, beside those of ``ANSWER``
 CHOSEN = (
@@ -97,7 +97,7 @@ def choice_columns(columns: Sequence[str], *, answers: bool) -> list[str]:
     """
     prefixes = (*_CHOICE, *_ANSWER_CHOICE) if answers else _CHOICE
     by_name = {canonical(column): column for column in reversed(columns)}
-    for prefix, start in itertools.product(prefixes, ("a", "1", "0")):
+    for prefix, start in itertools.product(prefixes, ("a", "0", "1")):
         if prefix == "" and start == "0":
             continue  # columns numbered from 0 are those of a table without a header
         series = [by_name[name] for name in _series(prefix, start, by_name)]

@@ -204,8 +204,8 @@ def _check_questions(column: str, rows: Rows, path: Path) -> None:
         example = one_line(next(cell for cell in cells if isinstance(cell, JsonCell)), 60)
         raise UserError(
             f"{path}: the cells of {column!r} are lists or objects ({example}), not texts; name "
-            f'the column of the question in {FILE_NAME}: [data] question = "COLUMN", or messages = "COLUMN" for '
-            "chat turns with a role and a content each"
+            f'the column of the question in {FILE_NAME}: [data] question = "COLUMN", or messages = "COLUMN" '
+            "for chat turns with a role and a content each"
         )
 
 

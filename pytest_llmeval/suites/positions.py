@@ -99,16 +99,17 @@ def first_position(golds: Sequence[Gold], certain: int | None = None) -> int | N
         return None  # the other answers are texts of choices, or labels
     if fewest * 2 > len(numbered):
         return None  # no reading fits: each row has its own error
-    fitting = [first for first, count in misfits.items() if count < max(1, _CLEARLY_WORSE * fewest)]
-    if all(_agree(readings[fitting[0]], readings[first]) for first in fitting):
+    fitting = [
+        first
+        for first, count in misfits.items()
+        if count * 2 <= len(numbered) and count < max(1, _CLEARLY_WORSE * fewest)
+    ]
+    if all(readings[first] == readings[fitting[0]] for first in fitting):
         return fitting[0]
-    if certain in fitting:
+    if certain is not None and certain in fitting:
         return certain
     numbers = sorted({number for answer, _ in numbered for number in positions(answer) or ()})
     span = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
-    ways = {None: "be the texts of choices", 0: "count the choices from 0", 1: "count them from 1"}
-    raise ValueError(f"the whole numbers ({span}) may {' or '.join(ways[first] for first in fitting)}")
-
-
-def _agree(one: Sequence[str | None], other: Sequence[str | None]) -> bool:
-    return all(left == right for left, right in zip(one, other, strict=True) if None not in (left, right))
+    counts = " or from ".join(str(first) for first in fitting if first is not None)
+    text = "be texts of choices or " if None in fitting else ""
+    raise ValueError(f"the whole numbers ({span}) may {text}count the choices from {counts}")

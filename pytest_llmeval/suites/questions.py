@@ -39,11 +39,15 @@ class FileLayout:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a split; ``sha256`` covers the bytes of all files read."""
+    """The rows of a split; ``sha256`` covers the bytes of all files read.
+
+    ``unused_columns`` have cells that nothing is made from.
+    """
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
+    unused_columns: tuple[str, ...] = ()
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -86,6 +90,7 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
     digest = hashlib.sha256()
     questions: list[Question] = []
     missing = []
+    columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
         if not path.is_file():
@@ -93,8 +98,13 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
             continue
         raw = _read(path)
         digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
-        questions += read_table(raw, path, benchmark, subject, answers_due)
-    return Table(tuple(questions), digest.hexdigest(), tuple(missing))
+        rows = _read_rows(raw, path, benchmark.data)
+        questions += _questions(rows, path, benchmark, subject, answers_due)
+        for _, fields, _ in rows:
+            columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
+    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    unused = tuple(name for name in columns if name not in used)
+    return Table(tuple(questions), digest.hexdigest(), tuple(missing), unused)
 
 
 def load_shots(
@@ -157,11 +167,21 @@ def read_table(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    spec = benchmark.data
-    rows = list(read_rows(raw, path, spec.format, spec.header))
+    rows = _read_rows(raw, path, benchmark.data)
+    return _questions(rows, path, benchmark, subject, answers_due)
+
+
+def _read_rows(raw: bytes, path: Path, spec: DataSpec) -> list[Row]:
+    rows = read_rows(raw, path, spec.format, spec.header)
     if not rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    _check_columns(columns_of(rows), spec, path, answers_due)
+    return rows
+
+
+def _questions(
+    rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
+    _check_columns(columns_of(rows), benchmark.data, path, answers_due)
     return [
         _question(fields, benchmark, row_subject, key, answers_due, problem, f"{path.name}, line {line}")
         for (line, fields, _), (row_subject, key, problem) in zip(
