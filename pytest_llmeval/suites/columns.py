@@ -98,7 +98,7 @@ def choice_columns(columns: Sequence[str], *, answers: bool) -> list[str]:
     prefixes = (*_CHOICE, *_ANSWER_CHOICE) if answers else _CHOICE
     by_name = {canonical(column): column for column in reversed(columns)}
     for prefix, start in itertools.product(prefixes, ("a", "0", "1")):
-        if prefix == "" and start == "0":
+        if prefix == "" and start != "a" and "0" in by_name:
             continue  # columns numbered from 0 are those of a table without a header
         series = [by_name[name] for name in _series(prefix, start, by_name)]
         if len(series) > 1:
