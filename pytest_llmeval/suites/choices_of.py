@@ -13,7 +13,13 @@ from pytest_llmeval.suites import columns as names
 from pytest_llmeval.suites.benchmark import LETTERS
 from pytest_llmeval.suites.columns import find_column, find_columns
 from pytest_llmeval.suites.positions import Gold, first_position, gold_label, marked, positions
-from pytest_llmeval.suites.row_choices import listed_choices, marked_choices, marks_right, row_choices
+from pytest_llmeval.suites.row_choices import (
+    listed_choices,
+    marked_choices,
+    marks_right,
+    numbered_label,
+    row_choices,
+)
 from pytest_llmeval.suites.spec import FILE_NAME
 
 Rows: TypeAlias = Sequence[Mapping[str, str]]
@@ -198,18 +204,26 @@ def _gold_column(
 
 
 def _golds(keys: Mapping[str, Any], column: str, rows: Rows) -> list[Gold]:
-    """The answers in ``column`` with the choices of their rows, without rows that have none."""
+    """The answers in ``column`` with the choices of their rows, without rows that have none.
+
+    If the choices are numbered and all answers have such a number, the letters are in the place of numbers.
+    """
     spec = _Choices.of(keys)
     golds: list[Gold] = []
+    lettered: list[Gold] = []
     for row in rows:
         answer = row.get(column, "").strip()
         try:
             choices = row_choices(row, spec) if answer else {}
         except ValueError:  # reported when the row is read
             continue
-        if choices:
-            golds.append((answer, choices))
-    return golds
+        if not choices:
+            continue
+        golds.append((answer, choices))
+        letter = spec.choice_list and numbered_label(answer, row, spec.choice_list)
+        if letter is not None or positions(answer) is None:
+            lettered.append((letter or answer, choices))
+    return lettered if len(lettered) == len(golds) else golds
 
 
 def _names_choice(answer: str, choices: Mapping[str, str]) -> bool:

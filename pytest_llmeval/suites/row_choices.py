@@ -48,6 +48,9 @@ class ChoiceKeys(Protocol):
     @property
     def answer(self) -> str: ...
 
+    @property
+    def answer_index(self) -> int | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _List:
@@ -71,15 +74,30 @@ def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
 
 
 def marked_choices(fields: Mapping[str, str], data: ChoiceKeys, choices: Mapping[str, str]) -> str | None:
-    """The label or labels that the cells of the choices mark as right; None if another column names them."""
+    """The label or labels of the right choices, where the cells of the choices tell it; otherwise None.
+
+    They do if they are marked, if the right one is in another column than the wrong ones, and if the answer
+    is a number that they have for a label, unless such numbers are positions.
+    """
+    answer = fields.get(data.answer, "").strip()
     if data.distractors:
-        right = fields.get(data.answer, "").strip()
-        return next((label for label, text in choices.items() if text == right), "")
-    if data.choice_list is None or data.choice_list != data.answer:
+        return next((label for label, text in choices.items() if text == answer), "")
+    if data.choice_list is None:
         return None
-    listed = _listed(fields.get(data.choice_list, ""), data.choice_list)
+    if data.choice_list != data.answer:
+        return None if data.answer_index is not None else numbered_label(answer, fields, data.choice_list)
+    listed = _listed(answer, data.choice_list)
     marked = [label for label, right in zip(choices, listed.right, strict=False) if right]
     return join_labels(marked, tuple(choices))
+
+
+def numbered_label(answer: str, fields: Mapping[str, str], column: str) -> str | None:
+    """The letter of the choice that has the number ``answer`` for its own label, or None."""
+    listed = _listed(fields.get(column, ""), column)
+    if listed.labels is None or not _are_numbers(listed.labels):
+        return None
+    own = [str(label).strip() for label in listed.labels]
+    return LETTERS[own.index(answer)] if answer in own else None
 
 
 def listed_choices(cell: str, column: str) -> dict[str, str]:
@@ -87,11 +105,14 @@ def listed_choices(cell: str, column: str) -> dict[str, str]:
 
     It has a list of texts, labelled A, B, C, ...; a list of objects with label and text; an object with the
     lists ``label`` and ``text``; an object with a text for each label; or lines such as ``A. Paris``. The
-    list is in JSON or as Python prints it. Raises a descriptive ``ValueError``.
+    list is in JSON or as Python prints it. Labels that are numbers become letters, which are read with more
+    certainty in a model's text. Raises a descriptive ``ValueError``.
     """
     listed = _listed(cell, column)
     texts = list(listed.texts)
-    labels: Sequence[object] = LETTERS if listed.labels is None else listed.labels
+    labels = listed.labels
+    if labels is None or (len(labels) >= len(texts) and _are_numbers(labels)):
+        labels = LETTERS
     while len(texts) > _FEWEST and (texts[-1] is None or texts[-1] == ""):
         texts.pop()
     if len(texts) < _FEWEST:
@@ -149,6 +170,12 @@ def _from_object(content: Mapping[str, object], column: str) -> _List:
     if {*content} == {"label", "text"}:
         raise ValueError(f"{column} must have at least {_FEWEST} choices")
     return _List(list(content.values()), list(content))
+
+
+def _are_numbers(labels: Sequence[object]) -> bool:
+    """Whether labels are the numbers of the choices, from 0 or 1."""
+    numbers = [str(label).strip() for label in labels]
+    return any(numbers == [str(first + place) for place in range(len(numbers))] for first in (0, 1))
 
 
 def _first(item: Mapping[str, object], keys: Sequence[str]) -> object:

@@ -147,6 +147,25 @@ def test_the_whole_file_tells_where_positions_begin(tmp_path: Path, golds: list[
     assert "".join(question.answer or "" for question in table(tmp_path, rows).questions) == labels
 
 
+def test_numbers_as_labels_become_letters(tmp_path: Path) -> None:
+    """ARC has letters in most rows and numbers in others; only letters are read well in a model's text."""
+    texts = ["p", "q", "r", "s"]
+    rows = [
+        {"question": "Q", "choices": {"text": texts, "label": list("ABCD")}, "answerKey": "C"},
+        {"question": "Q", "choices": {"text": texts, "label": list("1234")}, "answerKey": "2"},
+        {"question": "Q", "choices": {"text": texts[:3], "label": list("123")}, "answerKey": "1"},
+    ]
+    questions = table(tmp_path, rows).questions
+    assert [question.answer for question in questions] == ["C", "B", "A"]
+    assert [list(question.choices) for question in questions] == [list("ABCD"), list("ABCD"), list("ABC")]
+
+
+def test_positions_from_0_of_choices_numbered_from_1(tmp_path: Path) -> None:
+    choices = {"text": ["p", "q", "r"], "label": ["1", "2", "3"]}
+    rows = [{"question": "Q", "choices": choices, "answer": number} for number in (0, 1, 2)]
+    assert [question.answer for question in table(tmp_path, rows).questions] == ["A", "B", "C"]
+
+
 def test_one_mistake_among_many_positions(tmp_path: Path) -> None:
     rows = [{"question": f"{n}?", "choices": list("pqrs"), "answer": n % 4} for n in range(40)]
     rows[7]["answer"] = 9
