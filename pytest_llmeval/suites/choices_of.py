@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,10 +15,9 @@ from pytest_llmeval.suites.benchmark import LETTERS
 from pytest_llmeval.suites.columns import find_column, find_columns
 from pytest_llmeval.suites.positions import Gold, first_position, gold_label, marked, positions
 from pytest_llmeval.suites.row_choices import (
-    listed_choices,
     marked_choices,
     marks_right,
-    numbered_label,
+    own_numbers,
     row_choices,
 )
 from pytest_llmeval.suites.spec import FILE_NAME
@@ -66,8 +66,8 @@ def find_choices(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], pa
     or if it is not certain which choices the gold answers mean.
     """
     others = [column for column in columns if column not in data.values() or column == data.get("answer")]
-    for shape in (_by_columns, _by_list, _by_distractors, _by_answer_columns):
-        found = shape(others, rows, data, path)
+    for find in (_by_columns, _by_list, _by_distractors, _by_answer_columns):
+        found = find(others, rows, data, path)
         if found is not None:
             return found
     return {"choices": []}
@@ -89,11 +89,73 @@ def gold_labels(data: Mapping[str, Any], rows: Rows) -> list[tuple[str, tuple[st
     return found
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """Choices as ``keys`` of [data] find them, in each of the rows."""
+
+    keys: Keys
+    columns: Sequence[str]
+    rows: Rows
+
+    @cached_property
+    def choices(self) -> list[Mapping[str, str]]:
+        """Each row's choices; none if they cannot be read, which is reported when the row is read."""
+        where = _Choices.of(self.keys)
+        return [_choices_or_none(row, where) for row in self.rows]
+
+    @cached_property
+    def own_numbers(self) -> list[tuple[str, ...]]:
+        """Each row's own labels of its choices, if these are numbers."""
+        column = self.keys.get("choice_list")
+        return [own_numbers(row.get(column, "")) if column else () for row in self.rows]
+
+    def gold_column(self) -> str | None:
+        """The first column whose answers name choices in most rows."""
+        for column in self.gold_columns():
+            golds = self.golds(column)
+            if golds and sum(_names_choice(*gold) for gold in golds) * 2 > len(golds):
+                return column
+        return None
+
+    def gold_columns(self) -> list[str]:
+        """The columns that may have gold answers, by name."""
+        where = _Choices.of(self.keys)
+        taken = {*where.choice_columns, where.choice_list}
+        others = [column for column in self.columns if column not in taken]
+        return find_columns((*names.ANSWER, *names.CHOSEN), others)
+
+    def golds(self, column: str) -> list[Gold]:
+        """The answers in ``column`` with the choices of their rows, without rows that lack one of them.
+
+        If the choices are numbered and all answers have such a number, their letters replace the numbers.
+        """
+        answers = [row.get(column, "").strip() for row in self.rows]
+        asked = [place for place, answer in enumerate(answers) if answer and self.choices[place]]
+        golds = [(answers[place], self.choices[place]) for place in asked]
+        if all(positions(answer) is None for answer, _ in golds):
+            return golds
+        lettered: list[Gold] = []
+        for place, (answer, choices) in zip(asked, golds, strict=True):
+            numbers = self.own_numbers[place]
+            if answer in numbers:
+                lettered.append((LETTERS[numbers.index(answer)], choices))
+            elif positions(answer) is None:
+                lettered.append((answer, choices))
+            else:
+                return golds
+        return lettered
+
+
+def _choices_or_none(row: Mapping[str, str], where: _Choices) -> dict[str, str]:
+    try:
+        return row_choices(row, where)
+    except ValueError:
+        return {}
+
+
 def _by_columns(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys | None:
     series = names.choice_columns(columns, answers=False)
-    if not series:
-        return None
-    return _with_gold(_column_keys(series), columns, rows, data, path)
+    return _with_gold(_Shape(_column_keys(series), columns, rows), data, path) if series else None
 
 
 def _by_answer_columns(
@@ -101,33 +163,35 @@ def _by_answer_columns(
 ) -> Keys | None:
     """Columns such as ``answerA`` and ``sol1``, if another column names one of them."""
     series = names.choice_columns(columns, answers=True)
-    keys = _column_keys(series)
-    if not series or _gold_column(keys, columns, rows, data) is None:
-        return None
-    return _with_gold(keys, columns, rows, data, path)
+    shape = _Shape(_column_keys(series), columns, rows)
+    return _with_gold(shape, data, path) if series and shape.gold_column() is not None else None
 
 
 def _by_list(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys | None:
     for column in find_columns(names.CHOICE_LIST, columns):
-        cells = [row.get(column, "") for row in rows]
-        lists = sum(_is_list(cell) for cell in cells)
-        keys: Keys = {"choice_list": column}
-        if lists * 2 <= len(cells):
-            if names.canonical(column) in _CERTAIN and sum(map(bool, map(str.strip, cells))) * 2 > len(cells):
-                example = next(cell for cell in cells if cell.strip() and not _is_list(cell))
-                shown = one_line(repr(example), 60)
-                raise UserError(
-                    f"{path}: the cells of {column!r} are no lists of choices, as {shown}; write them as "
-                    f'["Rome", "Paris"], or ask without them: [data] choices = [] in {FILE_NAME}'
-                )
+        shape = _Shape({"choice_list": column}, columns, rows)
+        if sum(map(bool, shape.choices)) * 2 <= len(rows):
+            _check_list(column, shape, path)
             continue
-        if _gold_column(keys, columns, rows, data) is None:
-            if sum(map(marks_right, cells)) * 2 > len(cells):
-                return {**keys, "answer": column}
+        if shape.gold_column() is None:
+            if sum(marks_right(row.get(column, "")) for row in rows) * 2 > len(rows):
+                return {**shape.keys, "answer": column}
             if find_column(names.ANSWER, [column]) is not None:
                 continue  # answers to an open question
-        return _with_gold(keys, columns, rows, data, path)
+        return _with_gold(shape, data, path)
     return None
+
+
+def _check_list(column: str, shape: _Shape, path: Path) -> None:
+    """Raise ``UserError`` if a column is called choices, but most of its cells are texts of another kind."""
+    cells = [row.get(column, "").strip() for row in shape.rows]
+    others = [cell for cell, choices in zip(cells, shape.choices, strict=True) if cell and not choices]
+    if names.canonical(column) in _CERTAIN and others and sum(map(bool, cells)) * 2 > len(cells):
+        shown = one_line(repr(others[0]), 60)
+        raise UserError(
+            f"{path}: the cells of {column!r} are no lists of choices, as {shown}; write them as "
+            f'["Rome", "Paris"], or ask without them: [data] choices = [] in {FILE_NAME}'
+        )
 
 
 def _by_distractors(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys | None:
@@ -149,25 +213,17 @@ def _column_keys(series: Sequence[str]) -> Keys:
     )
 
 
-def _is_list(cell: str) -> bool:
-    try:
-        return bool(listed_choices(cell, ""))
-    except ValueError:
-        return False
-
-
-def _with_gold(keys: Keys, columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys:
-    """``keys`` with the column of the gold answers, and what its whole numbers count from, if it has any."""
-    answer = data.get("answer") or _gold_column(keys, columns, rows, data)
-    if answer is None:
-        answer = find_column((*names.ANSWER, *names.CHOSEN), _rest(keys, columns))
+def _with_gold(shape: _Shape, data: Mapping[str, Any], path: Path) -> Keys:
+    """The shape's keys with the column of the gold answers, and what its whole numbers count from, if any."""
+    keys = shape.keys
+    answer = data.get("answer") or shape.gold_column() or next(iter(shape.gold_columns()), None)
     if answer is None:
         return keys
     found = {**keys, "answer": answer}
     if "answer_index" in data or "answer_pattern" in data:
         return found
     try:
-        first = first_position(_golds(keys, answer, rows), _conventional(keys, answer))
+        first = first_position(shape.golds(answer), _conventional(keys, answer))
     except ValueError as error:
         raise UserError(
             f"{path}: {answer!r}: {error}; say which in {FILE_NAME}: [data] answer_index = 0, or 1, or write "
@@ -184,46 +240,6 @@ def _conventional(keys: Mapping[str, Any], answer: str) -> int | None:
         return number if number == 0 or names.canonical(series[0]) == "1" else None
     by_name = names.COUNTED_FROM_ZERO.fullmatch(names.canonical(answer))
     return 0 if by_name and "choice_list" in keys else None
-
-
-def _rest(keys: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
-    """The columns without those of the choices."""
-    taken = {*keys.get("choice_columns", keys.get("choices", ())), keys.get("choice_list")}
-    return [column for column in columns if column not in taken]
-
-
-def _gold_column(
-    keys: Mapping[str, Any], columns: Sequence[str], rows: Rows, data: Mapping[str, Any]
-) -> str | None:
-    """The first column whose answers name choices in most rows."""
-    for column in find_columns((*names.ANSWER, *names.CHOSEN), _rest(keys, columns)):
-        golds = _golds(keys, column, rows)
-        if golds and sum(_names_choice(*gold) for gold in golds) * 2 > len(golds):
-            return column
-    return None
-
-
-def _golds(keys: Mapping[str, Any], column: str, rows: Rows) -> list[Gold]:
-    """The answers in ``column`` with the choices of their rows, without rows that have none.
-
-    If the choices are numbered and all answers have such a number, the letters are in the place of numbers.
-    """
-    spec = _Choices.of(keys)
-    golds: list[Gold] = []
-    lettered: list[Gold] = []
-    for row in rows:
-        answer = row.get(column, "").strip()
-        try:
-            choices = row_choices(row, spec) if answer else {}
-        except ValueError:  # reported when the row is read
-            continue
-        if not choices:
-            continue
-        golds.append((answer, choices))
-        letter = spec.choice_list and numbered_label(answer, row, spec.choice_list)
-        if letter is not None or positions(answer) is None:
-            lettered.append((letter or answer, choices))
-    return lettered if len(lettered) == len(golds) else golds
 
 
 def _names_choice(answer: str, choices: Mapping[str, str]) -> bool:

@@ -187,7 +187,9 @@ def _question(columns: Sequence[str], rows: Rows, path: Path) -> dict[str, str]:
 
 def _around(data: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
     """The keys of [data] for texts before and after the question."""
-    others = [column for column in columns if column not in data.values()]
+    shown = data.get("columns", ())  # by the benchmark's own templates
+    taken = {*([shown] if isinstance(shown, str) else shown), *filter(_is_text, data.values())}
+    others = [column for column in columns if column not in taken]
     found = {}
     if "context" not in data and (context := find_column(names.CONTEXT, others)) is not None:
         found["context"] = context
@@ -195,6 +197,10 @@ def _around(data: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
     if "input" not in data and is_task and (after := find_column(names.INPUT, others)) is not None:
         found["input"] = after
     return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check_questions(column: str, rows: Rows, path: Path) -> None:

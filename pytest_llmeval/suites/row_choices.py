@@ -85,19 +85,20 @@ def marked_choices(fields: Mapping[str, str], data: ChoiceKeys, choices: Mapping
     if data.choice_list is None:
         return None
     if data.choice_list != data.answer:
-        return None if data.answer_index is not None else numbered_label(answer, fields, data.choice_list)
+        numbers = own_numbers(fields.get(data.choice_list, "")) if data.answer_index is None else ()
+        return LETTERS[numbers.index(answer)] if answer in numbers else None
     listed = _listed(answer, data.choice_list)
     marked = [label for label, right in zip(choices, listed.right, strict=False) if right]
     return join_labels(marked, tuple(choices))
 
 
-def numbered_label(answer: str, fields: Mapping[str, str], column: str) -> str | None:
-    """The letter of the choice that has the number ``answer`` for its own label, or None."""
-    listed = _listed(fields.get(column, ""), column)
-    if listed.labels is None or not _are_numbers(listed.labels):
-        return None
-    own = [str(label).strip() for label in listed.labels]
-    return LETTERS[own.index(answer)] if answer in own else None
+def own_numbers(cell: str) -> tuple[str, ...]:
+    """The labels that a cell's choices have of their own, if these are numbers from 0 or 1."""
+    try:
+        labels = _listed(cell, "").labels
+    except ValueError:
+        return ()
+    return tuple(str(label).strip() for label in labels) if labels and _are_numbers(labels) else ()
 
 
 def listed_choices(cell: str, column: str) -> dict[str, str]:
