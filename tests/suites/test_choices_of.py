@@ -306,6 +306,14 @@ def test_a_list_is_never_sent_as_json(tmp_path: Path, cell: object) -> None:
     assert "not a text" in (table(tmp_path, rows).questions[1].problem or "")
 
 
+def test_a_passage_in_the_benchmark_s_own_template_is_not_repeated(tmp_path: Path) -> None:
+    toml = '[data]\ncolumns = ["passage"]\n[prompts.generate]\nuser = "{{ passage }} {{ question }}"\n'
+    row = {"passage": "P", "question": "Q", "answer": "x"}
+    asked = table(tmp_path, [row], toml)
+    assert asked.questions[0].fields["question"] == "Q"
+    assert asked.unused_columns == ()
+
+
 def test_an_index_without_a_name_is_no_passage(tmp_path: Path) -> None:
     asked = table(tmp_path, ",question,A,B,answer\n0,Q,x,y,B\n")
     assert asked.questions[0].fields["question"] == "Q"
