@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
-from pytest_llmeval.core.types import Message, Question
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.formats import Row, columns_of, read_rows
-from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
+from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
+from pytest_llmeval.suites.formats import columns_of, read_rows
+from pytest_llmeval.suites.messages import asked_turns
+from pytest_llmeval.suites.positions import gold_label
+from pytest_llmeval.suites.row_choices import gold_problem, marked_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -37,11 +39,15 @@ class FileLayout:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a split; ``sha256`` covers the bytes of all files read."""
+    """The rows of a split; ``sha256`` covers the bytes of all files read.
+
+    ``unused_columns`` have cells that nothing is made from.
+    """
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
+    unused_columns: tuple[str, ...] = ()
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -84,6 +90,7 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
     digest = hashlib.sha256()
     questions: list[Question] = []
     missing = []
+    columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
         if not path.is_file():
@@ -91,8 +98,13 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
             continue
         raw = _read(path)
         digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
-        questions += read_table(raw, path, benchmark, subject, answers_due)
-    return Table(tuple(questions), digest.hexdigest(), tuple(missing))
+        rows = _read_rows(raw, path, benchmark.data)
+        questions += _questions(rows, path, benchmark, subject, answers_due)
+        for _, fields, _ in rows:
+            columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
+    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    unused = tuple(name for name in columns if name not in used)
+    return Table(tuple(questions), digest.hexdigest(), tuple(missing), unused)
 
 
 def load_shots(
@@ -155,11 +167,21 @@ def read_table(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    spec = benchmark.data
-    rows = list(read_rows(raw, path, spec.format, spec.header))
+    rows = _read_rows(raw, path, benchmark.data)
+    return _questions(rows, path, benchmark, subject, answers_due)
+
+
+def _read_rows(raw: bytes, path: Path, spec: DataSpec) -> list[Row]:
+    rows = read_rows(raw, path, spec.format, spec.header)
     if not rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    _check_columns(columns_of(rows), spec, path, answers_due)
+    return rows
+
+
+def _questions(
+    rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
+    _check_columns(columns_of(rows), benchmark.data, path, answers_due)
     return [
         _question(fields, benchmark, row_subject, key, answers_due, problem, f"{path.name}, line {line}")
         for (line, fields, _), (row_subject, key, problem) in zip(
@@ -210,10 +232,7 @@ def _keys(
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
-    required = [spec.messages or spec.question, *spec.choices, *spec.columns]
-    required += [] if spec.choice_list is None else [spec.choice_list]
-    required += [spec.answer] if answers_due else []
-    required += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
+    required = [*spec.asked_columns, *([spec.answer] if answers_due else [])]
     for column in required:
         if column not in header:
             present = one_line(", ".join(repr(name) for name in header[:12]), 120)
@@ -239,15 +258,12 @@ def _question(
     where: str,
 ) -> Question:
     spec = benchmark.data
-    question = fields.get(spec.question, "")
-    if spec.messages is not None and problem is None:
-        try:
-            question = parse_messages(fields.get(spec.messages, ""))[-1].content
-        except ValueError as error:
-            problem = f"{spec.messages}: {error}"
-    choices: dict[str, str] = {}
+    sets = registry.metrics()[benchmark.metric.name].sets
+    question, choices, reply, right = "", dict[str, str](), None, None
     try:
+        question, reply = _asked(fields, spec)
         choices = row_choices(fields, spec)
+        right = marked_choices(fields, spec, choices)
     except ValueError as error:
         problem = problem or str(error)
     row = {
@@ -255,14 +271,18 @@ def _question(
         **fields,
         **choices,
         "question": question,
-        "answer_text": fields.get(spec.answer, ""),
+        "answer_text": fields.get(spec.answer, "") if reply is None else reply,
     }
     answer = row["answer_text"].strip()
+    if not spec.has_choices and benchmark.metric.name != "json":
+        answer = gold_text(row["answer_text"]).strip()
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
-    sets = registry.metrics()[benchmark.metric.name].sets
-    gold = named_choices(answer, choices, sets=sets) if spec.has_choices and answer else answer
+    gold: str | None = answer
+    if spec.has_choices and answer:
+        gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right
+        gold = gold if gold is None or sets or gold in choices else None
     if problem is None:
         problem = _problem(question, choices)
     if problem is None and answers_due and not answer:
@@ -286,22 +306,36 @@ def _question(
     )
 
 
-def parse_messages(text: str) -> tuple[Message, ...]:
-    """Parse chat turns from a JSON list of objects with role and content. Raises a descriptive ValueError."""
-    try:
-        turns = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
-    if not isinstance(turns, list) or not turns:
-        raise ValueError('must be a list, as in [{"role": "user", "content": "..."}]')
-    for turn in turns:
-        if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
-            raise ValueError("each turn's content must be a string")
-        if turn.get("role") not in ("system", "user", "assistant"):
-            raise ValueError("each turn's role must be system, user or assistant")
-    if turns[-1]["role"] != "user":
-        raise ValueError("the last turn must be the user's")
-    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+def _asked(fields: Mapping[str, str], spec: DataSpec) -> tuple[str, str | None]:
+    """The text of a row's question, and the gold answer if the row's chat turns end with it.
+
+    Raises a descriptive ``ValueError``.
+    """
+    if spec.messages is not None:
+        try:
+            turns, reply = asked_turns(fields, spec)
+        except ValueError as error:
+            raise ValueError(f"{spec.messages}: {error}") from None
+        return turns[-1].content, reply
+    question = _question_text(fields.get(spec.question, ""), spec.question)
+    if not question.strip():
+        return "", None
+    before, after = (
+        "" if column is None else plain_text(fields.get(column, "")).strip()
+        for column in (spec.context, spec.input)
+    )
+    return "\n\n".join(filter(None, (before, question, after))), None
+
+
+def _question_text(cell: str, column: str) -> str:
+    """The text of a question's cell, which may be a list of one. Raises a descriptive ``ValueError``."""
+    if not isinstance(cell, JsonCell):
+        return cell
+    content = cell_value(cell)
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], str):
+        return content[0]
+    what = f"a list of {len(content)}" if isinstance(content, list) else "an object"
+    raise ValueError(f"{column} is {what}, not a text; only chat turns (role and content) may be a list")
 
 
 def _cluster(value: str, subject: str) -> str | None:
