@@ -19,7 +19,7 @@ from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf.batching import plan_batches
 from pytest_llmeval.models.hf.detokenizer import Detokenizer
 from pytest_llmeval.models.hf.encoded import EncodedRequest
-from pytest_llmeval.models.hf.forward import is_out_of_memory
+from pytest_llmeval.models.hf.forward import has_finite_logits, is_out_of_memory
 
 _EncodedJob: TypeAlias = tuple[Job, EncodedRequest]
 _MAX_ROWS = {"cpu": 16}
@@ -113,7 +113,7 @@ class PlainEngine:
                 )
                 if row.request.lm_eval:
                     greedy[label] = last.argmax(-1).tolist() == list(tail)
-            completions.append(row.with_scores(scores, greedy))
+            completions.append(row.with_scores(scores, greedy, self._model.dtype))
         return completions
 
     def _last_log_probabilities(
@@ -144,15 +144,25 @@ class PlainEngine:
         settings.temperature = request.temperature if settings.do_sample else None
         settings.stop_strings = list(request.stop) or None
         settings.eos_token_id = sorted(self._detokenizer.end_tokens_for(request)) or None
+        overflows = _Overflows(len(rows))
         with torch.inference_mode():
             out = self._model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 generation_config=settings,
+                logits_processor=[overflows],
                 tokenizer=self._tokenizer if request.stop else None,
             )
         written = out[:, ids.shape[1] :].tolist()
-        return [self._detokenizer.completion(row, tokens) for row, tokens in zip(rows, written, strict=True)]
+        completions = [
+            self._detokenizer.completion(row, tokens) for row, tokens in zip(rows, written, strict=True)
+        ]
+        return [
+            completion
+            if overflow is None or overflow >= (completion.completion_tokens or 0)  # after its end
+            else row.overflow(self._model.dtype)
+            for row, completion, overflow in zip(rows, completions, overflows.first(), strict=True)
+        ]
 
     def _pad_left(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and attention mask, padded on the left: [rows, longest] each."""
@@ -160,6 +170,30 @@ class PlainEngine:
         ids = torch.tensor([[self._pad] * (longest - len(row)) + list(row) for row in rows])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
         return ids.to(self._device), mask.to(self._device)
+
+
+class _Overflows:
+    """A logits processor that remembers the steps at which the logits of a row are not finite.
+
+    Greedy decoding takes them for token 0, and sampling fails for the whole batch, so they become zeros.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._finite: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The ``scores`` [rows, vocabulary] of the next token, without rows that are not finite."""
+        finite = has_finite_logits(scores)
+        self._finite.append(finite)
+        return scores.where(finite[:, None], 0.0)
+
+    def first(self) -> list[int | None]:
+        """The first such step of each row; None: there is none."""
+        if not self._finite:
+            return [None] * self._rows
+        by_row = torch.stack(self._finite, 1).tolist()
+        return [steps.index(False) if False in steps else None for steps in by_row]
 
 
 def _plain_generation(model: Any, detokenizer: Detokenizer, pad: int) -> Any:

@@ -59,6 +59,9 @@ def probe(model: Any, device: torch.device) -> ProbeResult:
     except Exception as error:
         model.set_attn_implementation(before)
         return ProbeResult(f"{name} does not support it: {type(error).__name__}: {one_line(error, 120)}")
+    if not bool(plain.isfinite().all()):
+        model.set_attn_implementation(before)
+        return ProbeResult(f"{name} gives logits that are not finite in {str(model.dtype)[6:]}")
     limit = (_FULL if model.dtype == torch.float32 else _HALF) * float(plain.abs().max().clamp(min=1))
     difference = float((shared - plain).abs().max())
     if not difference <= limit:  # also true of NaN

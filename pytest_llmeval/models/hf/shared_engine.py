@@ -50,7 +50,16 @@ class _Row:
 
     state: _RequestState
     placement: Placement
-    tokens: list[int]
+    tokens: list[int] = field(default_factory=list)
+    #: whether the logits were not finite, so that there is no next token
+    overflowed: bool = False
+
+    def add(self, token: int | None) -> None:
+        """Add a token that was sampled."""
+        if token is None:
+            self.overflowed = True
+        else:
+            self.tokens.append(token)
 
     @property
     def start(self) -> int:
@@ -148,12 +157,14 @@ class SharedEngine:
             state.compute_s += elapsed * placement.computed / unshared
             state.shared_tokens = max(0, placement.item.prompt_tokens - placement.computed)
             if placement.item.max_new_tokens:
-                self._rows.append(_Row(state, placement, [next(first_tokens)]))
+                row = _Row(state, placement)
+                row.add(next(first_tokens))
+                self._rows.append(row)
             else:
-                self._finish(number, state.encoded.with_scores(*scores[number]))
+                self._finish(number, state.encoded.with_scores(*scores[number], self.forward.dtype))
         self._finish_rows()
 
-    def _forward_batch(self, batch: PrefillBatch) -> tuple[dict[int, _Scores], list[int]]:
+    def _forward_batch(self, batch: PrefillBatch) -> tuple[dict[int, _Scores], list[int | None]]:
         """The scores of each scored item by its number, and the first token of each other item."""
         device = self.forward.device
         ids = [token for segment in batch.segments for token in segment.tokens]
@@ -176,7 +187,7 @@ class SharedEngine:
         if generated:
             view.on_kv = self._decode_cache.add_rows(generated, device)
         logits = self.forward(ids, positions, tensor_on(device, indices), view)
-        tokens: list[int] = []
+        tokens: list[int | None] = []
         if generated:
             rows = tensor_on(device, [row_of[placement.logit_indices[0][-1]] for placement in generated])
             states = [self._states[placement.item.number] for placement in generated]
@@ -248,19 +259,26 @@ class SharedEngine:
         share = (time.perf_counter() - started) / len(rows)
         for row, token in zip(rows, tokens, strict=True):
             row.state.compute_s += share
-            row.tokens.append(token)
+            row.add(token)
         self._finish_rows()
 
     def _finish_rows(self) -> None:
         """Finish the texts that are complete; the last row moves to the place of a finished one."""
         for index in reversed(range(len(self._rows))):
             row = self._rows[index]
-            if self.detokenizer.is_complete(row.state.encoded, row.tokens):
+            encoded = row.state.encoded
+            if row.overflowed or self.detokenizer.is_complete(encoded, row.tokens):
+                if row.overflowed:
+                    self._decode_cache.erase(index)
                 self._decode_cache.remove(index)
                 self._rows[index] = self._rows[-1]
                 self._rows.pop()
                 self._planner.release(row.placement)
-                completion = self.detokenizer.completion(row.state.encoded, row.tokens)
+                completion = (
+                    encoded.overflow(self.forward.dtype)
+                    if row.overflowed
+                    else self.detokenizer.completion(encoded, row.tokens)
+                )
                 self._finish(row.placement.item.number, completion)
 
     def _finish(self, number: int, completion: Completion) -> None:

@@ -205,7 +205,7 @@ def _token_logprobs(position: Mapping[str, object]) -> dict[str, float]:
         if not isinstance(entry, dict):
             continue
         token, value = entry.get("token"), entry.get("logprob")
-        if isinstance(token, str) and isinstance(value, int | float) and math.isfinite(value):
+        if isinstance(token, str) and isinstance(value, int | float):  # NaN: see ``Job.finish``
             logprobs.setdefault(token, float(value))
     return logprobs
 

@@ -7,7 +7,6 @@ which are used to score choices.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,7 +137,7 @@ def echoed_greedy(logprobs: object, continuation: str, generated: int) -> bool |
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not math.isnan(value)
+    return isinstance(value, int | float)
 
 
 def _continuation_logprobs(
