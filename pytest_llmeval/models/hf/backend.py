@@ -15,6 +15,7 @@ from pytest_llmeval.models.fingerprint import fingerprint, is_identifiable
 from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.hf.tokenizer_fit import misfit_note
 from pytest_llmeval.models.joining import gather, sum_pieces
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class HuggingFaceModel:
     def run(self, jobs: Jobs) -> None:
         """Load the weights, then finish jobs until ``jobs`` is closed. Raises ``ModelUnusable``."""
         engine = self._engine
-        encoder = Encoder(self._loaded.tokenizer, context_limit(self._loaded, self._config))
+        context = context_limit(self._loaded, self._config)
+        encoder = Encoder(self._loaded.tokenizer, context, self._loaded.rows)
         try:
             while not jobs.closed:
                 engine.add(encode(jobs.take(self.window, wait=not engine.busy), encoder))
@@ -86,11 +88,13 @@ class HuggingFaceModel:
 
     @cached_property
     def _engine(self) -> LocalEngine:
-        engine, obstacle = make_engine(self._loaded, self._config)
+        loaded, name = self._loaded, self._config.name
+        engine, obstacle = make_engine(loaded, self._config)
+        misfit = misfit_note(loaded.tokenizer, loaded.rows, name)
+        if misfit is not None:
+            self.notes += (misfit,)
         if obstacle is not None:
-            self.notes = (
-                f"{self._config.name}: prefixes are not shared, each prompt is computed in full: {obstacle}",
-            )
+            self.notes += (f"{name}: prefixes are not shared, each prompt is computed in full: {obstacle}",)
         return engine
 
     def _load(self) -> LoadedModel:

@@ -14,12 +14,14 @@ from pytest_llmeval.models.hf.prefill import Tokens
 class Encoder:
     """Encodes requests with a tokenizer.
 
-    ``context`` is the limit for the tokens of prompt and answer together (None: no limit).
+    ``context`` is the limit for the tokens of prompt and answer together (None: no limit), ``rows`` the
+    number of tokens that the weights know (None: all).
     """
 
-    def __init__(self, tokenizer: Any, context: int | None) -> None:
+    def __init__(self, tokenizer: Any, context: int | None, rows: int | None = None) -> None:
         self._tokenizer = PromptTokenizer(tokenizer)
         self._context = context
+        self._rows = rows
 
     def encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
         """Encode a request; a request of lm-evaluation-harness may take several pieces.
@@ -27,6 +29,17 @@ class Encoder:
         The scores of the pieces add up to those of the request. Raises ``RequestFailed`` for a request
         that cannot be encoded.
         """
+        pieces = self._encode_pieces(request)
+        if self._rows is not None:
+            for piece in pieces:
+                largest = max([*piece.ids, *(id for tail in piece.tails.values() for id in tail)])
+                if largest >= self._rows:
+                    raise RequestFailed(
+                        f"the prompt has token {largest}, but the weights know only {self._rows} tokens"
+                    )
+        return pieces
+
+    def _encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
         if not request.lm_eval:
             return (self.encode(request),)
         if request.rolling:
