@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models.hf.prefill import Tokens
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,7 @@ class EncodedRequest:
         """The error for a request that does not fit in memory, even alone."""
         return RequestFailed(f"out of memory with {self.max_length} tokens")
 
-    def with_scores(
-        self, scores: Mapping[str, float], greedy: Mapping[str, bool], dtype: torch.dtype
-    ) -> Completion:
+    def with_scores(self, scores: Mapping[str, float], greedy: Mapping[str, bool], dtype: str) -> Completion:
         """The completion with the log-probability and the greedy flag of each choice.
 
         An error if a log-probability is not finite; ``dtype`` is that of the weights.
@@ -55,15 +50,14 @@ class EncodedRequest:
         )
         return completion if completion.scores_problem is None else self.overflow(dtype)
 
-    def overflow(self, dtype: torch.dtype) -> Completion:
+    def overflow(self, dtype: str) -> Completion:
         """The completion of a request with logits that are not finite: an error that names the dtype."""
-        name = str(dtype).removeprefix("torch.")
         hint = (
             "try --llm-dtype=bfloat16 or float32"
-            if name == "float16"
+            if dtype == "float16"
             else "are the weights damaged, or is the model quantized for other hardware?"
         )
-        return replace(self.draft, error=f"the model's logits are not finite in {name}; {hint}")
+        return replace(self.draft, error=f"the model's logits are not finite in {dtype}; {hint}")
 
 
 class PromptTokenizer:

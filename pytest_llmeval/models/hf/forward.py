@@ -20,7 +20,7 @@ class Forward:
     def __init__(self, model: Any, device: torch.device) -> None:
         self.device = device
         self._model = model
-        self.dtype: torch.dtype = model.dtype
+        self.dtype = dtype_name(model)
         self._selects_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def __call__(
@@ -50,6 +50,11 @@ class Forward:
         """Return unused memory to the device."""
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def dtype_name(model: Any) -> str:
+    """The name of the dtype of a model's weights, as ``--llm-dtype`` has it."""
+    return str(model.dtype).removeprefix("torch.")
 
 
 def sample(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int | None]:

@@ -19,7 +19,7 @@ from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf.batching import plan_batches
 from pytest_llmeval.models.hf.detokenizer import Detokenizer
 from pytest_llmeval.models.hf.encoded import EncodedRequest
-from pytest_llmeval.models.hf.forward import has_finite_logits, is_out_of_memory
+from pytest_llmeval.models.hf.forward import dtype_name, has_finite_logits, is_out_of_memory
 
 _EncodedJob: TypeAlias = tuple[Job, EncodedRequest]
 _MAX_ROWS = {"cpu": 16}
@@ -113,7 +113,7 @@ class PlainEngine:
                 )
                 if row.request.lm_eval:
                     greedy[label] = last.argmax(-1).tolist() == list(tail)
-            completions.append(row.with_scores(scores, greedy, self._model.dtype))
+            completions.append(row.with_scores(scores, greedy, dtype_name(self._model)))
         return completions
 
     def _last_log_probabilities(
@@ -160,7 +160,7 @@ class PlainEngine:
         return [
             completion
             if overflow is None or overflow >= (completion.completion_tokens or 0)  # after its end
-            else row.overflow(self._model.dtype)
+            else row.overflow(dtype_name(self._model))
             for row, completion, overflow in zip(rows, completions, overflows.first(), strict=True)
         ]
 

@@ -15,7 +15,7 @@ import torch
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.decode_cache import DecodeCache, DecodeView
-from pytest_llmeval.models.hf.forward import Forward
+from pytest_llmeval.models.hf.forward import Forward, dtype_name
 from pytest_llmeval.models.hf.planner import Planner
 from pytest_llmeval.models.hf.prefill import Item
 from pytest_llmeval.models.hf.tensors import tensor_on
@@ -61,7 +61,7 @@ def probe(model: Any, device: torch.device) -> ProbeResult:
         return ProbeResult(f"{name} does not support it: {type(error).__name__}: {one_line(error, 120)}")
     if not bool(plain.isfinite().all()):
         model.set_attn_implementation(before)
-        return ProbeResult(f"{name} gives logits that are not finite in {str(model.dtype)[6:]}")
+        return ProbeResult(f"{name} gives logits that are not finite in {dtype_name(model)}")
     limit = (_FULL if model.dtype == torch.float32 else _HALF) * float(plain.abs().max().clamp(min=1))
     difference = float((shared - plain).abs().max())
     if not difference <= limit:  # also true of NaN
