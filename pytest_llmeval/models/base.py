@@ -22,6 +22,9 @@ from typing import Protocol, runtime_checkable
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Request
 
+#: the note of a completion whose chat turns were joined, because the model has no chat template
+NO_CHAT_TEMPLATE = "no chat template: turns joined as text"
+
 
 @runtime_checkable
 class Model(Protocol):

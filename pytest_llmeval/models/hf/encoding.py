@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, shown
+from pytest_llmeval.models.base import NO_CHAT_TEMPLATE
 from pytest_llmeval.models.hf import as_lm_eval
 from pytest_llmeval.models.hf.encoded import EncodedRequest, PromptTokenizer
 from pytest_llmeval.models.hf.prefill import Tokens
@@ -95,5 +96,5 @@ class Encoder:
             )
             if ids is not None:
                 return tuple(ids), {}, ""
-            note = "no chat template: turns joined as text"
+            note = NO_CHAT_TEMPLATE
         return tuple(self._tokenizer.encode(prompt.text)), {}, note
