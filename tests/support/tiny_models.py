@@ -19,6 +19,8 @@ TEMPLATE = (
 )
 SENTENCE = "the cat sat on a mat and dog ran far away from home over hills green red blue one two three"
 WORDS = SENTENCE.split()
+#: what a clone has in place of a large file
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 4953\n"
 
 _SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4}
 _HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}

@@ -19,9 +19,8 @@ from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.checkpoint import check_gguf, check_whole
 from pytest_llmeval.models.serving.backend import ServedModel
 from tests.support.paths import ROOT
-from tests.support.tiny_models import save_tiny
+from tests.support.tiny_models import LFS_POINTER, save_tiny
 
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 4953\n"
 SHARDS = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
 INDEX = "model.safetensors.index.json"
 
@@ -110,19 +109,19 @@ def nest(name: str) -> Change:
 CUT_OFF = "is cut off: 30,000 of 664,216 bytes; download it again"
 FAULTS: dict[str, tuple[Change, str]] = {
     "lfs": (
-        write("model.safetensors", POINTER),
+        write("model.safetensors", LFS_POINTER),
         r"Git LFS pointers .*\(model.safetensors\); run `git lfs pull`",
     ),
-    "lfs tokenizer": (write("tokenizer.json", POINTER), r"\(tokenizer.json\); run `git lfs pull`"),
-    "lfs vocabulary": (write("tokenizer.model", POINTER), r"\(tokenizer.model\); run `git lfs pull`"),
-    "lfs config": (write("config.json", POINTER), r"\(config.json\); run `git lfs pull`"),
-    "lfs template": (write("chat_template.jinja", POINTER), "run `git lfs pull`"),
-    "lfs index": (after_split(write(INDEX, POINTER)), "run `git lfs pull`"),
+    "lfs tokenizer": (write("tokenizer.json", LFS_POINTER), r"\(tokenizer.json\); run `git lfs pull`"),
+    "lfs vocabulary": (write("tokenizer.model", LFS_POINTER), r"\(tokenizer.model\); run `git lfs pull`"),
+    "lfs config": (write("config.json", LFS_POINTER), r"\(config.json\); run `git lfs pull`"),
+    "lfs template": (write("chat_template.jinja", LFS_POINTER), "run `git lfs pull`"),
+    "lfs index": (after_split(write(INDEX, LFS_POINTER)), "run `git lfs pull`"),
     "lfs shards": (
-        after_split(both(*(write(shard, POINTER) for shard in SHARDS))),
+        after_split(both(*(write(shard, LFS_POINTER) for shard in SHARDS))),
         rf"\({SHARDS[0]}, {SHARDS[1]}\); run `git lfs pull`",
     ),
-    "lfs adapter": (write("adapter_config.json", POINTER), "run `git lfs pull`"),
+    "lfs adapter": (write("adapter_config.json", LFS_POINTER), "run `git lfs pull`"),
     "annex": (
         write("model.safetensors", "/annex/objects/SHA256E-s4953--4d7a.safetensors"),
         "git-annex pointers .*run `git annex get`",
@@ -216,9 +215,9 @@ def test_a_fault_is_one_line(folder: Path, name: str) -> None:
     [
         lambda folder: None,
         split,
-        write("pytorch_model.bin", POINTER),  # transformers reads model.safetensors
+        write("pytorch_model.bin", LFS_POINTER),  # transformers reads model.safetensors
         write("trainer_state.json", "{half"),
-        write("README.md", POINTER),
+        write("README.md", LFS_POINTER),
         both(
             remove("tokenizer.json"), write("tokenizer_config.json", '{"tokenizer_class": "ByT5Tokenizer"}')
         ),
@@ -253,7 +252,7 @@ def test_a_shard_behind_a_link_is_checked(folder: Path) -> None:
 
 def test_a_gguf_file(tmp_path: Path) -> None:
     file = tmp_path / "q4.gguf"
-    file.write_bytes(POINTER)
+    file.write_bytes(LFS_POINTER)
     with pytest.raises(ModelUnusable, match="run `git lfs pull`"):
         check_gguf(file, "model m")
     file.write_bytes(b"<html>")
@@ -277,7 +276,7 @@ def test_a_server_s_model_must_be_whole_only(folder: Path) -> None:
     check_whole(folder, "model m")
     after_split_folder = folder / "other"
     after_split_folder.mkdir()
-    write("model.safetensors", POINTER)(after_split_folder)
+    write("model.safetensors", LFS_POINTER)(after_split_folder)
     config = ModelConfig("m", "serve", str(after_split_folder), command=f"{sys.executable} {{path}} {{port}}")
     with pytest.raises(ModelUnusable, match="run `git lfs pull`"):
         ServedModel(config, lambda: folder).check()
