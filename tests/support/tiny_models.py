@@ -10,8 +10,9 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.backend import LocalEngine, context_limit, encode, make_engine
+from pytest_llmeval.models.hf.backend import context_limit, encode, make_engine
 from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.hf.local_engine import LocalEngine
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|im_end|>{% endfor %}"

@@ -16,7 +16,8 @@ class EncodedRequest:
     """A request as tokens: the prompt's ``ids``, and either ``tails`` or ``max_new_tokens``.
 
     ``tails`` are the tokens of each choice after the prompt. ``draft`` is the completion so far: it
-    records how the prompt was changed.
+    records how the prompt was changed. ``written`` are tokens of the answer that another engine has
+    generated.
     """
 
     request: Request
@@ -24,6 +25,17 @@ class EncodedRequest:
     max_new_tokens: int
     tails: Mapping[str, Tokens]
     draft: Completion
+    written: Tokens = ()
+
+    @property
+    def inputs(self) -> Tokens:
+        """The tokens that the answer's next token follows."""
+        return (*self.ids, *self.written)
+
+    def new_tokens(self, max_inputs: int | None) -> int:
+        """The maximum number of tokens to generate, in passes of up to ``max_inputs`` tokens (None: any)."""
+        remaining = self.max_new_tokens - len(self.written)
+        return remaining if max_inputs is None else min(remaining, max_inputs - len(self.inputs) + 1)
 
     @property
     def max_length(self) -> int:
