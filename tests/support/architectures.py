@@ -155,7 +155,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "phi": ("phi", {}),
     "phi3": ("phi3", {}),
     "phi3_longrope": ("phi3", _longrope(40)),
-    "phi3_longrope_shared": ("phi3", _longrope(128)),
+    "phi3_longrope_shared": ("phi3", _longrope(85)),
     "phimoe": ("phimoe", _LOCAL_EXPERTS),
     "phimoe_longrope": ("phimoe", _LOCAL_EXPERTS | _longrope(40, short_mscale=1.1, long_mscale=1.3)),
     "qwen2": ("qwen2", {}),
@@ -179,7 +179,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         "zamba2",
         {
             "num_hidden_layers": 4,
-            "layer_types": ["mamba", "hybrid", "mamba", "hybrid"],
+            "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"],
             "num_mem_blocks": 1,
             "mamba_d_state": 8,
             "n_mamba_heads": 8,

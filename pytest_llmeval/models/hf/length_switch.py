@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,16 +34,19 @@ def find_length_switch(model: Any, device: torch.device, longest: int | None) ->
     for call in _position_calls(model, device):
         if call.agrees(_TOKENS, longest):
             continue
-        switch = bisect(
-            range(longest), False, lo=_TOKENS, key=lambda length: not call.agrees(_TOKENS, length)
-        )
-        before.add(switch - 1)
-        if len(before) > 1 or not call.agrees(switch, longest):
+        first = bisect(range(longest), False, lo=_TOKENS, key=partial(_differs, call))
+        before.add(first - 1)
+        if len(before) > 1 or not call.agrees(first, longest):
+            length = min(before)
             raise ModelUnusable(
-                f"{type(model).__name__} computes its positions otherwise for every length of a batch above "
-                f"{min(before)} tokens, which makes its answers depend on each other; use --llm-context={min(before)}"
+                f"{type(model).__name__} scales its positions by the longest prompt of a batch above {length} "
+                f"tokens, so that answers would depend on each other; use --llm-context={length}"
             )
     return min(before, default=None)
+
+
+def _differs(call: _PositionCall, length: int) -> bool:
+    return not call.agrees(_TOKENS, length)
 
 
 @dataclass(frozen=True, slots=True)
