@@ -39,8 +39,8 @@ def find_length_switch(model: Any, device: torch.device, longest: int | None) ->
         if len(before) > 1 or not call.agrees(first, longest):
             length = min(before)
             raise ModelUnusable(
-                f"{type(model).__name__} scales its positions by the longest prompt of a batch above {length} "
-                f"tokens, so that answers would depend on each other; use --llm-context={length}"
+                f"{type(model).__name__} scales its positions by the longest prompt of a batch above {length}"
+                f" tokens, so that answers would depend on each other; use --llm-context={length}"
             )
     return min(before, default=None)
 
