@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.tiny_models import save_tokenizer
+from tests.support.tiny_models import load_tokenizer, save_tokenizer
 
 _SEED = 11
 # what is added to every weight, so that biases and norms, which begin as 0 and 1, count too
@@ -212,3 +213,37 @@ def save_architecture(folder: Path, name: str) -> Any:
             parameter.add_(torch.randn_like(parameter), alpha=_NOISE)
     model.save_pretrained(folder)
     return model
+
+
+class Reference:
+    """transformers' own forward pass of one unpadded sequence, without a cache."""
+
+    def __init__(self, model: Any, folder: Path) -> None:
+        self._model = model
+        self._tokenizer = load_tokenizer(folder)
+
+    def scores(self, prompt: str, choices: Mapping[str, str]) -> dict[str, float]:
+        head = self._tokenizer.encode(prompt)
+        scores = {}
+        for label, choice in choices.items():
+            tail = self._tokenizer.encode(prompt + choice)[len(head) :]
+            logits = self._logits([*head, *tail[:-1]])[-len(tail) :].double().log_softmax(-1)
+            scores[label] = sum(float(row[token]) for row, token in zip(logits, tail, strict=True))
+        return scores
+
+    def text(self, prompt: str, max_tokens: int) -> str:
+        ids = self._tokenizer.encode(prompt)
+        written: list[int] = []
+        while len(written) < max_tokens:
+            token = int(self._logits([*ids, *written])[-1].argmax())
+            if token == self._tokenizer.eos_token_id:
+                break
+            written.append(token)
+        return str(self._tokenizer.decode(written, skip_special_tokens=True))
+
+    def _logits(self, ids: Sequence[int]) -> Any:
+        import torch
+
+        with torch.inference_mode():
+            logits: Any = self._model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+        return logits

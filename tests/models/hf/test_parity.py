@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 from pytest_llmeval.core.types import Request, TextPrompt
-from tests.support.architectures import ARCHITECTURES, save_architecture
-from tests.support.tiny_models import WORDS, Local, load_tokenizer
+from tests.support.architectures import ARCHITECTURES, Reference, save_architecture
+from tests.support.tiny_models import WORDS, Local
 
 pytestmark = pytest.mark.slow
 
@@ -34,38 +31,6 @@ def requests() -> list[Request]:
         prompt = TextPrompt(f"{common} {text}" if number % 3 == 0 else text)
         requests += [Request(prompt, choices=_CHOICES), Request(prompt, max_tokens=_NEW_TOKENS)]
     return requests
-
-
-class Reference:
-    """transformers' own forward pass of one unpadded sequence, without a cache."""
-
-    def __init__(self, model: Any, folder: Path) -> None:
-        self._model = model
-        self._tokenizer = load_tokenizer(folder)
-
-    def scores(self, prompt: str, choices: dict[str, str]) -> dict[str, float]:
-        head = self._tokenizer.encode(prompt)
-        scores = {}
-        for label, choice in choices.items():
-            tail = self._tokenizer.encode(prompt + choice)[len(head) :]
-            logits = self._logits([*head, *tail[:-1]])[-len(tail) :].double().log_softmax(-1)
-            scores[label] = sum(float(row[token]) for row, token in zip(logits, tail, strict=True))
-        return scores
-
-    def text(self, prompt: str, max_tokens: int) -> str:
-        ids = self._tokenizer.encode(prompt)
-        written: list[int] = []
-        while len(written) < max_tokens:
-            token = int(self._logits([*ids, *written])[-1].argmax())
-            if token == self._tokenizer.eos_token_id:
-                break
-            written.append(token)
-        return str(self._tokenizer.decode(written, skip_special_tokens=True))
-
-    def _logits(self, ids: Sequence[int]) -> torch.Tensor:
-        with torch.inference_mode():
-            logits: torch.Tensor = self._model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
-        return logits
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
