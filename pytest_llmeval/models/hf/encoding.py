@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmeval.core.errors import RequestFailed, one_line
@@ -88,6 +89,7 @@ class Encoder:
             head, tails = self._tokenizer.encode_choices(prompt.text, request.choices)
             if not all(tails.values()):
                 raise RequestFailed(f"a choice adds no token to the prompt: {one_line(tails)}")
+            _check_distinct(tails, request.choices)
             return head, tails, ""
         note = ""
         if isinstance(prompt, ChatPrompt):
@@ -98,3 +100,15 @@ class Encoder:
                 return tuple(ids), {}, ""
             note = NO_CHAT_TEMPLATE
         return tuple(self._tokenizer.encode(prompt.text)), {}, note
+
+
+def _check_distinct(tails: Mapping[str, Tokens], choices: Mapping[str, str]) -> None:
+    """Raise ``RequestFailed`` if choices with other texts have the same tokens, and so the same score."""
+    labels: dict[Tokens, str] = {}
+    for label, tail in tails.items():
+        first = labels.setdefault(tail, label)
+        if choices[first] != choices[label]:
+            raise RequestFailed(
+                f"the tokenizer gives choices {first} and {label} the same tokens {list(tail)}: "
+                "it does not know their characters"
+            )
