@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -209,6 +210,17 @@ class Completion:
     notes: tuple[str, ...] = ()
     error: str | None = None
     parts: tuple[Completion, ...] = ()
+
+    @property
+    def scores_problem(self) -> str | None:
+        """Why the scores cannot be compared; None if all of them are finite, also those of parts."""
+        for label, score in self.scores.items():
+            if not math.isfinite(score):
+                return (
+                    f"the log-probability of choice {label[:40]!r} is {score}, not a finite number: "
+                    "the model's computation overflows, as in float16"
+                )
+        return next((problem for part in self.parts if (problem := part.scores_problem)), None)
 
 
 @dataclass(frozen=True, slots=True)

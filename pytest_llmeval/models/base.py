@@ -22,6 +22,9 @@ from typing import Protocol, runtime_checkable
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Request
 
+#: the note of a completion whose chat turns were joined, because the model has no chat template
+NO_CHAT_TEMPLATE = "no chat template: turns joined as text"
+
 
 @runtime_checkable
 class Model(Protocol):
@@ -115,9 +118,14 @@ class Job:
     parts: Sequence[Job] = ()
 
     def finish(self, completion: Completion) -> None:
-        """Resolve ``future`` with the completion; sets ``queue_s``, and ``latency_s`` if unset."""
+        """Resolve ``future`` with the completion; sets ``queue_s``, and ``latency_s`` if unset.
+
+        A completion with a score that is not finite becomes an error: no choice is the most likely one.
+        """
         latency = completion.latency_s or time.perf_counter() - self.taken
         completion = replace(completion, latency_s=latency, queue_s=self.taken - self.created)
+        if completion.error is None and (problem := completion.scores_problem) is not None:
+            completion = replace(completion, scores={}, greedy={}, error=problem)
         if self.on_success is not None and completion.error is None:
             self.on_success(completion)
         self._resolve(completion)

@@ -17,7 +17,7 @@ from pytest_llmeval.models.base import model_key
 from pytest_llmeval.models.hf.load import Source
 
 #: increase when this package changes how it answers the same requests
-_ANSWERS = 1
+_ANSWERS = 2
 _SUFFIXES = frozenset(
     [
         *(".json", ".jinja", ".txt", ".model", ".tiktoken", ".py"),

@@ -64,8 +64,8 @@ class CurrentRun:
         return os.path.relpath(self.folder, self.config.invocation_params.dir)
 
     def remove_folder(self) -> None:
-        """Remove the folder of a run without results."""
-        if "folder" not in self.__dict__:
+        """Remove the folder of a run without results, unless it has a server's log, which may say why."""
+        if "folder" not in self.__dict__ or any(self.folder.glob("*.log")):
             return
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._created_report_dir:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pytest_llmeval.analysis.compare import Change, Comparison, MacroChange, SubjectChange
 from pytest_llmeval.analysis.noninferiority import points
-from pytest_llmeval.report.table import GAP, Paint, plain
-from pytest_llmeval.report.text import clean, left, right, width_of, wrap
+from pytest_llmeval.report.table import GAP, Paint, column_blocks, plain
+from pytest_llmeval.report.text import clean, left, longest_part, right, width_of, wrap
 from pytest_llmeval.results.summary import outline
 
 _MIN_LABEL, _GOOD_LABEL = 12, 20
@@ -132,15 +132,24 @@ def _layout(table: Sequence[Row], unicode: bool, paint: Paint, width: int | None
         columns = [column for column in columns if HEADER[column] != "before"]
     if room() < min(size, _GOOD_LABEL):
         columns = [column for column in columns if HEADER[column] not in ("fixed", "broken")]
-    size = min(size, max(room(), _MIN_LABEL))
-    out = [" " * size + "".join(GAP + right(HEADER[column], sizes[column]) for column in columns)]
-    for row, label in zip(table, labels, strict=True):
-        indent = " " * (len(label) - len(label.lstrip()))
-        first, *more = wrap(label.strip(), size - len(indent), len(GAP))
-        cells = "".join(GAP + right(row.cells[column], sizes[column]) for column in columns)
-        out.append(paint((left(indent + first, size) + cells).rstrip(), **_markup(row)))
-        out += [paint(indent + GAP + line, **_markup(row)) for line in more]
+    shortest = max(longest_part(label) + _indent(label) + len(GAP) for label in labels)
+    shortest = min(size, max(_MIN_LABEL, min(shortest, (width or 10_000) // 2)))
+    size = min(size, max(room(), shortest))
+    out: list[str] = []
+    for block in column_blocks([sizes[column] for column in columns], (width or 10_000) - shortest):
+        shown = [columns[number] for number in block]
+        out.append(" " * size + "".join(GAP + right(HEADER[column], sizes[column]) for column in shown))
+        for row, label in zip(table, labels, strict=True):
+            indent = " " * _indent(label)
+            first, *more = wrap(label.strip(), size - len(indent), len(GAP))
+            cells = "".join(GAP + right(row.cells[column], sizes[column]) for column in shown)
+            out.append(paint((left(indent + first, size) + cells).rstrip(), **_markup(row)))
+            out += [paint(indent + GAP + line, **_markup(row)) for line in more]
     return out
+
+
+def _indent(label: str) -> int:
+    return len(label) - len(label.lstrip())
 
 
 def _markup(row: Row) -> dict[str, bool]:

@@ -7,10 +7,10 @@ is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pytest_llmeval.report.text import bar, left, right, width_of, wrap
+from pytest_llmeval.report.text import bar, left, longest_part, right, width_of, wrap
 
 GAP = "  "
 #: from this many columns on, headers are spelled out and rows end in a bar
@@ -58,38 +58,73 @@ def layout_table(
     """The lines of a table, all of the same width.
 
     ``headers`` has the lines of each column's header, ``corner`` is the header of the labels. Labels that are
-    too long take several lines.
+    too long take several lines. Columns that do not fit beside them follow in another table below.
     """
     sizes = [
         max(*(width_of(line) for line in header), *(width_of(row.cells[column]) for row in rows), 0)
         for column, header in enumerate(headers)
     ]
-    room = width - sum(sizes) - len(GAP) * len(sizes)
+    longest = max(width_of(corner), *(row.indent + width_of(row.label) for row in rows))
+    shortest = max(_MIN_LABEL, *(row.indent + _HANG + longest_part(row.label) for row in rows))
+    blocks = column_blocks(sizes, width - min(shortest, longest, width // 2))
+    taken = [sum(sizes[column] + len(GAP) for column in block) for block in blocks]
+    room = width - max(taken)
     with_bars = width >= WIDE and any(row.share is not None for row in rows)
     if with_bars:
         room -= _MIN_BAR + len(GAP)
-    longest = max(width_of(corner), *(row.indent + width_of(row.label) for row in rows))
     label_size = min(longest, max(room, _MIN_LABEL))
     bar_size = min(_MAX_BAR, _MIN_BAR + room - label_size) if with_bars else 0
     if bar_size < _MIN_BAR:
         bar_size = 0
+    lines = []
+    for block, cells_size in zip(blocks, taken, strict=True):
+        layout = _Layout(label_size + max(taken) - cells_size, [sizes[column] for column in block], bar_size)
+        lines += _header_lines(corner, [headers[column] for column in block], layout)
+        for row in rows:
+            lines += _row_lines(_part(row, block), layout, unicode, paint)
+    return lines
 
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The widths of the labels, of each column and of the bars (0: none)."""
+
+    label: int
+    columns: Sequence[int]
+    bar: int
+
+
+def column_blocks(sizes: Sequence[int], room: int) -> list[list[int]]:
+    """The columns of each of several tables, one below the other, whose columns have ``room`` in all."""
+    blocks: list[list[int]] = [[]]
+    for column, size in enumerate(sizes):
+        taken = sum(sizes[other] + len(GAP) for other in blocks[-1])
+        if blocks[-1] and taken + size + len(GAP) > room:
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _part(row: Row, columns: Sequence[int]) -> Row:
+    """The row with some of its columns."""
+    colours = {number: row.colours[column] for number, column in enumerate(columns) if column in row.colours}
+    return replace(row, cells=tuple(row.cells[column] for column in columns), colours=colours)
+
+
+def _header_lines(corner: str, headers: Sequence[Sequence[str]], layout: _Layout) -> list[str]:
     lines = []
     height = max(map(len, headers))
     padded = [[""] * (height - len(header)) + list(header) for header in headers]
     for number in range(height):
         label = corner if number == height - 1 else ""
-        cells = [right(header[number], size) for header, size in zip(padded, sizes, strict=True)]
-        line = GAP.join([left(label, label_size), *cells])
-        lines.append(line + " " * (bar_size + len(GAP) if bar_size else 0))
-    for row in rows:
-        lines += _row_lines(row, label_size, sizes, bar_size, unicode, paint)
+        cells = [right(header[number], size) for header, size in zip(padded, layout.columns, strict=True)]
+        line = GAP.join([left(label, layout.label), *cells])
+        lines.append(line + " " * (layout.bar + len(GAP) if layout.bar else 0))
     return lines
 
 
-def _row_lines(
-    row: Row, label_size: int, sizes: Sequence[int], bar_size: int, unicode: bool, paint: Paint
-) -> list[str]:
+def _row_lines(row: Row, layout: _Layout, unicode: bool, paint: Paint) -> list[str]:
+    label_size, sizes, bar_size = layout.label, layout.columns, layout.bar
     label, *more = wrap(row.label, label_size - row.indent, _HANG)
     style = {"bold": True} if row.bold else {}
     pieces = [paint(left(" " * row.indent + label, label_size), **style)]

@@ -10,6 +10,9 @@ from pytest_llmeval.core.errors import one_line
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _DRAWN = _BLOCKS + "·–×…"
+_CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
+#: the parts of a word that is broken: it has no blanks in Chinese and Japanese
+_PARTS = re.compile(rf"[{_CJK}]|[^_/\-{_CJK}]*[_/-]+|[^_/\-{_CJK}]+")
 
 
 def can_draw(encoding: str | None) -> bool:
@@ -50,10 +53,11 @@ def clean(text: str, *, unicode: bool = True, limit: int = 300) -> str:
 def wrap(text: str, width: int, hang: int = 0) -> list[str]:
     """``text`` on lines of at most ``width`` columns, all but the first ``hang`` columns shorter.
 
-    Lines break at a blank or after ``_``, ``-`` or ``/``, and within a word only if it is longer than a line.
+    Lines break at a blank. A word that is longer than a line breaks after ``_``, ``-`` or ``/``, and
+    elsewhere only if a part between these is longer than a line too.
     """
     lines = [""]
-    for word in re.findall(r"[^\s_/-]*[_/-]+|[^\s_/-]+|\s+", text):
+    for word in re.findall(r"\S+|\s+", text):
         for piece in _pieces(word, width - hang):
             room = width if len(lines) == 1 else width - hang
             if lines[-1] and width_of(lines[-1] + piece.rstrip()) > room:
@@ -63,17 +67,26 @@ def wrap(text: str, width: int, hang: int = 0) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()] or [""]
 
 
+def longest_part(text: str) -> int:
+    """The width of the longest part of ``text`` that ``wrap`` breaks only if it must."""
+    return max((width_of(part) for word in text.split() for part in _PARTS.findall(word)), default=0)
+
+
 def _pieces(word: str, width: int) -> Iterator[str]:
     if width_of(word) <= width:
         yield word
         return
-    piece = ""
-    for char in word:
-        if piece and width_of(piece + char) > width:
-            yield piece
-            piece = ""
-        piece += char
-    yield piece
+    for part in _PARTS.findall(word):
+        if width_of(part) <= width:
+            yield part
+            continue
+        piece = ""
+        for char in part:
+            if piece and width_of(piece + char) > width:
+                yield piece
+                piece = ""
+            piece += char
+        yield piece
 
 
 def left(text: str, width: int) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 
 from pytest_llmeval.core.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.core.types import Completion, Request
-from pytest_llmeval.models.base import Job, Jobs, Model, Storable
+from pytest_llmeval.models.base import NO_CHAT_TEMPLATE, Job, Jobs, Model, Storable
 from pytest_llmeval.models.joining import gather, side_by_side
 from pytest_llmeval.runtime.store import Store, request_key
 
@@ -31,6 +31,7 @@ class Engine:
         self._unfinished: set[Job] = set()
         self._failure: UserError | None = None
         self._thread: threading.Thread | None = None
+        self._joins_turns = False
 
     def ask(self, requests: Iterable[Request]) -> list[Job]:
         """Queue requests, in the order their answers will be needed, and return without waiting.
@@ -93,7 +94,19 @@ class Engine:
         except FutureTimeout:
             raise TimeoutError from None
         self._unfinished.difference_update((job, *job.parts))
+        self._joins_turns |= NO_CHAT_TEMPLATE in completion.notes
         return completion
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines for the end of the run, from the backend and from completions, also stored ones."""
+        lines = tuple(getattr(self.model, "notes", ()))
+        if self._joins_turns:
+            lines += (
+                f"{self.name} has no chat template, so the turns of its prompts were joined as text, as for "
+                "a base model; if it was trained on one, add its chat_template.jinja",
+            )
+        return lines
 
     def close(self) -> None:
         """Drop queued requests, and give running ones up to 10 seconds to finish."""

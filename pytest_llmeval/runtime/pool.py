@@ -134,7 +134,7 @@ class ModelPool:
 
     def _close(self, engine: Engine, prefix: str) -> None:
         engine.close()
-        for line in getattr(engine.model, "notes", ()):
+        for line in engine.notes:
             self._note(prefix + line)
 
     def _get_store(self) -> Store | None:

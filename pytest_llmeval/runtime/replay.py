@@ -248,6 +248,7 @@ def _completion(record: Record) -> Completion:
     error = record.completion.error
     if record.judgement is not None and record.judgement.error is not None:
         error = None  # the judge failed: the answer itself is valid
+    error = error or record.completion.scores_problem  # an earlier version did not make it an error
     return replace(record.completion, cached=True, error=error)
 
 

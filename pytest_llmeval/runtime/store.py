@@ -67,12 +67,16 @@ def _to_json(completion: Completion) -> str:
 
 
 def _from_json(text: str) -> Completion | None:
-    """Parse a stored completion; None if another version of this package wrote it in another format."""
+    """Parse a stored completion; None if another version of this package wrote it in another format.
+
+    Also None with a score that is not finite, which earlier versions stored.
+    """
     try:
         values = json.loads(text)
         values = {name: value for name, value in values.items() if name in _FIELDS}
         values["notes"] = tuple(values.get("notes", ()))
-        return Completion(**values, cached=True)
+        completion = Completion(**values, cached=True)
+        return completion if completion.scores_problem is None else None
     except (ValueError, TypeError, AttributeError):
         return None
 

@@ -172,7 +172,7 @@ MODELS = [
     ),
     Bad(
         "weights that are none",
-        ["empty cannot be loaded"],
+        ["empty/model.safetensors (0 bytes) is not a complete safetensors file; download it again"],
         model=["--llm-model=hf:./empty"],
         files={"empty/config.json": "{}", "empty/model.safetensors": b""},
     ),

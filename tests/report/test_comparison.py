@@ -44,6 +44,19 @@ def test_lines_by_hand() -> None:
     ]
 
 
+@pytest.mark.parametrize("width", [36, 40, 48])
+def test_a_narrow_terminal_breaks_no_word(width: int) -> None:
+    names = ("computer_basics", "everyday_economics")
+    lines = comparison_lines(compared(dict.fromkeys(names, "cw"), dict.fromkeys(names, "wc")), width=width)
+    table = lines[1 : next(at for at, line in enumerate(lines) if line.startswith("broken"))]
+    assert max(map(len, table)) <= width
+    words = {word for line in table for word in line.split()}
+    assert {word for word in words if word[0].isalpha()} <= {
+        *("n", "after", "change", "interval", "p", "to", "mean", "over", "questions", "subjects"),
+        *("computer_", "basics", "everyday_", "economics", *names),
+    }
+
+
 def test_significant_changes_are_coloured() -> None:
     def paint(text: str, **markup: bool) -> str:
         return f"<{' '.join(markup)}>{text}"

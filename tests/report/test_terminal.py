@@ -85,6 +85,24 @@ def test_a_table_fits_and_is_aligned(width: int, unicode: bool) -> None:
     assert re.search(label, first_column.replace(" ", ""))
 
 
+@pytest.mark.parametrize("width", [36, 40, 48, 60, 72])
+def test_a_narrow_table_breaks_no_word(width: int) -> None:
+    """Columns that do not fit follow in another table; a name breaks only after ``_``."""
+    names = ("computer_basics", "everyday_economics")
+    info = make_info(subjects=dict.fromkeys(names, ("", "")), groups={})
+    (result,) = results_of(counted_all(dict.fromkeys(names, "cwu"), latency_s=0.25), info)
+    lines = terminal.result_table(result, info, width)
+    assert max(map(columns, lines)) <= width
+    start = next(at for at, line in enumerate(lines) if "n" in line.split())
+    words = [word for line in lines[start:] for word in line.split() if word[0].isalpha()]
+    assert set(words) <= {
+        *("subject", "n", "acc.", "interval", "unp.", "err.", "median", "latency", "ms"),
+        *("mean", "over", "questions", "subjects", "speed:", "questions/s"),
+        *("computer_", "basics", "everyday_", "economics", *names),
+    }
+    assert [words.count(header) for header in ("n", "acc.", "interval", "unp.", "err.", "latency")] == [1] * 6
+
+
 def test_a_table_by_hand() -> None:
     numbers = {"maths": "ccwwu", "physics": "cwcw", "law": "ce", "loner": "w"}
     lines = terminal.result_table(result_of(numbers, latency_s=0.25), make_info(), 80)

@@ -107,6 +107,8 @@ def test_wrap_keeps_all_text_within_the_width(text: str, width: int, hang: int) 
         ("mean over questions", 12, 2, ["mean over", "questions"]),
         ("ideological_and_moral", 14, 2, ["ideological_", "and_moral"]),
         ("internlm2_5-1_8b-chat", 16, 0, ["internlm2_5-1_", "8b-chat"]),
+        ("raise it with --llm-max-tokens", 21, 2, ["raise it with", "--llm-max-tokens"]),
+        ("in a/b-c or d_e", 6, 0, ["in", "a/b-c", "or d_e"]),
         ("注册会计师", 6, 0, ["注册会", "计师"]),
         ("a 注册会计师", 12, 2, ["a 注册会计师"]),
         ("a 注册会计师", 11, 2, ["a 注册会计", "师"]),

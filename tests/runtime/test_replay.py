@@ -104,6 +104,23 @@ def test_what_cannot_be_replayed(pytester: pytest.Pytester, tiny: Path, given: s
     assert says in line
 
 
+def test_a_score_that_is_not_finite_is_an_error(pytester: pytest.Pytester, tiny: Path) -> None:
+    """Earlier versions let choice A win."""
+    toml = (
+        '[prompts.logprob]\nquestion = "{{ question }}"\nanswer = "{{ answer }}"\nchoice = " {{ label }}"\n'
+    )
+    (tiny / "benchmark.toml").write_text(TOML + toml, "utf-8")
+    pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-mode=logprob", "--llm-run-name=x")
+    path = pytester.path / "reports/x/questions.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows[0]["scores"] = dict.fromkeys(rows[0]["scores"])
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = pytester.runpytest("--llm-replay=x", "--llm-benchmark=tiny")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*the log-probability of choice 'A' is -inf, not a finite number*"])
+    assert [line["outcome"] for line in questions(pytester)].count("error") == 1
+
+
 def test_minus_infinity_outlives_json(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -32,7 +33,7 @@ TOLD = Completion(
     dropped_shots=1,
     prompt="sent",
 )
-SCORED = Completion(scores={"A": -0.1234567890123456, "B": -float("inf")}, finish_reason="scored")
+SCORED = Completion(scores={"A": -0.1234567890123456, "B": -12.5}, finish_reason="scored")
 
 
 @pytest.fixture
@@ -60,11 +61,19 @@ def test_what_is_put_comes_back_and_is_marked(store: Store) -> None:
     }
 
 
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
+def test_scores_that_are_not_finite_are_forgotten(store: Store, score: float) -> None:
+    store.put(key(), "m", replace(SCORED, scores={"A": score, "B": -1.0}))
+    assert store.get([key()]) == {}
+
+
 @given(
     st.builds(
         Completion,
         text=st.text(st.characters(), max_size=30),
-        scores=st.dictionaries(st.text(max_size=2), st.floats(allow_nan=False), max_size=4),
+        scores=st.dictionaries(
+            st.text(max_size=2), st.floats(allow_nan=False, allow_infinity=False), max_size=4
+        ),
         latency_s=st.floats(0, 1e6),
         prompt_tokens=st.none() | st.integers(0, 10**9),
         notes=st.lists(st.text(max_size=9), max_size=2).map(tuple),

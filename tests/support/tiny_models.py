@@ -10,8 +10,9 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request
 from pytest_llmeval.models.base import Job
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.backend import LocalEngine, context_limit, encode, make_engine
+from pytest_llmeval.models.hf.backend import context_limit, encode, make_engine
 from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.hf.local_engine import LocalEngine
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|im_end|>{% endfor %}"
@@ -19,6 +20,8 @@ TEMPLATE = (
 )
 SENTENCE = "the cat sat on a mat and dog ran far away from home over hills green red blue one two three"
 WORDS = SENTENCE.split()
+#: what a clone has in place of a large file
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935\nsize 4953\n"
 
 _SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4}
 _HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
@@ -41,8 +44,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 SHARING = tuple(name for name in ARCHITECTURES if name != "mamba")
 
 
-def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE, bos: bool = False) -> int:
-    """Save a byte-level tokenizer; returns the size of its vocabulary."""
+def save_tokenizer(
+    folder: Path, *, template: str | dict[str, str] | None = TEMPLATE, bos: bool = False, eos: bool = False
+) -> int:
+    """Save a byte-level tokenizer, which adds ``bos`` and ``eos``; returns the size of its vocabulary."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -54,8 +59,10 @@ def save_tokenizer(folder: Path, *, template: str | None = TEMPLATE, bos: bool =
         vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
     raw.train_from_iterator([SENTENCE] * 4, trainer)
-    if bos:
-        raw.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    if bos or eos:
+        raw.post_processor = processors.TemplateProcessing(
+            single=f"{'<s> ' * bos}$A{' </s>' * eos}", special_tokens=[("<s>", 0), ("</s>", 1)]
+        )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>", eos_token="</s>")
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
@@ -76,12 +83,13 @@ def save_tiny(
     template: str | None = TEMPLATE,
     positions: int = 512,
     bos: bool = False,
+    eos: bool = False,
 ) -> None:
     """Save a random model, with weights large enough for its answers to differ."""
     import torch
     import transformers
 
-    size = save_tokenizer(folder, template=template, bos=bos)
+    size = save_tokenizer(folder, template=template, bos=bos, eos=eos)
     config_class, settings = ARCHITECTURES[architecture]
     torch.manual_seed(7)
     config = getattr(transformers, config_class)(

@@ -155,7 +155,8 @@ def _attend_eager(
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     lse = scores.logsumexp(-1)
-    weights = (scores - lse[..., None]).exp().nan_to_num(0.0)
+    # only a query that sees no key gets zeros: NaN of an overflow must reach the logits
+    weights = (scores - lse[..., None]).exp().masked_fill(lse[..., None] == -torch.inf, 0.0)
     return weights.to(value.dtype) @ value, lse
 
 
@@ -163,7 +164,7 @@ def merge(
     out: torch.Tensor, lse: torch.Tensor, other: torch.Tensor, other_lse: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Merge attention to two disjoint sets of keys: outputs [..., width], log-sum-exps [...]."""
-    weight = torch.sigmoid(other_lse - lse).nan_to_num(0.0)
+    weight = torch.sigmoid(other_lse - lse).masked_fill(other_lse == -torch.inf, 0.0)
     return torch.lerp(out, other, weight[..., None].to(out.dtype)), torch.logaddexp(lse, other_lse)
 
 

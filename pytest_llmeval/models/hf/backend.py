@@ -6,33 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.fingerprint import fingerprint, is_identifiable
 from pytest_llmeval.models.hf import load
-from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.encoding import Encoder
+from pytest_llmeval.models.hf.local_engine import EncodedJob, LocalEngine, PassLimit
+from pytest_llmeval.models.hf.tokenizer_fit import misfit_note
 from pytest_llmeval.models.joining import gather, sum_pieces
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.hf.load import LoadedModel
-
-
-class LocalEngine(Protocol):
-    """Runs a loaded model: takes jobs, and finishes them in steps of one forward pass or one batch."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether any job is unfinished."""
-
-    def add(self, jobs: Sequence[tuple[Job, EncodedRequest]]) -> None:
-        """Queue jobs; the answers of earlier jobs are needed first."""
-
-    def step(self) -> None:
-        """Do part of the work, and finish the jobs that are then complete."""
 
 
 class HuggingFaceModel:
@@ -66,7 +53,8 @@ class HuggingFaceModel:
     def run(self, jobs: Jobs) -> None:
         """Load the weights, then finish jobs until ``jobs`` is closed. Raises ``ModelUnusable``."""
         engine = self._engine
-        encoder = Encoder(self._loaded.tokenizer, context_limit(self._loaded, self._config))
+        context = context_limit(self._loaded, self._config)
+        encoder = Encoder(self._loaded.tokenizer, context, self._loaded.rows)
         try:
             while not jobs.closed:
                 engine.add(encode(jobs.take(self.window, wait=not engine.busy), encoder))
@@ -86,18 +74,20 @@ class HuggingFaceModel:
 
     @cached_property
     def _engine(self) -> LocalEngine:
-        engine, obstacle = make_engine(self._loaded, self._config)
+        loaded, name = self._loaded, self._config.name
+        engine, obstacle = make_engine(loaded, self._config)
+        misfit = misfit_note(loaded.tokenizer, loaded.rows, name)
+        if misfit is not None:
+            self.notes += (misfit,)
         if obstacle is not None:
-            self.notes = (
-                f"{self._config.name}: prefixes are not shared, each prompt is computed in full: {obstacle}",
-            )
+            self.notes += (f"{name}: prefixes are not shared, each prompt is computed in full: {obstacle}",)
         return engine
 
     def _load(self) -> LoadedModel:
         return load.load(self._config, self.source)
 
 
-def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, EncodedRequest]]:
+def encode(jobs: Sequence[Job], encoder: Encoder) -> list[EncodedJob]:
     """Encode the requests of jobs; a request encoded in pieces becomes one job per piece.
 
     A job that cannot be encoded fails without affecting the others.
@@ -122,22 +112,42 @@ def encode(jobs: Sequence[Job], encoder: Encoder) -> list[tuple[Job, EncodedRequ
 def make_engine(
     loaded: LoadedModel, config: ModelConfig, *, shared: bool = True
 ) -> tuple[LocalEngine, str | None]:
-    """Create the engine for a loaded model; also returns why it cannot share prefixes (None: it can)."""
+    """Create the engine for a loaded model; also returns why it cannot share prefixes (None: it can).
+
+    Raises ``ModelUnusable`` for a model whose answers would depend on each other.
+    """
+    from pytest_llmeval.models.hf.batch_probe import probe_batches
     from pytest_llmeval.models.hf.detokenizer import make_detokenizer
     from pytest_llmeval.models.hf.forward import Forward
+    from pytest_llmeval.models.hf.length_switch import find_length_switch
     from pytest_llmeval.models.hf.memory import budgets, plain_batch_tokens
     from pytest_llmeval.models.hf.plain_engine import PlainEngine
+    from pytest_llmeval.models.hf.plain_forward import PlainForward
     from pytest_llmeval.models.hf.probe import ProbeResult, probe
     from pytest_llmeval.models.hf.shared_engine import SharedEngine
+    from pytest_llmeval.models.hf.switched_engine import SwitchedEngine
 
-    detokenizer = make_detokenizer(loaded.model, loaded.tokenizer)
-    result = probe(loaded.model, loaded.device) if shared else ProbeResult("not requested")
+    model, device = loaded.model, loaded.device
+    detokenizer = make_detokenizer(model, loaded.tokenizer)
+    switch = find_length_switch(model, device, context_limit(loaded, config))
+    result = probe(model, device) if shared else ProbeResult("not requested")
     if result.obstacle is None:
-        limits = budgets(loaded.device, result.bytes_per_token, config.batch_tokens)
-        return SharedEngine(Forward(loaded.model, loaded.device), detokenizer, limits), None
-    budget = config.batch_tokens or plain_batch_tokens(loaded.model, loaded.device)
-    engine = PlainEngine(loaded.model, loaded.tokenizer, loaded.device, detokenizer, budget)
-    return engine, result.obstacle
+        engines = 1 if switch is None else 2  # which divide the memory
+        limits = budgets(device, engines * result.bytes_per_token, config.batch_tokens)
+
+        def make(limit: PassLimit | None) -> LocalEngine:
+            return SharedEngine(Forward(model, device), detokenizer, limits, limit)
+    else:
+        forward = PlainForward(model, device, loaded.tokenizer.pad_token_id or 0)
+        rules = probe_batches(forward)
+        obstacle = "; ".join(filter(None, (result.obstacle, rules.note)))
+        budget = config.batch_tokens or plain_batch_tokens(model, device)
+
+        def make(limit: PassLimit | None) -> LocalEngine:
+            return PlainEngine(forward, loaded.tokenizer, detokenizer, budget, rules, limit)
+
+    engine = make(None) if switch is None else SwitchedEngine(make, switch)
+    return engine, result.obstacle if result.obstacle is None else obstacle
 
 
 def context_limit(loaded: LoadedModel, config: ModelConfig) -> int | None:

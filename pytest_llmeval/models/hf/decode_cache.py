@@ -62,6 +62,11 @@ class DecodeCache:
         self._fit(len(self.lengths), max(self.lengths) + 1)
         self.lengths = [length + 1 for length in self.lengths]
 
+    def erase(self, row: int) -> None:
+        """Zero a row that may have NaN: masked columns have weight 0, but 0 times NaN is NaN."""
+        for key, value in self._tables.values():
+            key[row] = value[row] = 0
+
     def remove(self, row: int) -> None:
         """Remove a row; the last row moves to its place."""
         last = len(self.lengths) - 1

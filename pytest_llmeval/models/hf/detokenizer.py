@@ -77,11 +77,21 @@ def make_detokenizer(model: Any, tokenizer: Any) -> Detokenizer:
 def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """All ids that end an answer: those listed, and the ends of a turn in the chat template."""
     ends = set(listed_end_tokens(model, tokenizer))
-    template = tokenizer.chat_template
     vocabulary = tokenizer.get_added_vocab()
-    if isinstance(template, str):
-        ends |= {vocabulary[name] for name in _TURN_ENDS if name in template and name in vocabulary}
+    template = _chat_template(tokenizer)
+    ends |= {vocabulary[name] for name in _TURN_ENDS if name in template and name in vocabulary}
     return tuple(sorted(ends))
+
+
+def _chat_template(tokenizer: Any) -> str:
+    """The template of ``tokenizer`` for chats, of several the default; empty without one."""
+    if not tokenizer.chat_template:
+        return ""
+    try:
+        template: str = tokenizer.get_chat_template()
+    except ValueError:  # several without a default
+        return ""
+    return template
 
 
 def listed_end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed
 from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models.hf.prefill import Tokens
 
@@ -16,7 +16,8 @@ class EncodedRequest:
     """A request as tokens: the prompt's ``ids``, and either ``tails`` or ``max_new_tokens``.
 
     ``tails`` are the tokens of each choice after the prompt. ``draft`` is the completion so far: it
-    records how the prompt was changed.
+    records how the prompt was changed. ``written`` are tokens of the answer that another engine has
+    generated.
     """
 
     request: Request
@@ -24,6 +25,17 @@ class EncodedRequest:
     max_new_tokens: int
     tails: Mapping[str, Tokens]
     draft: Completion
+    written: Tokens = ()
+
+    @property
+    def inputs(self) -> Tokens:
+        """The tokens that the answer's next token follows."""
+        return (*self.ids, *self.written)
+
+    def new_tokens(self, max_inputs: int | None) -> int:
+        """The maximum number of tokens to generate, in passes of up to ``max_inputs`` tokens (None: any)."""
+        remaining = self.max_new_tokens - len(self.written)
+        return remaining if max_inputs is None else min(remaining, max_inputs - len(self.inputs) + 1)
 
     @property
     def max_length(self) -> int:
@@ -35,9 +47,12 @@ class EncodedRequest:
         """The error for a request that does not fit in memory, even alone."""
         return RequestFailed(f"out of memory with {self.max_length} tokens")
 
-    def with_scores(self, scores: Mapping[str, float], greedy: Mapping[str, bool]) -> Completion:
-        """The completion with the log-probability and the greedy flag of each choice."""
-        return replace(
+    def with_scores(self, scores: Mapping[str, float], greedy: Mapping[str, bool], dtype: str) -> Completion:
+        """The completion with the log-probability and the greedy flag of each choice.
+
+        An error if a log-probability is not finite; ``dtype`` is that of the weights.
+        """
+        completion = replace(
             self.draft,
             scores=scores,
             greedy=greedy,
@@ -45,31 +60,51 @@ class EncodedRequest:
             prompt_tokens=len(self.ids),
             completion_tokens=0,
         )
+        return completion if completion.scores_problem is None else self.overflow(dtype)
+
+    def overflow(self, dtype: str) -> Completion:
+        """The completion of a request with logits that are not finite: an error that names the dtype."""
+        hint = (
+            "try --llm-dtype=bfloat16 or float32"
+            if dtype == "float16"
+            else "are the weights damaged, or is the model quantized for other hardware?"
+        )
+        return replace(self.draft, error=f"the model's logits are not finite in {dtype}; {hint}")
 
 
 class PromptTokenizer:
     """A transformers tokenizer used as lm-evaluation-harness 0.4.13 uses it.
 
-    See its ``api/model.py`` (``_encode_pair``) and ``models/huggingface.py`` (``tok_encode``).
+    See its ``api/model.py`` (``_encode_pair``) and ``models/huggingface.py`` (``tok_encode``). One thing
+    differs: special tokens that a tokenizer appends to a text are left out, because a prompt goes on.
+    Raises ``ModelUnusable`` for a tokenizer whose special tokens cannot be told from the text.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._appended = _appended_tokens(tokenizer)
 
     @property
     def start_token(self) -> int:
-        """The token that precedes a text without context: bos, or else eos."""
+        """The token that precedes a text without context: bos, or else eos.
+
+        Raises ``RequestFailed`` if the tokenizer has neither.
+        """
         bos, eos = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
-        token: int = eos if bos is None else bos
+        token: int | None = eos if bos is None else bos
+        if token is None:
+            raise RequestFailed("the prompt is empty, and the tokenizer has no bos or eos token")
         return token
 
     def encode(self, text: str) -> list[int]:
-        """The ids of ``text`` with the tokenizer's special tokens; a bos in the text is not repeated."""
+        """The ids of ``text`` after the tokenizer's special tokens; a bos in the text is not repeated."""
         start = self._tokenizer.bos_token or self._tokenizer.eos_token
         if start and text.startswith(start):
             ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         else:
             ids = self._tokenizer.encode(text)
+            if self._appended:
+                ids = ids[: -len(self._appended)]
         return ids
 
     def encode_choices(self, context: str, choices: Mapping[str, str]) -> tuple[Tokens, dict[str, Tokens]]:
@@ -95,3 +130,21 @@ class PromptTokenizer:
             turns, add_generation_prompt=True, tokenize=True, return_dict=False
         )
         return ids
+
+
+def _appended_tokens(tokenizer: Any) -> Tokens:
+    """The special tokens that ``tokenizer`` appends to every text, such as an end token."""
+    for text in ("a", "1"):
+        bare: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        if bare:
+            break
+    else:
+        return ()
+    ids: list[int] = tokenizer.encode(text)
+    if bare[-1] not in ids:
+        raise ModelUnusable(
+            f"the tokenizer gives {text!r} other tokens with special tokens ({ids}) than without ({bare}), "
+            "so a prompt cannot be told from them; check tokenizer.json"
+        )
+    last = len(ids) - 1 - ids[::-1].index(bare[-1])
+    return tuple(ids[last + 1 :])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, shown
+from pytest_llmeval.models.base import NO_CHAT_TEMPLATE
 from pytest_llmeval.models.hf import as_lm_eval
 from pytest_llmeval.models.hf.encoded import EncodedRequest, PromptTokenizer
 from pytest_llmeval.models.hf.prefill import Tokens
@@ -14,12 +16,14 @@ from pytest_llmeval.models.hf.prefill import Tokens
 class Encoder:
     """Encodes requests with a tokenizer.
 
-    ``context`` is the limit for the tokens of prompt and answer together (None: no limit).
+    ``context`` is the limit for the tokens of prompt and answer together (None: no limit), ``rows`` the
+    number of tokens that the weights know (None: all).
     """
 
-    def __init__(self, tokenizer: Any, context: int | None) -> None:
+    def __init__(self, tokenizer: Any, context: int | None, rows: int | None = None) -> None:
         self._tokenizer = PromptTokenizer(tokenizer)
         self._context = context
+        self._rows = rows
 
     def encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
         """Encode a request; a request of lm-evaluation-harness may take several pieces.
@@ -27,6 +31,17 @@ class Encoder:
         The scores of the pieces add up to those of the request. Raises ``RequestFailed`` for a request
         that cannot be encoded.
         """
+        pieces = self._encode_pieces(request)
+        if self._rows is not None:
+            for piece in pieces:
+                largest = max([*piece.ids, *(id for tail in piece.tails.values() for id in tail)])
+                if largest >= self._rows:
+                    raise RequestFailed(
+                        f"the prompt has token {largest}, but the weights know only {self._rows} tokens"
+                    )
+        return pieces
+
+    def _encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
         if not request.lm_eval:
             return (self.encode(request),)
         if request.rolling:
@@ -74,6 +89,7 @@ class Encoder:
             head, tails = self._tokenizer.encode_choices(prompt.text, request.choices)
             if not all(tails.values()):
                 raise RequestFailed(f"a choice adds no token to the prompt: {one_line(tails)}")
+            _check_distinct(tails, request.choices)
             return head, tails, ""
         note = ""
         if isinstance(prompt, ChatPrompt):
@@ -82,5 +98,17 @@ class Encoder:
             )
             if ids is not None:
                 return tuple(ids), {}, ""
-            note = "no chat template: turns joined as text"
+            note = NO_CHAT_TEMPLATE
         return tuple(self._tokenizer.encode(prompt.text)), {}, note
+
+
+def _check_distinct(tails: Mapping[str, Tokens], choices: Mapping[str, str]) -> None:
+    """Raise ``RequestFailed`` if choices with other texts have the same tokens, and so the same score."""
+    labels: dict[Tokens, str] = {}
+    for label, tail in tails.items():
+        first = labels.setdefault(tail, label)
+        if choices[first] != choices[label]:
+            raise RequestFailed(
+                f"the tokenizer gives choices {first} and {label} the same tokens {list(tail)}: "
+                "it does not know their characters"
+            )

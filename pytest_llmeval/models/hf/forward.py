@@ -11,6 +11,8 @@ import torch
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.tensors import tensor_on
 
+_NO_TOKEN = -1
+
 
 class Forward:
     """Runs a model whose attention implementation is set to ``attention.NAME``."""
@@ -18,6 +20,7 @@ class Forward:
     def __init__(self, model: Any, device: torch.device) -> None:
         self.device = device
         self._model = model
+        self.dtype = dtype_name(model)
         self._selects_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def __call__(
@@ -49,16 +52,35 @@ class Forward:
             torch.cuda.empty_cache()
 
 
-def sample(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int]:
-    """The next token of each row of ``logits`` [rows, vocabulary]; temperature 0 is greedy."""
+def dtype_name(model: Any) -> str:
+    """The name of the dtype of a model's weights, as ``--llm-dtype`` has it."""
+    return str(model.dtype).removeprefix("torch.")
+
+
+def sample(logits: torch.Tensor, temperatures: Sequence[float]) -> list[int | None]:
+    """The next token of each row of ``logits`` [rows, vocabulary]; temperature 0 is greedy.
+
+    None for a row whose logits are not finite (``has_finite_logits``).
+    """
+    finite = has_finite_logits(logits)
     ids = logits.argmax(-1)
     sampled_rows = [row for row, temperature in enumerate(temperatures) if temperature > 0]
     if sampled_rows:
         scale = tensor_on(logits.device, [temperatures[row] for row in sampled_rows])
-        probabilities = (logits[sampled_rows] / scale[:, None]).softmax(-1)
+        # the zeros are never used, but NaN would fail the whole batch
+        usable = logits[sampled_rows].where(finite[sampled_rows, None], 0.0)
+        probabilities = (usable / scale[:, None]).softmax(-1)
         ids[sampled_rows] = torch.multinomial(probabilities, 1)[:, 0]
-    tokens: list[int] = ids.tolist()
-    return tokens
+    tokens: list[int] = ids.where(finite, _NO_TOKEN).tolist()
+    return [None if token == _NO_TOKEN else token for token in tokens]
+
+
+def has_finite_logits(logits: torch.Tensor) -> torch.Tensor:
+    """Whether each row of ``logits`` [rows, vocabulary] has a most likely token: [rows].
+
+    Not with NaN or infinity in a row. Minus infinity is how models exclude tokens, unless it excludes all.
+    """
+    return logits.amax(-1).isfinite()
 
 
 def is_out_of_memory(error: Exception) -> bool:

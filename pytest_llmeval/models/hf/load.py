@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.models.hf.architecture import check_architecture
+from pytest_llmeval.models.hf.checkpoint import check_files, check_gguf
+from pytest_llmeval.models.hf.tokenizer_fit import check_template, check_vocabulary, embedding_rows
 from pytest_llmeval.models.hf.weights import load_weights
 from pytest_llmeval.models.worker_resources import share_of
 
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 DTYPES = ("auto", "float32", "float16", "bfloat16", "float64")
 _DEVICE = re.compile(r"auto|cpu|mps|(cuda|xpu|npu|hpu)(:\d+)?")
-_WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".gguf")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_TIMEOUT_S = 10
 # the weights' part of one GPU's free memory; the rest is for activations and the cache
@@ -43,12 +45,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory; ``context`` is its limit for prompt and answer in tokens (None: unknown)."""
+    """A model in memory.
+
+    ``context`` is its limit for prompt and answer in tokens, ``rows`` the number of tokens that it has an
+    embedding of (None: unknown).
+    """
 
     model: Any
     tokenizer: Any
     device: torch.device
     context: int | None
+    rows: int | None = None
 
 
 def check(config: ModelConfig) -> None:
@@ -67,10 +74,13 @@ def check(config: ModelConfig) -> None:
             "use auto, cpu, cuda, cuda:1 or mps"
         )
     source = find(config.target)
+    folder = Path(source.path)
     if source.gguf_file is not None:
         _check_gguf_packages(where)
-    elif Path(source.path).is_dir():
-        _check_folder(Path(source.path), where)
+        check_gguf(folder / source.gguf_file, where)
+    elif folder.is_dir():
+        settings = check_files(folder, where)
+        check_architecture(folder, settings, where, trust_remote_code=config.trust_remote_code)
     else:
         _check_hub(source.path, where)
 
@@ -121,16 +131,6 @@ def _check_gguf_packages(where: str) -> None:
         )
 
 
-def _check_folder(folder: Path, where: str) -> None:
-    names = os.listdir(folder)
-    if "config.json" not in names:
-        raise ModelUnusable(f"{where}: {folder} has no config.json; use the folder of a saved model")
-    if not any(name.endswith(_WEIGHTS) for name in names):
-        raise ModelUnusable(
-            f"{where}: {folder} has no weights (*.safetensors or *.bin); is the download complete?"
-        )
-
-
 def _check_hub(repo: str, where: str) -> None:
     """Check that ``repo`` is in the hub's cache or on the hub. Raises ``ModelUnusable``."""
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
@@ -176,9 +176,20 @@ def load(config: ModelConfig, source: Source) -> LoadedModel:
         common["revision"] = source.revision
     with quiet(), _load_errors(where, source.path):
         settings = None if source.gguf_file else AutoConfig.from_pretrained(source.path, **common)
+        if settings is not None and not Path(source.path).is_dir():
+            values = settings.to_dict()
+            check_architecture(Path(source.path), values, where, trust_remote_code=config.trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(source.path, **common)
+        rows = None if settings is None else getattr(settings.get_text_config(), "vocab_size", None)
+        check_template(tokenizer, source.path, where)
+        if rows is not None:  # before the weights, which may take minutes
+            check_vocabulary(tokenizer, rows, source.path, where)
         dtype = _dtype(config.dtype, device, getattr(settings, "dtype", None))
         model = _load_weights(config, source, device, dtype, common)
+        if rows is None:
+            rows = embedding_rows(model)
+            if rows is not None:
+                check_vocabulary(tokenizer, rows, source.path, where)
     model.eval()
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
@@ -189,7 +200,7 @@ def load(config: ModelConfig, source: Source) -> LoadedModel:
     )
     if not isinstance(context, int) or context <= 0:
         context = None
-    return LoadedModel(model, tokenizer, torch.device(model.device), context)
+    return LoadedModel(model, tokenizer, torch.device(model.device), context, rows)
 
 
 def _load_weights(
@@ -312,6 +323,11 @@ def _load_errors(where: str, path: str) -> Iterator[None]:
         if "trust_remote_code" in str(error):
             raise ModelUnusable(
                 f"{where}: {path} runs code of its own; if you trust it, pass --llm-trust-remote-code"
+            ) from None
+        if "sentencepiece or tiktoken" in str(error):
+            raise ModelUnusable(
+                f"{where}: the tokenizer in {path} needs another package, or is not complete; "
+                "pip install sentencepiece tiktoken, or save it with tokenizer.save_pretrained"
             ) from None
         raise ModelUnusable(
             f"{where}: {path} cannot be loaded: {type(error).__name__}: {one_line(error, 200)}"

@@ -15,7 +15,7 @@ import torch
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.models.hf import attention
 from pytest_llmeval.models.hf.decode_cache import DecodeCache, DecodeView
-from pytest_llmeval.models.hf.forward import Forward
+from pytest_llmeval.models.hf.forward import Forward, dtype_name
 from pytest_llmeval.models.hf.planner import Planner
 from pytest_llmeval.models.hf.prefill import Item
 from pytest_llmeval.models.hf.tensors import tensor_on
@@ -23,8 +23,8 @@ from pytest_llmeval.models.hf.tensors import tensor_on
 # lengths in tokens: a prefix of all prompts, a second one of the last two, and the rest of each
 _SHARED, _MIDDLE = 32, 28
 _UNSHARED = (3, 9, 6)
-# tolerated rounding, relative to the largest logit: half precision, full precision
-_HALF, _FULL = 0.05, 1e-3
+#: tolerated rounding, relative to the largest logit: in full precision, and in half precision
+EXACT, _HALF = 1e-4, 0.05
 _SUPPORTED_LAYERS = {"full_attention", "sliding_attention", "attention"}
 
 
@@ -50,7 +50,7 @@ def probe(model: Any, device: torch.device) -> ProbeResult:
     before = model.config._attn_implementation
     attention.register()
     try:
-        prompts = _prompts(settings.vocab_size)
+        prompts = _prompts(model)
         plain = torch.stack([_last_logits(model, prompt, device) for prompt in prompts])
         model.set_attn_implementation(attention.NAME)
         if model.config.get_text_config()._attn_implementation != attention.NAME:
@@ -59,12 +59,33 @@ def probe(model: Any, device: torch.device) -> ProbeResult:
     except Exception as error:
         model.set_attn_implementation(before)
         return ProbeResult(f"{name} does not support it: {type(error).__name__}: {one_line(error, 120)}")
-    limit = (_FULL if model.dtype == torch.float32 else _HALF) * float(plain.abs().max().clamp(min=1))
-    difference = float((shared - plain).abs().max())
-    if not difference <= limit:  # also true of NaN
+    if not bool(plain.isfinite().all()):
+        model.set_attn_implementation(before)
+        return ProbeResult(f"{name} gives logits that are not finite in {dtype_name(model)}")
+    difference = differs_by(shared, plain)
+    if not difference <= tolerance(model, plain):  # also true of NaN
         model.set_attn_implementation(before)
         return ProbeResult(f"{name} gives different logits with it (by up to {difference:.2g})")
     return ProbeResult(None, bytes_per_token)
+
+
+def tolerance(model: Any, logits: torch.Tensor) -> float:
+    """By how much other kernels may change ``logits`` of ``model``: the rounding of its dtype."""
+    exact = model.dtype in (torch.float32, torch.float64)
+    return (EXACT if exact else _HALF) * float(logits.abs().max())
+
+
+def differs_by(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference of two tensors of logits; NaN if one has a NaN."""
+    return float((one - other).abs().max())
+
+
+def draw_tokens(model: Any, lengths: Sequence[int]) -> list[list[int]]:
+    """Random tokens of ``model``, the same in every run, as lists of the given lengths."""
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = model.config.get_text_config().vocab_size
+    low = min(vocabulary // 10, 1000)  # the first ids are often special tokens
+    return [torch.randint(low, vocabulary, (length,), generator=generator).tolist() for length in lengths]
 
 
 def _windowed(settings: Any) -> bool:
@@ -75,17 +96,10 @@ def _windowed(settings: Any) -> bool:
     return bool(getattr(settings, "sliding_window", None)) and getattr(settings, "use_sliding_window", True)
 
 
-def _prompts(vocabulary: int) -> list[tuple[int, ...]]:
-    generator = torch.Generator().manual_seed(0)
-    low = min(vocabulary // 10, 1000)  # the first ids are often special tokens
-
-    def draw(count: int) -> list[int]:
-        tokens: list[int] = torch.randint(low, vocabulary, (count,), generator=generator).tolist()
-        return tokens
-
-    shared, middle = draw(_SHARED), draw(_MIDDLE)
+def _prompts(model: Any) -> list[tuple[int, ...]]:
+    shared, middle, *rest = draw_tokens(model, (_SHARED, _MIDDLE, *_UNSHARED))
     heads = [shared, [*shared, *middle], [*shared, *middle]]
-    return [(*head, *draw(count)) for head, count in zip(heads, _UNSHARED, strict=True)]
+    return [(*head, *tail) for head, tail in zip(heads, rest, strict=True)]
 
 
 def _last_logits(model: Any, prompt: Sequence[int], device: torch.device) -> torch.Tensor:

@@ -22,6 +22,7 @@ from pytest_llmeval.models.hf.decode_cache import DecodeCache, DecodeView
 from pytest_llmeval.models.hf.detokenizer import Detokenizer
 from pytest_llmeval.models.hf.encoded import EncodedRequest
 from pytest_llmeval.models.hf.forward import Forward, is_out_of_memory, sample
+from pytest_llmeval.models.hf.local_engine import EncodedJob, PassLimit
 from pytest_llmeval.models.hf.memory import Budgets
 from pytest_llmeval.models.hf.planner import Planner
 from pytest_llmeval.models.hf.prefill import Item, Placement, PrefillBatch
@@ -50,7 +51,16 @@ class _Row:
 
     state: _RequestState
     placement: Placement
-    tokens: list[int]
+    tokens: list[int] = field(default_factory=list)
+    #: whether the logits were not finite, so that there is no next token
+    overflowed: bool = False
+
+    def add(self, token: int | None) -> None:
+        """Add a token that was sampled."""
+        if token is None:
+            self.overflowed = True
+        else:
+            self.tokens.append(token)
 
     @property
     def start(self) -> int:
@@ -60,11 +70,12 @@ class _Row:
 
 @dataclass(slots=True)
 class SharedEngine:
-    """Takes encoded jobs and finishes them step by step."""
+    """Takes encoded jobs and finishes them step by step; ``limit`` is that of a pass."""
 
     forward: Forward
     detokenizer: Detokenizer
     budgets: Budgets
+    limit: PassLimit | None = None
     _planner: Planner = field(init=False)
     _states: dict[int, _RequestState] = field(default_factory=dict)
     _rows: list[_Row] = field(default_factory=list)
@@ -88,16 +99,18 @@ class SharedEngine:
         """Whether any job is unfinished."""
         return bool(self._rows or self._planner.waiting)
 
-    def add(self, jobs: Sequence[tuple[Job, EncodedRequest]]) -> None:
+    def add(self, jobs: Sequence[EncodedJob]) -> None:
         """Queue jobs."""
+        max_inputs = None if self.limit is None else self.limit.tokens
         items = []
         for job, encoded in jobs:
             self._last_number += 1
             self._states[self._last_number] = _RequestState(job, encoded)
-            head, last = encoded.ids[:-1], encoded.ids[-1]
+            head, last = encoded.inputs[:-1], encoded.inputs[-1]
             tails = encoded.tails.values() or [(last,)]
             branches = tuple((last, *tail[:-1]) for tail in tails)
-            items.append(Item(self._last_number, head, branches, encoded.max_new_tokens))
+            new_tokens = 0 if encoded.tails else encoded.new_tokens(max_inputs)
+            items.append(Item(self._last_number, head, branches, new_tokens))
         self._planner.add(items)
 
     @torch.inference_mode()
@@ -148,12 +161,14 @@ class SharedEngine:
             state.compute_s += elapsed * placement.computed / unshared
             state.shared_tokens = max(0, placement.item.prompt_tokens - placement.computed)
             if placement.item.max_new_tokens:
-                self._rows.append(_Row(state, placement, [next(first_tokens)]))
+                row = _Row(state, placement, [*state.encoded.written])
+                row.add(next(first_tokens))
+                self._rows.append(row)
             else:
-                self._finish(number, state.encoded.with_scores(*scores[number]))
+                self._finish(number, state.encoded.with_scores(*scores[number], self.forward.dtype))
         self._finish_rows()
 
-    def _forward_batch(self, batch: PrefillBatch) -> tuple[dict[int, _Scores], list[int]]:
+    def _forward_batch(self, batch: PrefillBatch) -> tuple[dict[int, _Scores], list[int | None]]:
         """The scores of each scored item by its number, and the first token of each other item."""
         device = self.forward.device
         ids = [token for segment in batch.segments for token in segment.tokens]
@@ -176,7 +191,7 @@ class SharedEngine:
         if generated:
             view.on_kv = self._decode_cache.add_rows(generated, device)
         logits = self.forward(ids, positions, tensor_on(device, indices), view)
-        tokens: list[int] = []
+        tokens: list[int | None] = []
         if generated:
             rows = tensor_on(device, [row_of[placement.logit_indices[0][-1]] for placement in generated])
             states = [self._states[placement.item.number] for placement in generated]
@@ -248,28 +263,48 @@ class SharedEngine:
         share = (time.perf_counter() - started) / len(rows)
         for row, token in zip(rows, tokens, strict=True):
             row.state.compute_s += share
-            row.tokens.append(token)
+            row.add(token)
         self._finish_rows()
 
     def _finish_rows(self) -> None:
         """Finish the texts that are complete; the last row moves to the place of a finished one."""
         for index in reversed(range(len(self._rows))):
             row = self._rows[index]
-            if self.detokenizer.is_complete(row.state.encoded, row.tokens):
-                self._decode_cache.remove(index)
-                self._rows[index] = self._rows[-1]
-                self._rows.pop()
-                self._planner.release(row.placement)
-                completion = self.detokenizer.completion(row.state.encoded, row.tokens)
+            encoded = row.state.encoded
+            complete = row.overflowed or self.detokenizer.is_complete(encoded, row.tokens)
+            if not complete and len(row.tokens) - len(encoded.written) < row.placement.item.max_new_tokens:
+                continue
+            if row.overflowed:
+                self._decode_cache.erase(index)
+            self._decode_cache.remove(index)
+            self._rows[index] = self._rows[-1]
+            self._rows.pop()
+            self._planner.release(row.placement)
+            if row.overflowed:
+                self._finish(row.placement.item.number, encoded.overflow(self.forward.dtype))
+            elif complete:
+                completion = self.detokenizer.completion(encoded, row.tokens)
                 self._finish(row.placement.item.number, completion)
+            else:
+                self._hand_over(row)
+
+    def _hand_over(self, row: _Row) -> None:
+        """Give a text that has reached the limit to another engine."""
+        assert self.limit is not None
+        state = self._states.pop(row.placement.item.number)
+        encoded = state.encoded
+        latency_s = encoded.draft.latency_s + state.compute_s
+        state.job.taken = state.started
+        draft = replace(encoded.draft, latency_s=latency_s)
+        self.limit.hand_over((state.job, replace(encoded, written=tuple(row.tokens), draft=draft)))
 
     def _finish(self, number: int, completion: Completion) -> None:
         state = self._states.pop(number)
-        state.job.taken = state.started
+        state.job.taken = state.job.taken if state.encoded.written else state.started
         state.job.finish(
             replace(
                 completion,
-                latency_s=state.compute_s,
+                latency_s=state.encoded.draft.latency_s + state.compute_s,
                 batch_s=time.perf_counter() - state.started,
                 shared_tokens=state.shared_tokens,
             )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 
 #: what training wrappers put into the names of weights: DataParallel and torch.compile
 _WRAPPERS = {r"^(?:(?:module|_orig_mod)\.)+": "", r"_orig_mod\.": ""}
+_VOCABULARY = r"embed|lm_head|wte|embed_out"
 _MAX_NAMES = 3
 
 
@@ -17,15 +19,19 @@ def load_weights(where: str, path: str, **options: Any) -> Any:
 
     transformers makes up random values for weights that are missing, and only logs them: the scores would
     be those of another model in each run. Names with the prefix of a training wrapper are read without it.
-    Raises ``ModelUnusable`` for missing weights; tied weights are not missing.
+    Raises ``ModelUnusable`` for missing weights, and for those of another shape; tied weights are not
+    missing.
     """
     from transformers import AutoModelForCausalLM
 
     from_pretrained: Any = AutoModelForCausalLM.from_pretrained
-    model, info = from_pretrained(path, output_loading_info=True, **options)
+    # transformers' own error for another shape prints a table and says no more than that it did
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, info = from_pretrained(path, **options)
     if info["missing_keys"] and any(_is_wrapped(name) for name in info["unexpected_keys"]):
         del model
-        model, info = from_pretrained(path, output_loading_info=True, key_mapping=dict(_WRAPPERS), **options)
+        model, info = from_pretrained(path, key_mapping=dict(_WRAPPERS), **options)
+    _check_shapes(where, path, info["mismatched_keys"])
     missing = sorted(info["missing_keys"])
     if missing:
         names = one_line(", ".join(missing[:_MAX_NAMES]), 160) + (
@@ -37,6 +43,22 @@ def load_weights(where: str, path: str, **options: Any) -> Any:
             f"which would be random{_hint(info['unexpected_keys'])}"
         )
     return model
+
+
+def _check_shapes(
+    where: str, path: str, mismatched: Iterable[tuple[str, Sequence[int], Sequence[int]]]
+) -> None:
+    """Check that no weight has another shape than the config gives it. Raises ``ModelUnusable``."""
+    shapes = [
+        f"{name} {list(stored)} instead of {list(wanted)}" for name, stored, wanted in sorted(mismatched)
+    ]
+    if shapes:
+        more = ", ..." if len(shapes) > 1 else ""
+        cause = "its vocab_size" if all(re.search(_VOCABULARY, shape) for shape in shapes) else "it"
+        raise ModelUnusable(
+            f"{where}: in {path}, weights have other shapes than config.json says "
+            f"({one_line(shapes[0], 160)}{more}); does {cause} belong to these weights?"
+        )
 
 
 def _is_wrapped(name: str) -> bool:

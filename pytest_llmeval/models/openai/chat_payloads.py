@@ -244,10 +244,24 @@ def _token_logprobs(position: Mapping[str, object]) -> dict[str, float]:
     for entry in [*top, position] if isinstance(top, list) and top else ():
         if not isinstance(entry, dict):
             continue
-        token, value = entry.get("token"), entry.get("logprob")
-        if isinstance(token, str) and isinstance(value, int | float) and math.isfinite(value):
-            logprobs.setdefault(token, float(value))
+        token, value = entry.get("token"), log_probability(entry.get("logprob", ""))
+        if isinstance(token, str) and value is not None:
+            logprobs.setdefault(token, value)
     return logprobs
+
+
+def log_probability(value: object) -> float | None:
+    """A log-probability as JSON has it; None if it is no number.
+
+    Null is how servers write NaN. It is kept, because without it another choice would be the most likely one
+    (``Job.finish`` makes it an error).
+    """
+    if value is None:
+        return math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return math.inf
 
 
 def _first_dict(entries: object) -> Mapping[str, object]:

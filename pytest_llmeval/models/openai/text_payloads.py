@@ -7,7 +7,6 @@ which are used to score choices.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     PayloadOptions,
     check_room,
     first_choice,
+    log_probability,
     server_message,
     text_of,
     token_usage,
@@ -118,8 +118,7 @@ def echoed_score(logprobs: object, continuation: str, generated: int) -> float:
 
     ``generated`` is the number of tokens after the echo. Raises ``NoScores``.
     """
-    values, positions = _continuation_logprobs(logprobs, continuation, generated)
-    return float(sum(values[position] for position in positions))
+    return float(sum(_continuation_logprobs(logprobs, continuation, generated).values()))
 
 
 def echoed_greedy(logprobs: object, continuation: str, generated: int) -> bool | None:
@@ -127,28 +126,23 @@ def echoed_greedy(logprobs: object, continuation: str, generated: int) -> bool |
 
     Arguments are as for ``echoed_score``. Raises ``NoScores``.
     """
-    values, positions = _continuation_logprobs(logprobs, continuation, generated)
+    values = _continuation_logprobs(logprobs, continuation, generated)
     alternatives = logprobs.get("top_logprobs") if isinstance(logprobs, Mapping) else None
     if not isinstance(alternatives, list):
         return None
-    for position in positions:
+    for position, value in values.items():
         top = alternatives[position] if position < len(alternatives) else None
-        top_values = [value for value in top.values() if _is_number(value)] if isinstance(top, dict) else []
+        listed = top.values() if isinstance(top, dict) else ()
+        top_values = [other for other in listed if isinstance(other, int | float)]
         if not top_values:
             return None
-        if values[position] < max(top_values):
+        if value < max(top_values):
             return False
     return True
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not math.isnan(value)
-
-
-def _continuation_logprobs(
-    logprobs: object, continuation: str, generated: int
-) -> tuple[list[float], list[int]]:
-    """All log-probabilities of an echoed prompt, and the positions of those of ``continuation``.
+def _continuation_logprobs(logprobs: object, continuation: str, generated: int) -> dict[int, float]:
+    """The log-probabilities of ``continuation`` at the end of an echoed prompt, by position.
 
     Positions are found from the end, because a server may put a token before the prompt. A token that
     spans the border belongs to the continuation. Raises ``NoScores``.
@@ -166,6 +160,10 @@ def _continuation_logprobs(
     ends = [*offsets[1:echoed], offsets[echoed - 1] + len(text_of(tokens[echoed - 1]))]
     border = ends[-1] - len(continuation)
     positions = [position for position, end in enumerate(ends[: len(values)]) if end > border]
-    if not positions or not all(_is_number(values[position]) for position in positions):
+    # the first token has none; at others null means NaN, unless there is no number at all
+    if all(value is None for value in values[:echoed]) or (0 in positions and values[0] is None):
         raise NoScores
-    return values, positions
+    scores = {at: number for at in positions if (number := log_probability(values[at])) is not None}
+    if not positions or len(scores) < len(positions):
+        raise NoScores
+    return scores

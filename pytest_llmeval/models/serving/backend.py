@@ -16,6 +16,7 @@ from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Jobs, model_key
 from pytest_llmeval.models.hf import load
+from pytest_llmeval.models.hf.checkpoint import check_whole
 from pytest_llmeval.models.openai.backend import OpenAIModel, answer_settings
 from pytest_llmeval.models.openai.transport import require_sdk
 from pytest_llmeval.models.serving import presets
@@ -52,7 +53,9 @@ class ServedModel:
         command = presets.command(self.config, 0)
         presets.executable(self.config, command[0])
         if self.config.target:
-            self._source()
+            source = self._source()
+            if source.gguf_file is None and Path(source.path).is_dir():
+                check_whole(Path(source.path), f"model {self.config.name}")
 
     def identity(self) -> str:
         """The preset or command, the model served, and the settings of requests."""

@@ -22,6 +22,20 @@ _TAIL_LINES = 4
 _POLL_INTERVAL_S = 0.25
 _REPORT_INTERVAL_S = 10.0
 _LOADING = 503
+#: the exit code of a process that SIGKILL ended
+_KILLED = 137
+_CAUSE = re.compile(
+    r"\b(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt)\b: ?\S"  # Python's, with a message
+    r"|(?<![\w.])error: \S"  # argparse's
+    r"|\b(?:CUDA|HIP|NCCL|ACL) (?:error|out of memory)"
+    r"|\b(?:Segmentation fault|Aborted|Bus error|Illegal instruction)\b"
+    r"|terminate called after|[Aa]ddress already in use|No space left on device"
+)
+_POINTS_ELSEWHERE = re.compile(
+    r"see (?:the )?(?:root cause|above|error|stack|log)|initialization failed|failed to start|"
+    r"exited unexpectedly|died|was terminated|core proc|SystemExit|CancelledError|KeyboardInterrupt",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,9 @@ class ServerHandle:
 
     def last_lines(self, number: int = _TAIL_LINES) -> list[str]:
         """The last lines of the log, without blank lines; a progress bar's updates count as lines."""
+        return [one_line(line, 200) for line in self._lines()[-number:]]
+
+    def _lines(self) -> list[str]:
         try:
             with self.log.open("rb") as file:
                 file.seek(0, 2)
@@ -40,8 +57,7 @@ class ServerHandle:
                 text = file.read().decode("utf-8", "replace")
         except OSError:
             return []
-        lines = [one_line(line, 200) for line in re.split(r"[\r\n]+", text) if line.strip()]
-        return lines[-number:]
+        return [line for line in re.split(r"[\r\n]+", text) if line.strip()]
 
     @property
     def ended(self) -> bool:
@@ -49,11 +65,26 @@ class ServerHandle:
         return any(line.startswith(supervisor.ENDED) for line in self.last_lines(1))
 
     def why_ended(self, name: str) -> ModelUnusable:
-        """The error to raise when the server has ended, with the last lines of its log."""
-        tail = " | ".join(
-            line for line in self.last_lines(_TAIL_LINES + 1) if not line.startswith("llmeval: ")
-        )
-        return ModelUnusable(f"the server of model {name} ended; {self.log}: {tail or 'it is empty'}")
+        """The error to raise when the server has ended: where its log is, and the line that matters."""
+        lines = self._lines()
+        written = [line for line in lines if not line.startswith("llmeval: ")]
+        reason = cause(written) or " | ".join(one_line(line, 200) for line in written[-_TAIL_LINES:])
+        if any(line.strip() == f"{supervisor.ENDED}{_KILLED}" for line in lines[-1:]):
+            reason = f"{reason or 'no line'} (it was killed, as when the machine's memory is full)"
+        return ModelUnusable(f"the server of model {name} ended; {self.log}: {reason or 'it is empty'}")
+
+
+def cause(lines: Sequence[str]) -> str | None:
+    """The line of a server's log that says why it ended; None if no line looks like that.
+
+    The last exception counts, unless it only points to another one above it, as those of a server's main
+    process do when a worker of it has failed.
+    """
+    candidates = [
+        one_line(line[match.start() :], 300) for line in lines if (match := _CAUSE.search(line)) is not None
+    ]
+    own = [line for line in candidates if not _POINTS_ELSEWHERE.search(line)]
+    return next(reversed(own or candidates), None)
 
 
 class Server:

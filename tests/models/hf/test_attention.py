@@ -154,3 +154,13 @@ def test_it_is_registered_with_transformers_and_rejects_a_mask() -> None:
     view = PrefillView(planner.next_batch(), {}, torch.arange(3))
     with use_view(view), pytest.raises(ValueError, match="mask"):
         attention.shared_attention(LAYER, tensor, tensor, tensor, torch.ones(3, 3))
+
+
+def test_an_overflow_is_not_hidden() -> None:
+    """Scores beyond float16 are not weights of zero: the answer would be finite, and wrong."""
+    query, key = (torch.full((1, 1, 3, 8), 300.0, dtype=torch.float16) for _ in range(2))
+    value = torch.ones((1, 1, 3, 4), dtype=torch.float16)  # narrower than keys: without a kernel
+    out, lse = attend(query, key, value, AttentionParams(1.0))
+    assert out.isnan().all()
+    merged, _ = merge(torch.ones_like(out), torch.zeros_like(lse), out, lse)
+    assert merged.isnan().all()

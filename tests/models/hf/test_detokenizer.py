@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pytest_llmeval.core.types import Completion
 from pytest_llmeval.models.hf.detokenizer import Detokenizer, end_tokens
 from pytest_llmeval.models.hf.encoded import EncodedRequest
-from tests.support.tiny_models import WORDS, chat, load_tokenizer, save_tokenizer
+from tests.support.tiny_models import TEMPLATE, WORDS, chat, load_tokenizer, save_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,30 @@ def test_ends_of_a_turn_in_the_template_are_end_tokens(
     folder: Path, eos: object, ends: tuple[int, ...]
 ) -> None:
     assert end_tokens(_Model(eos), load_tokenizer(folder)) == ends
+
+
+@pytest.mark.parametrize(
+    ("templates", "ends"),
+    [
+        ({"default": TEMPLATE, "rag": "{{ messages }}"}, (1, 2)),
+        ({"default": "{{ messages }}", "rag": TEMPLATE}, (1,)),
+        ({"tool_use": TEMPLATE, "rag": TEMPLATE}, (1,)),
+    ],
+    ids=["default", "other", "no default"],
+)
+def test_of_several_templates_the_default_gives_the_ends_of_a_turn(
+    tmp_path: Path, templates: dict[str, str], ends: tuple[int, ...]
+) -> None:
+    save_tokenizer(tmp_path, template=templates)
+    assert end_tokens(_Model(1), load_tokenizer(tmp_path)) == ends
+
+
+def test_a_list_of_named_templates_gives_the_ends_of_a_turn(tmp_path: Path) -> None:
+    save_tokenizer(tmp_path, template=None)
+    config = tmp_path / "tokenizer_config.json"
+    templates = [{"name": "default", "template": TEMPLATE}, {"name": "rag", "template": "{{ messages }}"}]
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"chat_template": templates}))
+    assert end_tokens(_Model(1), load_tokenizer(tmp_path)) == (1, 2)
 
 
 def encoded(max_new_tokens: int, *stop: str) -> EncodedRequest:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed
 from pytest_llmeval.core.types import Request, TextPrompt
 from pytest_llmeval.models.hf.encoding import Encoder
 from tests.support.tiny_models import chat, load_tokenizer, save_tokenizer
@@ -67,3 +67,56 @@ def test_trailing_blanks_move_to_the_choice(tmp_path: Path, bos: bool, context: 
 def test_a_choice_without_a_token_is_an_error(folder: Path) -> None:
     with pytest.raises(RequestFailed, match="adds no token"):
         Encoder(load_tokenizer(folder), None).encode(Request(TextPrompt("cat"), choices={"A": "", "B": " b"}))
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_an_end_token_that_the_tokenizer_appends_is_left_out(tmp_path: Path, bos: bool) -> None:
+    save_tokenizer(tmp_path / "usual", bos=bos, template=None)
+    save_tokenizer(tmp_path / "appending", bos=bos, eos=True, template=None)
+    assert load_tokenizer(tmp_path / "appending").encode("the cat")[-1] == 1
+    for request in (
+        Request(TextPrompt("the cat"), choices={"A": " dog", "B": " ran far"}),
+        Request(TextPrompt("the cat"), choices={"A": " dog", "B": " ran"}, lm_eval=True),
+        Request(TextPrompt(""), choices={"A": "the cat"}, lm_eval=True, rolling=True),
+        chat("the cat", max_tokens=4),
+    ):
+        usual, appending = (
+            Encoder(load_tokenizer(tmp_path / name), None).encode_pieces(request)
+            for name in ("usual", "appending")
+        )
+        assert [(piece.ids, piece.tails) for piece in appending] == [
+            (piece.ids, piece.tails) for piece in usual
+        ]
+
+
+class _Mixing:
+    """A tokenizer whose special tokens change those of the text."""
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return [1, 2] if add_special_tokens else [3]
+
+
+def test_special_tokens_that_cannot_be_told_from_the_text_are_refused() -> None:
+    with pytest.raises(ModelUnusable, match=r"with special tokens \(\[1, 2\]\) than without \(\[3\]\)"):
+        Encoder(_Mixing(), None)
+
+
+def test_choices_that_the_tokenizer_cannot_tell_apart_are_an_error(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.WordLevel({"[UNK]": 0, "cat": 1, "A": 2}, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    encoder = Encoder(PreTrainedTokenizerFast(tokenizer_object=raw, unk_token="[UNK]"), None)
+    same = encoder.encode(Request(TextPrompt("cat"), choices={"A": " 甲", "B": " 甲"}))
+    assert same.tails == {"A": (0,), "B": (0,)}
+    with pytest.raises(RequestFailed, match=r"gives choices A and C the same tokens \[0\]"):
+        encoder.encode(Request(TextPrompt("cat"), choices={"A": " 甲", "B": " A", "C": " 乙"}))
+
+
+def test_an_empty_prompt_needs_a_token_to_begin_with(tmp_path: Path) -> None:
+    save_tokenizer(tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    tokenizer.bos_token = tokenizer.eos_token = None
+    with pytest.raises(RequestFailed, match="the prompt is empty, and the tokenizer has no bos or eos"):
+        Encoder(tokenizer, None).encode(Request(TextPrompt(""), choices={"A": "a", "B": "b"}))

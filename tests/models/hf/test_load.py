@@ -33,6 +33,7 @@ def load_tiny(folder: Path, **settings: Any) -> load.LoadedModel:
         (lambda folder: None, {"target": __file__}, "a file, but not a .gguf file"),
         (lambda folder: None, {}, "no config.json"),
         (lambda folder: (folder / "config.json").write_text("{}"), {}, "no weights"),
+        (lambda folder: (folder / "x.gguf").write_text("x"), {"target": "x.gguf"}, "not a GGUF file"),
         (lambda folder: None, {"dtype": "float3"}, "unknown dtype 'float3'"),
         (lambda folder: None, {"device": "gpu"}, "'gpu' is not a device"),
         (lambda folder: None, {"target": "a b"}, "no such folder"),
@@ -42,6 +43,9 @@ def test_check_reports_the_cause_in_one_line(
     tmp_path: Path, prepare: Any, settings: dict[str, Any], message: str
 ) -> None:
     prepare(tmp_path)
+    target = settings.get("target", "")
+    if target.endswith(".gguf"):
+        settings = {**settings, "target": str(tmp_path / target)}
     config = ModelConfig("m", "hf", **{"target": str(tmp_path), **settings})
     with pytest.raises(UserError, match=message) as caught:
         HuggingFaceModel(config).check()
@@ -111,7 +115,7 @@ def test_a_model_larger_than_one_gpu_is_spread(
 
     def from_pretrained(path: str, **options: Any) -> tuple[Loaded, dict[str, set[str]]]:
         arguments.update(options)
-        return Loaded(), {"missing_keys": set(), "unexpected_keys": set()}
+        return Loaded(), {"missing_keys": set(), "unexpected_keys": set(), "mismatched_keys": set()}
 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (int(weights / share), 0))
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)

@@ -85,3 +85,18 @@ def test_tied_weights_are_not_missing(tiny: Path) -> None:
     rewrite(tiny, lambda weights: {name: w for name, w in weights.items() if name != "lm_head.weight"})
     model = loaded(tiny)
     assert torch.equal(model.lm_head.weight, model.model.embed_tokens.weight)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("vocab_size", 400, r"\[325, 64\] instead of \[400, 64\], \.\.\.\); does its vocab_size belong"),
+        ("hidden_size", 48, r"\[325, 64\] instead of \[325, 48\], \.\.\.\); does it belong to these weights"),
+    ],
+)
+def test_weights_of_another_shape_are_refused(tiny: Path, setting: str, value: int, says: str) -> None:
+    config = json.loads((tiny / "config.json").read_text())
+    (tiny / "config.json").write_text(json.dumps({**config, setting: value}))
+    with pytest.raises(ModelUnusable, match=says) as caught:
+        loaded(tiny)
+    assert "\n" not in str(caught.value)

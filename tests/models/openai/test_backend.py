@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import subprocess
 import sys
@@ -72,6 +73,18 @@ def test_temperature_is_always_sent_and_plain_text_is_a_user_turn(server: Server
     ask(server.url, [TextPrompt("问", ("例",), "说明\n")])
     assert server.bodies[0]["temperature"] == 0.0
     assert server.bodies[0]["messages"] == [{"role": "user", "content": "说明\n例\n\n问"}]
+
+
+@pytest.mark.parametrize("value", [math.nan, None])
+def test_a_score_that_is_no_number_is_an_error(server: Server, value: float | None) -> None:
+    """A server whose model overflows says NaN, or null in strict JSON."""
+    body = completion("A")
+    top = [{"token": "A", "logprob": value}, {"token": "B", "logprob": -1.0}]
+    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": value, "top_logprobs": top}]}
+    server.script(Reply(body))
+    [answer] = ask(server.url, [Request(TextPrompt("q"), choices=CHOICES)])
+    assert answer.error is not None and "choice 'A' is nan, not a finite number" in answer.error
+    assert answer.scores == {}
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/chat/completions", "/chat/completions/?api-version=7"])

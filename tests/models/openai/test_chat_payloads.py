@@ -219,7 +219,13 @@ def test_any_logprobs_are_parsed_or_rejected(top: list[object], rest: object) ->
         result = parse(data, **CHOICES)
     except NoScores:
         return
-    assert all(math.isfinite(score) for score in result.scores.values())
+    assert all(isinstance(score, float) for score in result.scores.values())
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, None, 10**400])
+def test_a_log_probability_that_is_not_finite_is_not_left_out(score: float | None) -> None:
+    """Without it, the other choice would win: ``Job.finish`` makes it an error."""
+    assert not math.isfinite(parse(scored({"A": score, "B": -3.0}), **CHOICES).scores["A"])
 
 
 def test_scores() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from typing import Any
 
 import pytest
@@ -96,6 +97,13 @@ def test_a_token_across_the_border_belongs_to_the_continuation() -> None:
 
 def test_minus_infinity_is_a_score() -> None:
     assert echoed_score(logprobs(echoed(("q", None), ("A", float("-inf")))), "A", 0) == float("-inf")
+
+
+def test_null_is_how_servers_write_nan() -> None:
+    body = echoed(("q", None), (":", -9.0), (" A", None))
+    assert math.isnan(echoed_score(logprobs(body), " A", 0))
+    with pytest.raises(NoScores):
+        echoed_score(logprobs(echoed(("q", None), (":", None), (" A", None))), " A", 0)
 
 
 def test_the_completion_of_a_part() -> None:

@@ -40,8 +40,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "config.json").write_text("{}")
-    (weights / "model.safetensors").write_bytes(b"weights")
+    write_weights(weights, "first")
     return tmp_path
+
+
+def write_weights(folder: Path, note: str) -> None:
+    """A safetensors file without tensors."""
+    header = json.dumps({"__metadata__": {"note": note}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 def configure(folder: Path, *more: str) -> None:
@@ -85,7 +91,7 @@ def test_a_rerun_uses_the_store_and_starts_no_server_until_the_weights_change(fo
     rerun = run()
     assert rerun.returncode == 0 and f"{COUNT} of {COUNT} answers from the store" in rerun.stdout
     assert len(pids(folder / "pids")) == 2
-    (folder / "weights/model.safetensors").write_bytes(b"trained")
+    write_weights(folder / "weights", "trained")
     retrained = run()
     assert retrained.returncode == 0 and "from the store" not in retrained.stdout
     assert len(pids(folder / "pids")) == 4
@@ -106,6 +112,8 @@ def test_a_server_that_fails_to_load_ends_the_run_with_its_last_log_lines(folder
     errors = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("ERROR: ")]
     assert len(errors) == 1 and errors[0].startswith("ERROR: the server of model mine ended; ")
     assert "server-mine.log: " in errors[0] and errors[0].endswith("RuntimeError: no_room")
+    log = Path(errors[0].partition("; ")[2].partition(": ")[0])
+    assert "RuntimeError: no_room" in log.read_text() and log.parent == folder / "reports/run"
     assert all(map(gone, pids(folder / "pids")))
 
 

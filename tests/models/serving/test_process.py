@@ -30,6 +30,47 @@ def test_last_lines_of_a_log(tmp_path: Path) -> None:
     assert str(handle.why_ended("m")).endswith("| last") and len(str(handle.why_ended("m"))) < 1000
 
 
+PREFIX = "(EngineCore_0 pid=77) ERROR 11-28 14:02:19 [core.py:700] "
+VLLM = f"""\
+INFO 11-28 14:02:11 [core.py:58] Initializing a V1 LLM engine
+{PREFIX}Traceback (most recent call last):
+{PREFIX}    self.model = model_class(vllm_config)
+{PREFIX}torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB.
+(EngineCore_0 pid=77) Process EngineCore_0:
+Traceback (most recent call last):
+  File "/v/vllm/v1/engine/utils.py", line 734, in wait_for_engine_startup
+    raise RuntimeError("Engine core initialization failed. "
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {{}}
+[rank0]:[W1128] Warning: destroy_process_group() was not called
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (VLLM, "torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB."),
+        ("usage: vllm [-h]\nvllm: error: unrecognized arguments: -x\n", "error: unrecognized arguments: -x"),
+        ("RuntimeError: first\nValueError: second\nINFO: Shutting down\n", "ValueError: second"),
+        ("INFO: 1\nterminate called after throwing\nWARN\n", "terminate called after throwing"),
+        ("[Errno 98] while attempting to bind: address already in use\nINFO\n", "address already in use"),
+        ("RuntimeError: Engine core died.\nbye\n", "RuntimeError: Engine core died."),
+        ("loading\nbye\n", "loading | bye"),
+    ],
+)
+def test_the_line_that_matters(tmp_path: Path, log: str, line: str) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"{log}\n{supervisor.ENDED}1\n")
+    error = ServerHandle("http://x/v1", path).why_ended("m")
+    assert str(error) == f"the server of model m ended; {path}: {line}"
+
+
+def test_a_server_that_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(f"loading\n\n{supervisor.ENDED}137\n")
+    error = str(ServerHandle("http://x/v1", path).why_ended("m"))
+    assert error.endswith("log: loading (it was killed, as when the machine's memory is full)")
+
+
 def test_progress_is_reported_until_the_server_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
