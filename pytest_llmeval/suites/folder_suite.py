@@ -85,6 +85,8 @@ class Grader:
             score = self._score(question, answer, judgement)
             if not 0 <= score <= 1:
                 raise ValueError(f"score {score} is not between 0 and 1")
+        except RequestFailed as error:
+            raise RequestFailed(f"metric {self.metric}: {error}") from None
         except Exception as error:  # a plugin's metric, or a library on hostile text
             message = f"metric {self.metric}: {type(error).__name__}: {one_line(error, 120)}"
             raise RequestFailed(message) from None
