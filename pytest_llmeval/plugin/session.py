@@ -169,6 +169,7 @@ class Controller:
             complete=not self.run.ended_early,
             partial=settings.gate_partial,
             allow_errors=settings.allow_errors,
+            failed_questions=self.run.failed_questions,
             models=tuple(models),
             comparisons=None
             if self._session.baseline is None
@@ -188,7 +189,7 @@ class Controller:
 
     def _exit_code(self, session: pytest.Session) -> int:
         status = int(session.exitstatus)
-        errors = len(self.run.errors)
+        errors = self.run.failed_questions
         only_allowed_errors = (
             0 < errors <= self._session.settings.allow_errors and session.testsfailed == errors
         )

@@ -295,6 +295,20 @@ class FolderSource(Source):
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
 
 
+def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | None:
+    """The subjects that the rows of a benchmark's data name; None if the data is not on this machine.
+
+    Raises ``UserError`` if a file is not a table.
+    """
+    split, _ = _split_and_shots(benchmark, settings)
+    try:
+        layout = locate(benchmark, split, settings.data_dir, settings.cache_dir)
+    except DataMissing:
+        return None
+    questions = load_questions(benchmark, layout, split).questions
+    return tuple(dict.fromkeys(question.subject for question in questions))
+
+
 def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int]:
     split = settings.split or benchmark.split
     if split not in benchmark.splits:
