@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.core.errors import LLMEvalError, ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Outcome, Question
 from pytest_llmeval.plugin.items import model_of, question_of
 from pytest_llmeval.plugin.llm_fixture import set_up_llm
@@ -254,8 +254,11 @@ class Recorder:
     def pytest_sessionfinish(self) -> None:
         """Close the models and the question log."""
         self._session.models.close()
-        if self._log is not None:
-            self._log.close()
+        try:
+            if self._log is not None:
+                self._log.close()
+        except LLMEvalError as error:
+            self._add_unwritten(error)
 
     def _record(
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
@@ -282,9 +285,17 @@ class Recorder:
         )
 
     def _write(self, record: Record) -> None:
-        if self._log is None:
-            from pytest_llmeval.results.question_log import QuestionLog
+        from pytest_llmeval.results.question_log import QuestionLog
 
-            # the controller counts a report even if its worker crashes later, so each line is written at once
-            self._log = QuestionLog(self._folder() / self._part, each_line=self._queue is not None)
-        self._log.write(record)
+        try:
+            if self._log is None:
+                # each line at once: the controller counts a report even if its worker crashes later
+                self._log = QuestionLog(self._folder() / self._part, each_line=self._queue is not None)
+            self._log.write(record)
+        except LLMEvalError as error:  # the answer still counts, and the store may have it
+            self._add_unwritten(error)
+
+    def _add_unwritten(self, error: LLMEvalError) -> None:
+        line = f"not all answers are in questions.jsonl: {error}"
+        if line not in self._findings.unwritten:
+            self._findings.unwritten.append(line)

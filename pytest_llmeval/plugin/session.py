@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.analysis import gate
-from pytest_llmeval.core.errors import LLMEvalError, UserError
+from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
 from pytest_llmeval.plugin.items import make_plan
@@ -177,14 +177,10 @@ class Controller:
             strict=settings.inconclusive == "fail",
             repeats=settings.repeats,
         )
-        try:
-            if self.run.results:
-                write_files(self.run)
-            else:
-                self.run.remove_folder()
-        except (LLMEvalError, OSError) as error:
-            findings.problems.append(f"results could not be written: {error}")
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.run.results:
+            write_files(self.run)
+        else:
+            self.run.remove_folder()
         session.exitstatus = self._exit_code(session)
 
     def _exit_code(self, session: pytest.Session) -> int:
@@ -195,8 +191,8 @@ class Controller:
         )
         if status == pytest.ExitCode.TESTS_FAILED and only_allowed_errors:
             status = int(pytest.ExitCode.OK)
-        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and any(
-            verdict.failed for verdict in self.run.verdicts
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and (
+            self._findings.unwritten or any(verdict.failed for verdict in self.run.verdicts)
         ):
             status = int(pytest.ExitCode.TESTS_FAILED)
         return status

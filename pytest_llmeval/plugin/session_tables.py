@@ -23,7 +23,7 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     """Print the end of a run."""
     write = reporter.write_line
     findings = run.findings
-    for line in [findings.fatal] if findings.fatal else findings.problems:
+    for line in [*([findings.fatal] if findings.fatal else findings.problems), *findings.unwritten]:
         write(f"ERROR: {line}", red=True)
     unicode, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminal_markup(reporter)
     if run.results:
