@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.analysis import gate
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
 from pytest_llmeval.plugin.items import make_plan
@@ -86,7 +86,7 @@ class Controller:
     def pytest_report_header(self) -> list[str]:
         """Print the models and the mode."""
         settings = self._session.settings
-        models = ", ".join(model.name for model in settings.models)
+        models = ", ".join(one_line(model.name) for model in settings.models)
         return [f"llmeval: {models}; {settings.mode}"] if models else []
 
     def pytest_sessionstart(self) -> None:

@@ -78,11 +78,11 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
     low, high = part.interval or (None, None)
     return {
         "level": level,
-        "model": result.model,
-        "benchmark": result.benchmark,
-        "name": name,
-        "name_en": english,
-        "name_zh": chinese,
+        "model": _cell(result.model),
+        "benchmark": _cell(result.benchmark),
+        "name": _cell(name),
+        "name_en": _cell(english),
+        "name_zh": _cell(chinese),
         **part.counts.as_dict(),
         "accuracy": part.accuracy,
         "macro_accuracy": part.macro_accuracy if isinstance(part, Group) else None,
@@ -92,3 +92,8 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
         "mean_score": part.mean_score,
         "cut_off": part.cut_off.answers,
     }
+
+
+def _cell(text: str) -> str:
+    """A text as a spreadsheet shows it instead of running it as a formula: after an apostrophe."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
