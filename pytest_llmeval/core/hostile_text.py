@@ -33,9 +33,13 @@ def escaped(text: str) -> str:
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
 
 
-def without_commands(text: str) -> str:
-    """``text`` with a backslash in what a CI runner would take for a command, in any of its lines."""
-    return _AT_START.sub(r"\1\\", _ANYWHERE.sub(r"#\\#", text))
+def without_commands(text: str, *, own_start: bool = False) -> str:
+    """``text`` with a backslash in what a CI runner would take for a command, in any of its lines.
+
+    ``own_start`` says that its lines begin with words of our own.
+    """
+    text = _ANYWHERE.sub(r"#\\#", text)
+    return text if own_start else _AT_START.sub(r"\1\\", text)
 
 
 def safe(text: str, limit: int = MAX_CHARACTERS) -> str:

@@ -23,6 +23,6 @@ def make_say(config: pytest.Config) -> Callable[[str], None]:
         if reporter is not None and not is_worker(config):
             with without_capture(config):
                 finish_terminal_line(reporter)
-                reporter.write_line(without_commands(escaped(line)))
+                reporter.write_line(without_commands(escaped(line), own_start=True))
 
     return say

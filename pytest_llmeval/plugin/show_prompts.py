@@ -35,7 +35,7 @@ class PromptPrinter:
             seen.add(question.id)
             say(f"=== {question.id}")
             if question.problem is not None:
-                say(f"(cannot be asked: {question.problem})")
+                say(f"(cannot be asked: {safe(question.problem)})")
                 prompts += 1
                 continue
             suite = state.suites[question.benchmark]

@@ -236,8 +236,9 @@ def text_of(content: object) -> str:
 
 def _count(number: object) -> int | None:
     """A number of tokens; None for anything else, such as -1, true, "12" or more than any model has."""
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    return number if is_number and 0 <= number <= _MOST_TOKENS else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return number if 0 <= number <= _MOST_TOKENS else None
 
 
 def parse_json(text: bytes) -> object:

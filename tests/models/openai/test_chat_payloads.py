@@ -20,6 +20,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     model_names,
     parse_response,
     server_message,
+    token_usage,
 )
 from tests.support.api_server import completion, scored
 
