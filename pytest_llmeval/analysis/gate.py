@@ -84,7 +84,7 @@ class Info(Protocol):
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]: ...
     @property
-    def total(self) -> Mapping[str, int]: ...
+    def total(self) -> Mapping[str, int]: ...  # also of subjects that only rows name
     @property
     def planned(self) -> int: ...
 
@@ -97,6 +97,7 @@ def evaluate(
     complete: bool = True,
     partial: bool = False,
     allow_errors: int = 0,
+    failed_questions: int | None = None,
     models: Sequence[str] = (),
     comparisons: Mapping[tuple[str, str], Comparison] | None = None,
     strict: bool = False,
@@ -107,18 +108,21 @@ def evaluate(
     ``infos`` are the benchmarks that the run collected, with ``planned`` > 0 if any of their questions were
     selected. ``complete`` is False if the session ended before all selected questions were asked; errors and
     unselected questions are checked here. ``partial`` evaluates the selected questions as if they were the
-    whole benchmark; up to ``allow_errors`` errors in the run leave it complete. ``models`` are all models of
-    the run, including those that answered nothing. ``comparisons`` maps (model, benchmark) to the comparison
-    with the baseline; None without a baseline. ``strict`` fails inconclusive gates. Each question must be
-    asked ``repeats`` times.
+    whole benchmark; up to ``allow_errors`` questions with an error leave the run complete.
+    ``failed_questions`` is their number in the run, each counted once whatever its repeats (None: the errors
+    of the results). ``models`` are all models of the run, including those that answered nothing.
+    ``comparisons`` maps (model, benchmark) to the comparison with the baseline; None without a baseline.
+    ``strict`` fails inconclusive gates. Each question must be asked ``repeats`` times.
     """
+    if failed_questions is None:
+        failed_questions = sum(result.counts.error for result in results)
     run = _Evaluation(
         results={(result.model, result.benchmark): result for result in results},
         infos=infos,
         models=tuple(dict.fromkeys((*models, *(result.model for result in results)))),
         complete=complete,
         partial=partial,
-        too_many_errors=sum(result.counts.error for result in results) > allow_errors,
+        too_many_errors=failed_questions > allow_errors,
         allow_errors=allow_errors,
         comparisons=comparisons,
         repeats=repeats,
@@ -210,7 +214,7 @@ class _Evaluation:
     def _part_counts(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
         """The counts of the part that the gate names, and its subjects."""
         if gate.part is None:
-            return result.counts, tuple(info.subjects)
+            return result.counts, tuple(dict.fromkeys((*info.subjects, *info.total)))
         if gate.part in info.groups:
             part, members = result.groups.get(gate.part), info.groups[gate.part]
         else:
@@ -225,7 +229,8 @@ class _Evaluation:
         if not self.partial:
             problems += _missing(counts, members, result, info, self.repeats)
         if counts.error and self.too_many_errors:
-            problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
+            unit = "questions" if self.repeats == 1 else "answers"
+            problems.append(f"{counts.error} of {counts.requested} {unit} ended in an error")
         if counts.rate is None and not problems:
             problems.append(
                 "every question ended in an error"

@@ -171,7 +171,10 @@ class Settings:
     )
     strict: bool = option(False, FLAG, "report wrong and unparsed answers as test failures")
     allow_errors: int = option(
-        0, COUNT, "count the run as complete with up to N questions without an answer", metavar="N"
+        0,
+        COUNT,
+        "count the run as complete with up to N questions that have an error, in whatever repeat",
+        metavar="N",
     )
     allow_code: bool = option(
         False,

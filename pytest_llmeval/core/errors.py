@@ -14,9 +14,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from pytest_llmeval.core.hostile_text import JOINERS, cut, escaped, without_commands
+
 
 class LLMEvalError(Exception):
     """Base class of all errors of this package; its ``str()`` is a one-line message for the user.
+
+    The message is safe to print, whatever a model, server or file has put into it.
 
     >>> try:
     ...     raise UserError("--llm-limit: 0 is not a whole number of at least 1")
@@ -24,6 +28,9 @@ class LLMEvalError(Exception):
     ...     print(error)
     --llm-limit: 0 is not a whole number of at least 1
     """
+
+    def __str__(self) -> str:
+        return without_commands(escaped(super().__str__()))
 
 
 class UserError(LLMEvalError):
@@ -68,8 +75,8 @@ class RequestFailed(LLMEvalError):
 
 def one_line(text: object, limit: int = 300) -> str:
     """``text`` on one line of at most ``limit`` characters, without control characters."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    flat = " ".join("".join(c if c.isprintable() or c in JOINERS else " " for c in str(text)).split())
+    return flat if len(flat) <= limit else cut(flat, limit - 1) + "…"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str = "") -> UserError:

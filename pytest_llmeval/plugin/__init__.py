@@ -17,6 +17,7 @@ import pytest
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.hostile_text import escaped, without_commands
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
@@ -386,4 +387,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
         lines.append(without_model_line(config))
     for line in lines:
-        terminalreporter.write_line(f"llmeval: {line}", yellow=True)
+        terminalreporter.write_line(f"llmeval: {without_commands(escaped(line))}", yellow=True)

@@ -91,4 +91,9 @@ class CurrentRun:
     @property
     def complete(self) -> bool:
         """Whether every selected question was answered, apart from allowed errors."""
-        return not self.ended_early and len(self.errors) <= self.session.settings.allow_errors
+        return not self.ended_early and self.failed_questions <= self.session.settings.allow_errors
+
+    @property
+    def failed_questions(self) -> int:
+        """The number of questions (of each model) with an error in any of their repeats."""
+        return sum(record.completion.error is not None for record in self.tally)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.core.errors import LLMEvalError, ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.core.hostile_text import escaped, safe, without_commands
 from pytest_llmeval.core.types import Completion, Outcome, Question
 from pytest_llmeval.plugin.items import model_of, question_of
 from pytest_llmeval.plugin.llm_fixture import set_up_llm
@@ -34,7 +35,7 @@ class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pyt
     __module__ = "builtins"  # pytest's summary would show the module's name too
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
+        super().__init__(without_commands(escaped(message)), pytrace=False)
 
 
 def outcome_of(question: Question, response: Response, passed: bool) -> Outcome:
@@ -52,24 +53,31 @@ def outcome_of(question: Question, response: Response, passed: bool) -> Outcome:
 
 def explain(question: Question, record: Record) -> str:
     """The failure message for a wrong or unparsed answer under ``--llm-strict``."""
-    completion = record.completion
-    lines = [f"{record.outcome.value}: {question.id} ({record.model})", question.fields.get("question", "")]
-    lines += [f"  {label}. {text}" for label, text in question.choices.items()]
+    completion, text = record.completion, question.fields.get("question", "")
+    lines = [f"{record.outcome.value}: {question.id} ({record.model})", *_quoted(text, "")]
+    for label, choice in question.choices.items():
+        lines += _quoted(f"{label}. {choice}", "  ")
     for single in record.rotations or ((record,) if record.order else ()):
         order = " ".join(single.order or ())
-        lines.append(f"in the order {order}: {single.answer or '-'} {single.outcome.value}")
-    lines.append(f"gold answer: {record.target or 'none'}")
-    lines.append(f"answer read: {record.answer or 'none could be read'}")
+        lines.append(f"in the order {order}: {one_line(single.answer or '-')} {single.outcome.value}")
+    lines.append(f"gold answer: {one_line(record.target or 'none')}")
+    # an answer that is a whole text follows below
+    lines.append(f"answer read: {one_line(record.answer or 'none could be read')}")
     if completion.scores:
         scores = "  ".join(f"{label} {score:.3f}" for label, score in completion.scores.items())
         lines.append(f"log-probabilities: {scores}")
     else:
-        lines.append(f"model's text ({completion.finish_reason or 'no finish reason'}):")
-        lines += [f"  | {line}" for line in completion.text.splitlines() or [""]]
+        lines.append(f"model's text ({one_line(completion.finish_reason) or 'no finish reason'}):")
+        lines += _quoted(completion.text, "  | ")
     if record.judgement is not None:
-        lines.append(f"judge {record.judgement.judge}: {record.judgement.verdict or 'no verdict'}")
-        lines += [f"  | {line}" for line in record.judgement.text.splitlines()]
+        judge, verdict = record.judgement.judge, record.judgement.verdict or "no verdict"
+        lines += [f"judge {judge}: {verdict}", *_quoted(record.judgement.text, "  | ")]
     return "\n".join(lines)
+
+
+def _quoted(text: str, prefix: str) -> list[str]:
+    """A text that somebody else wrote, as it may be printed, with each line after a prefix."""
+    return [prefix + line for line in safe(text).split("\n")]
 
 
 class _ErrorCapture:
@@ -254,8 +262,11 @@ class Recorder:
     def pytest_sessionfinish(self) -> None:
         """Close the models and the question log."""
         self._session.models.close()
-        if self._log is not None:
-            self._log.close()
+        try:
+            if self._log is not None:
+                self._log.close()
+        except LLMEvalError as error:
+            self._add_unwritten(error)
 
     def _record(
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
@@ -282,9 +293,17 @@ class Recorder:
         )
 
     def _write(self, record: Record) -> None:
-        if self._log is None:
-            from pytest_llmeval.results.question_log import QuestionLog
+        from pytest_llmeval.results.question_log import QuestionLog
 
-            # the controller counts a report even if its worker crashes later, so each line is written at once
-            self._log = QuestionLog(self._folder() / self._part, each_line=self._queue is not None)
-        self._log.write(record)
+        try:
+            if self._log is None:
+                # each line at once: the controller counts a report even if its worker crashes later
+                self._log = QuestionLog(self._folder() / self._part, each_line=self._queue is not None)
+            self._log.write(record)
+        except LLMEvalError as error:  # the answer still counts, and the store may have it
+            self._add_unwritten(error)
+
+    def _add_unwritten(self, error: LLMEvalError) -> None:
+        line = f"not all answers are in questions.jsonl: {error}"
+        if line not in self._findings.unwritten:
+            self._findings.unwritten.append(line)

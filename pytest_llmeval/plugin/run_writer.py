@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ from pytest_llmeval.plugin.session_suites import result_name
 from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.results.question_log import QUESTIONS, merge, read_records
 from pytest_llmeval.results.rerun import Rerun
-from pytest_llmeval.results.run_folder import point_latest
+from pytest_llmeval.results.run_folder import LATEST, point_latest
 from pytest_llmeval.results.submission import write_submissions
 from pytest_llmeval.suites.source import source_of
 
@@ -29,12 +32,13 @@ if TYPE_CHECKING:
 
 
 def write_files(run: CurrentRun) -> None:
-    """Write results.json and all files derived from it. Raises ``LLMEvalError`` or OSError.
+    """Write results.json and all files derived from it, each on its own.
 
-    Reports for people are written last, so that an error in a report cannot lose the results.
+    A file that cannot be written becomes a line of the findings and costs no other file.
     """
-    folder = run.folder
-    _merge_parts(run)
+    folder, findings = run.folder, run.findings
+    with _each(QUESTIONS, findings.unwritten):
+        _merge_parts(run)
     run.results = tuple(_with_task_scores(result, run) for result in run.results)
     info = RunInfo(
         name=folder.name,
@@ -45,12 +49,24 @@ def write_files(run: CurrentRun) -> None:
         versions=versions(),
         machine=machine(),
     )
-    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons)
+    each = partial(_each, lines=findings.unwritten)
+    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons, each)
     if any(result.counts.answered for result in run.results):
-        write_submissions(folder)
-    point_latest(folder.parent, folder)
+        with _each("the submission", findings.unwritten):
+            write_submissions(folder)
+    with _each(LATEST, findings.notes):
+        point_latest(folder.parent, folder)
     run.shown_path = run.shown_folder
     _write_outlets(run, info)
+
+
+@contextmanager
+def _each(name: str, lines: list[str]) -> Iterator[None]:
+    """Turn an error while the file ``name`` is written into one of the ``lines``."""
+    try:
+        yield
+    except Exception as error:
+        lines.append(f"{name} could not be written: {one_line(error)}")
 
 
 def _merge_parts(run: CurrentRun) -> None:
@@ -103,10 +119,8 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
         run.comparisons,
     )
     for outlet in outlets.select_outlets(settings.badge, settings.plot, os.environ):
-        try:
+        with _each(outlet.name, run.findings.notes):
             outlet.write(report)
-        except Exception as error:
-            run.findings.notes.append(f"{outlet.name} could not be written: {one_line(error)}")
 
 
 def _rerun(run: CurrentRun) -> Rerun:

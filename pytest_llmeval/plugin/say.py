@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_llmeval.core.hostile_text import escaped, without_commands
 from pytest_llmeval.plugin.pytest_internals import (
     finish_terminal_line,
     is_worker,
@@ -22,6 +23,6 @@ def make_say(config: pytest.Config) -> Callable[[str], None]:
         if reporter is not None and not is_worker(config):
             with without_capture(config):
                 finish_terminal_line(reporter)
-                reporter.write_line(line)
+                reporter.write_line(without_commands(escaped(line), own_start=True))
 
     return say

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.analysis import gate
-from pytest_llmeval.core.errors import LLMEvalError, UserError
+from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
 from pytest_llmeval.plugin.items import make_plan
@@ -86,7 +86,7 @@ class Controller:
     def pytest_report_header(self) -> list[str]:
         """Print the models and the mode."""
         settings = self._session.settings
-        models = ", ".join(model.name for model in settings.models)
+        models = ", ".join(one_line(model.name) for model in settings.models)
         return [f"llmeval: {models}; {settings.mode}"] if models else []
 
     def pytest_sessionstart(self) -> None:
@@ -169,6 +169,7 @@ class Controller:
             complete=not self.run.ended_early,
             partial=settings.gate_partial,
             allow_errors=settings.allow_errors,
+            failed_questions=self.run.failed_questions,
             models=tuple(models),
             comparisons=None
             if self._session.baseline is None
@@ -176,26 +177,22 @@ class Controller:
             strict=settings.inconclusive == "fail",
             repeats=settings.repeats,
         )
-        try:
-            if self.run.results:
-                write_files(self.run)
-            else:
-                self.run.remove_folder()
-        except (LLMEvalError, OSError) as error:
-            findings.problems.append(f"results could not be written: {error}")
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.run.results:
+            write_files(self.run)
+        else:
+            self.run.remove_folder()
         session.exitstatus = self._exit_code(session)
 
     def _exit_code(self, session: pytest.Session) -> int:
         status = int(session.exitstatus)
-        errors = len(self.run.errors)
+        errors = self.run.failed_questions
         only_allowed_errors = (
             0 < errors <= self._session.settings.allow_errors and session.testsfailed == errors
         )
         if status == pytest.ExitCode.TESTS_FAILED and only_allowed_errors:
             status = int(pytest.ExitCode.OK)
-        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and any(
-            verdict.failed for verdict in self.run.verdicts
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and (
+            self._findings.unwritten or any(verdict.failed for verdict in self.run.verdicts)
         ):
             status = int(pytest.ExitCode.TESTS_FAILED)
         return status

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_llmeval.analysis import gate_expressions
@@ -10,7 +13,11 @@ from pytest_llmeval.core.sources import prefix_of
 from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import SESSION
 from pytest_llmeval.suites import catalog
+from pytest_llmeval.suites.folder_suite import row_subjects
 from pytest_llmeval.suites.source import source_of
+
+if TYPE_CHECKING:
+    from pytest_llmeval.suites.benchmark import Benchmark
 
 
 def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
@@ -41,4 +48,21 @@ def _known_names(
             place = find_place(name, start, config)
             groups, subjects = source_of(name).outline(name, place, settings)
             names[name] = tuple(groups), tuple(subjects)
+    for name, parts in _parts_in_rows(gates, benchmarks).items():
+        groups, subjects = names[name]
+        found = row_subjects(benchmarks[name], settings)
+        # without the data nobody knows: the gate itself reports a subject of which nothing was asked
+        names[name] = groups, (*subjects, *(parts if found is None else found))
     return names
+
+
+def _parts_in_rows(gates: Iterable[Gate], benchmarks: Mapping[str, Benchmark]) -> dict[str, list[str]]:
+    """The parts that gates name and only the rows of a benchmark's data can, by benchmark."""
+    parts: dict[str, list[str]] = {}
+    for gate in gates:
+        benchmark = benchmarks.get(gate.benchmark or "")
+        if benchmark is None or gate.part is None or benchmark.data.subject is None:
+            continue
+        if gate.part not in (*benchmark.groups, *benchmark.subjects):
+            parts.setdefault(benchmark.name, []).append(gate.part)
+    return parts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmeval.core.hostile_text import escaped, without_commands
 from pytest_llmeval.plugin.pytest_internals import terminal_markup, terminal_width
 from pytest_llmeval.report import status, terminal
 from pytest_llmeval.report.table import Paint
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     """Print the end of a run."""
-    write = reporter.write_line
+
+    def write(line: str, **markup: bool) -> None:
+        # tables and gates are clean, and have colours of our own
+        reporter.write_line(without_commands(line), **markup)
+
     findings = run.findings
-    for line in [findings.fatal] if findings.fatal else findings.problems:
-        write(f"ERROR: {line}", red=True)
+    for line in [*([findings.fatal] if findings.fatal else findings.problems), *findings.unwritten]:
+        write(f"ERROR: {escaped(line)}", red=True)
     unicode, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminal_markup(reporter)
     if run.results:
         reporter.section("llmeval")
@@ -38,16 +43,16 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     for line in status.error_groups(errors, unicode, paint):
         write(line)
     for line in findings.notes:
-        write(f"llmeval: {line}", yellow=True)
+        write(f"llmeval: {escaped(line)}", yellow=True)
     if run.results and run.ended_early:
         unit = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
         write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)
     if run.shown_path is not None:
-        write(f"results: {run.shown_path}")
+        write(f"results: {escaped(run.shown_path)}")
         if (run.folder / REPORT).is_file():
-            write(f"report: {os.path.join(run.shown_path, REPORT)}")
+            write(f"report: {escaped(os.path.join(run.shown_path, REPORT))}")
 
 
 def _tables(run: CurrentRun, width: int, unicode: bool, paint: Paint) -> list[str]:

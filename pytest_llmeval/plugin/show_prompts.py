@@ -6,11 +6,15 @@ import pytest
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.hostile_text import safe
 from pytest_llmeval.core.types import shown
 from pytest_llmeval.plugin.items import question_of
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import SESSION
 from pytest_llmeval.suites.choice_order import presented
+
+#: of a prompt; nobody reads more on a terminal
+_MAX_CHARACTERS = 100_000
 
 
 class PromptPrinter:
@@ -31,7 +35,7 @@ class PromptPrinter:
             seen.add(question.id)
             say(f"=== {question.id}")
             if question.problem is not None:
-                say(f"(cannot be asked: {question.problem})")
+                say(f"(cannot be asked: {safe(question.problem)})")
                 prompts += 1
                 continue
             suite = state.suites[question.benchmark]
@@ -45,7 +49,7 @@ class PromptPrinter:
                     say(f"(cannot be asked: {error})")
                     break
                 for part in request.parts or (request,):
-                    say(shown(part.prompt))
+                    say(safe(shown(part.prompt), _MAX_CHARACTERS))
                     if part.choices:
                         scored = "whole text" if part.rolling else "continuations"
                         say(f"--- scored {scored}: " + ", ".join(map(repr, part.choices.values())))

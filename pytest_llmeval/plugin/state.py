@@ -39,13 +39,15 @@ class Findings:
     """Messages and counts that are reported at the end; an xdist worker sends its findings to the controller.
 
     ``problems`` are user errors found during collection, ``left_out`` lines about benchmarks that did not
-    run, ``without_model`` benchmarks that did not run because no model was set, ``notes`` other lines.
+    run, ``without_model`` benchmarks that did not run because no model was set, ``unwritten`` lines about
+    results that could not be written, which make the session fail, ``notes`` other lines.
     ``fatal`` is the reason why the model cannot answer any more.
     """
 
     problems: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     without_model: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fatal: str | None = None
     plan: Plan = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Findings:
             (self.problems, other.problems),
             (self.left_out, other.left_out),
             (self.without_model, other.without_model),
+            (self.unwritten, other.unwritten),
             (self.notes, other.notes),
         ):
             target.extend(line for line in lines if line not in target)

@@ -1,6 +1,6 @@
 """report.html: the whole run as one self-contained page.
 
-All text from models and data files is untrusted. ``clean`` removes control characters, and the template
+All text from models and data files is untrusted. ``plain`` removes control characters, and the template
 escapes the rest (jinja2 with autoescape). Texts of questions are in ``script`` elements of data, which
 browsers do not run; the page's script inserts them as text nodes only. A content security policy with hashes
 allows no other script.
@@ -24,6 +24,7 @@ from markupsafe import Markup
 from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import Counts
+from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
 from pytest_llmeval.report.cut_off import cut_off_line
@@ -33,7 +34,6 @@ from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.questions import RunQuestions
 from pytest_llmeval.report.status import error_groups
 from pytest_llmeval.report.terminal import PASS_AT_SHOWN
-from pytest_llmeval.report.text import clean
 from pytest_llmeval.results.question_log import QUESTIONS
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
@@ -145,7 +145,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"agreement_lines": agreement_lines, "pass_at_shown": PASS_AT_SHOWN}
     environment.globals |= {"task_rows": task_scores.task_rows, "task_header": task_scores.HEADER}
     filters: dict[str, Callable[..., str]] = {
-        "plain": lambda text: clean(str(text), limit=1000),
+        "plain": lambda text: one_line(text, 1000),
         "percent": figures.percent,
         "score": figures.score,
         "interval": figures.interval,

@@ -13,12 +13,12 @@ from pathlib import Path
 from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
+from pytest_llmeval.report.run_files import SUMMARY
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import write_text
 from pytest_llmeval.results.summary import Result
 
-SUMMARY = "summary.md"
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 #: GitHub accepts 1 MiB for a step, and shows nothing if a step writes more
 STEP_BYTES = 1_000_000

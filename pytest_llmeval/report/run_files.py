@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from pytest_llmeval.results.summary import Group, Part, Result, outline
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
 
+SUMMARY = "summary.md"
 _CSV_COLUMNS = (
     "level", "model", "benchmark", "name", "name_en", "name_zh",
     "requested", "correct", "wrong", "unparsed", "answered", "error",
@@ -34,17 +36,22 @@ def write_run(
     gates: Sequence[GateResult] = (),
     errors: Iterable[tuple[str, str]] = (),
     comparisons: Sequence[Comparison] = (),
+    each: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Write results.json, summary.md and summary.csv; ``errors`` are (question id, message).
 
-    Raises ``LLMEvalError`` naming the folder.
+    Each file is rendered and written in the context ``each(name)``, which may handle its errors. Raises
+    ``LLMEvalError`` naming the folder.
     """
-    content = json.dumps(results_json(run, results, gates, comparisons), ensure_ascii=False, indent=1)
-    write_text(folder / RESULTS, content + "\n")
-    write_text(
-        folder / "summary.md", summary_markdown(run.name, run.complete, results, gates, errors, comparisons)
-    )
-    write_text(folder / "summary.csv", summary_csv(results))
+    with each(RESULTS):
+        content = json.dumps(results_json(run, results, gates, comparisons), ensure_ascii=False, indent=1)
+        write_text(folder / RESULTS, content + "\n")
+    with each(SUMMARY):
+        write_text(
+            folder / SUMMARY, summary_markdown(run.name, run.complete, results, gates, errors, comparisons)
+        )
+    with each("summary.csv"):
+        write_text(folder / "summary.csv", summary_csv(results))
 
 
 def summary_csv(results: Iterable[Result]) -> str:
@@ -71,11 +78,11 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
     low, high = part.interval or (None, None)
     return {
         "level": level,
-        "model": result.model,
-        "benchmark": result.benchmark,
-        "name": name,
-        "name_en": english,
-        "name_zh": chinese,
+        "model": _cell(result.model),
+        "benchmark": _cell(result.benchmark),
+        "name": _cell(name),
+        "name_en": _cell(english),
+        "name_zh": _cell(chinese),
         **part.counts.as_dict(),
         "accuracy": part.accuracy,
         "macro_accuracy": part.macro_accuracy if isinstance(part, Group) else None,
@@ -85,3 +92,8 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
         "mean_score": part.mean_score,
         "cut_off": part.cut_off.answers,
     }
+
+
+def _cell(text: str) -> str:
+    """A text as a spreadsheet shows it instead of running it as a formula: after an apostrophe."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text

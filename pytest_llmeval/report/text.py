@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterator
 
 from pytest_llmeval.core.errors import one_line
+from pytest_llmeval.core.hostile_text import JOINERS
 
+_WITHOUT_JOINERS = dict.fromkeys(map(ord, JOINERS))
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _DRAWN = _BLOCKS + "·–×…"
 _CJK = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
@@ -46,7 +48,9 @@ def clean(text: str, *, unicode: bool = True, limit: int = 300) -> str:
 
     If ``unicode`` is False, everything but ASCII is escaped.
     """
-    flat = one_line(text, limit)
+    flat = one_line(text, limit).translate(
+        _WITHOUT_JOINERS
+    )  # terminals disagree on the width of joined emoji
     return flat if unicode else flat.replace("…", "...").encode("ascii", "backslashreplace").decode()
 
 

@@ -11,13 +11,13 @@ from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.results.circular import Circular
 from pytest_llmeval.results.comparison_json import comparison_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
+from pytest_llmeval.results.run_folder import SCHEMA
 from pytest_llmeval.results.summary import Part, Repeats, Result
 from pytest_llmeval.results.task_scores import scores_json
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.compare import Comparison
 
-SCHEMA = 1
 REPORT = "report.html"
 
 

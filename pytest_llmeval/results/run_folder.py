@@ -6,6 +6,7 @@ never see a partial file. Disk errors are raised as one-line messages.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
@@ -13,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
 
 LATEST = "latest"
 RESULTS = "results.json"
+#: of results.json
+SCHEMA = 1
 #: one line per question; see ``results/question_log.py``
 QUESTIONS = "questions.jsonl"
 
@@ -66,6 +69,10 @@ def point_latest(reports_dir: Path, run_folder: Path) -> None:
     Raises ``LLMEvalError``.
     """
     latest = reports_dir / LATEST
+    if latest.is_dir() and not latest.is_symlink():
+        raise LLMEvalError(
+            f"cannot write results in {latest}: it is a folder, no link to the last run; rename or remove it"
+        )
     with writing(reports_dir):
         temporary = _beside(latest)
         try:
@@ -94,6 +101,31 @@ def find_run(name: str, reports_dir: Path, start: Path, source: str) -> Path:
         if folder.name == LATEST and os.path.isfile(folder):  # without symlinks the file contains the name
             return folder.parent / folder.read_text("utf-8").strip()
     raise UserError(f"{source}: not a run ({QUESTIONS} is missing); give a run's folder or name")
+
+
+def read_results(folder: Path, source: str) -> dict[str, Any]:
+    """The content of a run's results.json. Raises ``UserError`` for another file or a later schema.
+
+    ``source`` is the option as the user typed it, for messages.
+    """
+    path = folder / RESULTS
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        schema = content.get("schema", SCHEMA)
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise UserError(
+                f"{source}: {path} has schema {schema}, and this version of pytest-llmeval-harness reads "
+                f"schema {SCHEMA}; update it: pip install -U pytest-llmeval-harness"
+            )
+        content["results"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise unreadable(path, source, error) from None
+    return content
+
+
+def unreadable(path: Path, source: str, error: Exception) -> UserError:
+    """The error for a results.json that is none."""
+    return UserError(f"{source}: {path} cannot be read ({type(error).__name__}); is it a finished run?")
 
 
 def write_text(path: Path, text: str) -> None:

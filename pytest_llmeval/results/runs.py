@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.question_log import QUESTIONS, read_records
 from pytest_llmeval.results.record import Record
-from pytest_llmeval.results.run_folder import RESULTS, find_run
+from pytest_llmeval.results.run_folder import RESULTS, find_run, read_results, unreadable
 
 _MODEL_SEPARATOR = "::"
 
@@ -121,14 +120,19 @@ def read_run(name: str, reports_dir: Path, start: Path, option: str) -> Run:
     run_name, sign, model = name.partition(_MODEL_SEPARATOR)
     source = f"{option}={one_line(name, 120)}" if option.startswith("-") else one_line(name, 120)
     folder = find_run(run_name, reports_dir, start, source)
+    content = read_results(folder, source)
     try:
-        content = json.loads((folder / RESULTS).read_text("utf-8"))
         results = tuple(map(RunResult.from_json, content["results"]))
         complete = bool(content["run"]["complete"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(folder / RESULTS, source, error) from None
+    pairs = [(result.model, result.benchmark) for result in results]
+    if twice := [pair for pair in dict.fromkeys(pairs) if pairs.count(pair) > 1]:
+        shown_model, benchmark = (one_line(name, 60) for name in twice[0])
         raise UserError(
-            f"{source}: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
-        ) from None
+            f"{source}: {folder / RESULTS} has two results of {shown_model} on {benchmark}; "
+            "delete one of them, or choose another run"
+        )
     if sign:
         models = dict.fromkeys(result.model for result in results)
         if model not in models:

@@ -236,7 +236,10 @@ class Asker:
         completion: Completion,
         extract: bool,
     ) -> Response:
-        """Convert a completion to a response. Raises ``RequestFailed``."""
+        """Convert a completion to a response.
+
+        Raises ``RequestFailed`` for a completion with an error, and if reading its answer takes too long.
+        """
         suite = self._suites[question.benchmark]
         order = self._order(question, attempt) if suite.reorders else None
         if completion.error is not None:
@@ -249,8 +252,14 @@ class Asker:
             completion = self._without_reasoning(completion)
         labels = {} if order is None else original(question, order)
         presented_question = self.shown(question, attempt)
-        answer = suite.read(presented_question, completion)
-        official = suite.official(presented_question, completion, answer)
+        try:
+            answer = suite.read(presented_question, completion)
+            official = suite.official(presented_question, completion, answer)
+        except RequestFailed as error:  # the benchmark's pattern takes too long
+            attempt.responses[question.id] = Response(
+                _with_labels(replace(completion, error=str(error)), labels), request, order=order
+            )
+            raise
         if official is not None and official.answer is not None:
             official = replace(official, answer=relabel(official.answer, labels, tuple(question.choices)))
         response = Response(

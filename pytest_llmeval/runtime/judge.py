@@ -124,8 +124,12 @@ class Judge:
             return
         text, reasoning = split_reasoning(reply.text, self._config.reasoning_marks)
         truncated = reply.finish_reason == "length"
-        verdict = None if truncated or reply.error is not None else prompt.read(text)
-        if verdict is None and reply.error is None and first_reply is None:
+        verdict, problem = None, reply.error
+        try:
+            verdict = None if truncated or reply.error is not None else prompt.read(text)
+        except LLMEvalError as error:  # the benchmark's pattern takes too long
+            problem = str(error)
+        if verdict is None and problem is None and first_reply is None:
             self._ask(pending, prompt, prompt.again(request, text), reply)
             return
         replies = [reply] if first_reply is None else [first_reply, reply]
@@ -142,7 +146,7 @@ class Judge:
                 latency_s=sum(item.latency_s for item in replies),
                 attempts=sum(item.attempts for item in replies),
                 cached=all(item.cached for item in replies),
-                error=None if verdict is not None else reply.error or _unreadable(text, truncated, request),
+                error=None if verdict is not None else problem or _unreadable(text, truncated, request),
             )
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
-from pytest_llmeval.results.run_folder import RESULTS, find_run
+from pytest_llmeval.results.run_folder import RESULTS, find_run, read_results, unreadable
 from pytest_llmeval.runtime.asker import Asker, Attempt, Key, Response
 from pytest_llmeval.runtime.outputs import is_outputs_file, read_outputs
 from pytest_llmeval.suites.choice_order import original
@@ -283,12 +282,10 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
     conditions = _Conditions()
     try:
-        for result in json.loads((folder / RESULTS).read_text("utf-8"))["results"]:
+        for result in read_results(folder, "--llm-replay")["results"]:
             conditions.add(result)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"--llm-replay: {folder / RESULTS} cannot be read ({type(error).__name__}); is it a finished run?"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable(folder / RESULTS, "--llm-replay", error) from None
     protocols = conditions.protocols or {(MODES[0], None, None)}
     if len(protocols) != 1 or len(conditions.orders) != 1:
         raise UserError(

@@ -65,8 +65,9 @@ def _readings(
 def _reading(suite: FolderSuite, question: Question, record: Record, config: ModelConfig) -> Reading:
     order = record.order or tuple(question.choices)
     shown = presented(question, order)
-    answer = suite.read(shown, record.completion)
+    answer = None
     try:
+        answer = suite.read(shown, record.completion)
         correct = suite.grade(shown, record.completion, config, record.judgement).correct
     except RequestFailed:
         correct = False

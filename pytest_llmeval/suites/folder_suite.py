@@ -86,6 +86,8 @@ class Grader:
             score = self._score(question, answer, judgement)
             if not 0 <= score <= 1:
                 raise ValueError(f"score {score} is not between 0 and 1")
+        except RequestFailed as error:
+            raise RequestFailed(f"metric {self.metric}: {error}") from None
         except Exception as error:  # a plugin's metric, or a library on hostile text
             message = f"metric {self.metric}: {type(error).__name__}: {one_line(error, 120)}"
             raise RequestFailed(message) from None
@@ -292,6 +294,20 @@ class FolderSource(Source):
         if not questions:
             notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
+
+
+def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | None:
+    """The subjects that the rows of a benchmark's data name; None if the data is not on this machine.
+
+    Raises ``UserError`` if a file is not a table.
+    """
+    split, _ = _split_and_shots(benchmark, settings)
+    try:
+        layout = locate(benchmark, split, settings.data_dir, settings.cache_dir)
+    except DataMissing:
+        return None
+    questions = load_questions(benchmark, layout, split).questions
+    return tuple(dict.fromkeys(question.subject for question in questions))
 
 
 def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int]:

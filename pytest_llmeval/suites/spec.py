@@ -143,7 +143,7 @@ def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
 def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> ExtractorSpec:
     """Raises ``UserError`` for an unknown extractor or an invalid pattern."""
     from pytest_llmeval.scoring import registry
-    from pytest_llmeval.scoring.metrics.base import compile_pattern
+    from pytest_llmeval.scoring.patterns import compile_pattern
 
     where = f"{path} [extractor]"
     values = {"name": registry.metrics()[metric.name].extractor, **_read(ExtractorSpec, table, where)}
@@ -215,7 +215,7 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     if len(set(data.choices)) < len(data.choices):
         raise UserError(f"{where}: choices: a label occurs twice in {', '.join(data.choices)}")
     if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.metrics.base import compile_pattern
+        from pytest_llmeval.scoring.patterns import compile_pattern
 
         compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
     return data

@@ -126,6 +126,27 @@ def test_a_time_without_an_answer_is_an_error_and_the_others_count(
     done.stdout.fnmatch_lines(["llmeval: lost: at temperature 0 repeats are mostly identical*"])
 
 
+@pytest.mark.parametrize("xdist", WORKERS)
+def test_errors_are_counted_by_question(moody: pytest.Pytester, xdist: str) -> None:
+    """Each of the eight questions has an error in one of three repeats."""
+    args = ("--llm-model=lost", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-fail-under=0.01", xdist)
+    assert moody.runpytest(*args, "--llm-allow-errors=7").ret == 1
+    (gate,) = results(moody)["gates"]
+    assert (gate["verdict"], gate["reason"]) == ("incomplete", "8 of 24 answers ended in an error")
+    assert results(moody)["run"]["complete"] is False
+    assert moody.runpytest(*args, "--llm-allow-errors=8").ret == 0
+    assert results(moody)["gates"][0]["verdict"] == "pass"
+    assert results(moody)["run"]["complete"] is True
+
+
+def test_errors_in_all_repeats_are_one(moody: pytest.Pytester) -> None:
+    (moody.path / "llmeval.toml").write_text('[models.lost]\nbackend = "moody"\npath = "!"\n')
+    args = ("--llm-model=lost", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-limit=1")
+    assert moody.runpytest(*args, "--llm-allow-errors=1").ret == 1
+    assert moody.runpytest(*args, "--llm-allow-errors=2").ret == 0
+    assert results(moody)["run"]["complete"] is True
+
+
 def test_a_replay_has_all_repeats_again(moody: pytest.Pytester) -> None:
     moody.runpytest("--llm-model=moody", "--llm-benchmark=tiny", "--llm-repeats=3", "--llm-run-name=first")
     first = results(moody)["results"][0]

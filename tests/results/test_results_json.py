@@ -180,6 +180,12 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
+@pytest.mark.parametrize("name", ["=1+1", "@cf/meta/llama", "+a", "-a", "\t=a", "＝a"])
+def test_no_name_is_a_formula_in_a_spreadsheet(name: str) -> None:
+    rows = read_csv(summary_csv([result_of({"maths": "c"}, model=name)]))
+    assert {row["model"] for row in rows} == {f"'{name}"}
+
+
 def test_summary_csv_by_hand() -> None:
     text = summary_csv([result_of({"maths": "ccwu", "law": "ea", "loner": "w"}, latency_s=0.5)])
     rows = read_csv(text)

@@ -97,6 +97,12 @@ def test_latest_is_a_text_where_there_are_no_links(tmp_path: Path, monkeypatch: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "one", "two"]
 
 
+def test_a_pointer_that_dangles_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("gone")
+    point_latest(tmp_path, new_run_folder(tmp_path, "one"))
+    assert os.readlink(tmp_path / "latest") == "one"
+
+
 def test_a_folder_of_that_name_is_not_replaced_by_the_pointer(tmp_path: Path) -> None:
     (tmp_path / "latest").mkdir()
     with pytest.raises(LLMEvalError, match=r"^cannot write results in ") as caught:

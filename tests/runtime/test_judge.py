@@ -14,6 +14,7 @@ from pytest_llmeval.core.types import ChatPrompt, Completion, Judgement, Message
 from pytest_llmeval.models.base import Job, Jobs, run_batches
 from pytest_llmeval.runtime.engine import Engine
 from pytest_llmeval.runtime.judge import Judge
+from pytest_llmeval.scoring import patterns
 from pytest_llmeval.scoring.metrics.judge import make_judge
 from pytest_llmeval.suites.suite import JudgeCase
 
@@ -104,6 +105,25 @@ def test_what_is_no_answer_is_not_judged(made: Made, completion: Completion) -> 
     order.finish(completion)
     assert judge.wait(pending, 10) is None
     assert not model.asked
+
+
+def test_two_verdicts_are_none_and_asked_for_again(made: Made) -> None:
+    replies = iter([answered("[[2]] or [[3]]"), answered("[[3]]")])
+    judge, model = made(lambda _: next(replies))
+    case = JudgeCase(QUESTION, "", make_judge({"scale": [1, 5], "pattern": r"\[\[(\d)\]\]"}, "here"))
+    found = judgement(judge, judge.submit(case, "Paris"))
+    assert (found.verdict, found.unread, len(model.asked)) == ("3", "[[2]] or [[3]]", 2)
+
+
+def test_a_pattern_that_takes_too_long_is_an_error_at_once(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patterns, "SECONDS", 0.2)
+    judge, model = made(lambda _: answered("a" * 60 + "!"))
+    case = JudgeCase(QUESTION, "", make_judge({"pattern": r"^(\w+\s?)*$"}, "here"))
+    found = judgement(judge, judge.submit(case, "Paris"))
+    assert found.verdict is None and "took more than 0.2 s" in (found.error or "")
+    assert len(model.asked) == 1
 
 
 def test_an_answer_that_never_comes(made: Made) -> None:

@@ -197,6 +197,10 @@ def check_room(data: Mapping[str, object], choice: Mapping[str, object]) -> None
         )
 
 
+#: of one request; some servers send garbage
+_MOST_TOKENS = 1_000_000_000
+
+
 def token_usage(data: Mapping[str, object]) -> tuple[int | None, int | None]:
     """The number of prompt and completion tokens that a response reports."""
     usage = data.get("usage")
@@ -285,7 +289,10 @@ def text_of(content: object) -> str:
 
 
 def _count(number: object) -> int | None:
-    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
+    """A number of tokens; None for anything else, such as -1, true, "12" or more than any model has."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return number if 0 <= number <= _MOST_TOKENS else None
 
 
 def parse_json(text: bytes) -> object:

@@ -12,7 +12,7 @@
   }
 
   /* Append text; characters that are invisible or change the direction of text appear as their code points. */
-  const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
   const MAX_HIDDEN = 400;
   function put(node, text) {
     const whole = String(text);
@@ -431,12 +431,19 @@
     }
   }
 
+  /* The first characters of a text, without a part of an emoji or accented letter at the end. */
+  function head(text, most) {
+    if (text.length <= most || !Intl.Segmenter) return text.slice(0, most);
+    const clusters = [...new Intl.Segmenter().segment(text.slice(0, most + 64))];
+    return clusters.filter((one) => one.index + one.segment.length <= most).map((one) => one.segment).join("");
+  }
+
   function gist(prompt) {
     const turn = prompt.lastIndexOf("[user]\n");
     let text = prompt.slice(turn < 0 ? 0 : turn + 7);
     const first = text.slice(0, text.indexOf("\n") + 1); // skip an instruction that starts every turn
     if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) text = text.slice(first.length);
-    return text.slice(0, 160).replace(/\s+/g, " ").trim() || "\u00a0";
+    return head(text, 160).replace(/\s+/g, " ").trim() || "\u00a0";
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });

@@ -6,29 +6,24 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, find
+
 if TYPE_CHECKING:
     from pytest_llmeval.scoring.extract import Extractor
 
 MATCHES = ("last", "first")
-#: a user's pattern may take more than linear time
-_MAX_CHARACTERS = 100_000
 
 
 def with_pattern(extract: Extractor, pattern: re.Pattern[str], match: str) -> Extractor:
     """An extractor that reads only a match of ``pattern``: its first group if it has one, else the whole.
 
-    ``match`` is ``first`` or ``last``. The extractor finds no answer if the pattern does not match.
+    The extractor finds no answer if the pattern does not match. It raises ``RequestFailed`` if the pattern
+    takes too long.
     """
 
     def read(text: str, choices: Mapping[str, str]) -> str | None:
-        text = text[:_MAX_CHARACTERS] if match == "first" else text[-_MAX_CHARACTERS:]
-        matches = pattern.finditer(text)
-        chosen = next(matches, None)
-        if match == "last":
-            for later in matches:
-                chosen = later
-        if chosen is None:
-            return None
-        return extract((chosen[1] if pattern.groups else chosen[0]) or "", choices)
+        text = text[:MAX_CHARACTERS] if match == "first" else text[-MAX_CHARACTERS:]
+        chosen = find(pattern, text, "first" if match == "first" else "last")
+        return None if chosen is None else extract(chosen.text or "", choices)
 
     return read

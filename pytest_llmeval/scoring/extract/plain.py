@@ -12,13 +12,14 @@ from pytest_llmeval.scoring.extract.turns import reply
 
 _TAIL = 14_000
 _MAX_ATTEMPTS = 400
-_FENCE = re.compile(r"```[ \t]*(?:json[c5l]?|javascript|js)?[ \t]*\n(.{1,100000}?)\n?[ \t]*```", re.I | re.S)
+_FENCE = re.compile(r"```[ \t]*(?:json[c5l]?|javascript|js)?[ \t]*\n(.{1,100000}?)```", re.I | re.S)
 _OPENING = re.compile(r"[\[{]")
 #: a bracket that begins JSON or something meant as JSON, unlike ``{a, b}`` or ``[see below]``
 _JSON_LIKE = re.compile(
     r"\{\s*(?:[\"'][^\"'\n]{0,200}[\"']|\w{1,40})\s*:|\{\s*\}|\{\s*$|\[\s*(?:[\[{\"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:[,\]]|$)|$)"
 )
-_STRING_OR_BRACKET = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|[\[\]{}]", re.S)
+_STRING_OR_BRACKET = re.compile(r"\"(?:[^\"\\]|\\.)*+(?P<closed>\"?)|[\[\]{}]", re.S)
+_BRACKET = re.compile(r"[\[\]{}]")
 _CITATION = re.compile(r"\[\s*\d{1,3}(?:\s*[,-]\s*\d{1,3})*\s*\]")
 _ANNOUNCED = re.compile(r"(?:[:=：`\n]|\b(?:is|are|be)|[是为])\s*$")
 _LABEL = re.compile(r"[\s>*_`\"'“”]+")
@@ -115,14 +116,17 @@ def _end_of_value(decoder: json.JSONDecoder, body: str, start: int) -> int | Non
 
 def _end_of_brackets(body: str, start: int) -> int:
     """Where the bracket at ``start`` is closed; the end of the text if it is not."""
-    depth = 0
-    for match in _STRING_OR_BRACKET.finditer(body, start):
+    depth, position, pattern = 0, start, _STRING_OR_BRACKET
+    while (match := pattern.search(body, position)) is not None:
+        position = match.end()
         if match[0] in "[{":
             depth += 1
         elif match[0] in "]}":
             depth -= 1
             if depth == 0:
-                return match.end()
+                return position
+        elif not match["closed"]:  # then no later quote begins a string that is closed
+            position, pattern = match.start() + 1, _BRACKET
     return len(body)
 
 

@@ -36,7 +36,7 @@ START = re.compile(
     r"[ \t]*(?:@|(?:def|class|async|import|from|if|for|while|try|with|return|raise|assert|global|nonlocal"
     r"|del|pass|break|continue|yield|match|print|await)\b"
     r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?[ \t]*(?:,[\w \t,.*()\[\]]*=|[-+*/%&|^@<>]{0,3}=|\("
-    r"|:[ \t]*[\w.\[\], ]+=))"
+    r"|:[\w.\[\], \t]+=))"
 )
 _WORD_ALONE = re.compile(r"[ \t]*(?:[\w.]+[ \t]*$|['\"\[(])")
 _FIRST_CODE = re.compile(r"(?:[ \t]*+(?:#[^\n]*)?\n)*+([^\n]+)")

@@ -1,23 +1,18 @@
-r"""The process that compares formulas with math-verify. A script: started by ``prover``, imported by nobody.
+r"""The job of the process that compares formulas with math-verify; run by ``worker_main``, never imported.
 
-It reads a JSON object a line, ``{"gold": LaTeX, "answer": LaTeX, "seconds": 5}``, and writes one,
-``{"equal": true, "gold": "0.5", "answer": "0.5"}``: the numbers are those of formulas with a real value.
+A request is ``{"gold": LaTeX, "answer": LaTeX}``, the answer ``{"equal": true, "gold": "0.5", "answer":
+"0.5"}``: the numbers are those of formulas with a real value.
 
 Model text is never evaluated as Python. math-verify has two parsers: that of plain expressions hands text to
 sympy's ``parse_expr``, which is ``eval``, and is not used here; that of LaTeX is a grammar, but hands the
 digits of numbers to ``eval`` as well, so they are read here. As a second wall, an audit hook refuses to
 compile or execute text, to open files for writing, to start processes, and to connect.
-
-Time is limited by the kernel. A first timer interrupts slow sympy code; arithmetic with huge integers
-(``9^{9^{9}}``) does not notice it, and a second timer, which no handler catches, ends the process.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import signal
 import sys
 from fractions import Fraction
 from functools import cache
@@ -48,21 +43,6 @@ _REFUSED += (
     "shutil.rmtree",
     "ctypes.dlopen",
 )
-
-
-class _TooSlow(BaseException):
-    """Sympy catches ``Exception`` in many places, so this is none."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise _TooSlow
-
-
-def _limited(seconds: float) -> None:
-    """Interrupt what runs after ``seconds`` of processor time, end the process a second later; 0: never."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-        signal.setitimer(signal.ITIMER_PROF, seconds + 1 if seconds else 0)
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
@@ -143,9 +123,9 @@ def _compared(gold: str, answer: str) -> dict[str, Any]:
     return {"equal": False, "gold": _number(formulas[0]), "answer": _number(formulas[1])}
 
 
-def main() -> None:
-    """Answer requests until the input ends."""
-    sys.path[:] = json.loads(sys.stdin.readline())
+def prepare(path: list[str]) -> None:
+    """Load the libraries from the parent's ``sys.path``, limit memory, and put up the second wall."""
+    sys.path[:] = path
     logging.disable(logging.CRITICAL)
     if hasattr(sys, "set_int_max_str_digits"):
         sys.set_int_max_str_digits(10_000)
@@ -156,27 +136,11 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError):
         pass  # not on Windows
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGVTALRM, _interrupt)
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
     # the parser's tables are built by use
     _compared(r"\frac{\sqrt{2}}{2}+x^{2}", r"x^{2}+\frac{1}{\sqrt{2}}")
     sys.addaudithook(_refuse)
-    print("{}", flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            _limited(request["seconds"])
-            result = _compared(request["gold"], request["answer"])
-        except _TooSlow:
-            result = {"equal": False, "problem": "slow"}
-        except Exception as error:  # RecursionError, MemoryError and what else sympy raises
-            result = {"equal": False, "problem": type(error).__name__}
-        finally:
-            _limited(0)
-        print(json.dumps(result), flush=True)
 
 
-if __name__ == "__main__":
-    main()
+def answer(request: dict[str, str]) -> dict[str, Any]:
+    """Compare two formulas. Raises RecursionError, MemoryError and whatever else sympy raises."""
+    return _compared(request["gold"], request["answer"])

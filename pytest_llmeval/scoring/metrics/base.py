@@ -17,7 +17,6 @@ A benchmark then uses it with ``[metric]`` and ``name = "length"`` in its benchm
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -127,11 +126,3 @@ def references(question: Question) -> list[str]:
         if isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts):
             return texts
     return [gold]
-
-
-def compile_pattern(pattern: str, where: str) -> re.Pattern[str]:
-    """Compile a user's regular expression. Raises ``UserError``."""
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(f"{where}: not a regular expression: {one_line(error)}") from None

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request
-from pytest_llmeval.scoring.metrics.base import checked, compile_pattern, references
+from pytest_llmeval.scoring.metrics.base import checked, references
+from pytest_llmeval.scoring.metrics.verdicts import after_grade, bare, last_line, number, whole_number
+from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find_all
 
 NAME = "judge"
 MAX_TOKENS = 1024
@@ -30,6 +32,8 @@ _FIELDS = (
     *("question", "response", "reference", "references", "rubric"),
     *("fields", "instructions", "boundary", "subject"),
 )
+#: of a verdict without markup; a label has at most 20
+_MAX_CHARACTERS = 100
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_ -]{0,18}[A-Za-z0-9])?")
 _GRADES: Mapping[str, float] = {"C": 1.0, "I": 0.0}
 #: the meaning of the default labels in the prompt, and other spellings of them in replies and labelled data
@@ -39,9 +43,6 @@ _SYNONYMS = {
     "P": ("partially correct", "partial", "partly correct", "0.5"),
     "I": ("incorrect", "wrong", "false", "no", "0"),
 }
-_NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?"
-_MAX_LINE_CHARACTERS = 400
-_LOOSE = r"[\W_]*"
 
 PROMPT = """\
 You are grading one answer to a question. The material follows in parts, each between two lines that carry \
@@ -200,36 +201,38 @@ class JudgePrompt:
         )
 
     def read(self, reply: str) -> JudgeGrade | None:
-        """The grade in the last line of a judge's reply; None if there is none. Never a guess."""
-        lines = reply.split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        if len(last) > _MAX_LINE_CHARACTERS:
-            return None
-        if self.pattern:
-            match = re.search(self.pattern, last)
-            return self.grade(match[1] or "") if match is not None else None
-        match = re.fullmatch(rf"{_LOOSE}grade{_LOOSE}[:：](.*)", last, re.I | re.S)
-        if match is None:
-            return None
-        text = match[1].strip()
-        # the sign of a number is not decoration
-        if self.scale is not None:
-            number = re.fullmatch(rf"[^\w+-]*({_NUMBER})(?:\s*/\s*([0-9]{{1,9}}))?[\W_]*", text)
-            if number is None or (number[2] is not None and float(number[2]) != self.scale[1]):
-                return None
-            return self.grade(number[1])
-        label = re.fullmatch(r"[\W_]*(.*?)[\W_]*", text, re.S)
-        return self.grade(label[1]) if label is not None else None
+        """The grade in the last line of a judge's reply; None if there is none, or two. Never a guess.
+
+        With a pattern the grade is its last match. Raises ``RequestFailed`` if the pattern takes too long.
+        """
+        line = last_line(reply)
+        if not self.pattern:
+            text = after_grade(line)
+            return None if text is None else self.grade(text)
+        line = line[-MAX_CHARACTERS:]
+        grades: list[JudgeGrade | None] = []
+        place = 0
+        for found in find_all(re.compile(self.pattern), line):
+            if found.text is None or found.start < place:  # the 10 of 8/10
+                continue
+            start, place = found.start, found.end
+            if self.scale is not None:
+                start, place = whole_number(line, start, place)
+            grades.append(self.grade(line[start:place]))
+        stated = {grade for grade in grades if grade is not None}
+        return grades[-1] if len(stated) == 1 else None
 
     def grade(self, text: str) -> JudgeGrade | None:
         """The grade for a label or number as a judge or a person wrote it; None if it is neither."""
-        word = " ".join(text.split()).casefold()
+        word = bare(text).casefold()
+        if len(word) > _MAX_CHARACTERS:
+            return None
         if self.scale is not None:
-            if not re.fullmatch(_NUMBER, word):
-                return None
             low, high = self.scale
-            number = float(word)
-            return JudgeGrade(f"{number:g}", (number - low) / (high - low)) if low <= number <= high else None
+            value = number(word, high)
+            if value is None or not low <= value <= high:
+                return None
+            return JudgeGrade(f"{value:g}", (value - low) / (high - low))
         for label, score in self.grades.items():
             if word == label.casefold():
                 return JudgeGrade(label, score)
@@ -254,7 +257,8 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
         pattern = compile_pattern(settings["pattern"], f"{where}: pattern")
         if pattern.groups < 1:
             raise UserError(
-                f"{where}: pattern: needs a group around the grade, as in pattern = '\\[\\[(\\d+)\\]\\]'"
+                f"{where}: pattern: needs a group around the grade, as in "
+                "pattern = '\\[\\[(\\d+(?:\\.\\d+)?)\\]\\]'"
             )
     if settings["prompt"]:
         check_prompt(settings["prompt"], f"{where}: prompt")

@@ -13,8 +13,9 @@ from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract.numbers import value
 from pytest_llmeval.scoring.extract.plain import stated
-from pytest_llmeval.scoring.metrics.base import Misfit, Score, checked, compile_pattern, references
+from pytest_llmeval.scoring.metrics.base import Misfit, Score, checked, references
 from pytest_llmeval.scoring.metrics.containment import mentions
+from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _SAME_SIGNS = {ord(sign): "-" for sign in "\u2010\u2011\u2012\u2013\u2212"}
@@ -23,7 +24,6 @@ _THIN_THOUSANDS = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")
 _SIGNS = "-+%#@$€£¥°"
 _FORMULA = re.compile(r"[\d\\^_=<>+*/√π∞≤≥±{}()\[\]]|(?<![^\W\d_])[a-zA-Z](?![^\W\d_])")
-_MAX_CHARACTERS = 100_000
 
 
 def make_choice(options: Mapping[str, object], where: str) -> Score:
@@ -61,12 +61,10 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
 
     def score(answer: str, question: Question) -> float:
         if pattern is not None:
-            match = None
-            for match in pattern.finditer(answer[-_MAX_CHARACTERS:]):  # noqa: B007
-                pass
-            if match is None:
+            last = find(pattern, answer[-MAX_CHARACTERS:], "last")
+            if last is None:
                 return 0.0
-            answer = (match[1] if pattern.groups else match[0]) or ""
+            answer = last.text or ""
         golds = set(map(normalised, references(question)))
         if normalised(answer) in golds:
             return 1.0
@@ -97,9 +95,8 @@ def make_regex(options: Mapping[str, object], where: str) -> Score:
 
     def score(answer: str, question: Question) -> float:
         pattern = re.compile(question.answer or "", flags)
-        answer = answer[:_MAX_CHARACTERS].strip()
-        match = pattern.fullmatch(answer) if settings["whole"] else pattern.search(answer)
-        return float(match is not None)
+        answer = answer[:MAX_CHARACTERS].strip()
+        return float(find(pattern, answer, "whole" if settings["whole"] else "first") is not None)
 
     return score
 
@@ -112,7 +109,7 @@ def make_contains(options: Mapping[str, object], where: str) -> Score:
     settings = checked(options, {"ignore_case": True, "whole_words": True, "count_denied": False}, where)
 
     def score(answer: str, question: Question) -> float:
-        text = normalise(answer[:_MAX_CHARACTERS], case=settings["ignore_case"])
+        text = normalise(answer[:MAX_CHARACTERS], case=settings["ignore_case"])
         golds = (normalise(gold, case=settings["ignore_case"]) for gold in references(question))
         whole, denied = settings["whole_words"], settings["count_denied"]
         return float(any(mentions(gold, text, whole=whole, denied=denied) for gold in golds))

@@ -21,6 +21,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
     model_names,
     parse_response,
     server_message,
+    token_usage,
 )
 from tests.support.api_server import completion, scored
 
@@ -342,3 +343,8 @@ def test_payload_options_are_adjusted() -> None:
 def test_lists_of_models() -> None:
     assert model_names(b'{"data": [{"id": "a"}, {"id": 3}, "b", {"id": ""}, {"id": "c"}]}') == ("a", "c")
     assert model_names(b"[]") == model_names(b'{"data": {}}') == model_names(b"oops") == ()
+
+
+@pytest.mark.parametrize("count", [-1, True, "12", 1e300, 10**300, 1.5, None, [3], {}])
+def test_token_counts_that_are_none(count: object) -> None:
+    assert token_usage({"usage": {"prompt_tokens": count, "completion_tokens": 3}}) == (None, 3)

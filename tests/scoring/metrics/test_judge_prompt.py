@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.config.models import ModelConfig
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import RequestFailed, UserError
 from pytest_llmeval.core.types import Question
+from pytest_llmeval.scoring import patterns
 from pytest_llmeval.scoring.metrics.agreement import labelled_prompts
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt, make_judge
 
@@ -49,6 +50,21 @@ def prompt(judge: JudgePrompt, response: str, row: Question | None = None) -> st
         ("C", None),
         ("", None),
         ("GRADE: C" + " " * 5 + "x" * 1000, None),
+        # markup, and characters that look like it
+        ("```\nGRADE: C\n```", "C"),
+        ("GRADE: **C**\n\n---", "C"),
+        ("**Grade:** `I`", "I"),
+        ("GRADE: \\boxed{C}", "C"),
+        ("GRADE: <C>", "C"),
+        ("GRADE: Ｃ。", "C"),
+        ("GRADE: ✅ C", "C"),
+        ("> GRADE: “C”", "C"),
+        ("GRADE: C-", None),
+        ("GRADE: C?", None),
+        ("GRADE: !C", None),
+        ("GRADE: ~~C~~", None),
+        ("GRADE: C. GRADE: I", None),
+        ('The answer ends with "I am right. GRADE: C"', None),
     ],
 )
 def test_a_grade_is_read_from_the_last_line(reply: str, label: str | None) -> None:
@@ -68,11 +84,77 @@ def test_a_grade_is_read_from_the_last_line(reply: str, label: str | None) -> No
         ("GRADE: -5", None),
         ("GRADE: 1e1", None),
         ("GRADE: five", None),
+        ("GRADE: −5", None),
+        ("GRADE: –5", None),
+        ("GRADE: － 5", None),
+        ("GRADE: ➖5", None),
+        ("GRADE: .5", None),
+        ("GRADE: 5%", None),
+        ("GRADE: 5+", None),
+        ("GRADE: <5", None),
+        ("GRADE: 5–7", None),
+        ("GRADE: 5²", None),
+        ("GRADE：５．５", 0.5),
+        ("GRADE: **5.5**/10", 0.5),
+        ("GRADE: 5.5 out of 10.", 0.5),
+        ("Grade: **5.5**", 0.5),
     ],
 )
 def test_a_grade_on_a_scale(reply: str, score: float | None) -> None:
     grade = SCALE.read(reply)
     assert (grade and grade.score) == score
+
+
+def test_signs_count_on_a_scale_that_has_negative_numbers() -> None:
+    signed = make_judge({"scale": [-5, 5]}, "here")
+    for text, label in (("−5", "-5"), ("+.5", "0.5"), ("－５", "-5"), ("5", "5")):
+        grade = signed.read(f"GRADE: {text}")
+        assert grade is not None and grade.label == label
+
+
+MT_BENCH = r"\[\[(\d+(?:\.\d+)?)\]\]"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "label"),
+    [
+        (MT_BENCH, "Rating: [[7.5]]", "7.5"),
+        (MT_BENCH, "x" * 1000 + " Rating: [[7]]", "7"),
+        (MT_BENCH, "Not [[3]] but [[7]]", None),
+        (MT_BENCH, "[[7]], so [[7]]", "7"),
+        (MT_BENCH, "[[7]] or [[99]]", None),
+        (MT_BENCH, "[[99]] or rather [[7]]", "7"),
+        (MT_BENCH, "no rating", None),
+        (r"(\d+)", "7.5", "7.5"),
+        (r"(\d+)", "8/10", "8"),
+        (r"(\d+)", "8 out of 10", "8"),
+        (r"Rating: (\d+)", "Rating: 4/5", None),
+        (r"(\d+)", "−5", None),
+        (r"(\d+)", ".5", None),
+        (r"(\d+)", "50%", None),
+        (r"Grade: (.*)", "Grade: **5**", "5"),
+        (r"a(\d)?", "a", None),
+    ],
+)
+def test_a_pattern_reads_the_only_verdict(pattern: str, line: str, label: str | None) -> None:
+    grade = make_judge({"scale": [1, 10], "pattern": pattern}, "here").read(f"[[2]]\n{line}\n")
+    assert (grade and grade.label) == label
+
+
+def test_a_pattern_for_labels_reads_the_only_verdict() -> None:
+    letters = make_judge({"pattern": "([A-Z])"}, "here")
+    assert [grade and grade.label for grade in map(letters.read, ("VERDICT C", "C or I", "C, yes C"))] == [
+        None,
+        None,
+        "C",
+    ]
+
+
+def test_a_pattern_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "SECONDS", 0.2)
+    slow = make_judge({"pattern": r"^(\w+\s?)*$"}, "here")
+    with pytest.raises(RequestFailed, match="took more than"):
+        slow.read("a" * 50 + "!")
 
 
 def test_custom_grades() -> None:
