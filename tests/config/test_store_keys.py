@@ -81,12 +81,12 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "5e88f8699df1d50bea13d090ea299701c8f27e1040b793643b32ab0f51729c4a",
     ),
-    "hf": ("hf", {"device": "cpu"}, "13ed4c011830c601edbb7222ee3dd5175bf33b396a5863a82886975a172dfbbf"),
-    "hf-auto": ("hf", {}, "13ed4c011830c601edbb7222ee3dd5175bf33b396a5863a82886975a172dfbbf"),
+    "hf": ("hf", {"device": "cpu"}, "ae8d96c16fa6d1ff186890ace17600a87b92434f876a27da83d0172b7701f993"),
+    "hf-auto": ("hf", {}, "ae8d96c16fa6d1ff186890ace17600a87b92434f876a27da83d0172b7701f993"),
     "hf-gpu": (
         "hf",
         {"device": "cuda:1", "dtype": "bfloat16", "context": 512},
-        "3c0042c0ee9438f53c540fd26e3afb7064dfd7bca5a55bffb2b5476e142a99a5",
+        "a80bc655e6a6001499d17fcd619b210a3f14e09674ec9b2794165d44dc80264c",
     ),
     "hf-no-matter": (
         "hf",
@@ -101,12 +101,12 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
             "api": "completions",
             "options": {"a": 1},
         },
-        "13ed4c011830c601edbb7222ee3dd5175bf33b396a5863a82886975a172dfbbf",
+        "ae8d96c16fa6d1ff186890ace17600a87b92434f876a27da83d0172b7701f993",
     ),
     "smollm2": (
         "smollm2",
         {"device": "cpu", "dtype": "float32"},
-        "ea7440d466f7832293cff16c157dd77a7259c257b4462637da807e3aeb77758f",
+        "27960a412240425ec29ba05be4fe83df47d408f04606c5a9013848e7f4d113e1",
     ),
     "serve-vllm": (
         "serve",
@@ -135,16 +135,16 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "cc84e448a843cae19a73c3184498b62ac61dffa9c671402d3dd96c29b105d99f",
     ),
-    "ray-gpus": ("hf", {"ray": "auto"}, "5a909b063458fb856e596b57fb8b3988490ba85b641811ae3584f4b381f9a5b3"),
+    "ray-gpus": ("hf", {"ray": "auto"}, "05a7e63a345b23ed9160e73c9f2498752fd350261649c391b4e46d777ae06bf6"),
     "ray-cpus": (
         "hf",
         {"ray": "local", "ray_cpus": 2, "dtype": "float32"},
-        "d3a4cb002b89d811a1db611566f080ecc9983d4a3abee56b47d6ec6ba5ab4141",
+        "3a5949305eb3ff3cf1880a9be8fc106c9f6de51a11320b84d67e39a9432e1136",
     ),
     "ray-cuda": (
         "hf",
         {"ray": "auto", "ray_gpus": 2, "device": "cuda", "context": 64},
-        "a16668c7047d2a6fdcc0c3cc22e8111e4eabda8f30ef1c07a0837e4d65d01617",
+        "bfc5607902f5368101aabf3b63853fbf348814e1146196fe20e98d9791e2f724",
     ),
 }
 

@@ -124,8 +124,8 @@ class PlainEngine:
             greedy: dict[str, bool] = {}
             for label, tail in row.tails.items():
                 last = log_probabilities[inputs[(*row.ids, *tail[:-1])]][-len(tail) :]
-                scores[label] = float(
-                    sum(vocabulary[token] for vocabulary, token in zip(last, tail, strict=True))
+                scores[label] = sum(
+                    float(vocabulary[token]) for vocabulary, token in zip(last, tail, strict=True)
                 )
                 if row.request.lm_eval:
                     greedy[label] = last.argmax(-1).tolist() == list(tail)

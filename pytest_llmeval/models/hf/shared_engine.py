@@ -215,9 +215,9 @@ class SharedEngine:
             return {}
         row_indices = tensor_on(logits.device, rows)
         targets = tensor_on(logits.device, tokens)
-        log_probabilities = iter(
-            (logits[row_indices, targets] - logits.logsumexp(-1)[row_indices]).double().tolist()
-        )
+        # subtracted in double precision, on the CPU because not every device has it
+        picked = torch.stack([logits[row_indices, targets], logits.logsumexp(-1)[row_indices]]).cpu().double()
+        log_probabilities = iter((picked[0] - picked[1]).tolist())
         sums = iter([sum(itertools.islice(log_probabilities, length)) for length in lengths])
         encoded = {
             placement.item.number: self._states[placement.item.number].encoded for placement in placements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.models.hf.batching import plan_batches
+from pytest_llmeval.models.hf.batching import Mix, plan_batches
 
 LENGTHS = st.lists(st.integers(1, 4000), max_size=80)
 
@@ -36,3 +36,17 @@ def test_rows_of_similar_length_share_a_batch() -> None:
 def test_a_row_over_the_budget_is_a_batch_of_its_own() -> None:
     assert plan_batches([50, 48, 48], 100, 8) == [[0, 1], [2]]
     assert plan_batches([500, 480], 100, 8) == [[0], [1]]
+
+
+@given(LENGTHS, st.integers(1, 20_000), st.integers(1, 40))
+def test_a_mix_of_equal_or_single_rows_needs_no_padding(
+    lengths: list[int], budget: int, max_rows: int
+) -> None:
+    equal = plan_batches(lengths, budget, max_rows, mix=Mix.EQUAL)
+    assert sorted(row for batch in equal for row in batch) == list(range(len(lengths)))
+    assert all(len({lengths[row] for row in batch}) == 1 for batch in equal)
+    assert plan_batches(lengths, budget, max_rows, mix=Mix.SINGLE) == [[row] for row in range(len(lengths))]
+
+
+def test_rows_of_equal_length_share_a_batch() -> None:
+    assert plan_batches([7, 9, 7, 9], 100, 8, mix=Mix.EQUAL) == [[0, 2], [1, 3]]
