@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.pytest_internals import parametrized_value
 from pytest_llmeval.plugin.state import Plan, Session
+
+#: the parameter that pytest-repeat adds to a test: which repeat it is, from 0
+_REPEAT_PARAMETER = "__pytest_repeat_step_number"
+
+
+class AskedQuestion(NamedTuple):
+    """The question of an item, the model that it goes to, and the first repeat that the item asks.
+
+    An item asks all repeats of ``--llm-repeats``; pytest-repeat makes further items, for further repeats.
+    """
+
+    question: Question
+    model: str
+    first_repeat: int = 0
+
+
+def asked_question(item: pytest.Item, session: Session) -> AskedQuestion | None:
+    """What an item asks; None for an ordinary test."""
+    question = question_of(item)
+    if question is None:
+        return None
+    step: int = parametrized_value(item, _REPEAT_PARAMETER) or 0
+    return AskedQuestion(question, model_of(item, session), step * session.settings.repeats)
+
+
+def ends_question(report: pytest.TestReport) -> bool:
+    """Whether a report gives the result of its item's last try: of its test, or of its failed setup.
+
+    Plugins that run a failed item again report the earlier tries with outcomes of their own.
+    """
+    if report.when == "setup":
+        return report.failed
+    return report.when == "call" and report.outcome in ("passed", "failed", "skipped")
 
 
 def question_of(item: pytest.Item) -> Question | None:

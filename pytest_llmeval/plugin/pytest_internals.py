@@ -126,15 +126,6 @@ def without_assertion_diff() -> Generator[None]:
         util._reprcompare = compare  # type: ignore[attr-defined]
 
 
-def call_test_function(item: pytest.Function) -> None:
-    """Call an item's test function with the fixture values of its first call.
-
-    pytest itself calls it once; repeats and rotations need further calls in the same item.
-    """
-    names = _attribute(item, "_fixtureinfo.argnames", "repeat a question")
-    item.obj(**{name: item.funcargs[name] for name in names})
-
-
 def parametrized_value(item: pytest.Item, name: str) -> Any:
     """The value of an item's parameter ``name``; None if the item has no such parameter.
 

@@ -12,7 +12,7 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import LLMEvalError, UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
-from pytest_llmeval.plugin.items import make_plan
+from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
 from pytest_llmeval.plugin.run_writer import write_files
@@ -116,7 +116,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a question when its test has run, or when its setup failed."""
-        if report.when != "call" and not (report.when == "setup" and report.failed):
+        if not ends_question(report):
             return
         record = Record.from_report(report.user_properties, report.nodeid)
         if record is None:
@@ -125,8 +125,6 @@ class Controller:
         if self.run.order:
             index = self.run.order.get(report.nodeid, len(self.run.order))
             self.run.record_keys.append((index, (record.id, record.model)))
-        if record.completion.error is not None:
-            self.run.errors.append((record.id, record.completion.error))
         self._progress.report(record)
 
     def pytest_report_teststatus(
@@ -136,7 +134,7 @@ class Controller:
         if report.when != "call" or not report.passed:
             return None
         outcome = outcome_property(report.user_properties)
-        if outcome is None:
+        if outcome not in _STATUS:
             return None
         letter, markup = _STATUS[outcome]
         return outcome.value, letter, (outcome.value.upper(), markup)
@@ -194,9 +192,11 @@ class Controller:
         )
         if status == pytest.ExitCode.TESTS_FAILED and only_allowed_errors:
             status = int(pytest.ExitCode.OK)
-        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and any(
+        # another plugin may have made the failed item of an error pass
+        fails = errors > self._session.settings.allow_errors or any(
             verdict.failed for verdict in self.run.verdicts
-        ):
+        )
+        if fails and status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             status = int(pytest.ExitCode.TESTS_FAILED)
         return status
 

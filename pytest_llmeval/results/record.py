@@ -104,6 +104,20 @@ class Record:
             repeats=tuple(records),
         )
 
+    def merged(self, later: Record) -> Record:
+        """The record of a question from this one and ``later``, of other repeats of the same question.
+
+        A repeat of ``later`` replaces one of the same number.
+        """
+        repeats = {record.repeat: record for record in (*self.attempts, *later.attempts)}
+        if len(repeats) == len(later.attempts):
+            return later
+        records = [repeats[number] for number in sorted(repeats)]
+        combined = Record.of_repeats(records)
+        # the repeats of a report have no tokens of their own
+        sums = record_fields.sum_completions([self.completion, later.completion])
+        return replace(combined, completion=replace(sums, latency_s=combined.completion.latency_s))
+
     @property
     def gold(self) -> bool:
         """Whether there is a gold answer to compare with."""
@@ -273,23 +287,22 @@ class Record:
             for row in rows
         )
 
-    def identity_properties(self) -> list[tuple[str, object]]:
-        """The user properties that identify the question on its item's report."""
-        return [
-            (_PREFIX + "id", self.id),
-            (_PREFIX + "model", self.model),
-            (_PREFIX + "benchmark", self.benchmark),
-            (_PREFIX + "subject", self.subject),
-        ]
+    def with_error(self, message: str) -> Record:
+        """A copy of this record as an error, whatever the answer was."""
+        return replace(self, outcome=Outcome.ERROR, completion=replace(self.completion, error=message))
 
     def to_report(self) -> list[tuple[str, object]]:
-        """The user properties that carry this record on its item's report, beside ``identity_properties``.
+        """The user properties that carry this record on its item's report.
 
         They are scalars without any text from a model. If the question was repeated, ``llm_repeats`` has the
         figures of all repeats as JSON.
         """
         completion = self.completion
         pairs: list[tuple[str, object]] = [
+            (_PREFIX + "id", self.id),
+            (_PREFIX + "model", self.model),
+            (_PREFIX + "benchmark", self.benchmark),
+            (_PREFIX + "subject", self.subject),
             (_PREFIX + "outcome", self.outcome.value),
             (_PREFIX + "answer", self.answer),
             (_PREFIX + "target", self.target),
@@ -300,6 +313,8 @@ class Record:
         ]
         if completion.shared_tokens is not None:
             pairs.append((_PREFIX + "shared_tokens", completion.shared_tokens))
+        if self.repeat:
+            pairs.append((_PREFIX + "repeat", self.repeat))
         if self.cluster is not None:
             pairs.append((_PREFIX + "cluster", self.cluster))
         if self.score is not None:
@@ -315,7 +330,7 @@ class Record:
         if completion.error is not None:
             pairs.append((_PREFIX + "error", completion.error))
         if self.repeats:
-            repeats = [record._figures() for record in self.repeats]
+            repeats = [{"repeat": record.repeat, **record._figures()} for record in self.repeats]
             pairs.append((_PREFIX + "repeats", _JSON.encode(repeats)))
         elif self.judgement is not None:
             pairs.append(
@@ -366,6 +381,7 @@ class Record:
                 scores=record_fields.scores(json.loads(values.get("scores", "{}"))),
             ),
             cluster=values.get("cluster"),
+            repeat=values.get("repeat", 0),
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
         )
@@ -374,8 +390,7 @@ class Record:
         if "repeats" not in values:
             return record
         repeats = [
-            record._from_figures(figures, repeat)
-            for repeat, figures in enumerate(json.loads(values["repeats"]))
+            record._from_figures(figures, figures["repeat"]) for figures in json.loads(values["repeats"])
         ]
         return replace(record, repeats=tuple(repeats))
 
@@ -399,6 +414,11 @@ class Record:
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
+
+
+def other_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+    """The user properties of an item that are not part of a record."""
+    return [pair for pair in properties if not pair[0].startswith(_PREFIX)]
 
 
 def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None:

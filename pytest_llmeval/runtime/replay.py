@@ -196,7 +196,7 @@ class ReplayAsker(Asker):
             case = suite.judge_case(question)
             if case is None or self._judge is None:
                 continue
-            for repeat in range(start.repeat, self.repeats):
+            for repeat in self._repeats_from(start):
                 key = question.id, repeat, start.rotation
                 record = self._record(question, key)
                 if record is None or key in self._pending or self._earlier_judgement(question, key):
