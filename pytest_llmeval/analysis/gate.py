@@ -67,6 +67,8 @@ class Result(Protocol):
     @property
     def benchmark(self) -> str: ...
     @property
+    def times(self) -> int: ...
+    @property
     def counts(self) -> Counts: ...
     @property
     def effective(self) -> tuple[float, float]: ...
@@ -210,7 +212,8 @@ class _Evaluation:
     def _part_counts(gate: Gate, result: Result, info: Info) -> tuple[Counts, tuple[str, ...]]:
         """The counts of the part that the gate names, and its subjects."""
         if gate.part is None:
-            return result.counts, tuple(info.subjects)
+            # an own file declares no subjects
+            return result.counts, tuple(dict.fromkeys((*info.subjects, *info.total)))
         if gate.part in info.groups:
             part, members = result.groups.get(gate.part), info.groups[gate.part]
         else:
@@ -223,7 +226,8 @@ class _Evaluation:
         if not self.complete:
             problems.append("the run ended early")
         if not self.partial:
-            problems += _missing(counts, members, result, info, self.repeats)
+            # a plugin that repeats tests repeats questions, too
+            problems += _missing(counts, members, result, info, max(self.repeats, result.times))
         if counts.error and self.too_many_errors:
             problems.append(f"{counts.error} of {counts.requested} questions ended in an error")
         if counts.rate is None and not problems:

@@ -79,13 +79,15 @@ class _Try:
     """One run of an item; other plugins may run a failed item again.
 
     ``records`` has one record per repeat once the try has a result, ``raised`` is the exception that the try
-    ended with. ``running`` is whether the test function runs now.
+    ended with. ``running`` is whether the test function runs now, ``failed_part`` the words of a part of it
+    that failed (a subtest).
     """
 
     item: pytest.Item
     records: Sequence[Record] = ()
     raised: BaseException | None = None
     running: bool = False
+    failed_part: str | None = None
 
 
 class Recorder:
@@ -234,10 +236,16 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the records of an item's last try."""
         current = self._tries.get(report.nodeid)
-        if current is None or current.running or not ends_question(report):
+        if current is None or not ends_question(report):
             return
-        if report.failed and current.raised is None:  # another plugin says so
-            self._fail(current, None, f"the test failed: {cause_of_report(report)}")
+        if current.running:
+            if report.failed and current.failed_part is None:
+                current.failed_part = cause_of_report(report)
+            return
+        if current.failed_part is not None or (report.failed and current.raised is None):
+            # nothing was raised here: another plugin caught or found the failure
+            why = cause_of_report(report) if current.failed_part is None else current.failed_part
+            self._fail(current, current.raised, f"the test failed: {why}")
         del self._tries[report.nodeid]
         # the report may be that of an earlier try
         report.user_properties = list(current.item.user_properties)
@@ -290,10 +298,11 @@ class Recorder:
         elif isinstance(error, RequestFailed):
             problem = Failure(f"{question.id}: {error}")
         if response is None:
-            if problem is None:
-                why = "" if error is None else f": {cause(error)}"
-                problem = Failure(f"{question.id}: the test did not send its question to the model{why}")
-            response = Response(Completion(error=str(problem)))
+            message = "the test did not send its question to the model"
+            if error is not None:
+                message = cause(error) if problem else f"{message}: {cause(error)}"
+            problem = problem or Failure(f"{question.id}: {message}")
+            response = Response(Completion(error=message))
         passed = error is None or isinstance(error, (ModelUnusable, RequestFailed))
         outcome = outcome_of(question, response, passed)
         return self._record(item, question, response, outcome, attempt.repeat), problem

@@ -149,6 +149,11 @@ class Result:
         return self.counts.accuracy
 
     @property
+    def times(self) -> int:
+        """How many times each question was asked."""
+        return 1 if self.repeats is None else self.repeats.times
+
+    @property
     def effective(self) -> tuple[float, float]:
         """The (correct, scored) numbers that intervals are computed from."""
         return self.whole.effective

@@ -257,6 +257,7 @@ class ModelResult:
     benchmark: str
     subjects: dict[str, PartResult]
     groups: dict[str, PartResult] = field(default_factory=dict)
+    times: int = 1
 
     @property
     def counts(self) -> Counts:
