@@ -12,7 +12,9 @@ import pytest
 
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.items import is_empty, question_of
+from pytest_llmeval.plugin.llm_fixture import has_llm, use_own_llm
 from pytest_llmeval.plugin.pytest_internals import GeneratedModule, is_worker, keyword_matcher
 from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, find_place, load_suite
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
@@ -27,10 +29,15 @@ def generate_tests(metafunc: pytest.Metafunc) -> None:
     """Generate one item per question (and model) of a test marked ``llmeval``."""
     models = list(metafunc.config.stash[SESSION].models.configs)
     marker = metafunc.definition.get_closest_marker("llmeval")
+    if marker is not None:
+        try:
+            use_own_llm(metafunc)
+        except UserError as error:
+            metafunc.config.stash[FINDINGS].problems.append(str(error))
     if marker is not None and "question" in metafunc.fixturenames:
         questions = _questions(metafunc, marker)
         metafunc.parametrize("question", questions, ids=[f"{q.subject}-{q.key}" for q in questions])
-    if len(models) > 1 and "llm" in metafunc.fixturenames:
+    if len(models) > 1 and has_llm(metafunc):
         metafunc.parametrize("llm", models, ids=models, indirect=True, scope="session")
 
 
@@ -110,9 +117,12 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
 def without_model_line(config: pytest.Config) -> str:
     """The line that lists the benchmarks that did not run for lack of a model, and the option to add."""
     names = list(dict.fromkeys(config.stash[FINDINGS].without_model))
+    command_line = CommandLine.of(config)
+    if "--llm-model" in command_line.conflicts:
+        return f"{', '.join(names)}: no model given; {command_line.conflict_line}"
     benchmarks = config.stash[SESSION].settings.benchmarks
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
-    selection = " ".join(options or [f"-k test_{names[-1]}"])
+    selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
     return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"
 
 

@@ -15,6 +15,7 @@ import pytest
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.redact import redact
 from pytest_llmeval.core.run_info import RunInfo, machine, versions
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.session_suites import result_name
 from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.results.question_log import QUESTIONS, merge, read_records
@@ -111,11 +112,9 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
 
 def _rerun(run: CurrentRun) -> Rerun:
     """Describe how this run was started, for commands that rerun one question."""
-    from pytest_llmeval.config.options import OPTIONS
-
     config, session = run.config, run.session
     start = config.invocation_params.dir
-    values = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    values = CommandLine.of(config).values(config)
     if session.replay is not None:  # "latest" will refer to another run
         values["replay"] = os.path.relpath(session.replay.folder, start)
     names = {result_name(name, config): name for name in session.settings.benchmarks}

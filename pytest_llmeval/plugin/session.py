@@ -13,6 +13,7 @@ from pytest_llmeval.core.errors import LLMEvalError, UserError
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
 from pytest_llmeval.plugin.items import ends_question, make_plan
+from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
 from pytest_llmeval.plugin.run_writer import write_files
@@ -102,7 +103,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Check, before the first question, that the models can answer and results can be written."""
-        uses_model = any("llm" in getattr(item, "fixturenames", ()) for item in session.items)
+        uses_model = any(map(has_llm, session.items))
         if session.testsfailed or not (uses_model or not session.items):
             return
         try:

@@ -12,6 +12,7 @@ from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import Settings
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError, one_line
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, Question
 from pytest_llmeval.models.base import Jobs
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
@@ -276,7 +277,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     ``name`` may also be a JSONL file of outputs (``outputs.py``). Raises ``UserError`` for an unfinished run,
     or one whose benchmarks have different modes, shots or orders.
     """
-    path = start / Path(name).expanduser()
+    path = start / expanded(name)
     if is_outputs_file(path) and path.name != QUESTIONS:
         return _replay_outputs(path)
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")

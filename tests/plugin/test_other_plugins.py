@@ -352,3 +352,143 @@ def test_a_full_disk_ends_the_run_with_one_line(
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "INTERNALERROR" not in done.stdout.str()
     done.stdout.fnmatch_lines(["ERROR: *No space left on device*"])
+
+
+TAKEN = """
+def pytest_addoption(parser):
+    parser.addoption("--llm-model", default="theirs")
+    parser.getgroup("llm").addoption("--llm-list", action="store_true")
+
+def pytest_report_header(config):
+    return f"theirs: {config.getoption('--llm-model')} {config.getoption('llm_list')}"
+"""
+
+
+@pytest.mark.parametrize("place", ("conftest", "loaded later", "loaded earlier"))
+def test_an_option_that_another_plugin_has_too(
+    pytester: pytest.Pytester, letters: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    if place == "conftest":
+        pytester.makeconftest(TAKEN)
+        name = "*conftest.py"
+    else:
+        pytester.makepyfile(theirs=TAKEN)
+        pytester.syspathinsert()
+        # plugins of -p are loaded before those of installed packages
+        monkeypatch.setenv("PYTEST_PLUGINS", "theirs") if place == "loaded later" else None
+        name = "theirs"
+    more = ("-p", "theirs") if place == "loaded earlier" else ()
+    pytester.makepyfile(test_own="def test_own(): pass")
+    done = pytester.runpytest_subprocess("--llm-model=gpt", *more)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines_random(
+        [
+            f"llmeval: --llm-model, --llm-list are options of the plugin {name}, so llmeval does not read "
+            "them: set them in llmeval.toml (-p no:llmeval turns llmeval off)",
+            "theirs: gpt False",
+            "*1 passed*",
+        ]
+    )
+
+
+def test_without_our_option_the_file_names_the_model(pytester: pytest.Pytester, letters: Path) -> None:
+    pytester.makeconftest(TAKEN)
+    write_test(pytester)
+    done = pytester.runpytest("--llm-model=gpt")
+    assert done.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    done.stdout.fnmatch_lines(
+        ["llmeval: letters.csv: no model given; --llm-model, --llm-list are options of *"]
+    )
+    (pytester.path / "llmeval.toml").write_text('[runs.ours]\nmodels = ["echo"]\n')
+    assert pytester.runpytest("--llm-model=gpt", "--llm-run=ours").ret == 0
+    assert counts(pytester) == {"requested": 8, "correct": 7, "wrong": 1}
+
+
+def test_an_account_without_a_home_folder(
+    pytester: pytest.Pytester, letters: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_entry(user: int) -> None:
+        raise KeyError(user)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("pwd.getpwuid", no_entry)
+    monkeypatch.setattr("tempfile.tempdir", str(pytester.path))
+    pytester.makepyfile(test_own="def test_own(): pass")
+    pytester.runpytest().assert_outcomes(passed=1)
+    write_test(pytester)
+    assert pytester.runpytest(ECHO).ret == 0
+    assert not (pytester.path / "~").exists()
+    (folder,) = pytester.path.glob("pytest-llmeval-*")
+    assert list(folder.iterdir())
+
+
+OWN_LLM = """
+import pytest
+
+@pytest.fixture
+def service():
+    pytest.fail("the service is only for the project's own llm")
+
+@pytest.fixture
+def llm(request):
+    if "marked" in request.node.name:
+        request.getfixturevalue("service")
+    return "the project's"
+"""
+
+
+def test_a_fixture_of_the_project_called_llm(pytester: pytest.Pytester, letters: Path) -> None:
+    pytester.makeconftest(OWN_LLM)
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_theirs(llm):
+            assert llm == "the project's"
+
+        @pytest.mark.llmeval("letters.csv")
+        def test_marked(question, llm):
+            assert llm.answer(question) == question.answer
+        """
+    )
+    done = pytester.runpytest()
+    done.assert_outcomes(passed=1)
+    done = pytester.runpytest(ECHO)
+    assert done.ret == 0
+    assert counts(pytester) == {"requested": 8, "correct": 7, "wrong": 1}
+    # the project's tests are not run once per model, and their model is not ours to check
+    (pytester.path / "llmeval.toml").write_text('[models.other]\nbackend = "echo"\n')
+    done = pytester.runpytest(ECHO, "--llm-model=other", "-k", "theirs")
+    done.assert_outcomes(passed=1, deselected=16)
+
+
+def test_a_fixture_that_extends_llm_stays(pytester: pytest.Pytester, letters: Path) -> None:
+    pytester.makeconftest(
+        """
+        import pytest
+
+        class Lowercase:
+            def __init__(self, llm): self.llm = llm
+            def answer(self, question): return self.llm.answer(question).lower()
+
+        @pytest.fixture
+        def llm(llm):
+            return Lowercase(llm)
+        """
+    )
+    write_test(pytester)
+    assert pytester.runpytest(ECHO).ret == 0
+    assert counts(pytester) == {"requested": 8, "wrong": 8}
+
+
+def test_a_fixture_with_parameters_called_llm(pytester: pytest.Pytester, letters: Path) -> None:
+    pytester.makeconftest(
+        "import pytest\n@pytest.fixture(params=[1, 2])\ndef llm(request): return request.param\n"
+    )
+    write_test(pytester)
+    done = pytester.runpytest(ECHO)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["ERROR: test_letters.py::test_letters: takes llmeval's fixture llm, but *another name"]
+    )

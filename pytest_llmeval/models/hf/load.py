@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.models.hf.weights import load_weights
 from pytest_llmeval.models.worker_resources import share_of
 
@@ -80,7 +81,7 @@ def find(target: str, kind: str = "hf") -> Source:
 
     ``kind`` is the backend that the error message names.
     """
-    path = Path(target).expanduser()
+    path = expanded(target)
     if path.is_file() and path.suffix == ".gguf":
         return Source(str(path.parent), path.name)
     if path.is_file():
