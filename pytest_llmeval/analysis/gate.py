@@ -89,6 +89,7 @@ class Info(Protocol):
     def total(self) -> Mapping[str, int]: ...
     @property
     def planned(self) -> int: ...
+    def is_called(self, name: str) -> bool: ...
 
 
 def evaluate(
@@ -147,10 +148,12 @@ class _Evaluation:
         selected += [name for _, name in self.results if name not in selected]
         if gate.benchmark is None:
             names = list(dict.fromkeys(selected))
-        elif gate.from_config and gate.benchmark not in selected:
-            return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
         else:
-            names = [gate.benchmark]
+            # several results, if several tests ask the benchmark
+            names = [name for name in dict.fromkeys(selected) if self.infos[name].is_called(gate.benchmark)]
+            if gate.from_config and not names:
+                return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
+            names = names or [gate.benchmark]
         if not names or not self.models:
             return [_result(gate, "incomplete", "no question was asked")]
         results = [self._evaluate(gate, model, name) for model in self.models for name in names]

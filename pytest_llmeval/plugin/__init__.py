@@ -211,6 +211,7 @@ def _start_session(config: pytest.Config, file: File) -> Session:
     )
     session = Session(settings, models, suites, replay, _baseline(settings, start))
     config.stash[SESSION] = session
+    config.pluginmanager.register(session.names, "llmeval-result-names")
     return session
 
 

@@ -53,7 +53,10 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Quest
         findings.without_model.append(name)
         return ()
     try:
-        return load_suite(name, start, config, lambda subjects: _selectable(metafunc, subjects)).questions
+        function = metafunc.definition.nodeid
+        return load_suite(
+            name, start, config, function, lambda subjects: _selectable(metafunc, subjects)
+        ).questions
     except DataMissing as error:
         if _is_requested(name, session.settings):
             findings.problems.append(str(error))

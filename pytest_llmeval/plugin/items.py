@@ -9,21 +9,30 @@ import pytest
 
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.pytest_internals import parametrized_value
+from pytest_llmeval.plugin.result_names import REPEAT_PARAMETER, ResultName
 from pytest_llmeval.plugin.state import Plan, Session
-
-#: the parameter that pytest-repeat adds to a test: which repeat it is, from 0
-_REPEAT_PARAMETER = "__pytest_repeat_step_number"
 
 
 class AskedQuestion(NamedTuple):
-    """The question of an item, the model that it goes to, and the first repeat that the item asks.
+    """The question of an item, its model and result, and the first repeat that the item asks.
 
     An item asks all repeats of ``--llm-repeats``; pytest-repeat makes further items, for further repeats.
     """
 
     question: Question
     model: str
+    result: ResultName
     first_repeat: int = 0
+
+    @property
+    def id(self) -> str:
+        """The question's id in its result."""
+        return self.result.id_of(self.question)
+
+    @property
+    def test(self) -> str | None:
+        """The test's part of the result's name; None if the name is the benchmark's."""
+        return self.result.test if self.result.shared else None
 
 
 def asked_question(item: pytest.Item, session: Session) -> AskedQuestion | None:
@@ -31,8 +40,9 @@ def asked_question(item: pytest.Item, session: Session) -> AskedQuestion | None:
     question = question_of(item)
     if question is None:
         return None
-    step: int = parametrized_value(item, _REPEAT_PARAMETER) or 0
-    return AskedQuestion(question, model_of(item, session), step * session.settings.repeats)
+    step: int = parametrized_value(item, REPEAT_PARAMETER) or 0
+    result = session.names.name(item, question)
+    return AskedQuestion(question, model_of(item, session), result, step * session.settings.repeats)
 
 
 def ends_question(report: pytest.TestReport) -> bool:
@@ -68,11 +78,12 @@ def model_of(item: pytest.Item, session: Session) -> str:
 
 
 def make_plan(items: Sequence[pytest.Item], session: Session) -> Plan:
-    """Count the selected questions by benchmark, model and subject."""
+    """Count the selected questions by result, model and subject."""
     counts: dict[str, dict[str, dict[str, int]]] = {}
     for item in items:
         question = question_of(item)
         if question is not None and session.models.configs:
-            subjects = counts.setdefault(question.benchmark, {}).setdefault(model_of(item, session), {})
+            name = session.names.name(item, question).name
+            subjects = counts.setdefault(name, {}).setdefault(model_of(item, session), {})
             subjects[question.subject] = subjects.get(question.subject, 0) + 1
     return counts

@@ -8,7 +8,7 @@ the supported versions. ``check_supported`` looks names up in advance, if that i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,8 @@ T = TypeVar("T")
 #: the versions that pyproject.toml allows
 SUPPORTED = {"pytest": ">=9,<10", "pytest-xdist": ">=3.8,<4"}
 
+#: the longest value of a parameter that is shown as it is
+_MAX_PARAMETER_TEXT = 40
 #: queued tests that ``queued_items`` looks at; several times any model's window
 _MAX_QUEUED = 4096
 
@@ -138,6 +140,22 @@ def parametrized_value(item: pytest.Item, name: str) -> Any:
             raise _unsupported("pytest", "Function.callspec", "find the question of a test")
         return None
     return _attribute(callspec, "params", "find the question of a test").get(name)
+
+
+def other_parameter_ids(item: pytest.Item, known: Container[str]) -> list[str]:
+    """The values of an item's parameters that are not ``known``; short texts and numbers as they are."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return []
+    values: Mapping[str, object] = _attribute(callspec, "params", "tell results apart")
+    indices: Mapping[str, int] = _attribute(callspec, "indices", "tell results apart")
+    return [
+        str(value)
+        if isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_PARAMETER_TEXT
+        else f"{name}{indices.get(name, 0)}"
+        for name, value in values.items()
+        if name not in known
+    ]
 
 
 def set_fixture_value(fixturedef: pytest.FixtureDef[T], request: pytest.FixtureRequest, value: T) -> None:

@@ -204,7 +204,7 @@ class Recorder:
                 for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats):
                     orders: list[Record] = []
                     for rotation in range(len(asker.orders(question))):
-                        asker.attempt = Attempt(repeat, rotation)
+                        asker.attempt = Attempt(repeat, rotation, asked.test)
                         with ErrorCapture(pyfuncitem.obj) as capture:
                             if repeat == asked.first_repeat and rotation == 0:
                                 yield
@@ -317,12 +317,12 @@ class Recorder:
     def _record(
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
     ) -> Record:
-        grade = response.deciding_grade
+        grade, asked = response.deciding_grade, self._questions[item]
         return Record(
-            id=question.id,
+            id=asked.id,
             nodeid=item.nodeid,
-            model=self._questions[item].model,
-            benchmark=question.benchmark,
+            model=asked.model,
+            benchmark=asked.result.name,
             subject=question.subject,
             outcome=outcome,
             answer=response.answer,
@@ -336,6 +336,7 @@ class Recorder:
             judgement=response.judgement,
             metrics={} if grade is None else grade.metrics,
             official=response.official,
+            test=asked.test,
         )
 
     def _write(self, record: Record) -> None:

@@ -78,9 +78,9 @@ def _with_task_scores(result: Result, run: CurrentRun) -> Result:
         for record in read_records(run.folder / QUESTIONS)
         if record.model == result.model and record.benchmark == result.benchmark
     )
-    source, settings = source_of(result.benchmark), run.session.settings
+    source, settings = source_of(result.base), run.session.settings
     try:
-        return replace(result, task_scores=source.task_scores(result.benchmark, settings, records))
+        return replace(result, task_scores=source.task_scores(result.base, settings, records))
     except Exception as error:  # raised by code of a task or library
         run.findings.notes.append(f"{result.benchmark}: task scores could not be computed: {one_line(error)}")
         return result
@@ -117,9 +117,11 @@ def _rerun(run: CurrentRun) -> Rerun:
     values = CommandLine.of(config).values(config)
     if session.replay is not None:  # "latest" will refer to another run
         values["replay"] = os.path.relpath(session.replay.folder, start)
-    names = {result_name(name, config): name for name in session.settings.benchmarks}
+    selected = {result_name(name, config): name for name in session.settings.benchmarks}
+    names = {info.name: selected[info.benchmark] for info in run.infos.values() if info.benchmark in selected}
+    tests = {info.name: info.test for info in run.infos.values() if info.name != info.benchmark and info.test}
     specs = zip((model.name for model in session.settings.models), session.settings.specs, strict=False)
-    return Rerun(values, dict(specs), names, config.rootpath, start)
+    return Rerun(values, dict(specs), names, config.rootpath, start, tests)
 
 
 def command_line(config: pytest.Config) -> str:

@@ -60,26 +60,27 @@ class Controller:
         if baseline is None:
             return ()
         from pytest_llmeval.analysis.compare import Side, compare
-        from pytest_llmeval.results.runs import answers_of
+        from pytest_llmeval.results.runs import answers_of, function_of
 
         if not baseline.complete:
             self._findings.notes.append(f"the baseline {baseline.name} is an incomplete run")
         answers = answers_of(self.run.tally)
         comparisons = []
         for result in self.run.results:
-            model = baseline.counterpart(result.model, result.benchmark)
-            if model is None:
+            own = answers[result.model, result.benchmark]
+            function = function_of(own)
+            earlier = baseline.result_like(result, self.run.results, function, self._baseline)
+            if earlier is None:
                 line = f"the baseline {baseline.name} has no {result.benchmark} to compare with"
                 self._findings.notes += [line] if line not in self._findings.notes else []
                 continue
-            after = Side(
-                self.run.folder.name,
-                result.model,
-                result.identity,
-                result.info.conditions,
-                answers[result.model, result.benchmark],
-            )
-            before = baseline.side(model, result.benchmark, self._baseline.get((model, result.benchmark), {}))
+            before = baseline.side(earlier, self._baseline)
+            earlier_function = function_of(before.answers)
+            if earlier_function and earlier_function != function:
+                self._findings.notes.append(
+                    f"{result.benchmark} was asked by {function}, in the baseline by {earlier_function}"
+                )
+            after = Side(self.run.folder.name, result.model, result.identity, result.info.conditions, own)
             subjects = tuple(result.info.subjects)
             comparisons.append(compare(result.benchmark, before, after, result.info.groups, subjects))
         return tuple(comparisons)
@@ -155,7 +156,7 @@ class Controller:
             if not has_answers:
                 self.run.remove_folder()
             return
-        self.run.add_infos({name: suite.info for name, suite in self._session.suites.items()})
+        self.run.add_infos(self._session.names.infos(self._session.suites))
         self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
         self.run.results = summarise(self.run.tally, self.run.infos, models)

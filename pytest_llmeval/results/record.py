@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
+from pytest_llmeval.results.benchmark_info import base_name
 from pytest_llmeval.scoring.answer_sets import split_labels
 
 _PREFIX = "llm_"
@@ -32,7 +33,8 @@ class Record:
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
-    rule, if it differs. If it was repeated, ``repeats`` has the record of each
+    rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
+    ``id`` and ``benchmark``. If the question was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -60,6 +62,7 @@ class Record:
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     repeats: tuple[Record, ...] = ()
     official: OfficialReading | None = None
+    test: str | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -117,6 +120,11 @@ class Record:
         # the repeats of a report have no tokens of their own
         sums = record_fields.sum_completions([self.completion, later.completion])
         return replace(combined, completion=replace(sums, latency_s=combined.completion.latency_s))
+
+    @property
+    def question_id(self) -> str:
+        """The question's id without the test function."""
+        return base_name(self.benchmark, self.test) + self.id.removeprefix(self.benchmark)
 
     @property
     def gold(self) -> bool:
@@ -193,6 +201,8 @@ class Record:
             **self._answer_json(),
         }
         # keys that most runs do not need are omitted
+        if self.test is not None:
+            content["test"] = self.test
         if self.cluster is not None:
             content["cluster"] = self.cluster
         if self.repeat:
@@ -267,6 +277,7 @@ class Record:
             judgement=None if judgement is None else record_fields.judgement(judgement),
             metrics=row.get("metrics") or {},
             official=record_fields.official(row),
+            test=record_fields.text(row.get("test")),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -313,6 +324,8 @@ class Record:
         ]
         if completion.shared_tokens is not None:
             pairs.append((_PREFIX + "shared_tokens", completion.shared_tokens))
+        if self.test is not None:
+            pairs.append((_PREFIX + "test", self.test))
         if self.repeat:
             pairs.append((_PREFIX + "repeat", self.repeat))
         if self.cluster is not None:
@@ -382,6 +395,7 @@ class Record:
             ),
             cluster=values.get("cluster"),
             repeat=values.get("repeat", 0),
+            test=values.get("test"),
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
         )

@@ -82,11 +82,14 @@ class Response:
 class Attempt:
     """One call of a test function, for one repeat of its question and one order of the choices.
 
+    ``test`` is the test's name in results, if it is not the only one that asks its benchmark.
+
     ``responses`` are the model's responses in this attempt, by question id.
     """
 
     repeat: int = 0
     rotation: int = 0
+    test: str | None = None
     responses: dict[str, Response] = field(default_factory=dict)
 
 

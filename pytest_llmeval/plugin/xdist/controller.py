@@ -176,8 +176,12 @@ class ControllerSide:
             target=question.target,
             completion=Completion(error=message),
             cluster=question.cluster,
+            test=question.test,
         )
-        records = [replace(record, repeat=repeat) for repeat in range(self._session.settings.repeats)]
+        records = [
+            replace(record, repeat=question.first_repeat + repeat)
+            for repeat in range(self._session.settings.repeats)
+        ]
         with QuestionLog(self._run.folder / _PART) as log:
             for repeat_record in records:
                 log.write(repeat_record)
