@@ -150,7 +150,11 @@ class _Evaluation:
             names = list(dict.fromkeys(selected))
         else:
             # several results, if several tests ask the benchmark
-            names = [name for name in dict.fromkeys(selected) if self.infos[name].is_called(gate.benchmark)]
+            names = [
+                name
+                for name in dict.fromkeys(selected)
+                if name == gate.benchmark or self.infos[name].is_called(gate.benchmark)
+            ]
             if gate.from_config and not names:
                 return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
             names = names or [gate.benchmark]

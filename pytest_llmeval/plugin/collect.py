@@ -15,7 +15,13 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.items import is_empty, question_of
 from pytest_llmeval.plugin.llm_fixture import has_llm, use_own_llm
-from pytest_llmeval.plugin.pytest_internals import GeneratedModule, is_worker, keyword_matcher
+from pytest_llmeval.plugin.pytest_internals import (
+    GeneratedModule,
+    has_other_parameters,
+    is_worker,
+    keyword_matcher,
+)
+from pytest_llmeval.plugin.session_gates import check_tests
 from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, find_place, load_suite
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -74,7 +80,7 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
     from pytest_llmeval.plugin.keyword import may_select
 
     expression = metafunc.config.option.keyword
-    if not expression:
+    if not expression or has_other_parameters(metafunc):
         return True
     function = metafunc.definition.name
     models = list(metafunc.config.stash[SESSION].models.configs)
@@ -86,7 +92,7 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
 def _is_requested(name: str, settings: Settings) -> bool:
     """Whether an option or a gate on the command line names the benchmark."""
     in_gate = any(
-        expression.replace(":", "=").partition("=")[0].strip(" >") == name
+        f"{expression.replace(':', '=').partition('=')[0].strip(' >')}/".startswith(f"{name}/")
         for expression in (*settings.fail_under, *settings.max_drop)
     )
     return in_gate or any(Path(benchmark).name == Path(name).name for benchmark in settings.benchmarks)
@@ -110,6 +116,7 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
         if not (config.option.collectonly or session.settings.show_prompts):
             questions = (question_of(item) for item in items)
             check_judge({question.benchmark for question in questions if question is not None}, config)
+            check_tests(config)
     except UserError as error:
         if not is_worker(config):
             raise pytest.UsageError(str(error)) from None

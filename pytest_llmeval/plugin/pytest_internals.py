@@ -8,7 +8,7 @@ the supported versions. ``check_supported`` looks names up in advance, if that i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Container, Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -32,8 +32,6 @@ T = TypeVar("T")
 #: the versions that pyproject.toml allows
 SUPPORTED = {"pytest": ">=9,<10", "pytest-xdist": ">=3.8,<4"}
 
-#: the longest value of a parameter that is shown as it is
-_MAX_PARAMETER_TEXT = 40
 #: queued tests that ``queued_items`` looks at; several times any model's window
 _MAX_QUEUED = 4096
 
@@ -142,20 +140,16 @@ def parametrized_value(item: pytest.Item, name: str) -> Any:
     return _attribute(callspec, "params", "find the question of a test").get(name)
 
 
-def other_parameter_ids(item: pytest.Item, known: Container[str]) -> list[str]:
-    """The values of an item's parameters that are not ``known``; short texts and numbers as they are."""
+def parameter_ids(item: pytest.Item) -> list[str]:
+    """The parts of an item's name in brackets: an id for each time that its test was parametrized."""
     callspec = getattr(item, "callspec", None)
-    if callspec is None:
-        return []
-    values: Mapping[str, object] = _attribute(callspec, "params", "tell results apart")
-    indices: Mapping[str, int] = _attribute(callspec, "indices", "tell results apart")
-    return [
-        str(value)
-        if isinstance(value, (str, int, float)) and len(str(value)) <= _MAX_PARAMETER_TEXT
-        else f"{name}{indices.get(name, 0)}"
-        for name, value in values.items()
-        if name not in known
-    ]
+    return [] if callspec is None else list(_attribute(callspec, "_idlist", "tell results apart"))
+
+
+def parameter_names(item: pytest.Item) -> frozenset[str]:
+    """The names of an item's parameters."""
+    callspec = getattr(item, "callspec", None)
+    return frozenset(() if callspec is None else _attribute(callspec, "params", "tell results apart"))
 
 
 def set_fixture_value(fixturedef: pytest.FixtureDef[T], request: pytest.FixtureRequest, value: T) -> None:
@@ -177,6 +171,14 @@ def fixture_definitions(test: pytest.Metafunc | pytest.Item, name: str) -> Seque
     by_name = _attribute(definition, "_fixtureinfo.name2fixturedefs", _FIXTURES_PURPOSE)
     definitions: Sequence[pytest.FixtureDef[Any]] = by_name.get(name, ())
     return definitions
+
+
+def has_other_parameters(metafunc: pytest.Metafunc) -> bool:
+    """Whether marks or fixtures give a test parameters, whose values its items' names contain."""
+    by_name = _attribute(metafunc.definition, "_fixtureinfo.name2fixturedefs", _FIXTURES_PURPOSE)
+    return any(metafunc.definition.iter_markers("parametrize")) or any(
+        definitions and definitions[-1].params for definitions in by_name.values()
+    )
 
 
 def use_fixture(metafunc: pytest.Metafunc, fixture: pytest.FixtureDef[Any]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.plugin.pytest_internals import other_parameter_ids, parametrized_value
+from pytest_llmeval.plugin.pytest_internals import parameter_ids, parameter_names, parametrized_value
 
 if TYPE_CHECKING:
     from pytest_llmeval.results.benchmark_info import BenchmarkInfo
@@ -60,12 +60,13 @@ class ResultNames:
     def pytest_collection_modifyitems(self, items: Sequence[pytest.Item]) -> None:
         """Record the values of other parameters of each function."""
         for item in items:
-            if isinstance(parametrized_value(item, "question"), Question):
-                self._variants.setdefault(_function(item), {}).setdefault(_variant(item))
+            question = parametrized_value(item, "question")
+            if isinstance(question, Question):
+                self._variants.setdefault(_function(item), {}).setdefault(_variant(item, question))
 
     def name(self, item: pytest.Item, question: Question) -> ResultName:
         """The name of the result that an item's question belongs to."""
-        test = _Test(_function(item), _variant(item))
+        test = _Test(_function(item), _variant(item, question))
         return self.names(question.benchmark)[test]
 
     def names(self, benchmark: str) -> Mapping[_Test, ResultName]:
@@ -111,9 +112,30 @@ def _function(item: pytest.Item) -> str:
     return item.nodeid.removesuffix(item.name) + str(getattr(item, "originalname", item.name))
 
 
-def _variant(item: pytest.Item) -> str:
-    """The values of an item's parameters beside its question and model, as in its node id."""
-    return "-".join(other_parameter_ids(item, _PARAMETERS))
+def _variant(item: pytest.Item, question: Question) -> str:
+    """The ids of an item's parameters beside its question, model and repeat, as in its node id."""
+    if parameter_names(item) <= _PARAMETERS:
+        return ""
+    ids = parameter_ids(item)
+    model, step = parametrized_value(item, "llm"), parametrized_value(item, REPEAT_PARAMETER)
+    _remove(ids, _escaped(f"{question.subject}-{question.key}"))
+    if model is not None:
+        _remove(ids, _escaped(str(model)))
+    if step is not None:
+        repeats = [id for id in ids if id.startswith(f"{step + 1}-")]
+        _remove(ids, *repeats[-1:])
+    return "-".join(ids)
+
+
+def _remove(ids: list[str], *unwanted: str) -> None:
+    for id in unwanted:
+        if id in ids:
+            ids.remove(id)
+
+
+def _escaped(text: str) -> str:
+    """An id as pytest shows it."""
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def _shortest_labels(functions: Sequence[str]) -> dict[str, str]:

@@ -85,7 +85,8 @@ def gate_lines(verdicts: Iterable[GateResult], unicode: bool = True, paint: Pain
     lines = []
     for verdict in verdicts:
         # a gate may apply to several benchmarks, or to several tests of one, so say which one this is
-        benchmark = None if (verdict.benchmark or "") in verdict.expr else verdict.benchmark
+        is_named = "=" in verdict.expr and (verdict.benchmark or "") in verdict.expr
+        benchmark = None if is_named else verdict.benchmark
         names = ", ".join(name for name in (benchmark, verdict.model) if name)
         word = verdict.verdict.replace("_", " ").upper()
         text = f"gate {verdict.expr}: {word}{f' [{names}]' if names else ''}: {verdict.reason}"
