@@ -14,6 +14,7 @@ from pathlib import Path
 from pytest_llmeval.config.settings import default_cache_dir
 from pytest_llmeval.config.starter import write_starter
 from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.runtime.store import FILE_NAME, Store
 
 _DAY_S = 86_400
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lines = [schema(args.file)]
         else:
             folder = args.cache_dir or default_cache_dir(os.environ)
-            lines = cache(folder.expanduser(), args.prune)
+            lines = cache(expanded(folder), args.prune)
         for line in lines:
             print(line)
     except UserError as error:
@@ -107,7 +108,7 @@ def compare(before: str, after: str, reports_dir: Path, force: bool, as_json: bo
     from pytest_llmeval.results.comparison_json import comparison_json
     from pytest_llmeval.results.runs import compare_runs, read_run
 
-    folder = reports_dir.expanduser()
+    folder = expanded(reports_dir)
     runs = [read_run(run, folder, Path(), name) for run, name in ((before, "A"), (after, "B"))]
     comparisons, notes = compare_runs(runs[0], runs[1], force=force)
     if as_json:

@@ -15,7 +15,10 @@ from tests.support.tiny_benchmark import TOML
 #: tiny models are slower with threads than without; torch reads this, here and in processes that tests start
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 LARGE = tuple(f"pytest_llmeval.{name}" for name in ("__main__", "models.hf", "models.ray", "models.smollm2"))
-WITHOUT_PLUGINS = "-p no:hypothesispytest -p no:benchmark -p no:anyio"
+WITHOUT_PLUGINS = " ".join(
+    f"-p no:{name}"
+    for name in ("hypothesispytest", "benchmark", "anyio", "timeout", "rerunfailures", "repeat")
+)
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

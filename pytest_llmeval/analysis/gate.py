@@ -67,6 +67,8 @@ class Result(Protocol):
     @property
     def benchmark(self) -> str: ...
     @property
+    def times(self) -> int: ...
+    @property
     def counts(self) -> Counts: ...
     @property
     def effective(self) -> tuple[float, float]: ...
@@ -87,6 +89,7 @@ class Info(Protocol):
     def total(self) -> Mapping[str, int]: ...  # also of subjects that only rows name
     @property
     def planned(self) -> int: ...
+    def is_called(self, name: str) -> bool: ...
 
 
 def evaluate(
@@ -149,10 +152,16 @@ class _Evaluation:
         selected += [name for _, name in self.results if name not in selected]
         if gate.benchmark is None:
             names = list(dict.fromkeys(selected))
-        elif gate.from_config and gate.benchmark not in selected:
-            return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
         else:
-            names = [gate.benchmark]
+            # several results, if several tests ask the benchmark
+            names = [
+                name
+                for name in dict.fromkeys(selected)
+                if name == gate.benchmark or self.infos[name].is_called(gate.benchmark)
+            ]
+            if gate.from_config and not names:
+                return [_result(gate, "not_run", f"{gate.benchmark} was not selected")]
+            names = names or [gate.benchmark]
         if not names or not self.models:
             return [_result(gate, "incomplete", "no question was asked")]
         results = [self._evaluate(gate, model, name) for model in self.models for name in names]
@@ -227,7 +236,8 @@ class _Evaluation:
         if not self.complete:
             problems.append("the run ended early")
         if not self.partial:
-            problems += _missing(counts, members, result, info, self.repeats)
+            # a plugin that repeats tests repeats questions, too
+            problems += _missing(counts, members, result, info, max(self.repeats, result.times))
         if counts.error and self.too_many_errors:
             unit = "questions" if self.repeats == 1 else "answers"
             problems.append(f"{counts.error} of {counts.requested} {unit} ended in an error")

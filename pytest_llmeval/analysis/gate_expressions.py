@@ -9,7 +9,7 @@ of the interval of that level must reach the threshold. The largest drop from a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -177,12 +177,22 @@ def check_names(gates: Iterable[Gate], benchmarks: Mapping[str, tuple[Iterable[s
     for gate in gates:
         if gate.benchmark is None:
             continue
-        if gate.benchmark not in benchmarks:
+        benchmark = _benchmark(gate.benchmark, benchmarks)
+        if benchmark is None:
             raise unknown("benchmark", gate.benchmark, benchmarks, where=gate.where)
-        groups, subjects = map(tuple, benchmarks[gate.benchmark])
+        groups, subjects = map(tuple, benchmarks[benchmark])
         if gate.part is not None and gate.part not in (*groups, *subjects):
             what = f"group or subject of {gate.benchmark}"
             raise unknown(what, gate.part, (*groups, *subjects), where=gate.where)
+
+
+def _benchmark(name: str, benchmarks: Container[str]) -> str | None:
+    """The benchmark that a gate names, alone or with a test function (``mini/test_short``)."""
+    while name not in benchmarks:
+        name, slash, _ = name.rpartition("/")
+        if not slash:
+            return None
+    return name
 
 
 def percent_text(value: Fraction) -> str:

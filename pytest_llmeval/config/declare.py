@@ -58,8 +58,8 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """The option's attribute in pytest's ``config.option``."""
-        return "llm_" + self.key
+        """The option's attribute in pytest's ``config.option``; no other plugin's ``--llm-NAME`` has it."""
+        return "llmeval_" + self.key
 
     @property
     def many(self) -> bool:

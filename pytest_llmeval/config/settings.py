@@ -7,6 +7,7 @@ a model's parameters, its ``[models.NAME]`` table comes directly after the comma
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytest_llmeval.config.models import BACKENDS, PRESETS, ModelConfig
 from pytest_llmeval.config.options import FILE_NAME, OPTIONS, Settings
 from pytest_llmeval.config.specs import parse_judge, parse_model, set_options
 from pytest_llmeval.core.errors import UserError, unknown
+from pytest_llmeval.core.paths import expanded
 
 __all__ = [
     "BACKENDS",
@@ -34,8 +36,14 @@ __all__ = [
 
 
 def default_cache_dir(environ: Mapping[str, str]) -> Path:
-    """Where answers, data and models are cached unless ``--llm-cache-dir`` says otherwise."""
-    return (Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "pytest-llmeval").expanduser()
+    """Where answers, data and models are cached unless ``--llm-cache-dir`` says otherwise.
+
+    An account without a home folder, as in some containers, has a folder among the temporary files.
+    """
+    base = expanded(environ.get("XDG_CACHE_HOME") or "~/.cache")
+    if base.parts[:1] == ("~",):
+        return Path(tempfile.gettempdir()) / f"pytest-llmeval-{getattr(os, 'getuid', str)()}"
+    return base / "pytest-llmeval"
 
 
 def resolve(
@@ -101,7 +109,7 @@ def resolve(
 def _resolve_paths(start: Path, value: Any) -> Any:
     """Resolve paths against ``start``; other values stay unchanged."""
     if isinstance(value, Path):
-        return start / value.expanduser()
+        return start / expanded(value)
     if isinstance(value, tuple):
         return tuple(_resolve_paths(start, item) for item in value)
     return value
@@ -166,7 +174,7 @@ def _check_distinct(models: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
 
 def _resolve_path(place: str | None, start: Path) -> str | None:
     """Resolve a path from the user against ``start``."""
-    return str(start / Path(place).expanduser()) if place else place
+    return str(start / expanded(place)) if place else place
 
 
 def _plot_folder(place: str | None) -> str | None:

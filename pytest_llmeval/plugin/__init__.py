@@ -7,7 +7,7 @@ used and no llmeval.toml sets a model, nothing is recorded, printed or written.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmeval.config.models import ModelConfig
-from pytest_llmeval.config.options import OPTIONS
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.hostile_text import escaped, without_commands
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
@@ -43,32 +43,26 @@ if TYPE_CHECKING:
 __all__ = ["llm"]
 
 _CONTROLLER = "llmeval-session"
-_LIST_HELP = "list models and benchmarks (with words: those that match any word), and exit"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options; ``config.settings.resolve`` validates their values together."""
-    group = parser.getgroup("llmeval", "LLM evaluation (docs: README of pytest-llmeval-harness)")
-    for option in OPTIONS:
-        name = f"--llm-{option.name}"
-        if option.flag:
-            group.addoption(name, dest=option.dest, action="store_true", help=option.help)
-        else:
-            group.addoption(
-                name,
-                dest=option.dest,
-                action="append" if option.many else "store",
-                metavar=option.metavar,
-                help=option.help,
-                **({"nargs": "?", "const": True} if option.bare else {}),
-            )
-    group.addoption(
-        "--llm-new-benchmark",
-        dest="llm_new_benchmark",
-        metavar="NAME",
-        help="create a folder with an example benchmark to edit, and exit",
-    )
-    group.addoption("--llm-list", dest="llm_list", nargs="*", metavar="WORD", help=_LIST_HELP)
+    CommandLine(parser, pluginmanager)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Watch for options of the same names until all plugins have added theirs."""
+    try:
+        return (yield)
+    finally:
+        CommandLine.of(early_config).stop_watching()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Name the options that another plugin has taken."""
+    line = CommandLine.of(config).conflict_line
+    return [f"llmeval: {line}"] if line else []
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -103,22 +97,25 @@ def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Run ``--llm-list`` and ``--llm-new-benchmark`` without a session; show prompts in one process."""
-    if config.option.llm_show_prompts:
+    command_line = CommandLine.of(config)
+    if command_line.value("show_prompts", config):
         use_one_process(config)
-    if config.option.llm_new_benchmark is not None:
+    new_benchmark = command_line.value("new_benchmark", config)
+    if new_benchmark is not None:
         from pytest_llmeval.suites.scaffold import write_benchmark
 
         try:
-            for line in write_benchmark(config.option.llm_new_benchmark, config.invocation_params.dir):
+            for line in write_benchmark(new_benchmark, config.invocation_params.dir):
                 print(line)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
         return int(pytest.ExitCode.OK)
-    if config.option.llm_list is None:
+    list_words = command_line.value("list", config)
+    if list_words is None:
         return None
     from pytest_llmeval.suites.listing import listing
 
-    words = " ".join(config.option.llm_list).split()
+    words = " ".join(list_words).split()
     for line in listing(words, _file(config), config.invocation_params.dir):
         print(line)
     return int(pytest.ExitCode.OK)
@@ -215,6 +212,7 @@ def _start_session(config: pytest.Config, file: File) -> Session:
     )
     session = Session(settings, models, suites, replay, _baseline(settings, start))
     config.stash[SESSION] = session
+    config.pluginmanager.register(session.names, "llmeval-result-names")
     return session
 
 
@@ -236,7 +234,7 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
     from pytest_llmeval.config.settings import resolve
 
     start = config.invocation_params.dir
-    options = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    options = CommandLine.of(config).values(config)
     settings = resolve(options, file, start=start, environ=os.environ)
     if settings.replay is not None:
         from pytest_llmeval.runtime.replay import read_replay

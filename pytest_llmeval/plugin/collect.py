@@ -12,8 +12,16 @@ import pytest
 
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.items import is_empty, question_of
-from pytest_llmeval.plugin.pytest_internals import GeneratedModule, is_worker, keyword_matcher
+from pytest_llmeval.plugin.llm_fixture import has_llm, use_own_llm
+from pytest_llmeval.plugin.pytest_internals import (
+    GeneratedModule,
+    has_other_parameters,
+    is_worker,
+    keyword_matcher,
+)
+from pytest_llmeval.plugin.session_gates import check_tests
 from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, find_place, load_suite
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -27,10 +35,15 @@ def generate_tests(metafunc: pytest.Metafunc) -> None:
     """Generate one item per question (and model) of a test marked ``llmeval``."""
     models = list(metafunc.config.stash[SESSION].models.configs)
     marker = metafunc.definition.get_closest_marker("llmeval")
+    if marker is not None:
+        try:
+            use_own_llm(metafunc)
+        except UserError as error:
+            metafunc.config.stash[FINDINGS].problems.append(str(error))
     if marker is not None and "question" in metafunc.fixturenames:
         questions = _questions(metafunc, marker)
         metafunc.parametrize("question", questions, ids=[f"{q.subject}-{q.key}" for q in questions])
-    if len(models) > 1 and "llm" in metafunc.fixturenames:
+    if len(models) > 1 and has_llm(metafunc):
         metafunc.parametrize("llm", models, ids=models, indirect=True, scope="session")
 
 
@@ -46,7 +59,10 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Quest
         findings.without_model.append(name)
         return ()
     try:
-        return load_suite(name, start, config, lambda subjects: _selectable(metafunc, subjects)).questions
+        function = metafunc.definition.nodeid
+        return load_suite(
+            name, start, config, function, lambda subjects: _selectable(metafunc, subjects)
+        ).questions
     except DataMissing as error:
         if _is_requested(name, session.settings):
             findings.problems.append(str(error))
@@ -64,7 +80,7 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
     from pytest_llmeval.plugin.keyword import may_select
 
     expression = metafunc.config.option.keyword
-    if not expression:
+    if not expression or has_other_parameters(metafunc):
         return True
     function = metafunc.definition.name
     models = list(metafunc.config.stash[SESSION].models.configs)
@@ -76,7 +92,7 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
 def _is_requested(name: str, settings: Settings) -> bool:
     """Whether an option or a gate on the command line names the benchmark."""
     in_gate = any(
-        expression.replace(":", "=").partition("=")[0].strip(" >") == name
+        f"{expression.replace(':', '=').partition('=')[0].strip(' >')}/".startswith(f"{name}/")
         for expression in (*settings.fail_under, *settings.max_drop)
     )
     return in_gate or any(Path(benchmark).name == Path(name).name for benchmark in settings.benchmarks)
@@ -100,6 +116,7 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
         if not (config.option.collectonly or session.settings.show_prompts):
             questions = (question_of(item) for item in items)
             check_judge({question.benchmark for question in questions if question is not None}, config)
+            check_tests(config)
     except UserError as error:
         if not is_worker(config):
             raise pytest.UsageError(str(error)) from None
@@ -110,9 +127,12 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
 def without_model_line(config: pytest.Config) -> str:
     """The line that lists the benchmarks that did not run for lack of a model, and the option to add."""
     names = list(dict.fromkeys(config.stash[FINDINGS].without_model))
+    command_line = CommandLine.of(config)
+    if "--llm-model" in command_line.conflicts:
+        return f"{', '.join(names)}: no model given; {command_line.conflict_line}"
     benchmarks = config.stash[SESSION].settings.benchmarks
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
-    selection = " ".join(options or [f"-k test_{names[-1]}"])
+    selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
     return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"
 
 

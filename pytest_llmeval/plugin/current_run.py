@@ -28,7 +28,7 @@ class CurrentRun:
     """The state of the run in the reporting process.
 
     ``infos`` describe the benchmarks of the run by name, ``order`` is the index of each item by node id
-    (xdist only). ``errors`` are (question id, message). ``results``, ``verdicts`` and ``comparisons`` are
+    (xdist only). ``results``, ``verdicts`` and ``comparisons`` are
     set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
     """
 
@@ -41,7 +41,6 @@ class CurrentRun:
         self.order: Mapping[str, int] = {}
         #: the index and (id, model) of each counted question, if ``order`` is known
         self.record_keys: list[tuple[int, tuple[str, str]]] = []
-        self.errors: list[tuple[str, str]] = []
         self.results: tuple[Result, ...] = ()
         self.verdicts: tuple[GateResult, ...] = ()
         self.comparisons: tuple[Comparison, ...] = ()
@@ -76,6 +75,15 @@ class CurrentRun:
         """Add the descriptions of benchmarks from this or another process."""
         for name, info in infos.items():
             self.infos.setdefault(name, info)
+
+    @property
+    def errors(self) -> list[tuple[str, str]]:
+        """The questions that ended in an error: id and message."""
+        return [
+            (record.id, record.completion.error)
+            for record in self.tally
+            if record.completion.error is not None
+        ]
 
     @property
     def missing(self) -> int:

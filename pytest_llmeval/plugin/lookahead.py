@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.types import Question
+from pytest_llmeval.plugin.items import AskedQuestion
 
 if TYPE_CHECKING:
     from pytest_llmeval.runtime.asker import Asker
@@ -22,14 +24,13 @@ class LookAhead:
     Without xdist all items run in order, so the window is as long as the model wants. In an xdist worker it
     covers only the items that the worker was sent: other items may go to other workers.
 
-    ``questions`` maps each item that asks a question, in order, to the question and the model's name. In a
-    worker, ``queue`` lists the items that it was sent, without the next one; questions of ``suspects`` are
-    sent one at a time.
+    ``questions`` maps each item that asks a question, in order, to what it asks. In a worker, ``queue`` lists
+    the items that it was sent, without the next one; questions of ``suspects`` are sent one at a time.
     """
 
     def __init__(
         self,
-        questions: Mapping[pytest.Item, tuple[Question, str]],
+        questions: Mapping[pytest.Item, AskedQuestion],
         models: ModelPool,
         queue: Callable[[], Iterable[pytest.Item]] | None = None,
         suspects: Container[pytest.Item] = (),
@@ -43,7 +44,7 @@ class LookAhead:
         self._items = list(questions)
         self._index = {item: index for index, item in enumerate(self._items)}
         #: by model: the index of its last item
-        self._last = {model: index for index, (_, model) in enumerate(questions.values())}
+        self._last = {asked.model: index for index, asked in enumerate(questions.values())}
         #: the index of the first item whose question was not sent yet
         self._next = 0
         self._certain: dict[object, bool] = {}
@@ -53,7 +54,7 @@ class LookAhead:
         index = self._index.get(item)
         if index is None:
             return
-        name = self._questions[item][1]
+        name = self._questions[item].model
         for model, last in self._last.items():
             if last < index and model != name:
                 self._models.close(model)
@@ -65,7 +66,7 @@ class LookAhead:
         if self._next - index > asker.window // 2:
             return
         end = min(index + asker.window, self._last[name] + 1)
-        asker.ask_ahead(self._select(self._items[self._next : end], name))
+        self._ask(self._items[self._next : end], asker)
         self._next = end
 
     def _send_queue(
@@ -83,15 +84,19 @@ class LookAhead:
         window = [
             candidate
             for candidate in (item, *later)
-            if candidate in self._questions and self._questions[candidate][1] == asker.name
+            if candidate in self._questions and self._questions[candidate].model == asker.name
         ][: asker.window]
-        asker.ask_ahead(self._select(window, asker.name))  # ignores questions that were already sent
+        self._ask(window, asker)
         self._window_left[asker.name] = len(window)
 
-    def _select(self, items: Iterable[pytest.Item], name: str) -> list[Question]:
-        """The questions of ``items`` that go to the model called ``name`` and will certainly run."""
-        rows = [(item, *self._questions[item]) for item in items]
-        return [question for item, question, model in rows if model == name and self._will_run(item)]
+    def _ask(self, items: Iterable[pytest.Item], asker: Asker) -> None:
+        """Send the questions of ``items`` to their model, except those that may not run or were sent."""
+        from pytest_llmeval.runtime.asker import Attempt
+
+        rows = [self._questions[item] for item in items if self._will_run(item)]
+        rows = [asked for asked in rows if asked.model == asker.name]
+        for first_repeat, group in groupby(rows, attrgetter("first_repeat")):
+            asker.ask_ahead([asked.question for asked in group], Attempt(first_repeat))
 
     def _will_run(self, item: pytest.Item) -> bool:
         function = getattr(item, "function", None)

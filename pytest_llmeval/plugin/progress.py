@@ -86,7 +86,9 @@ class Progress:
             counts.correct,
             counts.scored,
             tally.seconds(model, benchmark),
-            self._session.models.get(model).ready(benchmark) if has_engines else 0,
+            self._session.models.get(model).ready(self._session.names.benchmark_of(benchmark))
+            if has_engines
+            else 0,
             interval=counts.interval,
             stored=tally.stored(model, benchmark),
             errors=counts.error,

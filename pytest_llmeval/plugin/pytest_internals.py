@@ -74,6 +74,7 @@ def _unsupported(package: str, name: str, purpose: str) -> pytest.UsageError:
     )
 
 
+_PURPOSE_OF_NAMES = "let other plugins have options of the same names"
 _COMPARE = _Name("_pytest.assertion.util", "_reprcompare", "compare answers without an assertion diff")
 _CACHE_KEY = _Name("pytest", "FixtureDef.cache_key", "provide the llm fixture")
 _MATCHER = _Name("_pytest.mark", "KeywordMatcher.from_item", "skip benchmarks that -k excludes")
@@ -126,15 +127,6 @@ def without_assertion_diff() -> Generator[None]:
         util._reprcompare = compare  # type: ignore[attr-defined]
 
 
-def call_test_function(item: pytest.Function) -> None:
-    """Call an item's test function with the fixture values of its first call.
-
-    pytest itself calls it once; repeats and rotations need further calls in the same item.
-    """
-    names = _attribute(item, "_fixtureinfo.argnames", "repeat a question")
-    item.obj(**{name: item.funcargs[name] for name in names})
-
-
 def parametrized_value(item: pytest.Item, name: str) -> Any:
     """The value of an item's parameter ``name``; None if the item has no such parameter.
 
@@ -148,6 +140,18 @@ def parametrized_value(item: pytest.Item, name: str) -> Any:
     return _attribute(callspec, "params", "find the question of a test").get(name)
 
 
+def parameter_ids(item: pytest.Item) -> list[str]:
+    """The parts of an item's name in brackets: an id for each time that its test was parametrized."""
+    callspec = getattr(item, "callspec", None)
+    return [] if callspec is None else list(_attribute(callspec, "_idlist", "tell results apart"))
+
+
+def parameter_names(item: pytest.Item) -> frozenset[str]:
+    """The names of an item's parameters."""
+    callspec = getattr(item, "callspec", None)
+    return frozenset(() if callspec is None else _attribute(callspec, "params", "tell results apart"))
+
+
 def set_fixture_value(fixturedef: pytest.FixtureDef[T], request: pytest.FixtureRequest, value: T) -> None:
     """Set a fixture's value from ``pytest_fixture_setup``, in place of calling the fixture function.
 
@@ -156,6 +160,32 @@ def set_fixture_value(fixturedef: pytest.FixtureDef[T], request: pytest.FixtureR
     _attribute(fixturedef, "cached_result", _CACHE_KEY.purpose)
     key = _attribute(fixturedef, "cache_key", _CACHE_KEY.purpose)(request)
     fixturedef.cached_result = (value, key, None)
+
+
+_FIXTURES_PURPOSE = "find a project's own llm fixture"
+
+
+def fixture_definitions(test: pytest.Metafunc | pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
+    """The fixtures called ``name`` that a test sees; each overrides the one before it."""
+    definition = test.definition if isinstance(test, pytest.Metafunc) else test
+    by_name = _attribute(definition, "_fixtureinfo.name2fixturedefs", _FIXTURES_PURPOSE)
+    definitions: Sequence[pytest.FixtureDef[Any]] = by_name.get(name, ())
+    return definitions
+
+
+def has_other_parameters(metafunc: pytest.Metafunc) -> bool:
+    """Whether marks or fixtures give a test parameters, whose values its items' names contain."""
+    by_name = _attribute(metafunc.definition, "_fixtureinfo.name2fixturedefs", _FIXTURES_PURPOSE)
+    return any(metafunc.definition.iter_markers("parametrize")) or any(
+        definitions and definitions[-1].params for definitions in by_name.values()
+    )
+
+
+def use_fixture(metafunc: pytest.Metafunc, fixture: pytest.FixtureDef[Any]) -> None:
+    """Let a test use ``fixture`` instead of fixtures that override it, and drop what only those need."""
+    info = _attribute(metafunc.definition, "_fixtureinfo", _FIXTURES_PURPOSE)
+    info.name2fixturedefs[fixture.argname] = (fixture,)
+    _attribute(info, "prune_dependency_tree", _FIXTURES_PURPOSE)()
 
 
 def stop_session(session: pytest.Session, reason: str) -> None:
@@ -207,6 +237,44 @@ def keyword_matcher(item: pytest.Item) -> Callable[[str], bool]:
     """The predicate that ``-k`` applies to words: whether one occurs in the item's names or markers."""
     matcher: Callable[[str], bool] = _MATCHER.value()(item)
     return matcher
+
+
+class ArgumentNames:
+    """The names of a group's options, which can give way to another plugin's."""
+
+    def __init__(self, group: pytest.OptionGroup) -> None:
+        self._group = group
+        self._hidden: dict[str, Any] = {}
+
+    def taken(self) -> Mapping[str, object]:
+        """The names of all options of all plugins."""
+        return self._actions()
+
+    def hide(self) -> None:
+        """Let another plugin add options of the same names."""
+        actions = self._actions()
+        for option in self._group.options:
+            for name in option.names():
+                self._hidden[name] = actions.pop(name)
+
+    def restore(self) -> list[str]:
+        """Undo ``hide``; withdraw the options whose names were taken, and return these names."""
+        actions, taken = self._actions(), []
+        for name, action in self._hidden.items():
+            if actions.setdefault(name, action) is not action:
+                taken.append(name)
+                _attribute(self._group, "_arggroup._remove_action", _PURPOSE_OF_NAMES)(action)
+        self._hidden.clear()
+        self._group.options[:] = [
+            option for option in self._group.options if not set(taken).intersection(option.names())
+        ]
+        return taken
+
+    def _actions(self) -> dict[str, Any]:
+        actions: dict[str, Any] = _attribute(
+            self._group, "_arggroup._option_string_actions", _PURPOSE_OF_NAMES
+        )
+        return actions
 
 
 def command_line_paths(config: pytest.Config) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Container, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,13 @@ import pytest
 from pytest_llmeval.core.errors import LLMEvalError, ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.hostile_text import escaped, safe, without_commands
 from pytest_llmeval.core.types import Completion, Outcome, Question
-from pytest_llmeval.plugin.items import model_of, question_of
+from pytest_llmeval.plugin.failures import ErrorCapture, cause, cause_of_report, describe, is_failure
+from pytest_llmeval.plugin.items import AskedQuestion, asked_question, ends_question
 from pytest_llmeval.plugin.llm_fixture import set_up_llm
 from pytest_llmeval.plugin.lookahead import LookAhead
-from pytest_llmeval.plugin.pytest_internals import call_test_function, stop_session, without_assertion_diff
+from pytest_llmeval.plugin.pytest_internals import stop_session, without_assertion_diff
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
-from pytest_llmeval.results.record import Record
+from pytest_llmeval.results.record import Record, other_properties
 
 if TYPE_CHECKING:
     from pytest_llmeval.results.question_log import QuestionLog
@@ -80,32 +82,20 @@ def _quoted(text: str, prefix: str) -> list[str]:
     return [prefix + line for line in safe(text).split("\n")]
 
 
-class _ErrorCapture:
-    """A context manager that catches the exception of a test function, except skips and interruptions."""
+@dataclass(slots=True)
+class _Try:
+    """One run of an item; other plugins may run a failed item again.
 
-    __slots__ = ("error", "unexpected")
+    ``records`` has one record per repeat once the try has a result, ``raised`` is the exception that the try
+    ended with. ``running`` is whether the test function runs now, ``failed_part`` the words of a part of it
+    that failed (a subtest).
+    """
 
-    def __init__(self) -> None:
-        self.error: BaseException | None = None
-        #: whether ``error`` is a bug in the test rather than a failed request or assertion
-        self.unexpected = False
-
-    def __enter__(self) -> _ErrorCapture:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
-        if not isinstance(error, (Exception, pytest.fail.Exception)) or isinstance(
-            error, pytest.skip.Exception
-        ):
-            return False
-        self.error = error
-        self.unexpected = not isinstance(
-            error, (AssertionError, pytest.fail.Exception, ModelUnusable, RequestFailed)
-        )
-        if not self.unexpected:
-            # the traceback is never shown, and its frames would be a reference cycle
-            error.with_traceback(None)
-        return True
+    item: pytest.Item
+    records: Sequence[Record] = ()
+    raised: BaseException | None = None
+    running: bool = False
+    failed_part: str | None = None
 
 
 class Recorder:
@@ -134,15 +124,18 @@ class Recorder:
         config.add_cleanup(gc.unfreeze)  # cleanups run in reverse order: after those added later
         self._log: QuestionLog | None = None
         self._lookahead: LookAhead | None = None
-        #: the items that ask a question: the question and the model's name
-        self._questions: dict[pytest.Item, tuple[Question, str]] = {}
+        self._lookahead_error: BaseException | None = None
+        #: the items that ask a question
+        self._questions: dict[pytest.Item, AskedQuestion] = {}
+        #: by node id: the last try of each item that has not been counted yet
+        self._tries: dict[str, _Try] = {}
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Record which items ask a question; the items do not change any more."""
         for item in session.items:
-            question = question_of(item)
-            if question is not None:
-                self._questions[item] = question, model_of(item, self._session)
+            asked = asked_question(item, self._session)
+            if asked is not None:
+                self._questions[item] = asked
         suspects = {item for index, item in enumerate(session.items) if index in self._suspects}
         self._lookahead = LookAhead(self._questions, self._session.models, self._queue, suspects)
         if self._questions:
@@ -159,55 +152,72 @@ class Recorder:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Send questions ahead of time; pytest itself then runs the item."""
         if self._lookahead is not None:
-            self._lookahead.before(item, nextitem)
+            try:
+                self._lookahead.before(item, nextitem)
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
+                self._lookahead_error = error  # raised here, it would end the session
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the hooks of all other plugins
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Add the question to the report, so that it is counted even if a fixture fails."""
+        """Begin a try; count the question as an error if a fixture fails."""
         if item not in self._questions:
             return (yield)
-        question, model = self._questions[item]
-        initial = Record(question.id, item.nodeid, model, question.benchmark, question.subject, Outcome.ERROR)
-        item.user_properties += initial.identity_properties()
+        current = self._tries[item.nodeid] = _Try(item)
+        item.user_properties[:] = other_properties(item.user_properties)
+        try:
+            result = yield
+            error, self._lookahead_error = self._lookahead_error, None
+            if error is not None:
+                raise error
+            return result
+        except BaseException as error:
+            if is_failure(error):
+                self._fail(current, error, cause(error))
+            raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Count the question as an error if another plugin's hook fails."""
         try:
             return (yield)
-        except pytest.skip.Exception:
-            raise
-        except Exception as error:
-            from pytest_llmeval.runtime.asker import Response
-
-            response = Response(Completion(error=one_line(error)))
-            record = self._record(item, question, response, Outcome.ERROR)
-            self._write(record)
-            item.user_properties += Record.of_repeats([record] * self._session.settings.repeats).to_report()
+        except BaseException as error:
+            current = self._tries.get(item.nodeid)
+            if current is not None and error is not current.raised and is_failure(error):
+                self._fail(current, error, describe(error))
             raise
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Run the test in all its attempts; a wrong answer fails the item only under ``--llm-strict``."""
-        if pyfuncitem not in self._questions:
+        current = self._tries.get(pyfuncitem.nodeid)
+        if current is None:
             try:
                 return (yield)
             except (RequestFailed, ModelUnusable) as error:
                 raise Failure(str(error)) from None
+        if current.running:  # the call below
+            return (yield)
         from pytest_llmeval.runtime.asker import Attempt
 
-        question, model = self._questions[pyfuncitem]
-        asker = self._session.models.get(model)
+        asked = self._questions[pyfuncitem]
+        question, asker = asked.question, self._session.models.get(asked.model)
         records: list[Record] = []
         problem: Failure | None = None
         unexpected: BaseException | None = None
+        current.running = True
         try:
             with without_assertion_diff():
-                for repeat in range(asker.repeats):
+                for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats):
                     orders: list[Record] = []
                     for rotation in range(len(asker.orders(question))):
-                        asker.attempt = Attempt(repeat, rotation)
-                        with _ErrorCapture() as capture:
-                            if repeat == rotation == 0:
+                        asker.attempt = Attempt(repeat, rotation, asked.test)
+                        with ErrorCapture(pyfuncitem.obj) as capture:
+                            if repeat == asked.first_repeat and rotation == 0:
                                 yield
                             else:
-                                call_test_function(pyfuncitem)
+                                pyfuncitem.ihook.pytest_pyfunc_call(pyfuncitem=pyfuncitem)
                         record, failure = self._attempt_record(pyfuncitem, question, asker, capture)
                         orders.append(record)
                         problem = problem or failure
@@ -215,33 +225,78 @@ class Recorder:
                         if isinstance(capture.error, ModelUnusable):
                             break
                     records.append(Record.of_rotations(orders))
-                    self._write(records[-1])
                     if isinstance(capture.error, ModelUnusable):
                         break
         finally:
             asker.attempt = Attempt()
-        pyfuncitem.user_properties += Record.of_repeats(records).to_report()
-        if unexpected is not None:
-            raise unexpected
-        if problem is not None:
-            raise problem
-        if self._session.settings.strict:
+            current.running = False
+        self._end(current, records)
+        current.raised = unexpected or problem
+        if current.raised is None and self._session.settings.strict:
             majority = Record.majority(records)
             if majority.outcome in (Outcome.WRONG, Outcome.UNPARSED):
-                raise Failure(explain(question, majority))
+                current.raised = Failure(explain(question, majority))
+        if current.raised is not None:
+            raise current.raised
         return True
 
+    @pytest.hookimpl(tryfirst=True)  # before the Controller, or xdist, receives the report
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the records of an item's last try."""
+        current = self._tries.get(report.nodeid)
+        if current is None or not ends_question(report):
+            return
+        if current.running:
+            if report.failed and current.failed_part is None:
+                current.failed_part = cause_of_report(report)
+            return
+        if current.failed_part is not None or (report.failed and current.raised is None):
+            # nothing was raised here: another plugin caught or found the failure
+            why = cause_of_report(report) if current.failed_part is None else current.failed_part
+            self._fail(current, current.raised, f"the test failed: {why}")
+        del self._tries[report.nodeid]
+        # the report may be that of an earlier try
+        report.user_properties = list(current.item.user_properties)
+        try:
+            for record in current.records:
+                self._write(record)
+        except LLMEvalError as error:
+            self._findings.fatal = self._findings.fatal or str(error)
+            stop_session(current.item.session, "results cannot be written")
+
+    def _end(self, current: _Try, records: Sequence[Record]) -> None:
+        """Set the records of a try, and put them on its item's report."""
+        current.records = records
+        combined = Record.of_repeats(records)
+        others = other_properties(current.item.user_properties)
+        current.item.user_properties[:] = others + combined.to_report()
+
+    def _fail(self, current: _Try, error: BaseException | None, message: str) -> None:
+        """Make a try an error, whatever the answer was."""
+        from pytest_llmeval.runtime.asker import Response
+
+        current.raised = error
+        if current.records:
+            records = [record.with_error(message) for record in current.records]
+        else:
+            asked, response = self._questions[current.item], Response(Completion(error=message))
+            repeats = range(asked.first_repeat, asked.first_repeat + self._session.settings.repeats)
+            records = [
+                self._record(current.item, asked.question, response, Outcome.ERROR, repeat)
+                for repeat in repeats
+            ]
+        self._end(current, records)
+
     def _attempt_record(
-        self, item: pytest.Item, question: Question, asker: Asker, capture: _ErrorCapture
+        self, item: pytest.Item, question: Question, asker: Asker, capture: ErrorCapture
     ) -> tuple[Record, Failure | None]:
         """The record of one attempt, and the failure of the item if the attempt is an error."""
         from pytest_llmeval.runtime.asker import Response
 
         error, attempt = capture.error, asker.attempt
         response = attempt.responses.get(question.id)
-        if capture.unexpected:
-            message = f"the test raised {type(error).__name__}: {one_line(error)}"
-            response = (response or Response(Completion())).with_error(message)
+        if error is not None and capture.unexpected:
+            response = (response or Response(Completion())).with_error(describe(error))
             return self._record(item, question, response, Outcome.ERROR, attempt.repeat), None
         problem = None
         if isinstance(error, ModelUnusable):
@@ -251,9 +306,11 @@ class Recorder:
         elif isinstance(error, RequestFailed):
             problem = Failure(f"{question.id}: {error}")
         if response is None:
-            if problem is None:
-                problem = Failure(f"{question.id}: the test did not send its question to the model")
-            response = Response(Completion(error=str(problem)))
+            message = "the test did not send its question to the model"
+            if error is not None:
+                message = cause(error) if problem else f"{message}: {cause(error)}"
+            problem = problem or Failure(f"{question.id}: {message}")
+            response = Response(Completion(error=message))
         passed = error is None or isinstance(error, (ModelUnusable, RequestFailed))
         outcome = outcome_of(question, response, passed)
         return self._record(item, question, response, outcome, attempt.repeat), problem
@@ -271,12 +328,12 @@ class Recorder:
     def _record(
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
     ) -> Record:
-        grade = response.deciding_grade
+        grade, asked = response.deciding_grade, self._questions[item]
         return Record(
-            id=question.id,
+            id=asked.id,
             nodeid=item.nodeid,
-            model=self._questions[item][1],
-            benchmark=question.benchmark,
+            model=asked.model,
+            benchmark=asked.result.name,
             subject=question.subject,
             outcome=outcome,
             answer=response.answer,
@@ -290,6 +347,7 @@ class Recorder:
             judgement=response.judgement,
             metrics={} if grade is None else grade.metrics,
             official=response.official,
+            test=asked.test,
         )
 
     def _write(self, record: Record) -> None:

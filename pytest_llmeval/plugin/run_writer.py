@@ -18,6 +18,7 @@ import pytest
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.redact import redact
 from pytest_llmeval.core.run_info import RunInfo, machine, versions
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.session_suites import result_name
 from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.results.question_log import QUESTIONS, merge, read_records
@@ -93,9 +94,9 @@ def _with_task_scores(result: Result, run: CurrentRun) -> Result:
         for record in read_records(run.folder / QUESTIONS)
         if record.model == result.model and record.benchmark == result.benchmark
     )
-    source, settings = source_of(result.benchmark), run.session.settings
+    source, settings = source_of(result.base), run.session.settings
     try:
-        return replace(result, task_scores=source.task_scores(result.benchmark, settings, records))
+        return replace(result, task_scores=source.task_scores(result.base, settings, records))
     except Exception as error:  # raised by code of a task or library
         run.findings.notes.append(f"{result.benchmark}: task scores could not be computed: {one_line(error)}")
         return result
@@ -125,16 +126,16 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
 
 def _rerun(run: CurrentRun) -> Rerun:
     """Describe how this run was started, for commands that rerun one question."""
-    from pytest_llmeval.config.options import OPTIONS
-
     config, session = run.config, run.session
     start = config.invocation_params.dir
-    values = {option.key: getattr(config.option, option.dest) for option in OPTIONS}
+    values = CommandLine.of(config).values(config)
     if session.replay is not None:  # "latest" will refer to another run
         values["replay"] = os.path.relpath(session.replay.folder, start)
-    names = {result_name(name, config): name for name in session.settings.benchmarks}
+    selected = {result_name(name, config): name for name in session.settings.benchmarks}
+    names = {info.name: selected[info.benchmark] for info in run.infos.values() if info.benchmark in selected}
+    tests = {info.name: info.test for info in run.infos.values() if info.name != info.benchmark and info.test}
     specs = zip((model.name for model in session.settings.models), session.settings.specs, strict=False)
-    return Rerun(values, dict(specs), names, config.rootpath, start)
+    return Rerun(values, dict(specs), names, config.rootpath, start, tests)
 
 
 def command_line(config: pytest.Config) -> str:

@@ -12,7 +12,8 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
-from pytest_llmeval.plugin.items import make_plan
+from pytest_llmeval.plugin.items import ends_question, make_plan
+from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
 from pytest_llmeval.plugin.run_writer import write_files
@@ -59,26 +60,27 @@ class Controller:
         if baseline is None:
             return ()
         from pytest_llmeval.analysis.compare import Side, compare
-        from pytest_llmeval.results.runs import answers_of
+        from pytest_llmeval.results.runs import answers_of, function_of
 
         if not baseline.complete:
             self._findings.notes.append(f"the baseline {baseline.name} is an incomplete run")
         answers = answers_of(self.run.tally)
         comparisons = []
         for result in self.run.results:
-            model = baseline.counterpart(result.model, result.benchmark)
-            if model is None:
+            own = answers[result.model, result.benchmark]
+            function = function_of(own)
+            earlier = baseline.result_like(result, self.run.results, function, self._baseline)
+            if earlier is None:
                 line = f"the baseline {baseline.name} has no {result.benchmark} to compare with"
                 self._findings.notes += [line] if line not in self._findings.notes else []
                 continue
-            after = Side(
-                self.run.folder.name,
-                result.model,
-                result.identity,
-                result.info.conditions,
-                answers[result.model, result.benchmark],
-            )
-            before = baseline.side(model, result.benchmark, self._baseline.get((model, result.benchmark), {}))
+            before = baseline.side(earlier, self._baseline)
+            earlier_function = function_of(before.answers)
+            if earlier_function and earlier_function != function:
+                self._findings.notes.append(
+                    f"{result.benchmark} was asked by {function}, in the baseline by {earlier_function}"
+                )
+            after = Side(self.run.folder.name, result.model, result.identity, result.info.conditions, own)
             subjects = tuple(result.info.subjects)
             comparisons.append(compare(result.benchmark, before, after, result.info.groups, subjects))
         return tuple(comparisons)
@@ -102,7 +104,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Check, before the first question, that the models can answer and results can be written."""
-        uses_model = any("llm" in getattr(item, "fixturenames", ()) for item in session.items)
+        uses_model = any(map(has_llm, session.items))
         if session.testsfailed or not (uses_model or not session.items):
             return
         try:
@@ -116,7 +118,7 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a question when its test has run, or when its setup failed."""
-        if report.when != "call" and not (report.when == "setup" and report.failed):
+        if not ends_question(report):
             return
         record = Record.from_report(report.user_properties, report.nodeid)
         if record is None:
@@ -125,8 +127,6 @@ class Controller:
         if self.run.order:
             index = self.run.order.get(report.nodeid, len(self.run.order))
             self.run.record_keys.append((index, (record.id, record.model)))
-        if record.completion.error is not None:
-            self.run.errors.append((record.id, record.completion.error))
         self._progress.report(record)
 
     def pytest_report_teststatus(
@@ -136,7 +136,7 @@ class Controller:
         if report.when != "call" or not report.passed:
             return None
         outcome = outcome_property(report.user_properties)
-        if outcome is None:
+        if outcome not in _STATUS:
             return None
         letter, markup = _STATUS[outcome]
         return outcome.value, letter, (outcome.value.upper(), markup)
@@ -156,7 +156,7 @@ class Controller:
             if not has_answers:
                 self.run.remove_folder()
             return
-        self.run.add_infos({name: suite.info for name, suite in self._session.suites.items()})
+        self.run.add_infos(self._session.names.infos(self._session.suites))
         self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
         self.run.results = summarise(self.run.tally, self.run.infos, models)
@@ -191,9 +191,13 @@ class Controller:
         )
         if status == pytest.ExitCode.TESTS_FAILED and only_allowed_errors:
             status = int(pytest.ExitCode.OK)
-        if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and (
-            self._findings.unwritten or any(verdict.failed for verdict in self.run.verdicts)
-        ):
+        # another plugin may have made the failed item of an error pass
+        fails = (
+            errors > self._session.settings.allow_errors
+            or self._findings.unwritten
+            or any(verdict.failed for verdict in self.run.verdicts)
+        )
+        if fails and status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             status = int(pytest.ExitCode.TESTS_FAILED)
         return status
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_llmeval.analysis import gate_expressions
 from pytest_llmeval.analysis.gate_expressions import Gate
+from pytest_llmeval.core.errors import unknown
 from pytest_llmeval.core.sources import prefix_of
 from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import SESSION
@@ -32,6 +33,20 @@ def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
     if any(gate.benchmark for gate in gates):
         gate_expressions.check_names(gates, _known_names(config, gates))
     return gates
+
+
+def check_tests(config: pytest.Config) -> None:
+    """Raise ``UserError`` for a gate of the command line on a test that was not collected."""
+    session = config.stash[SESSION]
+    expressions = (*session.settings.fail_under, *session.settings.max_drop)
+    if not any("/" in expression for expression in expressions):
+        return
+    infos = session.names.infos(session.suites).values()
+    for gate in session_gates(config):
+        name = gate.benchmark or ""
+        tests = {info.test: "" for info in infos if info.test and name.startswith(f"{info.benchmark}/")}
+        if tests and not gate.from_config and not any(info.is_called(name) for info in infos):
+            raise unknown("test", name.partition("/")[2], tests, where=gate.where)
 
 
 def _known_names(

@@ -40,9 +40,9 @@ def result_name(name: str, config: pytest.Config) -> str:
 
 
 def load_suite(
-    name: str, start: Path, config: pytest.Config, selectable: Callable[[Sequence[str]], bool]
+    name: str, start: Path, config: pytest.Config, function: str, selectable: Callable[[Sequence[str]], bool]
 ) -> Suite:
-    """Load the suite called ``name``, once per session.
+    """Load the suite called ``name`` for a test function (its node id), once per session.
 
     ``selectable`` returns whether ``-k`` can select a question of any of these subjects. Raises
     ``NothingSelected`` if it cannot, and ``UserError`` for an invalid benchmark.
@@ -51,6 +51,7 @@ def load_suite(
     source = source_of(name)
     place = find_place(name, start, config)
     key = source.result_name(name, place)
+    session.names.add(key, function)
     if key not in session.suites:
         subjects = source.numbered_subjects(place)
         if subjects is not None and not selectable(subjects):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from pytest_llmeval.plugin.result_names import ResultNames
+
 if TYPE_CHECKING:
     from pytest_llmeval.config.settings import Settings
     from pytest_llmeval.results.runs import Run
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.suites.suite import Suite
 
-#: the number of selected questions: benchmark -> model -> subject -> number
+#: the number of selected questions: result's name -> model -> subject -> number
 Plan: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
@@ -23,8 +25,8 @@ Plan: TypeAlias = Mapping[str, Mapping[str, Mapping[str, int]]]
 class Session:
     """The settings, models and suites of the session.
 
-    Created in ``pytest_configure``; only ``suites`` changes later, during collection. ``replay`` is the run
-    whose answers are graded again, ``baseline`` the run to compare with.
+    Created in ``pytest_configure``; only ``suites`` and ``names`` change later, during collection. ``replay``
+    is the run whose answers are graded again, ``baseline`` the run to compare with.
     """
 
     settings: Settings
@@ -32,6 +34,7 @@ class Session:
     suites: dict[str, Suite]
     replay: Replay | None = None
     baseline: Run | None = None
+    names: ResultNames = field(default_factory=ResultNames)
 
 
 @dataclass(slots=True)

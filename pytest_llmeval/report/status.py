@@ -84,8 +84,9 @@ def gate_lines(verdicts: Iterable[GateResult], unicode: bool = True, paint: Pain
     """A line for each verdict: red if it fails the run, green if the gate passed, yellow otherwise."""
     lines = []
     for verdict in verdicts:
-        # a bare threshold ("0.55") applies to several benchmarks, so say which one this is
-        benchmark = None if "=" in verdict.expr else verdict.benchmark
+        # a gate may apply to several benchmarks, or to several tests of one, so say which one this is
+        is_named = "=" in verdict.expr and (verdict.benchmark or "") in verdict.expr
+        benchmark = None if is_named else verdict.benchmark
         names = ", ".join(name for name in (benchmark, verdict.model) if name)
         word = verdict.verdict.replace("_", " ").upper()
         text = f"gate {verdict.expr}: {word}{f' [{names}]' if names else ''}: {verdict.reason}"

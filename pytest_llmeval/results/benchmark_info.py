@@ -9,6 +9,15 @@ from typing import Any
 from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 
 
+def base_name(name: str, test: str | None) -> str:
+    """The benchmark's own name, from a result's name and its test function.
+
+    >>> base_name("mini/test_short", "test_short"), base_name("mini", None)
+    ('mini', 'mini')
+    """
+    return name if test is None else name.removesuffix(f"/{test}")
+
+
 @dataclass(frozen=True, slots=True)
 class BenchmarkInfo:
     """The facts about a benchmark, besides its questions, that results need.
@@ -16,7 +25,8 @@ class BenchmarkInfo:
     ``subjects`` maps the key of every declared subject, in the benchmark's order, to its English and Chinese
     names ("" if missing); ``groups`` maps names to subject keys. ``total`` is the number of questions
     in the split by subject, excluding subjects without data. ``planned`` is the number of questions
-    selected for each model (the maximum if models differ). ``threshold`` is the lowest score that counts
+    selected for each model (the maximum if models differ). ``test`` is the test function that asked it, which
+    is part of the ``name`` if several did: ``mini/test_short``. ``threshold`` is the lowest score that counts
     as correct, or None if the ``metric`` is not graded.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
@@ -33,6 +43,20 @@ class BenchmarkInfo:
     planned: int
     metric: str = "choice"
     threshold: float | None = None
+    test: str | None = None
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark's own name."""
+        return base_name(self.name, self.test)
+
+    def is_called(self, name: str) -> bool:
+        """Whether ``name`` is that of this result, of its benchmark, or of its benchmark and test."""
+        function = (self.test or "").partition("[")[0]
+        return name in (
+            *(self.name, self.benchmark),
+            *(f"{self.benchmark}/{test}" for test in (self.test, function) if test),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form, which xdist workers send."""

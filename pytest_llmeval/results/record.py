@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
+from pytest_llmeval.results.benchmark_info import base_name
 from pytest_llmeval.scoring.answer_sets import split_labels
 
 _PREFIX = "llm_"
@@ -32,7 +33,8 @@ class Record:
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
-    rule, if it differs. If it was repeated, ``repeats`` has the record of each
+    rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
+    ``id`` and ``benchmark``. If the question was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -60,6 +62,7 @@ class Record:
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     repeats: tuple[Record, ...] = ()
     official: OfficialReading | None = None
+    test: str | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -103,6 +106,25 @@ class Record:
             score=sum(scores) / len(scores) if scores else None,
             repeats=tuple(records),
         )
+
+    def merged(self, later: Record) -> Record:
+        """The record of a question from this one and ``later``, of other repeats of the same question.
+
+        A repeat of ``later`` replaces one of the same number.
+        """
+        repeats = {record.repeat: record for record in (*self.attempts, *later.attempts)}
+        if len(repeats) == len(later.attempts):
+            return later
+        records = [repeats[number] for number in sorted(repeats)]
+        combined = Record.of_repeats(records)
+        # the repeats of a report have no tokens of their own
+        sums = record_fields.sum_completions([self.completion, later.completion])
+        return replace(combined, completion=replace(sums, latency_s=combined.completion.latency_s))
+
+    @property
+    def question_id(self) -> str:
+        """The question's id without the test function."""
+        return base_name(self.benchmark, self.test) + self.id.removeprefix(self.benchmark)
 
     @property
     def gold(self) -> bool:
@@ -179,6 +201,8 @@ class Record:
             **self._answer_json(),
         }
         # keys that most runs do not need are omitted
+        if self.test is not None:
+            content["test"] = self.test
         if self.cluster is not None:
             content["cluster"] = self.cluster
         if self.repeat:
@@ -253,6 +277,7 @@ class Record:
             judgement=None if judgement is None else record_fields.judgement(judgement),
             metrics=row.get("metrics") or {},
             official=record_fields.official(row),
+            test=record_fields.text(row.get("test")),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -273,23 +298,22 @@ class Record:
             for row in rows
         )
 
-    def identity_properties(self) -> list[tuple[str, object]]:
-        """The user properties that identify the question on its item's report."""
-        return [
-            (_PREFIX + "id", self.id),
-            (_PREFIX + "model", self.model),
-            (_PREFIX + "benchmark", self.benchmark),
-            (_PREFIX + "subject", self.subject),
-        ]
+    def with_error(self, message: str) -> Record:
+        """A copy of this record as an error, whatever the answer was."""
+        return replace(self, outcome=Outcome.ERROR, completion=replace(self.completion, error=message))
 
     def to_report(self) -> list[tuple[str, object]]:
-        """The user properties that carry this record on its item's report, beside ``identity_properties``.
+        """The user properties that carry this record on its item's report.
 
         They are scalars without any text from a model. If the question was repeated, ``llm_repeats`` has the
         figures of all repeats as JSON.
         """
         completion = self.completion
         pairs: list[tuple[str, object]] = [
+            (_PREFIX + "id", self.id),
+            (_PREFIX + "model", self.model),
+            (_PREFIX + "benchmark", self.benchmark),
+            (_PREFIX + "subject", self.subject),
             (_PREFIX + "outcome", self.outcome.value),
             (_PREFIX + "answer", self.answer),
             (_PREFIX + "target", self.target),
@@ -300,6 +324,10 @@ class Record:
         ]
         if completion.shared_tokens is not None:
             pairs.append((_PREFIX + "shared_tokens", completion.shared_tokens))
+        if self.test is not None:
+            pairs.append((_PREFIX + "test", self.test))
+        if self.repeat:
+            pairs.append((_PREFIX + "repeat", self.repeat))
         if self.cluster is not None:
             pairs.append((_PREFIX + "cluster", self.cluster))
         if self.score is not None:
@@ -315,7 +343,7 @@ class Record:
         if completion.error is not None:
             pairs.append((_PREFIX + "error", completion.error))
         if self.repeats:
-            repeats = [record._figures() for record in self.repeats]
+            repeats = [{"repeat": record.repeat, **record._figures()} for record in self.repeats]
             pairs.append((_PREFIX + "repeats", _JSON.encode(repeats)))
         elif self.judgement is not None:
             pairs.append(
@@ -366,6 +394,8 @@ class Record:
                 scores=record_fields.scores(json.loads(values.get("scores", "{}"))),
             ),
             cluster=values.get("cluster"),
+            repeat=values.get("repeat", 0),
+            test=values.get("test"),
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
         )
@@ -374,8 +404,7 @@ class Record:
         if "repeats" not in values:
             return record
         repeats = [
-            record._from_figures(figures, repeat)
-            for repeat, figures in enumerate(json.loads(values["repeats"]))
+            record._from_figures(figures, figures["repeat"]) for figures in json.loads(values["repeats"])
         ]
         return replace(record, repeats=tuple(repeats))
 
@@ -399,6 +428,11 @@ class Record:
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
+
+
+def other_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
+    """The user properties of an item that are not part of a record."""
+    return [pair for pair in properties if not pair[0].startswith(_PREFIX)]
 
 
 def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None:

@@ -39,8 +39,9 @@ class Rerun:
     """How a run was started.
 
     ``options`` holds its options as typed, by key; ``models`` maps each model's name to its spec (empty
-    for a replay); ``benchmarks`` maps the name of each benchmark selected with ``--llm-benchmark`` to that
-    option's value. Node ids are relative to ``root``, commands to ``start``.
+    for a replay); ``benchmarks`` maps the name of each result of ``--llm-benchmark`` to that option's value.
+    ``tests`` maps the results whose benchmark several tests asked to their test. Node ids are relative to
+    ``root``, commands to ``start``.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Rerun:
     benchmarks: Mapping[str, str] = field(default_factory=dict)
     root: Path = Path()
     start: Path = Path()
+    tests: Mapping[str, str] = field(default_factory=dict)
 
     def head(self, benchmark: str, model: str) -> str:
         """The command without the question's selector."""
@@ -67,7 +69,8 @@ class Rerun:
     def selector(self, benchmark: str, model: str, name: str, nodeid: str) -> str:
         """Select the question called ``name`` (subject-key), as ``-k "[agronomy-0]"`` or by its node id."""
         if benchmark in self.benchmarks and _PLAIN.fullmatch(name):
-            return f'-k "[{name}]"'
+            test, sign, _ = self.tests.get(benchmark, "").rpartition("/")[2].partition("[")
+            return f'-k "{test}[{name}{"-" if sign else "]"}"'
         path, colons, rest = nodeid.partition("::")
         if len(self.models) > 1 and rest.endswith(f"-{model}]"):
             rest = rest.removesuffix(f"-{model}]") + "]"

@@ -66,6 +66,8 @@ def _result_json(result: Result) -> dict[str, Any]:
         "model": result.model,
         "identity": result.identity,
         "benchmark": result.benchmark,
+        # only where several tests asked the benchmark
+        **({} if result.test is None else {"test": result.test}),
         **conditions.to_json(),
         "planned": info.planned,
         "counts": result.counts.as_dict(),

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from pytest_llmeval.analysis.compare import Answer, Comparison, Side, compare, counterpart
 from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.results.benchmark_info import base_name
 from pytest_llmeval.results.question_log import QUESTIONS, read_records
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run, read_results, unreadable
 
 _MODEL_SEPARATOR = "::"
+#: by model and benchmark: the answers by question
+Answers: TypeAlias = Mapping[tuple[str, str], Mapping[str, Answer]]
+
+
+class NamedResult(Protocol):
+    """What names a result of this run or an earlier one; see ``RunResult``."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def benchmark(self) -> str: ...
+    @property
+    def base(self) -> str: ...
+    @property
+    def test(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One model on one benchmark, from a run's results.json; ``groups`` maps names to subjects."""
+    """One model on one benchmark, from a run's results.json; ``groups`` maps names to subjects.
+
+    ``test`` is the test function, if several asked the benchmark; it is then part of the name ``benchmark``.
+    """
 
     model: str
     identity: str
@@ -28,6 +47,12 @@ class RunResult:
     conditions: EvalConditions
     groups: Mapping[str, tuple[str, ...]]
     subjects: tuple[str, ...]
+    test: str | None = None
+
+    @property
+    def base(self) -> str:
+        """The benchmark's own name."""
+        return base_name(self.benchmark, self.test)
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> RunResult:
@@ -43,6 +68,7 @@ class RunResult:
                 for name, group in result["groups"].items()
             },
             subjects=tuple(map(str, result["subjects"])),
+            test=None if result.get("test") is None else str(result["test"]),
         )
 
 
@@ -66,14 +92,11 @@ class Run:
         return tuple(dict.fromkeys(result.model for result in self.results))
 
     def results_for(self, benchmark: str) -> tuple[RunResult, ...]:
-        """The results of all models on one benchmark."""
-        return tuple(result for result in self.results if result.benchmark == benchmark)
+        """The results of all models and tests on one benchmark."""
+        return tuple(result for result in self.results if result.base == benchmark)
 
-    def counterpart(self, model: str, benchmark: str | None = None) -> str | None:
-        """The model to compare ``model`` with; None if it has no result on the benchmark.
-
-        Raises ``UserError`` if that is ambiguous.
-        """
+    def counterpart(self, model: str) -> str:
+        """The model to compare ``model`` with. Raises ``UserError`` if that is ambiguous."""
         models = self.models
         earlier = counterpart(model, models)
         if earlier is None:
@@ -81,10 +104,30 @@ class Run:
                 f"{self.source}: {self.name} has no model {model!r}; it has {', '.join(models)}; "
                 f"choose one: RUN{_MODEL_SEPARATOR}MODEL"
             )
-        has_result = benchmark is None or any(
-            result.model == earlier for result in self.results_for(benchmark)
-        )
-        return earlier if has_result else None
+        return earlier
+
+    def result_like(
+        self, later: NamedResult, others: Collection[NamedResult], function: str, answers: Answers
+    ) -> RunResult | None:
+        """The result to compare ``later`` with; None if there is none.
+
+        ``function`` is the test function of ``later``, ``others`` are all results of its run, and ``answers``
+        those of this run. A test that shares its benchmark with others is compared with the same test.
+        """
+        model = self.counterpart(later.model)
+        candidates = [result for result in self.results_for(later.base) if result.model == model]
+        same_name = [result for result in candidates if result.benchmark == later.benchmark]
+        if later.test is not None and same_name:
+            return same_name[0]
+        same_test = [
+            result
+            for result in candidates
+            if function_of(answers.get((model, result.benchmark), {})) == function
+        ]
+        if len(same_test) == 1:
+            return same_test[0]
+        alone = sum(other.model == later.model and other.base == later.base for other in others) == 1
+        return candidates[0] if alone and len(candidates) == 1 else None
 
     def check(self, benchmark: str, conditions: EvalConditions) -> None:
         """Check that a benchmark asked under ``conditions`` can be compared with this run.
@@ -95,10 +138,10 @@ class Run:
             if result.conditions.differences(conditions):
                 raise self._not_comparable(result, conditions, self.name, "--llm-baseline-force")
 
-    def side(self, model: str, benchmark: str, answers: Mapping[str, Answer]) -> Side:
-        """One model's answers, for ``compare``."""
-        (result,) = (result for result in self.results_for(benchmark) if result.model == model)
-        return Side(self.name, model, result.identity, result.conditions, answers)
+    def side(self, result: RunResult, answers: Answers) -> Side:
+        """One result's answers, for ``compare``."""
+        own = answers.get((result.model, result.benchmark), {})
+        return Side(self.name, result.model, result.identity, result.conditions, own)
 
     def _not_comparable(self, result: RunResult, later: EvalConditions, name: str, option: str) -> UserError:
         differences = result.conditions.differences(later)
@@ -144,19 +187,22 @@ def read_run(name: str, reports_dir: Path, start: Path, option: str) -> Run:
 
 
 def read_answers(run: Run) -> dict[tuple[str, str], dict[str, Answer]]:
-    """The answers of a run, by (model, benchmark) and question id. Raises ``UserError``."""
+    """The answers of a run, by (model, benchmark) and question.
+
+    The key of a question is its id without the test, which other runs may not have. Raises ``UserError``.
+    """
     questions: dict[tuple[str, str], dict[str, _Lines]] = {}
     path = run.folder / QUESTIONS
     try:
         for record in read_records(path):
             lines = questions.setdefault((record.model, record.benchmark), {})
-            lines.setdefault(record.id, _Lines()).add(record)
+            lines.setdefault(record.question_id, _Lines()).add(record)
     except OSError as error:
         raise UserError(f"{run.source}: {path} cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{run.source}: {path}: a line is not a record ({type(error).__name__})") from None
     return {
-        key: {id: question_lines.answer(id) for id, question_lines in lines.items()}
+        key: {id: question_lines.answer() for id, question_lines in lines.items()}
         for key, lines in questions.items()
     }
 
@@ -165,17 +211,19 @@ def read_answers(run: Run) -> dict[tuple[str, str], dict[str, Answer]]:
 class _Lines:
     """The facts of a question's lines that comparisons need; for each repeat the last line counts."""
 
+    id: str = ""
     subject: str = ""
     nodeid: str = ""
     cluster: str | None = None
     outcomes: dict[int, tuple[Outcome, bool]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
-        self.subject, self.nodeid, self.cluster = record.subject, record.nodeid, record.cluster
+        self.id, self.subject = record.id, record.subject
+        self.nodeid, self.cluster = record.nodeid, record.cluster
         self.outcomes[record.repeat] = record.outcome, record.gold
 
-    def answer(self, id: str) -> Answer:
-        return Answer.of(id, self.subject, self.nodeid, self.outcomes.values(), self.cluster)
+    def answer(self) -> Answer:
+        return Answer.of(self.id, self.subject, self.nodeid, self.outcomes.values(), self.cluster)
 
 
 def answers_of(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Answer]]:
@@ -184,8 +232,14 @@ def answers_of(records: Iterable[Record]) -> dict[tuple[str, str], dict[str, Ans
     for record in records:
         outcomes = ((outcome, record.gold) for outcome in record.outcomes)
         answer = Answer.of(record.id, record.subject, record.nodeid, outcomes, record.cluster)
-        answers.setdefault((record.model, record.benchmark), {})[record.id] = answer
+        answers.setdefault((record.model, record.benchmark), {})[record.question_id] = answer
     return answers
+
+
+def function_of(answers: Mapping[str, Answer]) -> str:
+    """The name of the test function that got these answers; empty if there are none."""
+    nodeid = next((answer.nodeid for answer in answers.values()), "")
+    return nodeid.partition("[")[0].rpartition("::")[2]
 
 
 def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparison], list[str]]:
@@ -195,25 +249,25 @@ def compare_runs(before: Run, after: Run, *, force: bool) -> tuple[list[Comparis
     """
     notes = [f"{run.source} is incomplete" for run in (before, after) if not run.complete]
     pairs = []
+    old, new = read_answers(before), read_answers(after)
     for result in after.results:
-        model = before.counterpart(result.model, result.benchmark)
-        if model is None:
+        function = function_of(new.get((result.model, result.benchmark), {}))
+        earlier = before.result_like(result, after.results, function, old)
+        if earlier is None:
             notes.append(
                 f"{before.source} has no result on {result.benchmark} to compare {result.model} with"
             )
             continue
-        (earlier,) = (other for other in before.results_for(result.benchmark) if other.model == model)
         if earlier.conditions.differences(result.conditions) and not force:
             raise before._not_comparable(earlier, result.conditions, before.source, "--force")
         pairs.append((earlier, result))
     if not pairs:
         raise UserError(f"{before.source} and {after.source} have no benchmark and model in common")
-    old, new = read_answers(before), read_answers(after)
     comparisons = [
         compare(
             result.benchmark,
-            before.side(earlier.model, result.benchmark, old.get((earlier.model, result.benchmark), {})),
-            after.side(result.model, result.benchmark, new.get((result.model, result.benchmark), {})),
+            before.side(earlier, old),
+            after.side(result, new),
             result.groups,
             result.subjects,
         )

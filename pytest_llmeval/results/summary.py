@@ -140,13 +140,28 @@ class Result:
 
     @property
     def benchmark(self) -> str:
-        """The benchmark's name."""
+        """The result's name: the benchmark's, with the test function if several asked it."""
         return self.info.name
+
+    @property
+    def base(self) -> str:
+        """The benchmark's own name."""
+        return self.info.benchmark
+
+    @property
+    def test(self) -> str | None:
+        """The test function, if several asked the benchmark."""
+        return None if self.info.name == self.info.benchmark else self.info.test
 
     @property
     def accuracy(self) -> float | None:
         """The mean over questions; None if nothing was scored."""
         return self.counts.accuracy
+
+    @property
+    def times(self) -> int:
+        """How many times each question was asked."""
+        return 1 if self.repeats is None else self.repeats.times
 
     @property
     def effective(self) -> tuple[float, float]:

@@ -32,7 +32,7 @@ class Tally:
         self._running: dict[tuple[str, str], _Running] = {}
 
     def add(self, record: Record) -> None:
-        """Count a question; a record replaces an earlier one with the same id and model."""
+        """Count a question; a record replaces an earlier one with the same id, model and repeat."""
         now = self._clock()
         running = self._running.get((record.model, record.benchmark))
         if running is None:
@@ -41,9 +41,9 @@ class Tally:
         records = self._records.setdefault(record.model, {})
         earlier = records.get(record.id)
         if earlier is not None:
-            counts = self._running[earlier.model, earlier.benchmark]
-            counts.numbers.subtract((outcome, earlier.gold) for outcome in earlier.outcomes)
-            counts.stored -= earlier.from_store
+            running.numbers.subtract((outcome, earlier.gold) for outcome in earlier.outcomes)
+            running.stored -= earlier.from_store
+            record = earlier.merged(record)
         for outcome in record.outcomes:
             running.numbers[outcome, record.gold] += 1
         running.stored += record.from_store

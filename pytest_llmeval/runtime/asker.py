@@ -82,11 +82,14 @@ class Response:
 class Attempt:
     """One call of a test function, for one repeat of its question and one order of the choices.
 
+    ``test`` is the test's name in results, if it is not the only one that asks its benchmark.
+
     ``responses`` are the model's responses in this attempt, by question id.
     """
 
     repeat: int = 0
     rotation: int = 0
+    test: str | None = None
     responses: dict[str, Response] = field(default_factory=dict)
 
 
@@ -148,7 +151,8 @@ class Asker:
     def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
         """Send questions in the order in which their answers will be needed, without waiting.
 
-        Each question is sent in all repeats and orders of choices, beginning with those of ``start``.
+        Each question is sent in all orders of choices and ``repeats`` times, beginning with those of
+        ``start``: the repeats of a test that another plugin repeats have higher numbers.
         """
         start = start or Attempt()
         requests: dict[Key, Request] = {}
@@ -161,7 +165,7 @@ class Asker:
             except UserError as error:  # its template fails: reported when its test runs
                 self._problems[question.id] = str(error)
                 continue
-            for repeat in range(start.repeat, self.repeats):
+            for repeat in self._repeats_from(start):
                 for rotation, request in enumerate(rotations):
                     key = question.id, repeat, rotation
                     if key >= first:
@@ -170,6 +174,10 @@ class Asker:
             jobs = self._engine.ask(requests.values())
             self._jobs.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
             self._judge_ahead({question.id: question for question in questions}, requests)
+
+    def _repeats_from(self, start: Attempt) -> range:
+        """The numbers of the repeats of one item, beginning with that of ``start``."""
+        return range(start.repeat, start.repeat - start.repeat % self.repeats + self.repeats)
 
     def _judge_ahead(self, questions: Mapping[str, Question], keys: Iterable[Key]) -> None:
         """Arrange for each answer to be judged as soon as it arrives."""

@@ -11,9 +11,10 @@ from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.config.settings import Settings
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, UserError, one_line
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.core.types import MODES, Completion, Judgement, Mode, Question
 from pytest_llmeval.models.base import Jobs
-from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.results.benchmark_info import BenchmarkInfo, base_name
 from pytest_llmeval.results.question_log import QUESTIONS, parse_line
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.run_folder import RESULTS, find_run, read_results, unreadable
@@ -195,7 +196,7 @@ class ReplayAsker(Asker):
             case = suite.judge_case(question)
             if case is None or self._judge is None:
                 continue
-            for repeat in range(start.repeat, self.repeats):
+            for repeat in self._repeats_from(start):
                 key = question.id, repeat, start.rotation
                 record = self._record(question, key)
                 if record is None or key in self._pending or self._earlier_judgement(question, key):
@@ -207,7 +208,7 @@ class ReplayAsker(Asker):
 
     def respond(self, question: Question, attempt: Attempt, *, extract: bool) -> Response:
         """The response of the earlier run; its answer is extracted again. Raises ``RequestFailed``."""
-        record = self._record(question, self._key(question, attempt))
+        record = self._record(question, self._key(question, attempt), attempt.test)
         if record is None:
             raise RequestFailed("the earlier run did not ask this question", attempts=0)
         completion = _completion(record)
@@ -219,21 +220,24 @@ class ReplayAsker(Asker):
             completion = replace(completion, scores=scores)
         return self._make_response(question, attempt, None, completion, extract)
 
-    def _record(self, question: Question, key: Key) -> Record | None:
-        """The earlier record; a file of outputs may have keys instead of ids."""
-        return self._answers.get(key) or self._answers.get((question.key, *key[1:]))
+    def _record(self, question: Question, key: Key, test: str | None = None) -> Record | None:
+        """The earlier record, of the same test if possible; a file of outputs may have keys for ids."""
+        of_test = f"{question.benchmark}/{test}/{question.subject}/{question.key}"
+        ids = (of_test, question.id, question.key)
+        records = (self._answers.get((id, *key[1:])) for id in ids)
+        return next((record for record in records if record is not None), None)
 
     def _judgement(self, question: Question, attempt: Attempt, response: Response) -> Judgement | None:
-        earlier = self._earlier_judgement(question, self._key(question, attempt))
+        earlier = self._earlier_judgement(question, self._key(question, attempt), attempt.test)
         if earlier is not None or response.answer is None:
             return earlier
         if self._judge is None:
             raise RequestFailed("the earlier run has no judgement of this answer", attempts=0)
         return super()._judgement(question, attempt, response)
 
-    def _earlier_judgement(self, question: Question, key: Key) -> Judgement | None:
+    def _earlier_judgement(self, question: Question, key: Key, test: str | None = None) -> Judgement | None:
         """The earlier run's judgement if it is still valid; None for an error that a judge can retry."""
-        record = self._record(question, key)
+        record = self._record(question, key, test)
         judgement = None if record is None else record.judgement
         if judgement is None or not self._suites[question.benchmark].judged_before:
             return None
@@ -262,7 +266,8 @@ class _Conditions:
 
     def add(self, result: Mapping[str, Any]) -> None:
         conditions = EvalConditions.from_json(result)
-        benchmark = str(result["benchmark"])
+        test = result.get("test")
+        benchmark = base_name(str(result["benchmark"]), None if test is None else str(test))
         self.models[str(result["model"])] = str(result["identity"])
         self.by_benchmark[benchmark] = conditions
         self.orders.add((conditions.circular, conditions.shuffle_choices))
@@ -276,7 +281,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     ``name`` may also be a JSONL file of outputs (``outputs.py``). Raises ``UserError`` for an unfinished run,
     or one whose benchmarks have different modes, shots or orders.
     """
-    path = start / Path(name).expanduser()
+    path = start / expanded(name)
     if is_outputs_file(path) and path.name != QUESTIONS:
         return _replay_outputs(path)
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
@@ -337,5 +342,7 @@ def _answers(folder: Path) -> dict[str, dict[Key, Record]]:
                 ) from None
             records = answers.setdefault(record.model, {})
             for rotation, rotation_record in enumerate(record.rotations or (record,)):
-                records[record.id, record.repeat, rotation] = rotation_record
+                # a test of another name, or of another run, takes the answer of any test
+                for id in (record.id, record.question_id):
+                    records[id, record.repeat, rotation] = rotation_record
     return answers

@@ -104,44 +104,6 @@ def test_assertions_fail_without_a_diff(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*- right answer"])
 
 
-def test_a_test_function_can_be_called_again(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(
-        """
-        import pytest
-        from pytest_llmeval.plugin.pytest_internals import call_test_function
-
-        @pytest.hookimpl(wrapper=True)
-        def pytest_pyfunc_call(pyfuncitem):
-            call_test_function(pyfuncitem)
-            return (yield)
-        """
-    )
-    pytester.makepyfile(
-        """
-        import pytest
-
-        calls = []
-
-        @pytest.fixture
-        def value():
-            return object()
-
-        @pytest.fixture(autouse=True)
-        def unused():
-            pass
-
-        class TestIt:
-            @pytest.mark.parametrize("number", [7])
-            def test(self, number, value):
-                calls.append((number, value))
-
-        def test_calls():
-            assert len(calls) == 2 and calls[0] == calls[1]
-        """
-    )
-    pytester.runpytest_subprocess().assert_outcomes(passed=2)
-
-
 def test_parameters(pytester: pytest.Pytester) -> None:
     source = """
         import pytest

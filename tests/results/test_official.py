@@ -35,10 +35,10 @@ def test_none_differ() -> None:
 def test_lines_and_reports_carry_it() -> None:
     for record in (SAME, RIGHT, WRONG):
         assert Record.from_json(record.to_json()).official == record.official
-        properties = [*record.identity_properties(), *record.to_report()]
+        properties = record.to_report()
         reported = Record.from_report(properties, "")
         assert reported is not None and reported.official == record.official
     repeated = Record.of_repeats([SAME, RIGHT])
-    reported = Record.from_report([*repeated.identity_properties(), *repeated.to_report()], "")
+    reported = Record.from_report(repeated.to_report(), "")
     assert reported is not None
     assert [attempt.official for attempt in reported.attempts] == [None, RIGHT.official]

@@ -78,7 +78,7 @@ def singles(**fixed: Any) -> st.SearchStrategy[Record]:
 
 def carried(record: Record) -> Record | None:
     """The record after its way on a report through JSON, as xdist sends it."""
-    properties = record.identity_properties() + record.to_report()
+    properties = record.to_report()
     pairs = json.loads(json.dumps(properties))
     return Record.from_report([(name, value) for name, value in pairs], record.nodeid)
 

@@ -19,6 +19,14 @@ def test_a_packaged_benchmark() -> None:
     assert rerun.selector("cmmlu", "m", "agronomy-0", NODE) == '-k "[agronomy-0]"'
 
 
+def test_a_benchmark_of_several_tests() -> None:
+    tests = {"b/test_one": "test_one", "b/x/test_two[brief]": "x/test_two[brief]"}
+    rerun = Rerun({}, {}, dict.fromkeys(tests, "b"), tests=tests)
+    assert rerun.selector("b/test_one", "m", "law-0", "test_b.py::test_one[law-0]") == '-k "test_one[law-0]"'
+    node = "test_b.py::test_two[law-0-brief]"
+    assert rerun.selector("b/x/test_two[brief]", "m", "law-0", node) == '-k "test_two[law-0-"'
+
+
 def test_options_that_say_how_it_is_asked_are_kept_and_others_are_not() -> None:
     given_options = {
         "model": ["echo"],
@@ -50,7 +58,9 @@ def test_of_several_models_only_the_one_is_asked() -> None:
 
 
 def test_a_model_of_the_config_file_alone_needs_no_option() -> None:
-    assert Rerun({}, {"puyu": "puyu"}, {"b": "b"}).head("b", "puyu") == "pytest --llm-benchmark=b --llm-refresh"
+    assert (
+        Rerun({}, {"puyu": "puyu"}, {"b": "b"}).head("b", "puyu") == "pytest --llm-benchmark=b --llm-refresh"
+    )
 
 
 def test_a_replayed_question_is_replayed_again() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.models.hf.architecture import check_architecture
 from pytest_llmeval.models.hf.checkpoint import check_files, check_gguf
 from pytest_llmeval.models.hf.tokenizer_fit import check_template, check_vocabulary, embedding_rows
@@ -90,7 +91,7 @@ def find(target: str, kind: str = "hf") -> Source:
 
     ``kind`` is the backend that the error message names.
     """
-    path = Path(target).expanduser()
+    path = expanded(target)
     if path.is_file() and path.suffix == ".gguf":
         return Source(str(path.parent), path.name)
     if path.is_file():

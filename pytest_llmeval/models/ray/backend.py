@@ -19,6 +19,7 @@ from typing import Any
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, UserError
+from pytest_llmeval.core.paths import expanded
 from pytest_llmeval.models import fingerprint
 from pytest_llmeval.models.base import Job, Jobs
 from pytest_llmeval.models.hf.load import Source
@@ -48,8 +49,8 @@ class RayModel:
                 "(--llm-ray-cpus=N for replicas on CPUs)"
             )
         self.config = replace(config, device="cpu" if config.ray_cpus else config.device)
-        if Path(config.target).expanduser().exists():
-            self.config = replace(self.config, target=str(Path(config.target).expanduser().absolute()))
+        if expanded(config.target).exists():
+            self.config = replace(self.config, target=str(expanded(config.target).absolute()))
         self.status: str | None = None
         self.notes: tuple[str, ...] = ()
         self._folder = folder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import ModelUnusable, one_line, unknown
+from pytest_llmeval.core.paths import expanded
 
 HOST = "127.0.0.1"
 
@@ -121,7 +122,7 @@ def _preset(config: ModelConfig) -> Preset:
 
 def _fill(argument: str, config: ModelConfig, port: int) -> str:
     values = {
-        "path": str(Path(config.target).expanduser()) if config.target.startswith("~") else config.target,
+        "path": str(expanded(config.target)) if config.target.startswith("~") else config.target,
         "name": config.served_name or config.name,
         "port": str(port),
         "dtype": config.dtype,

@@ -12,6 +12,7 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Completion, Outcome
 from pytest_llmeval.models import worker_resources
+from pytest_llmeval.plugin.items import ends_question
 from pytest_llmeval.plugin.pytest_internals import (
     apply_maxfail,
     node_count,
@@ -152,7 +153,7 @@ class ControllerSide:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record which item a worker finished last."""
         node = reporting_node(report)
-        if node is not None and (report.when == "call" or not report.passed):
+        if node is not None and ends_question(report):
             self._last_nodeids[node_id(node)] = report.nodeid
 
     def _has_reported(self, node: Any, nodeid: str) -> bool:
@@ -175,8 +176,12 @@ class ControllerSide:
             target=question.target,
             completion=Completion(error=message),
             cluster=question.cluster,
+            test=question.test,
         )
-        records = [replace(record, repeat=repeat) for repeat in range(self._session.settings.repeats)]
+        records = [
+            replace(record, repeat=question.first_repeat + repeat)
+            for repeat in range(self._session.settings.repeats)
+        ]
         with QuestionLog(self._run.folder / _PART) as log:
             for repeat_record in records:
                 log.write(repeat_record)
@@ -188,7 +193,7 @@ class ControllerSide:
             outcome="failed",
             longrepr=f"{question.id}: {message}",
             when="call",
-            user_properties=record.identity_properties() + Record.of_repeats(records).to_report(),
+            user_properties=Record.of_repeats(records).to_report(),
         )
         set_reporting_node(report, node)
         self._config.hook.pytest_runtest_logreport(report=report)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_llmeval.core.errors import LLMEvalError
-from pytest_llmeval.plugin.items import model_of, question_of
+from pytest_llmeval.plugin.items import asked_question
 from pytest_llmeval.plugin.pytest_internals import (
     is_worker,
     node_id,
@@ -100,6 +100,8 @@ class PlannedQuestion(NamedTuple):
     id: str
     target: str | None
     cluster: str | None
+    test: str | None
+    first_repeat: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class WorkerMessage:
     def of(cls, config: pytest.Config, items: Sequence[pytest.Item] = ()) -> WorkerMessage:
         """Create the message from this worker's session."""
         session = config.stash[SESSION]
-        infos = {name: suite.info for name, suite in session.suites.items()}
+        infos = session.names.infos(session.suites)
         return cls(config.stash[FINDINGS], infos, [_planned_question(item, config) for item in items])
 
     def to_json(self) -> str:
@@ -171,10 +173,17 @@ def _plan_file(folder: Path, worker: str) -> Path:
 
 
 def _planned_question(item: pytest.Item, config: pytest.Config) -> PlannedQuestion | None:
-    question = question_of(item)
-    if question is None:
+    asked = asked_question(item, config.stash[SESSION])
+    if asked is None:
         return None
-    model = model_of(item, config.stash[SESSION])
+    question = asked.question
     return PlannedQuestion(
-        model, question.benchmark, question.subject, question.id, question.answer, question.cluster
+        model=asked.model,
+        benchmark=asked.result.name,
+        subject=question.subject,
+        id=asked.id,
+        target=question.answer,
+        cluster=question.cluster,
+        test=asked.test,
+        first_repeat=asked.first_repeat,
     )

@@ -1,0 +1,109 @@
+"""The command line's options, which give way to options of the same names of other plugins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from pytest_llmeval.config.options import OPTIONS
+from pytest_llmeval.plugin.pytest_internals import ArgumentNames
+
+_NAME = "llmeval-options"
+_LIST_HELP = "list models and benchmarks (with words: those that match any word), and exit"
+
+
+class CommandLine:
+    """Adds the options, and withdraws each one that another plugin or a conftest.py adds, too.
+
+    With an option defined twice, argparse would end every session. So the other's option counts, and
+    ``conflicts`` maps its name to the plugin that defined it.
+    """
+
+    def __init__(self, parser: pytest.Parser, manager: pytest.PytestPluginManager) -> None:
+        self.conflicts: dict[str, str] = {}
+        self._manager = manager
+        self._group = parser.getgroup("llmeval", "LLM evaluation (docs: README of pytest-llmeval-harness)")
+        self._names = ArgumentNames(self._group)
+        for option in OPTIONS:
+            if option.flag:
+                self._add(f"--llm-{option.name}", dest=option.dest, action="store_true", help=option.help)
+            else:
+                self._add(
+                    f"--llm-{option.name}",
+                    dest=option.dest,
+                    action="append" if option.many else "store",
+                    metavar=option.metavar,
+                    help=option.help,
+                    **({"nargs": "?", "const": True} if option.bare else {}),
+                )
+        self._add(
+            "--llm-new-benchmark",
+            dest="llmeval_new_benchmark",
+            metavar="NAME",
+            help="create a folder with an example benchmark to edit, and exit",
+        )
+        self._add("--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
+        self._stop_watching = manager.add_hookcall_monitoring(self._before, self._after)
+        manager.register(self, _NAME)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> CommandLine:
+        """The command line of this session."""
+        plugin = config.pluginmanager.get_plugin(_NAME)
+        assert isinstance(plugin, CommandLine)
+        return plugin
+
+    @property
+    def conflict_line(self) -> str:
+        """The line that names the options of other plugins, and what to do; empty if there are none."""
+        if not self.conflicts:
+            return ""
+        options, plugins = ", ".join(self.conflicts), ", ".join(dict.fromkeys(self.conflicts.values()))
+        verb, what = ("are options", "them") if len(self.conflicts) > 1 else ("is an option", "it")
+        return (
+            f"{options} {verb} of {plugins}, so llmeval does not read {what}: "
+            f"set {what} in llmeval.toml (-p no:llmeval turns llmeval off)"
+        )
+
+    def value(self, key: str, config: pytest.Config) -> Any:
+        """The value of an option; None if it was not given, or is another plugin's."""
+        return getattr(config.option, f"llmeval_{key}", None)
+
+    def values(self, config: pytest.Config) -> dict[str, Any]:
+        """The values of all settings by key."""
+        return {option.key: self.value(option.key, config) for option in OPTIONS}
+
+    def stop_watching(self) -> None:
+        """Let later plugins add options unobserved: the command line is complete."""
+        self._stop_watching()
+
+    def _add(self, name: str, **attributes: Any) -> None:
+        if name in self._names.taken():
+            self.conflicts[name] = self._owner(name)
+        else:
+            self._group.addoption(name, **attributes)
+
+    def _owner(self, option: str) -> str:
+        """The plugin, of those that were loaded earlier, whose source has the option."""
+        for name, plugin in self._manager.list_name_plugin():
+            function = getattr(plugin, "pytest_addoption", None)
+            try:
+                if function is not None and option in inspect.getsource(inspect.getmodule(function)):  # type: ignore[arg-type]
+                    return f"the plugin {name}"
+            except (OSError, TypeError):
+                continue
+        return "another plugin"
+
+    def _before(self, hook: str, implementations: Sequence[Any], arguments: Mapping[str, Any]) -> None:
+        if hook == "pytest_addoption":
+            self._names.hide()
+
+    def _after(
+        self, outcome: object, hook: str, implementations: Sequence[Any], arguments: Mapping[str, Any]
+    ) -> None:
+        if hook == "pytest_addoption":
+            plugins = ", ".join(str(implementation.plugin_name) for implementation in implementations)
+            self.conflicts.update(dict.fromkeys(self._names.restore(), f"the plugin {plugins}"))
