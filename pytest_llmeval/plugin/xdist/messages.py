@@ -100,8 +100,8 @@ class PlannedQuestion(NamedTuple):
     id: str
     target: str | None
     cluster: str | None
-    test: str | None
-    first_repeat: int
+    test: str | None = None
+    first_repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
