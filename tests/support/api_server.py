@@ -147,8 +147,12 @@ class Server:
         top: Mapping[str, float] | None = None,
         echo: Callable[[str], Json] | None = None,
         event_s: float = 0.0,
+        check: Callable[[Json], Reply | None] | None = None,
     ) -> None:
-        """``echo`` makes the body for a prompt to be echoed; ``event_s`` is the time between events."""
+        """``echo`` makes the body for a prompt to be echoed; ``event_s`` is the time between events.
+
+        ``check`` gives the reply to a body that the server refuses, and None for others.
+        """
         self.port = port
         self.latency = latency
         self.key = key
@@ -157,6 +161,7 @@ class Server:
         self.top = top
         self.echo = echo
         self.event_s = event_s
+        self.check = check
         self.bodies: list[Json] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -288,6 +293,8 @@ class Server:
         self.times.append(time.monotonic())
         if self._script:
             return self._script.popleft()
+        if self.check is not None and (refusal := self.check(body)) is not None:
+            return refusal
         if self.usual is not None:
             return self.usual
         if body.get("logprobs") and self.top is not None:

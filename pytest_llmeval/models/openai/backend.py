@@ -62,6 +62,14 @@ class OpenAIModel:
         self._sleep = sleep
         self._clock = clock
         self._server_exit = server_exit
+        self._calls: Calls | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the server's refusals taught, for the end of the run."""
+        if self._calls is None:
+            return ()
+        return tuple(f"model {self.config.name}: {line}" for line in self._calls.lessons())
 
     @property
     def window(self) -> int:
@@ -115,7 +123,7 @@ class OpenAIModel:
     async def _answer_jobs(self, jobs: Jobs, endpoint: Endpoint, name: str) -> None:
         payloads: Payloads = TextPayloads() if self.config.api == "completions" else _chat(self.config)
         async with connect(endpoint, self.config.timeout or TIMEOUT_S) as server:
-            calls = Calls(
+            calls = self._calls = Calls(
                 post=partial(server.post, payloads.path),
                 list_models=lambda: asyncio.to_thread(_list_models_or_empty, endpoint),
                 endpoint=endpoint,

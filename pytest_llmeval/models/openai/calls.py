@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Prompt, Request, shown
 from pytest_llmeval.models.openai import chat_payloads
-from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, PayloadOptions
+from pytest_llmeval.models.openai.chat_payloads import ChatPayloads
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
 from pytest_llmeval.models.openai.delays import body_wait_s, wait_text
 from pytest_llmeval.models.openai.endpoint import Endpoint
@@ -20,7 +20,10 @@ from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from pytest_llmeval.models.openai.failure_streak import FailureStreak
 from pytest_llmeval.models.openai.failures import RETRYABLE, alike, classify
 from pytest_llmeval.models.openai.known_failures import FailureKind
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.prompt_length import leaves_no_room, mentions_length
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
+from pytest_llmeval.models.openai.refused_parameters import mentions_logprobs
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 
 _REJECTED = (400, 413, 422)
@@ -43,9 +46,9 @@ class AttemptFailed(Exception):
     """An attempt without an answer; ``str()`` is the reason, and may contain secrets that the server echoed.
 
     ``status`` is the response's status, or 0 without a response; ``kind`` says what the failure means;
-    ``code`` has the error's code and type; ``retry_after_s`` is the wait that the server requests.
-    ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no response in
-    time; ``html`` that the response is a web page.
+    ``codes`` are the error's codes and types in lower case; ``retry_after_s`` is the wait that the server
+    requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no
+    response in time; ``html`` that the response is a web page.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class AttemptFailed(Exception):
         *,
         status: int = 0,
         kind: FailureKind = FailureKind.TEMPORARY,
-        code: str = "",
+        codes: frozenset[str] = frozenset(),
         retry_after_s: float | None = None,
         unreachable: bool = False,
         timed_out: bool = False,
@@ -64,7 +67,7 @@ class AttemptFailed(Exception):
         self.message = message
         self.status = status
         self.kind = FailureKind.SLOW if timed_out else kind
-        self.code = code
+        self.codes = codes
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.timed_out = timed_out
@@ -84,6 +87,12 @@ class AttemptFailed(Exception):
     def rejected(self) -> bool:
         """Whether the server rejected the request itself, so that another one may be accepted."""
         return self.status in _REJECTED or self.kind is FailureKind.REFUSED
+
+    @property
+    def may_be_rejection(self) -> bool:
+        """Whether the server may have rejected the request itself, if its words say so."""
+        gateway_hides_status = self.kind in (FailureKind.TEMPORARY, FailureKind.FORBIDDEN)
+        return self.rejected or (self.status >= 400 and gateway_hides_status)
 
     @property
     def asks_too_long(self) -> bool:
@@ -210,8 +219,9 @@ class Calls:
             async with self.limits.attempt(tokens) as attempt:
                 attempts.count += 1
                 options, started = self.options, time.perf_counter()
+                body = self._body(request, prompt, part, options)
                 try:
-                    completion = await self._send(request, prompt, part, options)
+                    completion = await self._send(body, request, prompt, part, options)
                 except AttemptFailed as error:
                     failure = error
                     attempt.failed(
@@ -232,10 +242,9 @@ class Calls:
                 exit_error = self.server_exit()
                 if exit_error is not None:
                     raise exit_error
-            if self._adjust_options(failure, request, options):
+            if self._adjust_options(failure, request, options, body):
                 continue
-            if prompt.shots and failure.rejected and chat_payloads.mentions_length(failure.message):
-                raise _PromptTooLong
+            self._raise_if_too_long(failure, request, prompt, attempts.count)
             await self._raise_if_permanent(failure, request, attempts.count)
             failures += 1
             timeouts += failure.kind is FailureKind.SLOW
@@ -262,22 +271,31 @@ class Calls:
             self.skip_until = self.clock() + _SKIP_S
         self.unresponsive = failure.unreachable or self.attempts_without_response >= _UNRESPONSIVE_AFTER
 
-    async def _send(self, request: Request, prompt: Prompt, part: str, options: PayloadOptions) -> Completion:
+    def _body(self, request: Request, prompt: Prompt, part: str, options: PayloadOptions) -> dict[str, Any]:
         body = self.payloads.build(request, prompt, part, self.model, options)
         body = self.extra_fields.add_to(body, scoring=bool(request.choices), repeat=request.repeat)
-        if self.stream and not request.choices:
+        body = options.applied(body, self.extra_fields.extra_body)
+        stream = self.stream if options.stream is None else options.stream
+        if stream and not request.choices:
             body["stream"] = True
             if options.stream_usage:
                 body["stream_options"] = {"include_usage": True}
+        return body
+
+    async def _send(
+        self, body: dict[str, Any], request: Request, prompt: Prompt, part: str, options: PayloadOptions
+    ) -> Completion:
         response = await self.post(body)
         try:
             completion = self.payloads.parse(response.body, request, prompt, part, options)
         except chat_payloads.NoCompletion as error:
             raise _no_completion(str(error), response.body) from None
         except chat_payloads.PromptTooLong as error:
-            raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200) from None
+            codes = frozenset(["context_length_exceeded"])
+            raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200, codes=codes) from None
         except chat_payloads.NoScores:
             raise self._no_scores() from None
+        completion = options.restored(completion, request)
         clean = self.endpoint.clean_answer
         return replace(
             completion,
@@ -287,16 +305,45 @@ class Calls:
             first_token_s=response.first_token_s,
         )
 
-    def _adjust_options(self, failure: AttemptFailed, request: Request, options: PayloadOptions) -> bool:
-        """Whether to try again because a rejected parameter is now sent in another way."""
-        if not failure.rejected:
+    def _adjust_options(
+        self, failure: AttemptFailed, request: Request, options: PayloadOptions, body: Mapping[str, Any]
+    ) -> bool:
+        """Whether to try again because a refused parameter is now sent in another way, or not at all."""
+        if not failure.may_be_rejection:
             return False
         if self.options == options:
-            adjusted = options.adjusted(failure.message, scoring=bool(request.choices))
+            adjusted = options.adjusted(
+                failure.message,
+                scoring=bool(request.choices),
+                body=body,
+                own=self.extra_fields.extra_body,
+            )
             if adjusted is None:
                 return False
             self.options = adjusted
         return self.options != options
+
+    def lessons(self) -> tuple[str, ...]:
+        """What refusals taught about the model's parameters, a line for each."""
+        return self.options.lessons(self.payloads.options)
+
+    def _raise_if_too_long(
+        self, failure: AttemptFailed, request: Request, prompt: Prompt, attempts: int
+    ) -> None:
+        """Raise if prompt and answer do not fit into the context: ``_PromptTooLong`` if shots are left."""
+        if not failure.may_be_rejection:
+            return
+        if not mentions_length(failure.message, failure.codes, failure.status):
+            return
+        limit = 1 if request.choices else request.max_tokens
+        no_room = leaves_no_room(failure.message, limit)
+        if prompt.shots and not no_room:
+            raise _PromptTooLong
+        advice = f"; --llm-max-tokens leaves no room for it: lower it from {limit}" if no_room else ""
+        raise RequestFailed(
+            f"the prompt is too long for {self.endpoint.shown}: {self._reason(failure)}{advice}",
+            attempts=attempts,
+        )
 
     async def _raise_if_permanent(self, failure: AttemptFailed, request: Request, attempts: int) -> None:
         """Raise the error for a permanent failure; return for one that may be temporary.
@@ -314,7 +361,7 @@ class Calls:
             )
         if failure.rejected or failure.status == 403:
             self._raise_if_setting_rejected(failure)
-            if request.choices and chat_payloads.mentions_logprobs(failure.message):
+            if request.choices and mentions_logprobs(failure.message):
                 raise self._no_scores()
         if kind in _OF_THE_RUN:
             if not self.any_success:
@@ -435,7 +482,7 @@ def _no_completion(message: str, body: bytes) -> AttemptFailed:
         message,
         status=found.status,
         kind=classify(found, wait_s),
-        code=" ".join(sorted(found.codes)),
+        codes=found.codes,
         retry_after_s=wait_s,
         html=found.html,
     )

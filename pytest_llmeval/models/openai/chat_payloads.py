@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
@@ -18,13 +17,8 @@ from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai import finish_reasons
 from pytest_llmeval.models.openai.error_bodies import first_choice_of, reported_error
 from pytest_llmeval.models.openai.finish_reasons import finish_reason
-
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_TOO_LONG = re.compile(
-    r"context[ _-]?(length|window|size)|maximum context|maximum model length|too long|too many tokens",
-    re.IGNORECASE,
-)
-_MAX_VALIDATION_ERRORS = 5
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.server_messages import server_message
 
 
 class NoCompletion(Exception):
@@ -37,39 +31,6 @@ class PromptTooLong(Exception):
 
 class NoScores(Exception):
     """A completion without the requested log-probabilities."""
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadOptions:
-    """Parameters in which servers differ; adjusted when a server rejects one."""
-
-    limit_key: str = "max_tokens"
-    top_logprobs: int = 20
-    #: tokens to generate after an echoed prompt; None if nothing is echoed
-    echo_tokens: int | None = None
-    stream_usage: bool = True
-
-    def adjusted(self, error_message: str, *, scoring: bool) -> PayloadOptions | None:
-        """The options to try next after a server rejected a parameter; None if none are left."""
-        if self.limit_key == "max_tokens" and "max_completion_tokens" in error_message:
-            return replace(self, limit_key="max_completion_tokens")
-        if scoring and self.top_logprobs > 5 and mentions_logprobs(error_message):
-            return replace(self, top_logprobs=5)
-        if scoring and self.echo_tokens == 0 and "max_tokens" in error_message:
-            return replace(self, echo_tokens=1)
-        if self.stream_usage and "stream_options" in error_message:
-            return replace(self, stream_usage=False)
-        return None
-
-
-def mentions_logprobs(error_message: str) -> bool:
-    """Whether a server's error is about log-probabilities."""
-    return "logprob" in error_message.lower()
-
-
-def mentions_length(error_message: str) -> bool:
-    """Whether a server's error is about a prompt that is too long for the model."""
-    return _TOO_LONG.search(error_message) is not None
 
 
 class ChatPayloads:
@@ -275,54 +236,6 @@ def parse_json(text: bytes) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def server_message(response: bytes) -> str:
-    """An error body on one line: its message, the title of an HTML page, or its text.
-
-    If the server names the rejected field separately, the message starts with it.
-    """
-    value, field = parse_json(response), ""
-    for _ in range(3):
-        if isinstance(value, list):  # pydantic's list of validation errors
-            problems = [
-                item for item in value[:_MAX_VALIDATION_ERRORS] if isinstance(item, dict) and item.get("msg")
-            ]
-            value = "; ".join(_prefixed(_field(item), text_of(item["msg"])) for item in problems) or None
-        if not isinstance(value, dict):
-            break
-        field = _field(value) or field
-        inner = next((value[key] for key in ("error", "message", "detail", "msg") if value.get(key)), None)
-        if inner is None:
-            break
-        value = inner
-    if isinstance(value, str):
-        return one_line(_prefixed(field, text_of(value)), 1000)
-    text = response[:20_000].decode("utf-8", "replace")
-    if text.lstrip().startswith("<"):
-        title = _TITLE.search(text)
-        return "an HTML page" + (f" ({one_line(title[1], 80)})" if title else "")
-    return one_line(text, 1000)
-
-
-def _prefixed(field: str, message: str) -> str:
-    return message if not field or field in message else f"{field}: {message}"
-
-
-def _field(problem: Mapping[str, object]) -> str:
-    location = problem.get("param") or problem.get("loc")
-    if isinstance(location, list):
-        location = ".".join(str(part) for part in location if part != "body")
-    return one_line(text_of(location), 80)
-
-
-def error_code(response: bytes) -> str:
-    """The ``code`` and ``type`` of an error body, separated by a space; empty if it has neither."""
-    data = parse_json(response)
-    error = data.get("error") if isinstance(data, dict) else None
-    if not isinstance(error, dict):
-        return ""
-    return " ".join(str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str))
 
 
 def model_names(response: bytes) -> tuple[str, ...]:

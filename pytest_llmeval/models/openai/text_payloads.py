@@ -16,13 +16,13 @@ from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
     NoScores,
-    PayloadOptions,
     first_choice,
-    server_message,
     text_of,
     token_usage,
 )
 from pytest_llmeval.models.openai.finish_reasons import finish_reason
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.server_messages import server_message
 
 _JOINED = "completions API: turns joined as text"
 
@@ -65,7 +65,7 @@ class TextPayloads:
             "model": model,
             "prompt": prompt.text,
             "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
+            options.limit_key: request.max_tokens,
         }
         if request.stop:
             body["stop"] = list(request.stop)

@@ -15,12 +15,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
-from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.calls import AttemptFailed, Response
 from pytest_llmeval.models.openai.delays import requested_wait_s
 from pytest_llmeval.models.openai.endpoint import Endpoint
 from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.failures import classify
+from pytest_llmeval.models.openai.server_messages import server_message
 from pytest_llmeval.models.openai.streaming import StreamAssembler, StreamTruncated
 from pytest_llmeval.models.openai.text_payloads import TextPayloads
 
@@ -177,10 +177,10 @@ def _failure(error: openai.APIError) -> AttemptFailed:
         found = evidence(error.status_code, body)
         wait_s = requested_wait_s(error.response.headers, body, time.time())
         return AttemptFailed(
-            chat_payloads.server_message(body) or error.response.reason_phrase,
+            server_message(body) or error.response.reason_phrase,
             status=error.status_code,
             kind=classify(found, wait_s),
-            code=chat_payloads.error_code(body),
+            codes=found.codes,
             retry_after_s=wait_s,
             html=found.html,
         )

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
-from pytest_llmeval.models.openai.chat_payloads import NoCompletion, NoScores, PayloadOptions
+from pytest_llmeval.models.openai.chat_payloads import NoCompletion, NoScores
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
 from pytest_llmeval.models.openai.text_payloads import TextPayloads, echoed_score
 from tests.support.api_server import echoed, plain
 
