@@ -13,6 +13,8 @@ Api: TypeAlias = Literal["chat", "completions"]
 APIS: tuple[Api, ...] = ("chat", "completions")
 Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
+#: a setting of the temperature; ``none`` leaves it out of requests, so that the server's default applies
+Temperature: TypeAlias = float | Literal["none"]
 #: the choice labels of a question in its file, in the order in which their texts are shown
 Order: TypeAlias = tuple[str, ...]
 
@@ -141,7 +143,8 @@ class Request:
     """A request to a model.
 
     With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each continuation
-    of the prompt. Without ``choices`` it generates up to ``max_tokens`` tokens. ``temperature`` 0 is greedy.
+    of the prompt. Without ``choices`` it generates up to ``max_tokens`` tokens. ``temperature`` 0 is greedy;
+    None leaves it to the server, and is greedy for a local model.
     ``stop`` strings end the text and are excluded from it. ``repeat`` distinguishes otherwise equal requests
     that need separate answers.
 
@@ -159,12 +162,23 @@ class Request:
     prompt: Prompt
     choices: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int = 1024
-    temperature: float = 0.0
+    temperature: float | None = 0.0
     stop: tuple[str, ...] = ()
     repeat: int = 0
     lm_eval: bool = False
     rolling: bool = False
     parts: tuple[Request, ...] = ()
+
+
+def request_temperature(setting: Temperature | None, default: float = 0.0) -> float | None:
+    """A request's temperature for the user's ``setting``; None stands for the ``default``.
+
+    >>> request_temperature(None), request_temperature(0.7), request_temperature("none")
+    (0.0, 0.7, None)
+    """
+    if setting is None:
+        return default
+    return None if setting == "none" else setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class PlainEngine:
         ids, mask = self._pad_left([row.ids for row in rows])
         settings = self._generation
         settings.max_new_tokens = max(row.max_new_tokens for row in rows)
-        settings.do_sample = request.temperature > 0
+        settings.do_sample = (request.temperature or 0.0) > 0
         settings.temperature = request.temperature if settings.do_sample else None
         settings.stop_strings = list(request.stop) or None
         settings.eos_token_id = sorted(self._detokenizer.end_tokens_for(request)) or None

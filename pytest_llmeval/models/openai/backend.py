@@ -108,6 +108,7 @@ class OpenAIModel:
         settings: list[tuple[str, object]] = [
             ("api", config.api if config.api != "chat" else None),
             ("context", config.context),
+            ("temperature", "none" if config.temperature == "none" else None),
             ("top_p", config.top_p),
             ("seed", config.sampling_seed),
             ("extra_body", extra),

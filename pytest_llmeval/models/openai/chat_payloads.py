@@ -85,12 +85,9 @@ def build_body(request: Request, prompt: Prompt, model: str, options: PayloadOpt
             "logprobs": True,
             "top_logprobs": options.top_logprobs,
         }
-    body = {
-        "model": model,
-        "messages": messages,
-        "temperature": request.temperature,
-        options.limit_key: request.max_tokens,
-    }
+    body = {"model": model, "messages": messages, options.limit_key: request.max_tokens}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     if request.stop:
         body["stop"] = list(request.stop)
     return body

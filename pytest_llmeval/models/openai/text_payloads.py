@@ -61,12 +61,9 @@ class TextPayloads:
                 "echo": True,
                 "logprobs": 1,
             }
-        body = {
-            "model": model,
-            "prompt": prompt.text,
-            "temperature": request.temperature,
-            options.limit_key: request.max_tokens,
-        }
+        body = {"model": model, "prompt": prompt.text, options.limit_key: request.max_tokens}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
         if request.stop:
             body["stop"] = list(request.stop)
         return body

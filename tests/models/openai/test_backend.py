@@ -442,6 +442,15 @@ def test_tool_calls_are_noted(server: Server) -> None:
     ]
 
 
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_a_temperature_of_none_is_part_of_the_identity(server: Server, api: str) -> None:
+    plain_model = OpenAIModel(config(server.url, api=api))
+    model = OpenAIModel(config(server.url, api=api, temperature="none"))
+    assert model.identity() == plain_model.identity() + ", temperature none"
+    ask(server.url, [Request(chat(), temperature=None), Request(chat())], api=api, temperature="none")
+    assert all("temperature" not in body for body in server.bodies)
+
+
 # plain completions
 
 
