@@ -12,6 +12,7 @@ from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Prompt, Request, shown
 from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads
+from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
 from pytest_llmeval.models.openai.delays import body_wait_s, wait_text
 from pytest_llmeval.models.openai.endpoint import Endpoint
@@ -180,6 +181,9 @@ class Calls:
     rejections: FailureStreak = field(default_factory=FailureStreak)
     #: questions in a row that used up their attempts although the server responded
     unanswered: FailureStreak = field(default_factory=FailureStreak)
+    #: scored questions before the first one with a choice among the likely tokens, and whether there was one
+    scored_in_vain: int = 0
+    any_score: bool = False
     #: when (of the clock) the last question was answered, or the first one was sent
     last_success: float | None = None
 
@@ -202,7 +206,10 @@ class Calls:
             except _PromptTooLong:
                 prompt, dropped, context = prompt.without_shots(1), dropped + 1, None
                 continue
-            return _with_dropped_shots(_merge(completions, attempts.count), prompt, dropped, context)
+            completion = _merge(completions, attempts.count)
+            if completion.finish_reason == "scored":
+                self._note_scores(completion)
+            return _with_dropped_shots(completion, prompt, dropped, context)
 
     async def _complete_part(
         self, request: Request, prompt: Prompt, part: str, tokens: int, attempts: _Attempts
@@ -293,8 +300,8 @@ class Calls:
         except chat_payloads.PromptTooLong as error:
             codes = frozenset(["context_length_exceeded"])
             raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200, codes=codes) from None
-        except chat_payloads.NoScores:
-            raise self._no_scores() from None
+        except NoScores as error:
+            raise self._no_scores(str(error)) from None
         completion = options.restored(completion, request)
         clean = self.endpoint.clean_answer
         return replace(
@@ -323,9 +330,21 @@ class Calls:
             self.options = adjusted
         return self.options != options
 
+    def _note_scores(self, completion: Completion) -> None:
+        self.any_score = self.any_score or bool(completion.scores)
+        self.scored_in_vain += not self.any_score
+
     def lessons(self) -> tuple[str, ...]:
-        """What refusals taught about the model's parameters, a line for each."""
-        return self.options.lessons(self.payloads.options)
+        """What the model's answers taught about it, a line each."""
+        lessons = self.options.lessons(self.payloads.options)
+        in_vain = self.scored_in_vain
+        if in_vain and (not self.any_score or in_vain >= _ALIKE):
+            first = "1 question" if in_vain == 1 else f"{in_vain} questions"
+            lessons += (
+                f"in the first {first} none of the choices was among the most likely first tokens: "
+                "the model begins its answers in another way; --llm-mode=generate reads them",
+            )
+        return lessons
 
     def _raise_if_too_long(
         self, failure: AttemptFailed, request: Request, prompt: Prompt, attempts: int
@@ -430,10 +449,11 @@ class Calls:
             f"({reason}); check the model's name and the base URL (most end in /v1)"
         )
 
-    def _no_scores(self) -> ModelUnusable:
-        return ModelUnusable(
-            f"model {one_line(self.model, 80)} at {self.endpoint.shown} {self.payloads.no_scores}"
-        )
+    def _no_scores(self, found: str = "") -> ModelUnusable | RequestFailed:
+        """The error for a response without usable log-probabilities; ``found`` says what it has instead."""
+        what = found or self.payloads.no_scores
+        message = f"model {one_line(self.model, 80)} at {self.endpoint.shown} {what}"
+        return RequestFailed(message) if self.any_success else ModelUnusable(message)
 
     def _reason(self, failure: AttemptFailed) -> str:
         return failure_reason(self.endpoint, failure)

@@ -7,7 +7,6 @@ parsing any text returns a completion, or raises ``NoCompletion`` or ``NoScores`
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai import finish_reasons
+from pytest_llmeval.models.openai.choice_scores import choice_scores
 from pytest_llmeval.models.openai.error_bodies import first_choice_of, reported_error
 from pytest_llmeval.models.openai.finish_reasons import finish_reason
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
@@ -27,10 +27,6 @@ class NoCompletion(Exception):
 
 class PromptTooLong(Exception):
     """A response with status 200 and no answer, because the prompt does not fit the model's context."""
-
-
-class NoScores(Exception):
-    """A completion without the requested log-probabilities."""
 
 
 class ChatPayloads:
@@ -170,42 +166,11 @@ def _function_call_notes(message: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _with_scores(completion: Completion, logprobs: object, choices: Mapping[str, str]) -> Completion:
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if completion.finish_reason == "content_filter":
         return replace(completion, notes=("the server's content filter blocked the answer",))
-    if not isinstance(content, list):
-        raise NoScores
-    tokens = _token_logprobs(_first_dict(content)) if content else {}
-    if content and not tokens:
-        raise NoScores
-    scores = {}
-    for label, continuation in choices.items():
-        wanted = continuation.strip()
-        # tokens that differ in white space only, such as "A" and " A", count together
-        same = [value for token, value in tokens.items() if wanted and token.strip() == wanted]
-        if same:
-            top = max(same)
-            scores[label] = top + math.log(sum(math.exp(value - top) for value in same))
-    notes = () if scores else (f"none of the choices is among the {len(tokens)} most likely first tokens",)
+    scores, number = choice_scores(logprobs, choices)
+    notes = () if scores else (f"none of the choices is among the {number} most likely first tokens",)
     return replace(completion, scores=scores, finish_reason="scored", notes=notes)
-
-
-def _token_logprobs(position: Mapping[str, object]) -> dict[str, float]:
-    """Log-probabilities by token at one position; empty if the server listed no alternatives."""
-    top = position.get("top_logprobs")
-    logprobs: dict[str, float] = {}
-    for entry in [*top, position] if isinstance(top, list) and top else ():
-        if not isinstance(entry, dict):
-            continue
-        token, value = entry.get("token"), entry.get("logprob")
-        if isinstance(token, str) and isinstance(value, int | float) and math.isfinite(value):
-            logprobs.setdefault(token, float(value))
-    return logprobs
-
-
-def _first_dict(entries: object) -> Mapping[str, object]:
-    first = entries[0] if isinstance(entries, list) and entries else None
-    return first if isinstance(first, dict) else {}
 
 
 def text_of(content: object) -> str:

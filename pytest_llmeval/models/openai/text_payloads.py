@@ -7,19 +7,18 @@ which are used to score choices.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
-    NoScores,
     first_choice,
     text_of,
     token_usage,
 )
+from pytest_llmeval.models.openai.choice_scores import NoScores
+from pytest_llmeval.models.openai.echo_scores import Echo
 from pytest_llmeval.models.openai.finish_reasons import finish_reason
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
 from pytest_llmeval.models.openai.server_messages import server_message
@@ -92,10 +91,13 @@ class TextPayloads:
         # no echo; an echoed text may differ slightly because of the tokenizer
         if 2 * len(text) < len(prompt.text + continuation):
             raise NoScores
-        generated = min(options.echo_tokens or 0, 1 if completion_tokens is None else completion_tokens)
-        logprobs = choice.get("logprobs")
-        score = echoed_score(logprobs, continuation, generated)
-        greedy = echoed_greedy(logprobs, continuation, generated) if request.lm_eval else None
+        echo = Echo(choice.get("logprobs"), continuation, text)
+        asked = options.echo_tokens or 0
+        generated = min(asked, 1 if completion_tokens is None else completion_tokens)
+        if completion_tokens and not echo.fits(generated):
+            generated = completion_tokens  # some servers generate although no token is asked for
+        score = echo.score(generated)
+        greedy = echo.greedy(generated) if request.lm_eval else None
         return Completion(
             scores={part: score},
             greedy={} if greedy is None else {part: greedy},
@@ -105,61 +107,3 @@ class TextPayloads:
             prompt=completion.prompt,
             notes=completion.notes,
         )
-
-
-def echoed_score(logprobs: object, continuation: str, generated: int) -> float:
-    """The log-probability of ``continuation`` at the end of an echoed prompt.
-
-    ``generated`` is the number of tokens after the echo. Raises ``NoScores``.
-    """
-    values, positions = _continuation_logprobs(logprobs, continuation, generated)
-    return float(sum(values[position] for position in positions))
-
-
-def echoed_greedy(logprobs: object, continuation: str, generated: int) -> bool | None:
-    """Whether greedy decoding yields ``continuation``; None if the server lists no alternative tokens.
-
-    Arguments are as for ``echoed_score``. Raises ``NoScores``.
-    """
-    values, positions = _continuation_logprobs(logprobs, continuation, generated)
-    alternatives = logprobs.get("top_logprobs") if isinstance(logprobs, Mapping) else None
-    if not isinstance(alternatives, list):
-        return None
-    for position in positions:
-        top = alternatives[position] if position < len(alternatives) else None
-        top_values = [value for value in top.values() if _is_number(value)] if isinstance(top, dict) else []
-        if not top_values:
-            return None
-        if values[position] < max(top_values):
-            return False
-    return True
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not math.isnan(value)
-
-
-def _continuation_logprobs(
-    logprobs: object, continuation: str, generated: int
-) -> tuple[list[float], list[int]]:
-    """All log-probabilities of an echoed prompt, and the positions of those of ``continuation``.
-
-    Positions are found from the end, because a server may put a token before the prompt. A token that
-    spans the border belongs to the continuation. Raises ``NoScores``.
-    """
-    if not isinstance(logprobs, Mapping):
-        raise NoScores
-    tokens, values, offsets = (logprobs.get(key) for key in ("tokens", "token_logprobs", "text_offset"))
-    if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(offsets, list)):
-        raise NoScores
-    echoed = len(tokens) - generated
-    if not 0 < echoed <= min(len(values), len(offsets)) or not all(
-        isinstance(offset, int) for offset in offsets[:echoed]
-    ):
-        raise NoScores
-    ends = [*offsets[1:echoed], offsets[echoed - 1] + len(text_of(tokens[echoed - 1]))]
-    border = ends[-1] - len(continuation)
-    positions = [position for position, end in enumerate(ends[: len(values)]) if end > border]
-    if not positions or not all(_is_number(values[position]) for position in positions):
-        raise NoScores
-    return values, positions

@@ -25,7 +25,7 @@ from tests.support.api import (
     config,
     run_error,
 )
-from tests.support.api_server import DROP, Reply, Server, completion, error, models, plain
+from tests.support.api_server import DROP, Reply, Server, completion, echoed, error, models, plain, scored
 
 # retries
 
@@ -571,6 +571,59 @@ def test_what_the_user_sets_by_name_is_not_dropped(server: Server) -> None:
     server.usual = error(400, "Unsupported parameter: 'temperature' is not supported with this model.")
     message = run_error(server.url, [chat()], extra_body={"temperature": 0.3})
     assert "remove extra_body.temperature" in message and len(server.bodies) == 1
+
+
+# log-probabilities
+
+
+def test_questions_without_a_choice_among_the_tokens_are_told(server: Server) -> None:
+    server.top = {"The": -0.1, "<think>": -3.0}
+    model = OpenAIModel(config(server.url, concurrency=1), sleep=FakeSleep())
+    engine = Engine(model, "m")
+    try:
+        jobs = engine.ask([Request(chat(str(n)), choices=CHOICES) for n in range(8)])
+        assert [engine.wait(job, 30).scores for job in jobs] == [{}] * 8
+        assert model.notes == (
+            "model m: in the first 8 questions none of the choices was among the most likely first tokens: "
+            "the model begins its answers in another way; --llm-mode=generate reads them",
+        )
+        server.top = {"A": -0.1}
+        assert engine.wait(engine.ask([Request(chat("一"), choices=CHOICES)])[0], 30).scores
+        assert len(model.notes) == 1
+    finally:
+        engine.close()
+
+
+def test_one_question_among_others_is_no_reason_for_a_line(server: Server) -> None:
+    server.script(Reply(scored({"The": -0.1})))
+    server.top = {"▁A": -0.1, "▁B": -1.0}
+    model = OpenAIModel(config(server.url, concurrency=1), sleep=FakeSleep())
+    engine = Engine(model, "m")
+    try:
+        jobs = engine.ask([Request(chat(str(n)), choices=CHOICES) for n in range(2)])
+        assert [engine.wait(job, 30).scores for job in jobs] == [{}, {"A": -0.1, "B": -1.0}]
+    finally:
+        engine.close()
+    assert model.notes == ()
+
+
+def test_an_echo_of_something_else_is_an_error_and_not_a_score(server: Server) -> None:
+    def with_end(prompt: str) -> dict[str, Any]:
+        return echoed(("q", None), (prompt[1:], -0.5), ("</s>", 0.0))
+
+    server.echo = with_end
+    request = Request(TextPrompt("q"), choices=CHOICES)
+    message = run_error(server.url, [request], api="completions")
+    assert "ends with '</s>' instead of the choice ' A'" in message
+    server.script(*[Reply(echoed(("q", None), (f" {label}", -0.5))) for label in "ABCD"])
+    first, second = ask(server.url, [request] * 2, api="completions", concurrency=1)
+    assert first.scores and second.error is not None and "instead of the choice" in second.error
+
+
+def test_numbers_of_tokens_end_the_run_with_the_option_that_makes_them(server: Server) -> None:
+    server.top = {"token_id:65": -0.1, "token_id:66": -1.0}
+    message = run_error(server.url, [Request(chat(), choices=CHOICES)])
+    assert message.startswith(f"model m at {server.url} returns numbers") and "token-ids" in message
 
 
 # servers that stop responding

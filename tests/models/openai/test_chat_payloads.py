@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
-    NoScores,
     PromptTooLong,
     build_body,
     model_names,
     parse_response,
 )
+from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
 from pytest_llmeval.models.openai.server_messages import server_message
 from tests.support.api_server import completion, scored
@@ -256,7 +256,7 @@ def test_no_choice_among_the_top_logprobs(top: dict[str, float]) -> None:
         {"content": None},
         {"content": [{"token": "A", "logprob": -0.1}]},
         {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": []}]},
-        {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": {"A": -0.1}}]},
+        {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": "A"}]},
         {"tokens": ["A"], "token_logprobs": [-0.1]},
     ],
 )
