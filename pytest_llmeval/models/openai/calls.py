@@ -14,7 +14,7 @@ from pytest_llmeval.models.openai import chat_payloads
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads
 from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
-from pytest_llmeval.models.openai.delays import body_wait_s, wait_text
+from pytest_llmeval.models.openai.delays import body_wait_s, length_text, wait_text
 from pytest_llmeval.models.openai.endpoint import Endpoint
 from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
@@ -184,8 +184,6 @@ class Calls:
     #: scored questions before the first one with a choice among the likely tokens, and whether there was one
     scored_in_vain: int = 0
     any_score: bool = False
-    #: when (of the clock) the last question was answered, or the first one was sent
-    last_success: float | None = None
 
     def __post_init__(self) -> None:
         self.options = self.payloads.options
@@ -216,8 +214,6 @@ class Calls:
     ) -> Completion:
         """The completion of one part, after as many attempts as necessary."""
         failures = timeouts = 0
-        if self.last_success is None:
-            self.last_success = self.clock()
         while True:
             if self.unresponsive and self.clock() < self.skip_until:
                 raise RequestFailed(
@@ -268,7 +264,6 @@ class Calls:
 
     def _note_success(self) -> None:
         self.unresponsive, self.attempts_without_response, self.any_success = False, 0, True
-        self.last_success = self.clock()
         self.rejections.end()
         self.unanswered.end()
 
@@ -408,19 +403,20 @@ class Calls:
         if not failure.status:  # ``unresponsive`` covers servers without a response
             return
         of_the_run = failure.kind in _OF_THE_RUN
-        count = self.unanswered.extend(failure.kind if of_the_run else None)
+        count = self.unanswered.extend(failure.kind if of_the_run else None, self.clock())
         if count < _ALIKE:
             return
         if of_the_run:
             raise await self._run_error(failure)
-        idle_s = self.clock() - (self.last_success or 0.0)
-        if self.any_success and idle_s < _PATIENCE_S:
+        failing_s = self.clock() - self.unanswered.since
+        if self.any_success and failing_s < _PATIENCE_S:
             return
-        since = f"for {wait_text(idle_s)}" if self.any_success else f"of the first {count}"
+        asked = (
+            f"no question for {length_text(failing_s)}" if self.any_success else f"none of {count} questions"
+        )
         hint = "; is the base URL right? Most end in /v1" if failure.html else ""
         raise ModelUnusable(
-            f"{self.endpoint.shown} has answered no question {since}; the last failed with: "
-            f"{self._reason(failure)}{hint}"
+            f"{self.endpoint.shown} responds but has answered {asked}: {self._reason(failure)}{hint}"
         )
 
     def _raise_if_setting_rejected(self, failure: AttemptFailed) -> None:

@@ -98,6 +98,7 @@ def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
     message = choice.get("message")
     if not isinstance(message, dict):
         raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+    check_room(data, choice)
     prompt_tokens, completion_tokens = token_usage(data)
     completion = Completion(
         text=text_of(message.get("content")),
@@ -124,22 +125,26 @@ def first_choice(response: bytes) -> tuple[Mapping[str, object], Mapping[str, ob
     if error is not None and choice:
         reported = server_message(json.dumps(error).encode())
         raise NoCompletion(f"the server reports an error instead of the whole answer: {reported}")
-    if choice:
-        _check_finish_reason(data, choice)
-    return data, choice
-
-
-def _check_finish_reason(data: Mapping[str, object], choice: Mapping[str, object]) -> None:
-    """Raise ``NoCompletion`` if generation failed, ``PromptTooLong`` if it never began for lack of room."""
-    reason, message = finish_reason(choice), choice.get("message")
-    message = message if isinstance(message, dict) else choice
-    texts = [text_of(message.get(name)) for name in ("content", "reasoning_content", "reasoning", "text")]
-    text = "".join(texts)
+    reason, text = finish_reason(choice), _all_text(choice)
     if finish_reasons.is_failure(reason):
         if "INPUT_LENGTH_ERROR" in text:  # LMDeploy
             raise PromptTooLong("the prompt is too long for the model's context")
         raise NoCompletion(f"generation failed: finish_reason {reason!r} after {len(text)} characters")
-    if finish_reasons.is_limit(reason) and not text and token_usage(data)[1] == 0:
+    return data, choice
+
+
+def _all_text(choice: Mapping[str, object]) -> str:
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else choice
+    return "".join(
+        text_of(message.get(name)) for name in ("content", "reasoning_content", "reasoning", "text")
+    )
+
+
+def check_room(data: Mapping[str, object], choice: Mapping[str, object]) -> None:
+    """Raise ``PromptTooLong`` if the answer ended at a limit before its first token (LMDeploy)."""
+    reason = finish_reason(choice)
+    if finish_reasons.is_limit(reason) and not _all_text(choice) and token_usage(data)[1] == 0:
         raise PromptTooLong(
             "the prompt, or prompt and answer together, are too long for the server: it ended with "
             f"finish_reason {reason!r} before the first token"

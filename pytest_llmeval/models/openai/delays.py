@@ -27,6 +27,9 @@ _ASKS = re.compile(
     rf"|({_DURATION})\s*(?:之?后|以后)",
     re.IGNORECASE,
 )
+#: a model that is being loaded takes longer than the usual wait before a retry
+_LOADING = re.compile(r"loading (?:the )?model|model is (?:currently |still )?loading", re.IGNORECASE)
+_LOADING_S = 15.0
 #: fields of bodies, by their lower-case names without separators, and their unit in seconds
 _FIELDS = {
     "retrydelay": 1.0,
@@ -38,6 +41,7 @@ _FIELDS = {
 _RESET = "xratelimitreset"
 _EPOCH_MS_FROM = 1e11
 _EPOCH_S_FROM = 1e9
+_HALF_A_DAY_S = 43_200.0
 _LONGEST_S = 400 * 86400.0
 
 
@@ -82,6 +86,8 @@ def body_wait_s(body: bytes, now: float) -> float | None:
             reset = reset / 1000 if reset > _EPOCH_MS_FROM else reset
             if reset > _EPOCH_S_FROM:
                 return _positive(reset - now)
+    if any(isinstance(value, str) and _LOADING.search(value) for _, value in fields):
+        return _LOADING_S
     waits = (_wait_in_words(value) for _, value in fields if isinstance(value, str))
     return next((wait for wait in waits if wait is not None), None)
 
@@ -104,12 +110,21 @@ def duration_s(value: object) -> float | None:
 
 def wait_text(seconds: float, now: float | None = None) -> str:
     """A wait and the time of its end, for a message: ``2 h 5 min (until 18:05)``."""
+    end = time.localtime((time.time() if now is None else now) + seconds)
+    pattern = "%Y-%m-%d %H:%M" if seconds > _HALF_A_DAY_S else "%H:%M"
+    return f"{length_text(seconds)} (until {time.strftime(pattern, end)})"
+
+
+def length_text(seconds: float) -> str:
+    """A length of time in whole minutes, hours and days, rounded up.
+
+    >>> length_text(7500), length_text(1)
+    ('2 h 5 min', '1 min')
+    """
     minutes = math.ceil(seconds / 60)
     days, hours = divmod(minutes // 60, 24)
     parts = [(days, "d"), (hours, "h"), (minutes % 60, "min")]
-    length = " ".join(f"{count} {unit}" for count, unit in parts if count)
-    end = time.localtime((time.time() if now is None else now) + seconds)
-    return f"{length} (until {time.strftime('%Y-%m-%d %H:%M' if seconds > 43200 else '%H:%M', end)})"
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 def _wait_in_words(text: str) -> float | None:

@@ -28,7 +28,7 @@ _WORDS = frozenset(
 )
 _CONTAINERS = _WORDS | {"metadata", "headers", "base_resp", "innererror", "violations", "fault"}
 _STATUSES = ("http_status_code", "status_code", "code", "status")
-_NO_ERROR_CODES = frozenset(["", "0", "200", "ok", "success", "none", "null"])
+_NO_ERROR_CODES = frozenset(["", "0", "200", "ok", "success", "succeed", "成功", "none", "null"])
 _MAX_DEPTH = 8
 _MAX_TEXT = 4000
 
@@ -85,8 +85,8 @@ def reported_error(data: Mapping[str, object]) -> object | None:
     base = data.get("base_resp")
     if isinstance(base, dict) and _is_failing_code(base.get("status_code")):
         return base
-    has_text = isinstance(data.get("message") or data.get("msg"), str)
-    if "choices" not in data and has_text and _is_failing_code(data.get("code")):
+    text = data.get("message") or data.get("msg")
+    if "choices" not in data and _is_failing_code(text) and _is_failing_code(data.get("code")):
         return data
     return None
 

@@ -19,7 +19,7 @@ _NUMBER_STATUSES = frozenset([200, 400, 401, 402, 403, 404, 429, 434])
 #: where the words of a filter count: elsewhere they are a server's name for something else
 _MODERATED_STATUSES = frozenset([200, 400, 403, 406, 422, 451])
 _TEMPORARY_STATUSES = frozenset([200, 408, 409, 424, 425, 499])
-_OVERLOADED_STATUSES = frozenset([429, 503, 529])
+_OVERLOADED_STATUSES = frozenset([429, 498, 503, 529])
 _SLOW_STATUSES = frozenset([504, 524])
 
 
@@ -33,12 +33,16 @@ def classify(found: Evidence, wait_s: float | None = None) -> FailureKind:
         return FailureKind.QUOTA
     if _is_moderation(found, codes):
         return FailureKind.MODERATED
-    if status in (401, 403, 400, 200) and _is_model(found, codes):
+    if status == 403 and known.TOO_LONG.search(words):
+        return FailureKind.REFUSED
+    if status in (200, 400, 401, 403, 429) and _is_model(found, codes):
         return FailureKind.MODEL
     if status == 401 or (status in (400, 403, 200) and (FailureKind.KEY in codes or known.KEY.search(words))):
         return FailureKind.KEY
     if status in (404, 405):
         return FailureKind.MODEL
+    if status == 400 and known.RELOADING.search(words):
+        return FailureKind.TEMPORARY
     if status in (400, 413, 422) or (status == 429 and known.TOO_LARGE.search(words)):
         return FailureKind.REFUSED
     if _is_overload(found, codes, wait_s):
@@ -59,13 +63,13 @@ def _is_quota(found: Evidence, codes: frozenset[FailureKind], wait_s: float | No
         return True
     if found.status == 429 and known.NEVER_TODAY.search(text):
         return True
-    if wait_s is not None or found.status not in (200, 400, 402, 403, 429):
+    if wait_s is not None or found.status not in (200, 400, 401, 402, 403, 429):
         return False
     return found.status == 402 or known.UNCLEAR_QUOTA.search(text) is not None
 
 
 def _is_moderation(found: Evidence, codes: frozenset[FailureKind]) -> bool:
-    if FailureKind.MODERATED in codes:
+    if FailureKind.MODERATED in codes or found.status == 451:
         return True
     if found.html or not codes.isdisjoint((FailureKind.KEY, FailureKind.MODEL)):
         return False
@@ -76,6 +80,8 @@ def _is_model(found: Evidence, codes: frozenset[FailureKind]) -> bool:
     if FailureKind.MODEL in codes:
         return True
     if found.html or FailureKind.KEY in codes:
+        return False
+    if found.status == 429:  # words about the model name the one whose limit is reached
         return False
     return known.MODEL.search(found.words) is not None or (
         found.status in (401, 403) and known.MODEL_ACCESS.search(found.words) is not None

@@ -19,6 +19,8 @@ _FILTERED = re.compile(r"filter|safety|sensitive|toxic|refusal|blocklist|prohibi
 def finish_reason(choice: Mapping[str, object]) -> str:
     """The ``finish_reason`` of a choice; empty if it is not finished."""
     reason = choice.get("finish_reason")
+    if isinstance(reason, dict):  # SGLang's own form
+        reason = reason.get("type")
     return "" if not isinstance(reason, str) or reason.strip().lower() in _NOT_YET else reason.strip()
 
 

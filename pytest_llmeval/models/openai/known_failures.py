@@ -51,7 +51,8 @@ CODES = {
         insufficient_credits creditserror arrearage accountoverdueerror operationdenied.serviceoverdue
         exceeded_current_quota_error pre_consume_token_quota_failed token_quota_exhausted quota_exhausted
         quota_not_enough billing_hard_limit_reached billing_not_active billing_error payment_required
-        allocationquota.freetieronly openrouter_free_tier_daily setlimitexceeded modelquotaexceeded
+        budget_exceeded account_overdue allocationquota.freetieronly openrouter_free_tier_daily
+        setlimitexceeded modelquotaexceeded
         1113 1304 1308 1309 1310 30001 30011 1008
     """),
     # 1301: Zhipu; 1026, 1027: MiniMax
@@ -65,13 +66,13 @@ CODES = {
         invalid_authentication invalid_authentication_error authentication_error authenticationerror
         unauthenticated unauthorized account_deactivated
     """),
-    # 1211: Zhipu; 20012, 30003: SiliconFlow
+    # 1211, 1311: Zhipu; 20012, 30003: SiliconFlow
     FailureKind.MODEL: _codes("""
         model_not_found modelnotfound model_not_available model_not_exist modelnotopen unknown_model
         invalid_model model_disabled model_decommissioned model_access_denied model.accessdenied
         model_terms_required modelerror deploymentnotfound invalidendpointormodel.notfound
         invalidendpointormodel.modelidaccessdisabled invalidendpoint.closedendpoint
-        accessdenied.unpurchased operationdenied.servicenotopen 1211 20012 30003
+        model_not_supported accessdenied.unpurchased operationdenied.servicenotopen 1211 1311 20012 30003
     """),
     # 1302, 1303, 1305: Zhipu
     FailureKind.OVERLOADED: _codes("""
@@ -92,6 +93,7 @@ CODE_PREFIXES = {
     "ratelimitexceeded": FailureKind.OVERLOADED,
     "accountratelimitexceeded": FailureKind.OVERLOADED,
     "throttling.": FailureKind.OVERLOADED,
+    "throttlingexception": FailureKind.OVERLOADED,
 }
 
 ADDRESS = _words(r"unexpected endpoint or method", r"invalid url \(", r"(?:no such|unknown) endpoint")
@@ -107,14 +109,18 @@ QUOTA = _words(
     r"(?:balance|credits?|quota)\s+(?:is|are|was|has been)\s+(?:\w+\s+)?"
     r"(?:insufficient|not enough|too low|exhausted|used up|empty|depleted|negative|overdue)",
     r"(?:not enough|no|out of|lack of|requires? more)\s+(?:\w+\s+)?(?:credits?|balance)\b",
+    r"(?:doesn't|does not|don't) have (?:any|enough) credits",
+    r"used (?:all|up) (?:your |the )?(?:available )?credits",
     r"exceeded your (?:monthly|included)\s[^.\n]{0,40}?credits",
     r"(?:overdue|in arrears|arrearage|outstanding) (?:balance|payment|bill)|account is in arrears",
+    r"account[^.\n]{0,30}\boverdue",
     r"account is (?:not active|suspended)[^\n]{0,80}(?:billing|balance|plan)|account is in good standing",
     r"free-models-per-day",
     r"payment (?:is )?required|add a payment method|no (?:active )?(?:payment|billing) method",
     r"billing (?:hard )?limit|billing (?:is )?not active|spend(?:ing)? (?:limit|cap)",
     r"(?:reached|exceeded) (?:your|kimi|the)\s(?:\w+\s){0,4}usage limit|usage limits? (?:reached|exceeded)",
     r"(?:key|credit|budget) (?:limit )?(?:has been )?exceeded|credit limit reached",
+    r"exceededbudget|over budget",
     r"please (?:recharge|top[\s-]?up|add (?:more )?credits?)",
     r"余额不足|余额.{0,6}(?:不够|为负|耗尽)|欠费|额度(?:已|不足|用尽|用完)|额度.{0,8}(?:用尽|用完|耗尽|不足)",
     r"配额.{0,6}(?:用尽|用完|耗尽|不足)|资源包.{0,10}(?:用尽|用完|耗尽|不足)|无可用资源包|请.{0,6}充值",
@@ -126,10 +132,15 @@ UNCLEAR_QUOTA = _words(
     r"\binsufficient_quota\b",
     r"free[\s_-]*(?:tier|quota|allocated quota|allowance|trial|usage|plan|requests?)[^.\n]{0,60}"
     r"\b(?:exhausted|exceeded|used up|expired|ended|run out|depleted|only|reached)\b",
+    r"\b(?:exhausted|used up|exceeded)\b[^.\n]{0,30}\bfree[\s_-](?:tier|trial|quota|allocation)",
     r"\bper[\s-]?day\b|\bdaily\b|\b(?:rpd|tpd)\b|\bper month\b",
 )
 #: Gemini asks for a wait of seconds although the limit is a day's, or although the model has no free quota
 NEVER_TODAY = _words(r"requestsperday|perdayper|tokensper\w*perday|\blimit: 0\b")
+#: a local server that will load its model again
+RELOADING = _words(r"model (?:has |was )?(?:crashed|unloaded)|model is (?:being )?(?:un|re)loaded")
+#: Together refuses a prompt that is too long with 403
+TOO_LONG = _words(r"context[ _-]?(?:length|window)|too long|input token count")
 #: one request is larger than a whole minute's limit
 TOO_LARGE = _words(r"request too large for|tokens must be reduced")
 MODERATED = _words(
@@ -145,7 +156,7 @@ KEY = _words(
     r"api[\s_-]?key[^.\n]{0,30}(?:not valid|invalid|incorrect|expired|revoked|disabled|missing)",
     r"(?:invalid|incorrect|expired|missing|no|wrong|valid)\s+(?:openai\s+)?"
     r"(?:api[\s_-]?key|authentication|authorization|credentials?)\b",
-    r"unauthori[sz]ed|authentication (?:failed|error|required)|invalid bearer",
+    r"unauthori[sz]ed|auth(?:entication|orization) (?:failed|error|required)|invalid bearer",
     r"令牌.{0,6}(?:无效|过期|错误|不存在)|无效的(?:令牌|密钥)|身份验证|鉴权失败",
 )
 MODEL = _words(
@@ -158,7 +169,7 @@ MODEL = _words(
 #: in a 401 or 403 these words mean the model too
 MODEL_ACCESS = _words(
     r"model\b[^.\n]{0,100}(?:not available|not open|unavailable|disabled|no access|not authori[sz]ed|"
-    r"not activated|not enabled|not permitted|not allowed|not supported|denied)",
+    r"not activated|not enabled|not permitted|not allowed|not supported|denied|blocked)",
     r"(?:access to|not allowed to (?:use|access)|permission to (?:use|access))\s+(?:the\s+|this\s+)?model\b",
     r"模型.{0,40}(?:无权|没有权限|不可用|未授权)|(?:无权|没有权限).{0,20}模型",
 )

@@ -13,6 +13,7 @@ from pytest_llmeval.core.errors import RequestFailed
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
+    check_room,
     first_choice,
     text_of,
     token_usage,
@@ -75,6 +76,8 @@ class TextPayloads:
         text = choice.get("text")
         if not isinstance(text, str):
             raise NoCompletion(f"the response contains no completion: {server_message(response)}")
+        if not request.choices:  # to score, no token is asked for
+            check_room(data, choice)
         prompt_tokens, completion_tokens = token_usage(data)
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(

@@ -78,6 +78,8 @@ RESET = {"X-RateLimit-Reset": str(int((NOW + 90) * 1000))}
         ({"message": "请在 30 秒后重试"}, 30),
         ({"message": "请求过多，5分钟后再试"}, 300),
         ({"error": {"message": json.dumps({"error": {"details": [RETRY_INFO]}})}}, 45.5),
+        ({"error": {"message": "Loading model", "type": "unavailable_error"}}, 15),
+        ({"error": {"message": "Rate limit of 50 per 86400s exceeded. Please wait 38413 seconds."}}, 38413),
         ({"error": {"message": "too many requests"}}, None),
         ({"error": {"message": "wait for 12 monkeys"}}, None),
         ({"estimated_time": -3}, None),

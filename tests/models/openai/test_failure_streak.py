@@ -11,3 +11,15 @@ def test_only_failures_in_a_row_that_are_alike_count() -> None:
     streak.end()
     assert streak.count == 0 and streak.extend("a") == 1
     assert FailureStreak().extend(None) == 1
+
+
+def test_a_streak_knows_since_when() -> None:
+    streak = FailureStreak()
+    streak.extend("a", 5.0)
+    streak.extend("a", 9.0)
+    assert streak.since == 5.0
+    streak.extend("b", 11.0)
+    assert streak.since == 11.0
+    streak.end()
+    streak.extend("b", 20.0)
+    assert (streak.since, streak.count) == (20.0, 1)

@@ -69,6 +69,15 @@ QUOTA = [
     (200, err("Insufficient credits", 402)),
     (400, err("Billing hard limit has been reached", "billing_hard_limit_reached")),
     (403, err("You have reached your usage limit for this billing cycle", None, "access_terminated_error")),
+    (403, {"code": "no permission", "error": "Your newly created team doesn't have any credits yet."}),
+    (429, {"error": "Your team has used all available credits or reached its monthly spending limit."}),
+    (412, err("Account a is suspended, possibly due to reaching the monthly spending limit")),
+    (400, err("Budget has been exceeded! Current cost: 1.0, Max budget: 1.0", "400", "budget_exceeded")),
+    (401, err("Authentication Error, ExceededBudget: User=x over budget. Spend=2, Budget=1", "401")),
+    (429, {"errors": [{"message": "you have used up your daily free allocation", "code": 4006}]}),
+    (429, err("Tokens per day limit exceeded - too many tokens processed.", "token_quota_exceeded")),
+    (429, err("Your account 1 has exhausted its free trial quota for the m model", "QuotaExceeded")),
+    (429, err("ThrottlingException: Too many tokens per day, please wait before trying again.")),
     (500, err("upstream: Insufficient account balance", "bad_response")),
 ]  # fmt: skip
 OVERLOADED = [
@@ -95,6 +104,13 @@ OVERLOADED = [
     (503, err("Loading model", 503, "unavailable_error")),
     (503, {"error": "Model x is currently loading", "estimated_time": 20.0}),
     (503, err("当前分组 default 下对于模型 m 无可用渠道", "model_not_found", "new_api_error")),
+    (429, err("Requests per minute limit exceeded - too many sent.", "request_quota_exceeded")),
+    (429, err("Quota exceeded for aiplatform.googleapis.com/generate_content_requests_per_minute with base "
+              "model: gemini-pro. Please submit a request.", 429, status="RESOURCE_EXHAUSTED")),
+    (429, err("Provider returned error", 429, metadata={
+        "raw": "m is temporarily rate-limited upstream. Please retry shortly, or add your own key"})),
+    (429, err("The model is overloaded and not available", None, "overloaded")),
+    (498, err("Flex tier capacity exceeded", "capacity_exceeded")),
     (529, err("Overloaded", None, "overloaded_error")),
     (200, err("slow down", 429)),
     (200, {"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
@@ -117,6 +133,8 @@ MODERATED = [
     (200, {"choices": None, "base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}),
     (200, err("Input was flagged by moderation", 403)),
     (451, {"message": "内容违规"}),
+    (451, err("The content you provided or machine outputted is blocked.", None, "censorship_blocked")),
+    (403, {"code": "denied", "error": "Content violates usage guidelines. Failed check: CHECK_TYPE_X"}),
 ]  # fmt: skip
 MODEL = [
     (404, err("The model `m` does not exist or you do not have access to it.", "model_not_found")),
@@ -132,6 +150,10 @@ MODEL = [
               "AccessDenied.Unpurchased")),
     (403, err("Project `p` does not have access to model `m`", "model_not_found")),
     (403, err("Your account has not activated the model m. Please activate it.", "ModelNotOpen")),
+    (400, err("The requested model 'm' is not supported by any provider.", "model_not_supported")),
+    (403, err("The model `m` is blocked at the organization level.", "model_permission_blocked_org")),
+    (404, err('model "m" not found, try pulling it first', None, "api_error")),
+    (429, err("当前订阅套餐暂未开放该模型权限", "1311")),
     (401, err("Model m not supported", None, "ModelError")),
 ]  # fmt: skip
 KEY = [
@@ -140,6 +162,7 @@ KEY = [
     (401, "<html>401 Authorization Required</html>"),
     (401, err("无效的令牌", None, "new_api_error")),
     (400, [err("API key not valid. Please pass a valid API key.", 400, status="INVALID_ARGUMENT")]),
+    (403, {"status": 403, "title": "Forbidden", "detail": "Authorization failed"}),
     (403, err("Invalid API key", "invalid_api_key")),
     (200, err("User not found.", 401)),
 ]
@@ -156,6 +179,7 @@ REFUSED = [
               "rate_limit_exceeded", "tokens")),
     (403, "<html><head><title>Attention Required! | Cloudflare</title></head>Sorry, you have been blocked"),
     (200, err("bad field", 400)),
+    (403, err("Input token count + max_tokens exceeds the model's context length")),
     (418, ""),
 ]  # fmt: skip
 TEMPORARY = [
@@ -164,6 +188,8 @@ TEMPORARY = [
     (408, err("slow")),
     (409, ""),
     (424, {"error": "Request failed during generation", "error_type": "generation"}),
+    (400, {"error": "The model has crashed without additional information. (Exit code: 0)"}),
+    (400, {"error": "Model unloaded."}),
     (200, ""),
     (200, {"choices": []}),
     (200, err("Internal server error", "server_error")),

@@ -41,6 +41,10 @@ def test_not_finished(reason: object) -> None:
     assert finish_reason({}) == ""
 
 
+def test_a_reason_as_an_object() -> None:
+    assert finish_reason({"finish_reason": {"type": "abort", "message": "out of memory"}}) == "abort"
+
+
 def test_limits() -> None:
     assert is_limit("length") and is_limit("MAX_TOKENS") and is_limit("model_length") and not is_limit("stop")
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
-from pytest_llmeval.models.openai.chat_payloads import NoCompletion
+from pytest_llmeval.models.openai.chat_payloads import NoCompletion, PromptTooLong
 from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.echo_scores import Echo
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
@@ -66,6 +66,20 @@ def test_a_completion() -> None:
 def test_responses_that_are_not_completions(body: object) -> None:
     with pytest.raises(NoCompletion):
         parse(body, Request(TEXT))
+
+
+def test_no_token_at_all_means_a_prompt_that_is_too_long_unless_none_was_asked_for() -> None:
+    body = plain("", "length")
+    body["usage"]["completion_tokens"] = 0
+    with pytest.raises(PromptTooLong):
+        parse(body, Request(TEXT))
+    with pytest.raises(NoScores):  # a server without echo
+        parse(body, Request(TEXT, choices=CHOICES), "A")
+
+
+def test_a_failed_generation_is_no_completion() -> None:
+    with pytest.raises(NoCompletion, match="generation failed"):
+        parse(plain("x", "abort"), Request(TEXT))
 
 
 def test_only_the_continuation_is_scored() -> None:
