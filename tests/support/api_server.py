@@ -162,6 +162,8 @@ class Server:
         self.echo = echo
         self.event_s = event_s
         self.check = check
+        #: requests below this path are redirected to /v1
+        self.moved = ""
         self.bodies: list[Json] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -284,6 +286,8 @@ class Server:
             return error(
                 401, f"Incorrect API key provided: {headers.get('authorization')}", "invalid_api_key"
             )
+        if self.moved and path.startswith(self.moved):
+            return Reply("", 308, {"location": "/v1" + path.removeprefix(self.moved)})
         if (method, path) == ("GET", "/v1/models"):
             return self.models
         if method != "POST" or path not in ("/v1/chat/completions", "/v1/completions"):

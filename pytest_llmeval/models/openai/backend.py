@@ -19,6 +19,7 @@ from pytest_llmeval.models.openai.calls import (
     AttemptFailed,
     Calls,
     Payloads,
+    connection_error,
     failure_reason,
     format_names,
     key_error,
@@ -204,6 +205,13 @@ def answer_settings(config: ModelConfig) -> dict[str, object]:
 def _list_error(endpoint: Endpoint, failure: AttemptFailed, *, named: bool) -> ModelUnusable | None:
     """The error for a failure to list models; None if the model is ``named`` and may still answer."""
     reason = failure_reason(endpoint, failure)
+    if failure.advice is not None:
+        return connection_error(endpoint, failure)
+    if failure.status == 0 and not failure.timed_out and not failure.unreachable:
+        https = "" if endpoint.url.startswith("https:") else ", does it expect https://"
+        return ModelUnusable(
+            f"{endpoint.shown} takes the connection but answers no HTTP ({reason}); is the port right{https}?"
+        )
     if failure.status == 0 and not failure.timed_out:
         return ModelUnusable(
             f"nothing answers at {endpoint.shown} ({reason}); is the server running, is the port right?"

@@ -49,7 +49,8 @@ class AttemptFailed(Exception):
     ``status`` is the response's status, or 0 without a response; ``kind`` says what the failure means;
     ``codes`` are the error's codes and types in lower case; ``retry_after_s`` is the wait that the server
     requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no
-    response in time; ``html`` that the response is a web page.
+    response in time; ``html`` that the response is a web page. ``advice`` says what to do about a connection
+    that never works.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class AttemptFailed(Exception):
         unreachable: bool = False,
         timed_out: bool = False,
         html: bool = False,
+        advice: str | None = None,
     ) -> None:
         super().__init__(f"status {status}: {message}" if status not in (0, 200) else message)
         self.message = message
@@ -73,6 +75,7 @@ class AttemptFailed(Exception):
         self.unreachable = unreachable
         self.timed_out = timed_out
         self.html = html
+        self.advice = advice
 
     @property
     def overloaded(self) -> bool:
@@ -366,6 +369,8 @@ class Calls:
         flaw of this answer: gateways have such moments.
         """
         reason, kind = self._reason(failure), failure.kind
+        if failure.advice is not None and not self.any_success:
+            raise connection_error(self.endpoint, failure)
         if kind is FailureKind.QUOTA:
             raise quota_error(self.endpoint, failure)
         if failure.asks_too_long and failure.retry_after_s is not None:
@@ -529,6 +534,14 @@ def key_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
         )
     return ModelUnusable(
         f"{endpoint.shown} does not accept the key in {endpoint.key_env} ({reason}); set a valid one"
+    )
+
+
+def connection_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
+    """The error for a connection that does not come about, with the failure's advice."""
+    reason = failure_reason(endpoint, failure)
+    return ModelUnusable(
+        f"no connection to {endpoint.shown} ({reason}): {endpoint.clean(failure.advice or '')}"
     )
 
 

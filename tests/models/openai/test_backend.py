@@ -159,7 +159,7 @@ def test_a_port_that_does_not_speak_http() -> None:
             connection.close()
             return await task
 
-        assert "nothing answers at" in asyncio.run(check())
+        assert "takes the connection but answers no HTTP" in asyncio.run(check())
 
 
 @pytest.mark.parametrize(
