@@ -194,10 +194,11 @@ class Completion:
     request to the first token. ``shared_tokens`` counts prompt tokens reused from other requests instead of
     computed for this one. Token counts are None if the backend does not report them.
 
-    ``finish_reason`` is the API's value (``stop``, ``length``, ``content_filter``, ...), or ``scored`` for
-    choice scores. ``prompt`` is the text as sent, if it differs from the request's (shots dropped, no chat
-    template); ``notes`` describe such changes. If ``error`` is set, there is no completion. ``parts`` are the
-    completions of a request with parts.
+    ``finish_reason`` is OpenAI's word (``stop``, ``length``, ``content_filter``, ...), else the API's own, or
+    ``scored`` for choice scores. ``served_model`` is the model that the server says answered, if it is
+    another one than was named. ``prompt`` is the text as sent, if it differs from the request's (shots
+    dropped, no chat template); ``notes`` describe such changes. If ``error`` is set, there is no completion.
+    ``parts`` are the completions of a request with parts.
 
         >>> scored = Completion(scores={"A": -0.1, "B": -2.4}, finish_reason="scored")
         >>> max(scored.scores, key=scored.scores.get)
@@ -223,6 +224,7 @@ class Completion:
     notes: tuple[str, ...] = ()
     error: str | None = None
     parts: tuple[Completion, ...] = ()
+    served_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,10 @@ def events(body: Json, *, usage: bool) -> list[str]:
     chunks.append({"delta": {}, "text": "", "finish_reason": choice["finish_reason"]})
     if "text" not in choice:
         del chunks[-1]["text"]
-    sent: list[Json] = [{"choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks]
+    model = {"model": body["model"]} if "model" in body else {}
+    sent: list[Json] = [
+        {**model, "choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks
+    ]
     if usage:
         sent.append({"choices": [], "usage": body["usage"]})
     return [*(json.dumps(event, ensure_ascii=False) for event in sent), "[DONE]"]

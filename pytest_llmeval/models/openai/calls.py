@@ -25,6 +25,7 @@ from pytest_llmeval.models.openai.payload_options import PayloadOptions
 from pytest_llmeval.models.openai.prompt_length import leaves_no_room, mentions_length
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
 from pytest_llmeval.models.openai.refused_parameters import mentions_logprobs
+from pytest_llmeval.models.openai.served_models import other_model
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 
 _REJECTED = (400, 413, 422)
@@ -307,6 +308,7 @@ class Calls:
             text=clean(completion.text),
             reasoning=clean(completion.reasoning),
             notes=tuple(map(clean, completion.notes)),
+            served_model=clean(other_model(self.model, completion.served_model)),
             first_token_s=response.first_token_s,
         )
 

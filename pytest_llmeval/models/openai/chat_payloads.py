@@ -103,10 +103,11 @@ def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
     completion = Completion(
         text=text_of(message.get("content")),
         reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        finish_reason=finish_reason(choice),
+        finish_reason=finish_reasons.standard(finish_reason(choice)),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         notes=_function_call_notes(message),
+        served_model=one_line(text_of(data.get("model")), 200),
     )
     return _with_scores(completion, choice.get("logprobs"), choices) if choices else completion
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
@@ -20,7 +20,7 @@ from pytest_llmeval.models.openai.chat_payloads import (
 )
 from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.echo_scores import Echo
-from pytest_llmeval.models.openai.finish_reasons import finish_reason
+from pytest_llmeval.models.openai.finish_reasons import finish_reason, standard
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
 from pytest_llmeval.models.openai.server_messages import server_message
 
@@ -82,11 +82,12 @@ class TextPayloads:
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(
             text=text_of(text),
-            finish_reason=finish_reason(choice),
+            finish_reason=standard(finish_reason(choice)),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             prompt=prompt.text if joined else None,
             notes=(_JOINED,) if joined else (),
+            served_model=one_line(text_of(data.get("model")), 200),
         )
         if not request.choices:
             return completion
@@ -109,4 +110,5 @@ class TextPayloads:
             completion_tokens=completion_tokens,
             prompt=completion.prompt,
             notes=completion.notes,
+            served_model=completion.served_model,
         )
