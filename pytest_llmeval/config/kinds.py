@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pytest_llmeval.core.types import APIS, MODES, POLICIES, Api, Mode, Policy
+from pytest_llmeval.core.types import APIS, MODES, POLICIES, Api, Mode, Policy, Temperature
 
 T = TypeVar("T")
 
@@ -104,6 +104,15 @@ def _number(value: object, *, zero: bool) -> float:
     if not (number > 0 or (zero and number == 0)) or number == float("inf"):
         raise ValueError(rule)
     return number
+
+
+def _temperature(value: object) -> Temperature:
+    if value == "none":
+        return "none"
+    try:
+        return _number(value, zero=True)
+    except ValueError:
+        raise ValueError("a number of at least 0, or none") from None
 
 
 def _probability(value: object) -> float:
@@ -269,6 +278,10 @@ ABOVE_ZERO = Kind(
 ZERO_OR_MORE = Kind(
     lambda value: _number(value, zero=True),
     {"type": ["number", "string"], "minimum": 0, "pattern": _NUMBER_TEXT},
+)
+TEMPERATURE: Kind[Temperature | None] = Kind(
+    _temperature,
+    {"anyOf": [{"const": "none"}, {**ZERO_OR_MORE.schema, "pattern": f"^none$|{_NUMBER_TEXT}"}]},
 )
 PROBABILITY = Kind(
     _probability,

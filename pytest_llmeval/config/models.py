@@ -18,11 +18,12 @@ from pytest_llmeval.config.kinds import (
     POSITIVE,
     PROBABILITY,
     TABLE,
+    TEMPERATURE,
     TEXT,
     TEXTS,
     ZERO_OR_MORE,
 )
-from pytest_llmeval.core.types import Api
+from pytest_llmeval.core.types import Api, Temperature
 
 BACKENDS = ("hf", "openai", "serve", "smollm2", "echo")
 #: inference servers that can be started; ``models/serving/presets.py`` has their command lines
@@ -48,8 +49,11 @@ class ModelOptions:
     target: str = toml_key("", TEXT, "folder or hub id of a local model", key="path", changes_answers=True)
     _: KW_ONLY
     max_tokens: int | None = option(None, POSITIVE, "maximum number of tokens in an answer", metavar="N")
-    temperature: float | None = option(
-        None, ZERO_OR_MORE, "sampling temperature (default: 0, greedy)", metavar="T"
+    temperature: Temperature | None = option(
+        None,
+        TEMPERATURE,
+        "sampling temperature (default: 0, greedy), or none: do not send one, for models that refuse it",
+        metavar="T",
     )
     context: int | None = option(
         None,

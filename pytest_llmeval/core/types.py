@@ -14,6 +14,8 @@ Api: TypeAlias = Literal["chat", "completions"]
 APIS: tuple[Api, ...] = ("chat", "completions")
 Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
+#: a setting of the temperature; ``none`` leaves it out of requests, so that the server's default applies
+Temperature: TypeAlias = float | Literal["none"]
 #: the choice labels of a question in its file, in the order in which their texts are shown
 Order: TypeAlias = tuple[str, ...]
 
@@ -142,7 +144,8 @@ class Request:
     """A request to a model.
 
     With ``choices`` (label -> continuation text, such as ``{"A": " A"}``) the model scores each continuation
-    of the prompt. Without ``choices`` it generates up to ``max_tokens`` tokens. ``temperature`` 0 is greedy.
+    of the prompt. Without ``choices`` it generates up to ``max_tokens`` tokens. ``temperature`` 0 is greedy;
+    None leaves it to the server, and is greedy for a local model.
     ``stop`` strings end the text and are excluded from it. ``repeat`` distinguishes otherwise equal requests
     that need separate answers.
 
@@ -160,12 +163,23 @@ class Request:
     prompt: Prompt
     choices: Mapping[str, str] = field(default_factory=dict)
     max_tokens: int = 1024
-    temperature: float = 0.0
+    temperature: float | None = 0.0
     stop: tuple[str, ...] = ()
     repeat: int = 0
     lm_eval: bool = False
     rolling: bool = False
     parts: tuple[Request, ...] = ()
+
+
+def request_temperature(setting: Temperature | None, default: float = 0.0) -> float | None:
+    """A request's temperature for the user's ``setting``; None stands for the ``default``.
+
+    >>> request_temperature(None), request_temperature(0.7), request_temperature("none")
+    (0.0, 0.7, None)
+    """
+    if setting is None:
+        return default
+    return None if setting == "none" else setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +195,11 @@ class Completion:
     request to the first token. ``shared_tokens`` counts prompt tokens reused from other requests instead of
     computed for this one. Token counts are None if the backend does not report them.
 
-    ``finish_reason`` is the API's value (``stop``, ``length``, ``content_filter``, ...), or ``scored`` for
-    choice scores. ``prompt`` is the text as sent, if it differs from the request's (shots dropped, no chat
-    template); ``notes`` describe such changes. If ``error`` is set, there is no completion. ``parts`` are the
-    completions of a request with parts.
+    ``finish_reason`` is OpenAI's word (``stop``, ``length``, ``content_filter``, ...), else the API's own, or
+    ``scored`` for choice scores. ``served_model`` is the model that the server says answered, if it is
+    another one than was named. ``prompt`` is the text as sent, if it differs from the request's (shots
+    dropped, no chat template); ``notes`` describe such changes. If ``error`` is set, there is no completion.
+    ``parts`` are the completions of a request with parts.
 
         >>> scored = Completion(scores={"A": -0.1, "B": -2.4}, finish_reason="scored")
         >>> max(scored.scores, key=scored.scores.get)
@@ -210,6 +225,7 @@ class Completion:
     notes: tuple[str, ...] = ()
     error: str | None = None
     parts: tuple[Completion, ...] = ()
+    served_model: str = ""
 
     @property
     def scores_problem(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import Completion, Request, TextPrompt
+from pytest_llmeval.core.types import Completion, Request, Temperature, TextPrompt, request_temperature
 from pytest_llmeval.lm_eval.generation import generation, problem
 
 #: the label in results of a text that is scored as a whole
@@ -37,7 +37,7 @@ class Overrides:
     """The user's generation parameters; None keeps the task's value. ``stop`` adds to the task's own."""
 
     max_tokens: int | None = None
-    temperature: float | None = None
+    temperature: Temperature | None = None
     stop: tuple[str, ...] = ()
 
 
@@ -111,7 +111,7 @@ def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int)
     if reason is not None:
         raise UserError(reason)
     parameters = generation(kwargs)
-    temperature = parameters.temperature if overrides.temperature is None else overrides.temperature
+    temperature = request_temperature(overrides.temperature, parameters.temperature)
     request = Request(
         TextPrompt(_text(arguments[0])),
         max_tokens=overrides.max_tokens or parameters.max_tokens,
@@ -119,7 +119,7 @@ def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int)
         stop=tuple(dict.fromkeys((*parameters.stop, *overrides.stop))),
         lm_eval=True,
     )
-    times = repeats if temperature > 0 else 1  # repeats of a greedy text are identical
+    times = repeats if temperature != 0 else 1  # repeats of a greedy text are identical
     return [replace(request, repeat=repeat) if repeat else request for repeat in range(times)]
 
 

@@ -27,6 +27,7 @@ from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report import charts, figures, task_scores, views
+from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.embed import index_json, packed_chunks, script_json
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
@@ -142,7 +143,8 @@ def _environment() -> jinja2.Environment:
     style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
     environment.globals["legend_mark"] = charts.legend_mark
-    environment.globals |= {"agreement_lines": agreement_lines, "pass_at_shown": PASS_AT_SHOWN}
+    environment.globals |= {"agreement_lines": agreement_lines, "answer_lines": answer_lines}
+    environment.globals["pass_at_shown"] = PASS_AT_SHOWN
     environment.globals |= {"task_rows": task_scores.task_rows, "task_header": task_scores.HEADER}
     filters: dict[str, Callable[..., str]] = {
         "plain": lambda text: one_line(text, 1000),

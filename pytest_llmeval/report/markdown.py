@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.report import figures, task_scores
+from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.official import official_line
@@ -87,6 +88,7 @@ def _result_section(result: Result) -> list[str]:
         *_mean_score_lines(result),
         *([] if result.official is None else [f"- {escape(official_line(result.official))}"]),
         *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),
+        *(f"- {escape(line)}" for line in answer_lines(result)),
         *_calibration_lines(result),
         *_circular_lines(result.circular, result.accuracy),
         *_judge_lines(result),

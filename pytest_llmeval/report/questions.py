@@ -14,9 +14,11 @@ from typing import Any
 
 from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.analysis.stats import mean
-from pytest_llmeval.core.types import Outcome
+from pytest_llmeval.core.types import Completion, Outcome
+from pytest_llmeval.report.answer_lines import reason_text
 from pytest_llmeval.results.question_log import placed_rows
 from pytest_llmeval.results.summary import Result
+from pytest_llmeval.results.unparsed import reason_of
 
 
 @dataclass(slots=True)
@@ -180,11 +182,8 @@ def as_text(value: object) -> str | None:
 
 
 def _why_unparsed(row: Mapping[str, Any]) -> str:
-    if row.get("finish_reason") == "length":
-        return "cut off by the token limit (--llm-max-tokens)"
-    if not str(row.get("text") or "").strip():
-        return "empty text"
-    return "no answer found in the text"
+    text, reasoning, reason = (str(row.get(key) or "") for key in ("text", "reasoning", "finish_reason"))
+    return reason_text(reason_of(Completion(text, reasoning, finish_reason=reason)))
 
 
 def _number(value: object) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.report import figures
+from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.official import official_line
@@ -62,6 +63,8 @@ def result_table(
         text = clean(cut_off_line(result.cut_off), unicode=unicode, limit=2000)
         colour = {"yellow": True} if result.cut_off.share > WARNING_SHARE else {}
         lines += [paint(line, **colour) for line in fold(_draw(text, unicode), width)]
+    for text in answer_lines(result):
+        lines += fold(_draw(clean(text, unicode=unicode, limit=2000), unicode), width)
     if result.official is not None:
         lines += fold(clean(official_line(result.official), unicode=unicode), width)
     for line in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):

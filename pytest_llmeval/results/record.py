@@ -11,14 +11,16 @@ from pytest_llmeval.analysis.majority import majority_index
 from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
 from pytest_llmeval.results.benchmark_info import base_name
+from pytest_llmeval.results.unparsed import CUT_OFF, Reason, reason_of
 from pytest_llmeval.scoring.answer_sets import split_labels
 
 _PREFIX = "llm_"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 #: keys of one record among several on a report: enough for counts and intervals, without texts
-_REPORTED_KEYS = ("outcome", "answer", "order", "latency_s", "cached", "score", "judgement", "scores")
-#: the ``finish_reason`` of an answer that the token limit ended
-_CUT_OFF = "length"
+_REPORTED_KEYS = (
+    *("outcome", "answer", "order", "latency_s", "cached", "score", "judgement", "scores"),
+    "served_model",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Record:
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
     rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
-    ``id`` and ``benchmark``. If the question was repeated, ``repeats`` has the record of each
+    ``id`` and ``benchmark``. ``reported_reason`` is the ``unparsed_reason`` of a record that a report carried
+    without its texts. If the question was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -63,6 +66,7 @@ class Record:
     repeats: tuple[Record, ...] = ()
     official: OfficialReading | None = None
     test: str | None = None
+    reported_reason: Reason | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -168,8 +172,15 @@ class Record:
     def cut_off(self) -> bool:
         """Whether the token limit ended an answer; of a record without repeats."""
         return self.outcome is not Outcome.ERROR and any(
-            single.completion.finish_reason == _CUT_OFF for single in self.singles
+            single.completion.finish_reason == CUT_OFF for single in self.singles
         )
+
+    @property
+    def unparsed_reason(self) -> Reason | None:
+        """Why nothing could be read; None if the answer is not unparsed. Of a record without repeats."""
+        if self.outcome is not Outcome.UNPARSED:
+            return None
+        return self.reported_reason or reason_of(self.completion)
 
     @property
     def circles(self) -> tuple[tuple[Record, ...], ...]:
@@ -249,6 +260,7 @@ class Record:
             "dropped_shots": completion.dropped_shots,
             "notes": list(completion.notes),
             "error": completion.error,
+            **({"served_model": completion.served_model} if completion.served_model else {}),
         }
 
     @classmethod
@@ -338,8 +350,12 @@ class Record:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
-        if completion.finish_reason == _CUT_OFF:
+        if completion.finish_reason == CUT_OFF:
             pairs.append((_PREFIX + "cut_off", True))
+        if self.unparsed_reason is not None:
+            pairs.append((_PREFIX + "unparsed_reason", self.unparsed_reason.value))
+        if completion.served_model and not self.repeats:
+            pairs.append((_PREFIX + "served_model", completion.served_model))
         if completion.error is not None:
             pairs.append((_PREFIX + "error", completion.error))
         if self.repeats:
@@ -355,8 +371,10 @@ class Record:
         """The part of one record among several that a report carries."""
         row = self._answer_json() | {"score": self.score}
         content = {key: row[key] for key in _REPORTED_KEYS if row.get(key) not in (None, False, {})}
-        if self.completion.finish_reason == _CUT_OFF:
+        if self.completion.finish_reason == CUT_OFF:
             content["cut_off"] = True
+        if self.unparsed_reason is not None:
+            content["unparsed_reason"] = self.unparsed_reason.value
         if self.official is not None:
             content["official"] = asdict(self.official)
         if self.judgement is not None:
@@ -389,15 +407,17 @@ class Record:
                 shared_tokens=values.get("shared_tokens"),
                 attempts=values.get("attempts", 1),
                 cached=values.get("cached", False),
-                finish_reason=_CUT_OFF if values.get("cut_off") else "",
+                finish_reason=CUT_OFF if values.get("cut_off") else "",
                 error=values.get("error"),
                 scores=record_fields.scores(json.loads(values.get("scores", "{}"))),
+                served_model=values.get("served_model", ""),
             ),
             cluster=values.get("cluster"),
             repeat=values.get("repeat", 0),
             test=values.get("test"),
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
+            reported_reason=_reason(values),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
@@ -417,14 +437,16 @@ class Record:
             completion=Completion(
                 latency_s=figures.get("latency_s", 0.0),
                 cached=figures.get("cached", False),
-                finish_reason=_CUT_OFF if figures.get("cut_off") else "",
+                finish_reason=CUT_OFF if figures.get("cut_off") else "",
                 scores=record_fields.scores(figures.get("scores") or {}),
+                served_model=figures.get("served_model", ""),
             ),
             order=record_fields.order(figures),
             score=figures.get("score"),
             repeat=repeat,
             judgement=None if judgement is None else record_fields.judgement(judgement),
             official=record_fields.official(figures),
+            reported_reason=_reason(figures),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
@@ -433,6 +455,10 @@ class Record:
 def other_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """The user properties of an item that are not part of a record."""
     return [pair for pair in properties if not pair[0].startswith(_PREFIX)]
+
+
+def _reason(values: Mapping[str, Any]) -> Reason | None:
+    return Reason(values["unparsed_reason"]) if "unparsed_reason" in values else None
 
 
 def outcome_property(properties: Iterable[tuple[str, object]]) -> Outcome | None:

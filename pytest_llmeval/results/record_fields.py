@@ -12,6 +12,7 @@ from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Or
 _COMPLETION_KEYS = (
     *("text", "reasoning", "finish_reason", "prompt_tokens", "completion_tokens", "shared_tokens"),
     *("latency_s", "queue_s", "batch_s", "first_token_s", "attempts", "cached", "dropped_shots", "error"),
+    "served_model",
 )
 _JUDGEMENT_KEYS = frozenset(declared.name for declared in fields(Judgement))
 

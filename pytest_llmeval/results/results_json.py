@@ -96,6 +96,8 @@ def _result_json(result: Result) -> dict[str, Any]:
         "questions_per_s": result.questions_per_s,
         "cached": result.cached,
         "cut_off": result.cut_off.to_json(),
+        "unparsed": {reason.value: count for reason, count in result.unparsed.items()},
+        "served_models": dict(result.served_models),
         "official": None if result.official is None else result.official.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,7 @@ from pytest_llmeval.results.official import OfficialRule
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
 from pytest_llmeval.results.task_scores import TaskScores
+from pytest_llmeval.results.unparsed import Reason, count_reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Result:
     ``questions_per_s`` is over the wall time in which these questions finished, including model
     loading. ``cached`` is the number of answers from the store. ``task_scores`` has the numbers that
     lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores.
+    ``unparsed`` counts unparsed answers by reason, ``served_models`` the answers of models that the server
+    named instead of the model's name.
     """
 
     model: str
@@ -137,6 +141,8 @@ class Result:
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
     calibration: Calibration | None = None
+    unparsed: Mapping[Reason, int] = field(default_factory=dict)
+    served_models: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def benchmark(self) -> str:
@@ -292,6 +298,8 @@ def _result(
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),
+        unparsed=count_reasons(one.unparsed_reason for record in records for one in record.attempts),
+        served_models=_served_models(records),
     )
 
 
@@ -359,6 +367,12 @@ def _calibration(records: Iterable[Record]) -> Calibration | None:
     scored = (one for one in singles if one.outcome in (Outcome.CORRECT, Outcome.WRONG))
     found = (forecast(one.completion.scores, one.answer, one.target) for one in scored)
     return calibration(one for one in found if one is not None)
+
+
+def _served_models(records: Iterable[Record]) -> Mapping[str, int]:
+    """The models that the server named instead of the model's name, the most frequent first."""
+    names = (single.completion.served_model for record in records for single in record.singles)
+    return dict(Counter(name for name in names if name).most_common())
 
 
 def _total(parts: Iterable[Part]) -> Counts:

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_llmeval.core.errors import RequestFailed
-from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Question, Request, TextPrompt
+from pytest_llmeval.core.types import (
+    ChatPrompt,
+    Completion,
+    Message,
+    Question,
+    Request,
+    TextPrompt,
+    request_temperature,
+)
 
 if TYPE_CHECKING:
     from pytest_llmeval.runtime.asker import Asker
@@ -101,7 +109,7 @@ class LLM:
             Request(
                 ChatPrompt(tuple(turns)),
                 max_tokens=max_tokens or config.max_tokens or _MAX_TOKENS,
-                temperature=(config.temperature or 0.0) if temperature is None else temperature,
+                temperature=request_temperature(config.temperature if temperature is None else temperature),
                 stop=(*config.stop, *stop),
             )
         )

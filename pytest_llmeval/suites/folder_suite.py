@@ -19,6 +19,7 @@ from pytest_llmeval.core.types import (
     Order,
     Question,
     Request,
+    Temperature,
 )
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
@@ -55,7 +56,7 @@ class Builder(Protocol):
         question: Question,
         *,
         max_tokens: int | None = None,
-        temperature: float | None = None,
+        temperature: Temperature | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
         """The request for ``question``. Raises ``UserError`` if it cannot be built."""

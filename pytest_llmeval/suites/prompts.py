@@ -8,7 +8,17 @@ import json
 from collections.abc import Mapping, Sequence
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt, shown
+from pytest_llmeval.core.types import (
+    ChatPrompt,
+    Message,
+    Mode,
+    Question,
+    Request,
+    Temperature,
+    TextPrompt,
+    request_temperature,
+    shown,
+)
 from pytest_llmeval.scoring.templates import compiled
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.spec import Benchmark
@@ -47,7 +57,7 @@ class PromptBuilder:
         question: Question,
         *,
         max_tokens: int | None = None,
-        temperature: float | None = None,
+        temperature: Temperature | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
         """Build the request for ``question``; the default temperature is 0.
@@ -55,7 +65,7 @@ class PromptBuilder:
         Raises ``UserError`` if a template cannot be rendered with this row.
         """
         try:
-            return self._request(question, max_tokens, temperature or 0.0, stop)
+            return self._request(question, max_tokens, request_temperature(temperature), stop)
         except Exception as error:  # a template expression can raise anything
             mode = f"{self._benchmark.file} [prompts.{self._mode}]"
             raise UserError(
@@ -63,7 +73,7 @@ class PromptBuilder:
             ) from None
 
     def _request(
-        self, question: Question, max_tokens: int | None, temperature: float, stop: Sequence[str]
+        self, question: Question, max_tokens: int | None, temperature: float | None, stop: Sequence[str]
     ) -> Request:
         benchmark = self._benchmark
         if self._mode == "logprob":

@@ -133,6 +133,7 @@ BAD = [
     ("", {"rate": "0"}, ["--llm-rate", "above 0"]),
     ("", {"rate": "inf"}, ["--llm-rate"]),
     ("", {"temperature": "nan"}, ["--llm-temperature"]),
+    ("", {"temperature": "auto"}, ["--llm-temperature", "a number of at least 0, or none"]),
     ("", {"model": ["smolm2"]}, ["unknown model 'smolm2'", "'smollm2'"]),
     ("", {"model": ["hf:"]}, ["hf:", "folder or a hub id"]),
     ("", {"model": ["hf:a/m", "hf:b/m"]}, ["two models", "'m'"]),

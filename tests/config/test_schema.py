@@ -104,6 +104,7 @@ GOOD = {
         "",
         "max-tokens = 5\ntokens-per_minute = 6",
         "shots = '5'\nrate = '0.5'\ntemperature = ' 0 '\nlimit = '[0:1]'",
+        "temperature = 'none'",
         "models = ['a']\nbenchmark = 'b'\nstop = 'x'",
         "model = 'a'\nbenchmarks = ['b', 'c']",
         "concurrency = 'auto'\nbadge = true\nplot = 'charts'\nmax_drop = 0.1",

@@ -93,6 +93,7 @@ def test_what_the_user_says_comes_before_the_task() -> None:
     instance = Instance("generate_until", ("say", {"until": ["\n"], "max_gen_toks": 4}))
     request = plan([instance], Overrides(max_tokens=9, temperature=0.5, stop=("END", "\n"))).request
     assert (request.max_tokens, request.temperature, request.stop) == (9, 0.5, ("\n", "END"))
+    assert plan([instance], Overrides(temperature="none")).request.temperature is None
 
 
 def test_a_continuation_without_a_score_is_an_error() -> None:

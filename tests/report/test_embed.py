@@ -161,8 +161,8 @@ def test_charts_leave_out_latencies_of_stored_answers_and_errors(tmp_path: Path)
     ("changes", "why"),
     [
         ({"finish_reason": "length", "text": "so"}, "cut off"),
-        ({"finish_reason": "stop", "text": " \n"}, "empty text"),
-        ({"finish_reason": "stop", "text": "so"}, "no answer found"),
+        ({"finish_reason": "stop", "text": " \n"}, "empty (see the prompts: --llm-show-prompts)"),
+        ({"finish_reason": "stop", "text": "so"}, "without a readable answer"),
     ],
 )
 def test_why_an_answer_is_unparsed(tmp_path: Path, changes: dict[str, str], why: str) -> None:

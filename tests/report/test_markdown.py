@@ -64,6 +64,7 @@ def test_a_summary_by_hand() -> None:
 
 - mean over questions: 60.0% (95% interval 23.1–88.2)
 - mean over subjects: 75.0% (95% interval 20.0–97.3)
+- unparsed answers: 1 empty (see the prompts: --llm-show-prompts)
 - model: –
 - latency: median 0.250 s, 95th percentile 0.250 s, mean 0.250 s, 1.0 questions/s
 - tokens: 60 in prompts, 12 in completions; 0 answers from the store

@@ -119,6 +119,7 @@ def test_a_table_by_hand() -> None:
         "loner                 1    0.0%    0.0–79.3     0     0   250 ms",
         "mean over questions  12   45.5%   21.3–72.0     1     1   250 ms",
         "mean over subjects        47.5%   15.6–81.5                     ",
+        "unparsed answers: 1 empty (see the prompts: --llm-show-prompts)",
         "groups, mean over subjects: stem 45.0%, other 100.0%, hard 45.0%",
         "speed: 1.0 questions/s",
     ]
@@ -156,6 +157,7 @@ def test_mean_scores_of_a_graded_metric() -> None:
         "mean over questions  5  60.0%  23.1–88.2  0.560     1     0   250 ms",
         "mean over subjects      58.3%  17.3–90.4                            ",
         "mean score: 0.560 (rouge_l; threshold 0.5)",
+        "unparsed answers: 1 empty (see the prompts: --llm-show-prompts)",
         "groups, mean over subjects: stem 50.0%, other 66.7%, hard 50.0%",
         "speed: 1.0 questions/s",
     ]

@@ -91,6 +91,7 @@ def test_any_completion_comes_back_bit_for_bit(completion: Completion) -> None:
 DIFFERENT = [
     replace(ASKED, max_tokens=9),
     replace(ASKED, temperature=0.5),
+    replace(ASKED, temperature=None),
     replace(ASKED, stop=()),
     replace(ASKED, repeat=1),
     replace(ASKED, prompt=ChatPrompt((Message("system", "问题"),))),

@@ -242,6 +242,7 @@ def test_parameters_are_handed_on() -> None:
     assert (default.max_tokens, default.temperature, default.stop) == (7, 0.0, ("\n\n",))
     given = build.request(question, max_tokens=99, temperature=0.5, stop=("X", "Y"))
     assert (given.max_tokens, given.temperature, given.stop) == (99, 0.5, ("\n\n", "X", "Y"))
+    assert build.request(question, temperature="none").temperature is None
     assert builder()[0].request(question).max_tokens == 1024
 
 

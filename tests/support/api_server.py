@@ -110,7 +110,10 @@ def events(body: Json, *, usage: bool) -> list[str]:
     chunks.append({"delta": {}, "text": "", "finish_reason": choice["finish_reason"]})
     if "text" not in choice:
         del chunks[-1]["text"]
-    sent: list[Json] = [{"choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks]
+    model = {"model": body["model"]} if "model" in body else {}
+    sent: list[Json] = [
+        {**model, "choices": [{"index": 0, "finish_reason": None, **chunk}]} for chunk in chunks
+    ]
     if usage:
         sent.append({"choices": [], "usage": body["usage"]})
     return [*(json.dumps(event, ensure_ascii=False) for event in sent), "[DONE]"]
@@ -147,8 +150,12 @@ class Server:
         top: Mapping[str, float] | None = None,
         echo: Callable[[str], Json] | None = None,
         event_s: float = 0.0,
+        check: Callable[[Json], Reply | None] | None = None,
     ) -> None:
-        """``echo`` makes the body for a prompt to be echoed; ``event_s`` is the time between events."""
+        """``echo`` makes the body for a prompt to be echoed; ``event_s`` is the time between events.
+
+        ``check`` gives the reply to a body that the server refuses, and None for others.
+        """
         self.port = port
         self.latency = latency
         self.key = key
@@ -157,6 +164,9 @@ class Server:
         self.top = top
         self.echo = echo
         self.event_s = event_s
+        self.check = check
+        #: requests below this path are redirected to /v1
+        self.moved = ""
         self.bodies: list[Json] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -279,6 +289,8 @@ class Server:
             return error(
                 401, f"Incorrect API key provided: {headers.get('authorization')}", "invalid_api_key"
             )
+        if self.moved and path.startswith(self.moved):
+            return Reply("", 308, {"location": "/v1" + path.removeprefix(self.moved)})
         if (method, path) == ("GET", "/v1/models"):
             return self.models
         if method != "POST" or path not in ("/v1/chat/completions", "/v1/completions"):
@@ -288,6 +300,8 @@ class Server:
         self.times.append(time.monotonic())
         if self._script:
             return self._script.popleft()
+        if self.check is not None and (refusal := self.check(body)) is not None:
+            return refusal
         if self.usual is not None:
             return self.usual
         if body.get("logprobs") and self.top is not None:

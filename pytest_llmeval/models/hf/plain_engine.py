@@ -152,7 +152,7 @@ class PlainEngine:
             use_cache=self._rules.cached,
             stop_strings=list(request.stop) or None,
         )
-        if request.temperature > 0:
+        if (request.temperature or 0.0) > 0:
             settings.do_sample, settings.temperature = True, request.temperature
         inputs = [row.inputs for row in rows]
         overflows = _Overflows(len(rows))

@@ -348,4 +348,4 @@ class SharedEngine:
 
 
 def _temperatures(states: Sequence[_RequestState]) -> list[float]:
-    return [state.encoded.request.temperature for state in states]
+    return [state.encoded.request.temperature or 0.0 for state in states]

@@ -19,6 +19,7 @@ from pytest_llmeval.models.openai.calls import (
     AttemptFailed,
     Calls,
     Payloads,
+    connection_error,
     failure_reason,
     format_names,
     key_error,
@@ -62,6 +63,14 @@ class OpenAIModel:
         self._sleep = sleep
         self._clock = clock
         self._server_exit = server_exit
+        self._calls: Calls | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the server's refusals taught, for the end of the run."""
+        if self._calls is None:
+            return ()
+        return tuple(f"model {self.config.name}: {line}" for line in self._calls.lessons())
 
     @property
     def window(self) -> int:
@@ -100,6 +109,7 @@ class OpenAIModel:
         settings: list[tuple[str, object]] = [
             ("api", config.api if config.api != "chat" else None),
             ("context", config.context),
+            ("temperature", "none" if config.temperature == "none" else None),
             ("top_p", config.top_p),
             ("seed", config.sampling_seed),
             ("extra_body", extra),
@@ -115,7 +125,7 @@ class OpenAIModel:
     async def _answer_jobs(self, jobs: Jobs, endpoint: Endpoint, name: str) -> None:
         payloads: Payloads = TextPayloads() if self.config.api == "completions" else _chat(self.config)
         async with connect(endpoint, self.config.timeout or TIMEOUT_S) as server:
-            calls = Calls(
+            calls = self._calls = Calls(
                 post=partial(server.post, payloads.path),
                 list_models=lambda: asyncio.to_thread(_list_models_or_empty, endpoint),
                 endpoint=endpoint,
@@ -195,6 +205,13 @@ def answer_settings(config: ModelConfig) -> dict[str, object]:
 def _list_error(endpoint: Endpoint, failure: AttemptFailed, *, named: bool) -> ModelUnusable | None:
     """The error for a failure to list models; None if the model is ``named`` and may still answer."""
     reason = failure_reason(endpoint, failure)
+    if failure.advice is not None:
+        return connection_error(endpoint, failure)
+    if failure.status == 0 and not failure.timed_out and not failure.unreachable:
+        https = "" if endpoint.url.startswith("https:") else ", does it expect https://"
+        return ModelUnusable(
+            f"{endpoint.shown} takes the connection but answers no HTTP ({reason}); is the port right{https}?"
+        )
     if failure.status == 0 and not failure.timed_out:
         return ModelUnusable(
             f"nothing answers at {endpoint.shown} ({reason}); is the server running, is the port right?"

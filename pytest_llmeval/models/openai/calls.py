@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Prompt, Request, shown
 from pytest_llmeval.models.openai import chat_payloads
-from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, PayloadOptions
+from pytest_llmeval.models.openai.chat_payloads import ChatPayloads
+from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
 from pytest_llmeval.models.openai.delays import body_wait_s, length_text, wait_text
 from pytest_llmeval.models.openai.endpoint import Endpoint
@@ -20,7 +21,11 @@ from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from pytest_llmeval.models.openai.failure_streak import FailureStreak
 from pytest_llmeval.models.openai.failures import RETRYABLE, alike, classify
 from pytest_llmeval.models.openai.known_failures import FailureKind
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.prompt_length import leaves_no_room, mentions_length
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
+from pytest_llmeval.models.openai.refused_parameters import mentions_logprobs
+from pytest_llmeval.models.openai.served_models import other_model
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 
 _REJECTED = (400, 413, 422)
@@ -43,9 +48,10 @@ class AttemptFailed(Exception):
     """An attempt without an answer; ``str()`` is the reason, and may contain secrets that the server echoed.
 
     ``status`` is the response's status, or 0 without a response; ``kind`` says what the failure means;
-    ``code`` has the error's code and type; ``retry_after_s`` is the wait that the server requests.
-    ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no response in
-    time; ``html`` that the response is a web page.
+    ``codes`` are the error's codes and types in lower case; ``retry_after_s`` is the wait that the server
+    requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no
+    response in time; ``html`` that the response is a web page. ``advice`` says what to do about a connection
+    that never works.
     """
 
     def __init__(
@@ -54,21 +60,23 @@ class AttemptFailed(Exception):
         *,
         status: int = 0,
         kind: FailureKind = FailureKind.TEMPORARY,
-        code: str = "",
+        codes: frozenset[str] = frozenset(),
         retry_after_s: float | None = None,
         unreachable: bool = False,
         timed_out: bool = False,
         html: bool = False,
+        advice: str | None = None,
     ) -> None:
         super().__init__(f"status {status}: {message}" if status not in (0, 200) else message)
         self.message = message
         self.status = status
         self.kind = FailureKind.SLOW if timed_out else kind
-        self.code = code
+        self.codes = codes
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
         self.timed_out = timed_out
         self.html = html
+        self.advice = advice
 
     @property
     def overloaded(self) -> bool:
@@ -84,6 +92,12 @@ class AttemptFailed(Exception):
     def rejected(self) -> bool:
         """Whether the server rejected the request itself, so that another one may be accepted."""
         return self.status in _REJECTED or self.kind is FailureKind.REFUSED
+
+    @property
+    def may_be_rejection(self) -> bool:
+        """Whether the server may have rejected the request itself, if its words say so."""
+        gateway_hides_status = self.kind in (FailureKind.TEMPORARY, FailureKind.FORBIDDEN)
+        return self.rejected or (self.status >= 400 and gateway_hides_status)
 
     @property
     def asks_too_long(self) -> bool:
@@ -171,6 +185,9 @@ class Calls:
     rejections: FailureStreak = field(default_factory=FailureStreak)
     #: questions in a row that used up their attempts although the server responded
     unanswered: FailureStreak = field(default_factory=FailureStreak)
+    #: scored questions before the first one with a choice among the likely tokens, and whether there was one
+    scored_in_vain: int = 0
+    any_score: bool = False
 
     def __post_init__(self) -> None:
         self.options = self.payloads.options
@@ -191,7 +208,10 @@ class Calls:
             except _PromptTooLong:
                 prompt, dropped, context = prompt.without_shots(1), dropped + 1, None
                 continue
-            return _with_dropped_shots(_merge(completions, attempts.count), prompt, dropped, context)
+            completion = _merge(completions, attempts.count)
+            if completion.finish_reason == "scored":
+                self._note_scores(completion)
+            return _with_dropped_shots(completion, prompt, dropped, context)
 
     async def _complete_part(
         self, request: Request, prompt: Prompt, part: str, tokens: int, attempts: _Attempts
@@ -206,8 +226,9 @@ class Calls:
             async with self.limits.attempt(tokens) as attempt:
                 attempts.count += 1
                 options, started = self.options, time.perf_counter()
+                body = self._body(request, prompt, part, options)
                 try:
-                    completion = await self._send(request, prompt, part, options)
+                    completion = await self._send(body, request, prompt, part, options)
                 except AttemptFailed as error:
                     failure = error
                     attempt.failed(
@@ -228,10 +249,9 @@ class Calls:
                 exit_error = self.server_exit()
                 if exit_error is not None:
                     raise exit_error
-            if self._adjust_options(failure, request, options):
+            if self._adjust_options(failure, request, options, body):
                 continue
-            if prompt.shots and failure.rejected and chat_payloads.mentions_length(failure.message):
-                raise _PromptTooLong
+            self._raise_if_too_long(failure, request, prompt, attempts.count)
             await self._raise_if_permanent(failure, request, attempts.count)
             failures += 1
             timeouts += failure.kind is FailureKind.SLOW
@@ -257,41 +277,92 @@ class Calls:
             self.skip_until = self.clock() + _SKIP_S
         self.unresponsive = failure.unreachable or self.attempts_without_response >= _UNRESPONSIVE_AFTER
 
-    async def _send(self, request: Request, prompt: Prompt, part: str, options: PayloadOptions) -> Completion:
+    def _body(self, request: Request, prompt: Prompt, part: str, options: PayloadOptions) -> dict[str, Any]:
         body = self.payloads.build(request, prompt, part, self.model, options)
         body = self.extra_fields.add_to(body, scoring=bool(request.choices), repeat=request.repeat)
-        if self.stream and not request.choices:
+        body = options.applied(body, self.extra_fields.extra_body)
+        stream = self.stream if options.stream is None else options.stream
+        if stream and not request.choices:
             body["stream"] = True
             if options.stream_usage:
                 body["stream_options"] = {"include_usage": True}
+        return body
+
+    async def _send(
+        self, body: dict[str, Any], request: Request, prompt: Prompt, part: str, options: PayloadOptions
+    ) -> Completion:
         response = await self.post(body)
         try:
             completion = self.payloads.parse(response.body, request, prompt, part, options)
         except chat_payloads.NoCompletion as error:
             raise _no_completion(str(error), response.body) from None
         except chat_payloads.PromptTooLong as error:
-            raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200) from None
-        except chat_payloads.NoScores:
-            raise self._no_scores() from None
+            codes = frozenset(["context_length_exceeded"])
+            raise AttemptFailed(str(error), kind=FailureKind.REFUSED, status=200, codes=codes) from None
+        except NoScores as error:
+            raise self._no_scores(str(error)) from None
+        completion = options.restored(completion, request)
         clean = self.endpoint.clean_answer
         return replace(
             completion,
             text=clean(completion.text),
             reasoning=clean(completion.reasoning),
             notes=tuple(map(clean, completion.notes)),
+            served_model=clean(other_model(self.model, completion.served_model)),
             first_token_s=response.first_token_s,
         )
 
-    def _adjust_options(self, failure: AttemptFailed, request: Request, options: PayloadOptions) -> bool:
-        """Whether to try again because a rejected parameter is now sent in another way."""
-        if not failure.rejected:
+    def _adjust_options(
+        self, failure: AttemptFailed, request: Request, options: PayloadOptions, body: Mapping[str, Any]
+    ) -> bool:
+        """Whether to try again because a refused parameter is now sent in another way, or not at all."""
+        if not failure.may_be_rejection:
             return False
         if self.options == options:
-            adjusted = options.adjusted(failure.message, scoring=bool(request.choices))
+            adjusted = options.adjusted(
+                failure.message,
+                scoring=bool(request.choices),
+                body=body,
+                own=self.extra_fields.extra_body,
+            )
             if adjusted is None:
                 return False
             self.options = adjusted
         return self.options != options
+
+    def _note_scores(self, completion: Completion) -> None:
+        self.any_score = self.any_score or bool(completion.scores)
+        self.scored_in_vain += not self.any_score
+
+    def lessons(self) -> tuple[str, ...]:
+        """What the model's answers taught about it, a line each."""
+        lessons = self.options.lessons(self.payloads.options)
+        in_vain = self.scored_in_vain
+        if in_vain and (not self.any_score or in_vain >= _ALIKE):
+            first = "1 question" if in_vain == 1 else f"{in_vain} questions"
+            lessons += (
+                f"in the first {first} none of the choices was among the most likely first tokens: "
+                "the model begins its answers in another way; --llm-mode=generate reads them",
+            )
+        return lessons
+
+    def _raise_if_too_long(
+        self, failure: AttemptFailed, request: Request, prompt: Prompt, attempts: int
+    ) -> None:
+        """Raise if prompt and answer do not fit into the context: ``_PromptTooLong`` if shots are left."""
+        if not failure.may_be_rejection:
+            return
+        if not mentions_length(failure.message, failure.codes, failure.status):
+            return
+        limit = 1 if request.choices else request.max_tokens
+        no_room = leaves_no_room(failure.message, limit)
+        if prompt.shots and not no_room:
+            raise _PromptTooLong
+        advice = f"; --llm-max-tokens leaves no room for it: lower it from {limit}" if no_room else ""
+        raise RequestFailed(
+            f"the prompt is too long for {self.endpoint.shown}: {self._reason(failure)}{advice}",
+            attempts=attempts,
+        )
 
     async def _raise_if_permanent(self, failure: AttemptFailed, request: Request, attempts: int) -> None:
         """Raise the error for a permanent failure; return for one that may be temporary.
@@ -300,6 +371,8 @@ class Calls:
         flaw of this answer: gateways have such moments.
         """
         reason, kind = self._reason(failure), failure.kind
+        if failure.advice is not None and not self.any_success:
+            raise connection_error(self.endpoint, failure)
         if kind is FailureKind.QUOTA:
             raise quota_error(self.endpoint, failure)
         if failure.asks_too_long and failure.retry_after_s is not None:
@@ -309,7 +382,7 @@ class Calls:
             )
         if failure.rejected or failure.status == 403:
             self._raise_if_setting_rejected(failure)
-            if request.choices and chat_payloads.mentions_logprobs(failure.message):
+            if request.choices and mentions_logprobs(failure.message):
                 raise self._no_scores()
         if kind in _OF_THE_RUN:
             if not self.any_success:
@@ -379,10 +452,11 @@ class Calls:
             f"({reason}); check the model's name and the base URL (most end in /v1)"
         )
 
-    def _no_scores(self) -> ModelUnusable:
-        return ModelUnusable(
-            f"model {one_line(self.model, 80)} at {self.endpoint.shown} {self.payloads.no_scores}"
-        )
+    def _no_scores(self, found: str = "") -> ModelUnusable | RequestFailed:
+        """The error for a response without usable log-probabilities; ``found`` says what it has instead."""
+        what = found or self.payloads.no_scores
+        message = f"model {one_line(self.model, 80)} at {self.endpoint.shown} {what}"
+        return RequestFailed(message) if self.any_success else ModelUnusable(message)
 
     def _reason(self, failure: AttemptFailed) -> str:
         return failure_reason(self.endpoint, failure)
@@ -431,7 +505,7 @@ def _no_completion(message: str, body: bytes) -> AttemptFailed:
         message,
         status=found.status,
         kind=classify(found, wait_s),
-        code=" ".join(sorted(found.codes)),
+        codes=found.codes,
         retry_after_s=wait_s,
         html=found.html,
     )
@@ -462,6 +536,14 @@ def key_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
         )
     return ModelUnusable(
         f"{endpoint.shown} does not accept the key in {endpoint.key_env} ({reason}); set a valid one"
+    )
+
+
+def connection_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
+    """The error for a connection that does not come about, with the failure's advice."""
+    reason = failure_reason(endpoint, failure)
+    return ModelUnusable(
+        f"no connection to {endpoint.shown} ({reason}): {endpoint.clean(failure.advice or '')}"
     )
 
 

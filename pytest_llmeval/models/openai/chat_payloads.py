@@ -7,24 +7,18 @@ parsing any text returns a completion, or raises ``NoCompletion`` or ``NoScores`
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai import finish_reasons
+from pytest_llmeval.models.openai.choice_scores import choice_scores
 from pytest_llmeval.models.openai.error_bodies import first_choice_of, reported_error
 from pytest_llmeval.models.openai.finish_reasons import finish_reason
-
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_TOO_LONG = re.compile(
-    r"context[ _-]?(length|window|size)|maximum context|maximum model length|too long|too many tokens",
-    re.IGNORECASE,
-)
-_MAX_VALIDATION_ERRORS = 5
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.server_messages import server_message
 
 
 class NoCompletion(Exception):
@@ -33,43 +27,6 @@ class NoCompletion(Exception):
 
 class PromptTooLong(Exception):
     """A response with status 200 and no answer, because the prompt does not fit the model's context."""
-
-
-class NoScores(Exception):
-    """A completion without the requested log-probabilities."""
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadOptions:
-    """Parameters in which servers differ; adjusted when a server rejects one."""
-
-    limit_key: str = "max_tokens"
-    top_logprobs: int = 20
-    #: tokens to generate after an echoed prompt; None if nothing is echoed
-    echo_tokens: int | None = None
-    stream_usage: bool = True
-
-    def adjusted(self, error_message: str, *, scoring: bool) -> PayloadOptions | None:
-        """The options to try next after a server rejected a parameter; None if none are left."""
-        if self.limit_key == "max_tokens" and "max_completion_tokens" in error_message:
-            return replace(self, limit_key="max_completion_tokens")
-        if scoring and self.top_logprobs > 5 and mentions_logprobs(error_message):
-            return replace(self, top_logprobs=5)
-        if scoring and self.echo_tokens == 0 and "max_tokens" in error_message:
-            return replace(self, echo_tokens=1)
-        if self.stream_usage and "stream_options" in error_message:
-            return replace(self, stream_usage=False)
-        return None
-
-
-def mentions_logprobs(error_message: str) -> bool:
-    """Whether a server's error is about log-probabilities."""
-    return "logprob" in error_message.lower()
-
-
-def mentions_length(error_message: str) -> bool:
-    """Whether a server's error is about a prompt that is too long for the model."""
-    return _TOO_LONG.search(error_message) is not None
 
 
 class ChatPayloads:
@@ -124,12 +81,9 @@ def build_body(request: Request, prompt: Prompt, model: str, options: PayloadOpt
             "logprobs": True,
             "top_logprobs": options.top_logprobs,
         }
-    body = {
-        "model": model,
-        "messages": messages,
-        "temperature": request.temperature,
-        options.limit_key: request.max_tokens,
-    }
+    body = {"model": model, "messages": messages, options.limit_key: request.max_tokens}
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
     if request.stop:
         body["stop"] = list(request.stop)
     return body
@@ -149,10 +103,11 @@ def parse_response(response: bytes, choices: Mapping[str, str]) -> Completion:
     completion = Completion(
         text=text_of(message.get("content")),
         reasoning=text_of(message.get("reasoning_content")) or text_of(message.get("reasoning")),
-        finish_reason=finish_reason(choice),
+        finish_reason=finish_reasons.standard(finish_reason(choice)),
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         notes=_function_call_notes(message),
+        served_model=one_line(text_of(data.get("model")), 200),
     )
     return _with_scores(completion, choice.get("logprobs"), choices) if choices else completion
 
@@ -221,56 +176,11 @@ def _function_call_notes(message: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _with_scores(completion: Completion, logprobs: object, choices: Mapping[str, str]) -> Completion:
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if completion.finish_reason == "content_filter":
         return replace(completion, notes=("the server's content filter blocked the answer",))
-    if not isinstance(content, list):
-        raise NoScores
-    tokens = _token_logprobs(_first_dict(content)) if content else {}
-    if content and not tokens:
-        raise NoScores
-    scores = {}
-    for label, continuation in choices.items():
-        wanted = continuation.strip()
-        # tokens that differ in white space only, such as "A" and " A", count together
-        same = [value for token, value in tokens.items() if wanted and token.strip() == wanted]
-        if same:
-            top = max(same)
-            scores[label] = top + math.log(sum(math.exp(value - top) for value in same))
-    notes = () if scores else (f"none of the choices is among the {len(tokens)} most likely first tokens",)
+    scores, number = choice_scores(logprobs, choices)
+    notes = () if scores else (f"none of the choices is among the {number} most likely first tokens",)
     return replace(completion, scores=scores, finish_reason="scored", notes=notes)
-
-
-def _token_logprobs(position: Mapping[str, object]) -> dict[str, float]:
-    """Log-probabilities by token at one position; empty if the server listed no alternatives."""
-    top = position.get("top_logprobs")
-    logprobs: dict[str, float] = {}
-    for entry in [*top, position] if isinstance(top, list) and top else ():
-        if not isinstance(entry, dict):
-            continue
-        token, value = entry.get("token"), log_probability(entry.get("logprob", ""))
-        if isinstance(token, str) and value is not None:
-            logprobs.setdefault(token, value)
-    return logprobs
-
-
-def log_probability(value: object) -> float | None:
-    """A log-probability as JSON has it; None if it is no number.
-
-    Null is how servers write NaN. It is kept, because without it another choice would be the most likely one
-    (``Job.finish`` makes it an error).
-    """
-    if value is None:
-        return math.nan
-    try:
-        return float(value) if isinstance(value, int | float) else None
-    except OverflowError:
-        return math.inf
-
-
-def _first_dict(entries: object) -> Mapping[str, object]:
-    first = entries[0] if isinstance(entries, list) and entries else None
-    return first if isinstance(first, dict) else {}
 
 
 def text_of(content: object) -> str:
@@ -301,54 +211,6 @@ def parse_json(text: bytes) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def server_message(response: bytes) -> str:
-    """An error body on one line: its message, the title of an HTML page, or its text.
-
-    If the server names the rejected field separately, the message starts with it.
-    """
-    value, field = parse_json(response), ""
-    for _ in range(3):
-        if isinstance(value, list):  # pydantic's list of validation errors
-            problems = [
-                item for item in value[:_MAX_VALIDATION_ERRORS] if isinstance(item, dict) and item.get("msg")
-            ]
-            value = "; ".join(_prefixed(_field(item), text_of(item["msg"])) for item in problems) or None
-        if not isinstance(value, dict):
-            break
-        field = _field(value) or field
-        inner = next((value[key] for key in ("error", "message", "detail", "msg") if value.get(key)), None)
-        if inner is None:
-            break
-        value = inner
-    if isinstance(value, str):
-        return one_line(_prefixed(field, text_of(value)), 1000)
-    text = response[:20_000].decode("utf-8", "replace")
-    if text.lstrip().startswith("<"):
-        title = _TITLE.search(text)
-        return "an HTML page" + (f" ({one_line(title[1], 80)})" if title else "")
-    return one_line(text, 1000)
-
-
-def _prefixed(field: str, message: str) -> str:
-    return message if not field or field in message else f"{field}: {message}"
-
-
-def _field(problem: Mapping[str, object]) -> str:
-    location = problem.get("param") or problem.get("loc")
-    if isinstance(location, list):
-        location = ".".join(str(part) for part in location if part != "body")
-    return one_line(text_of(location), 80)
-
-
-def error_code(response: bytes) -> str:
-    """The ``code`` and ``type`` of an error body, separated by a space; empty if it has neither."""
-    data = parse_json(response)
-    error = data.get("error") if isinstance(data, dict) else None
-    if not isinstance(error, dict):
-        return ""
-    return " ".join(str(error[key]) for key in ("code", "type") if isinstance(error.get(key), str))
 
 
 def model_names(response: bytes) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Request fields that the user adds, and which setting to remove when a server rejects one."""
+"""Request fields that the user adds or leaves out, and which setting to remove when a server rejects one."""
 
 from __future__ import annotations
 
@@ -19,23 +19,32 @@ _SETTINGS = {"top_p": "top_p (--llm-top-p)", "seed": "sampling_seed (--llm-sampl
 
 @dataclass(frozen=True, slots=True)
 class ExtraFields:
-    """Fields added to request bodies: ``sampling`` when text is generated, ``extra_body`` always."""
+    """Fields added to request bodies: ``sampling`` when text is generated, ``extra_body`` always.
+
+    Fields ``left_out`` are never sent, unless they are in ``extra_body``.
+    """
 
     sampling: Mapping[str, object] = field(default_factory=dict)
     extra_body: Mapping[str, object] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def from_config(cls, config: ModelConfig) -> ExtraFields:
         """Create the extra fields from a model's settings."""
         sampling = {"top_p": config.top_p, "seed": config.sampling_seed}
-        return cls({name: value for name, value in sampling.items() if value is not None}, config.extra_body)
+        return cls(
+            {name: value for name, value in sampling.items() if value is not None},
+            config.extra_body,
+            frozenset(["temperature"] if config.temperature == "none" else []),
+        )
 
     def add_to(self, body: Mapping[str, Any], *, scoring: bool, repeat: int = 0) -> dict[str, Any]:
         """A copy of ``body`` with these fields, which take precedence. Each repeat gets its own seed."""
         sampling = {} if scoring else dict(self.sampling)
         if repeat and isinstance(seed := sampling.get("seed"), int):
             sampling["seed"] = seed + repeat
-        return {**body, **sampling, **self.extra_body}
+        kept = {name: value for name, value in body.items() if name not in self.left_out}
+        return {**kept, **sampling, **self.extra_body}
 
     def rejected_setting(self, error_message: str) -> str | None:
         """The setting whose field a server's error message rejects, as users write it; None if none."""

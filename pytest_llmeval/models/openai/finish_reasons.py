@@ -24,6 +24,17 @@ def finish_reason(choice: Mapping[str, object]) -> str:
     return "" if not isinstance(reason, str) or reason.strip().lower() in _NOT_YET else reason.strip()
 
 
+def standard(reason: str) -> str:
+    """A reason in OpenAI's words, by which answers are counted; other reasons stay as they are.
+
+    >>> standard("model_length"), standard("sensitive"), standard("eos")
+    ('length', 'content_filter', 'eos')
+    """
+    if is_limit(reason):
+        return "length"
+    return "content_filter" if _FILTERED.search(reason.lower()) else reason
+
+
 def is_failure(reason: str) -> bool:
     """Whether a server says with this reason that generation failed, so that the text is no answer.
 

@@ -35,6 +35,7 @@ class StreamAssembler:
         self._finish_reason = ""
         self._unfinished = False
         self._usage: object = None
+        self._model: object = None
 
     def feed(self, data: bytes) -> bool:
         """Process a chunk of the response; returns whether it contained any of the answer's text."""
@@ -69,7 +70,7 @@ class StreamAssembler:
             texts["tool_calls"] = [{"function": {"name": name}} for name in self._function_names]
         choice: dict[str, Any] = {"finish_reason": self._finish_reason}
         choice |= {"text": texts.get("text", "")} if self._plain_text else {"message": texts}
-        return json.dumps({"choices": [choice], "usage": self._usage}).encode()
+        return json.dumps({"choices": [choice], "usage": self._usage, "model": self._model}).encode()
 
     def _process_line(self, line: bytes) -> bool:
         if not line:
@@ -111,6 +112,7 @@ class StreamAssembler:
             self._add_error(event, data)
             return False
         self._usage = event.get("usage") or self._usage
+        self._model = self._model or event.get("model")
         choices = event.get("choices")
         has_text = False
         for choice in choices if isinstance(choices, list) else ():

@@ -7,23 +7,22 @@ which are used to score choices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from pytest_llmeval.core.errors import RequestFailed
+from pytest_llmeval.core.errors import RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
-    NoScores,
-    PayloadOptions,
     check_room,
     first_choice,
-    log_probability,
-    server_message,
     text_of,
     token_usage,
 )
-from pytest_llmeval.models.openai.finish_reasons import finish_reason
+from pytest_llmeval.models.openai.choice_scores import NoScores
+from pytest_llmeval.models.openai.echo_scores import Echo
+from pytest_llmeval.models.openai.finish_reasons import finish_reason, standard
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.server_messages import server_message
 
 _JOINED = "completions API: turns joined as text"
 
@@ -62,12 +61,9 @@ class TextPayloads:
                 "echo": True,
                 "logprobs": 1,
             }
-        body = {
-            "model": model,
-            "prompt": prompt.text,
-            "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
-        }
+        body = {"model": model, "prompt": prompt.text, options.limit_key: request.max_tokens}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
         if request.stop:
             body["stop"] = list(request.stop)
         return body
@@ -86,11 +82,12 @@ class TextPayloads:
         joined = isinstance(prompt, ChatPrompt)
         completion = Completion(
             text=text_of(text),
-            finish_reason=finish_reason(choice),
+            finish_reason=standard(finish_reason(choice)),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
             prompt=prompt.text if joined else None,
             notes=(_JOINED,) if joined else (),
+            served_model=one_line(text_of(data.get("model")), 200),
         )
         if not request.choices:
             return completion
@@ -98,10 +95,13 @@ class TextPayloads:
         # no echo; an echoed text may differ slightly because of the tokenizer
         if 2 * len(text) < len(prompt.text + continuation):
             raise NoScores
-        generated = min(options.echo_tokens or 0, 1 if completion_tokens is None else completion_tokens)
-        logprobs = choice.get("logprobs")
-        score = echoed_score(logprobs, continuation, generated)
-        greedy = echoed_greedy(logprobs, continuation, generated) if request.lm_eval else None
+        echo = Echo(choice.get("logprobs"), continuation, text)
+        asked = options.echo_tokens or 0
+        generated = min(asked, 1 if completion_tokens is None else completion_tokens)
+        if completion_tokens and not echo.fits(generated):
+            generated = completion_tokens  # some servers generate although no token is asked for
+        score = echo.score(generated)
+        greedy = echo.greedy(generated) if request.lm_eval else None
         return Completion(
             scores={part: score},
             greedy={} if greedy is None else {part: greedy},
@@ -110,60 +110,5 @@ class TextPayloads:
             completion_tokens=completion_tokens,
             prompt=completion.prompt,
             notes=completion.notes,
+            served_model=completion.served_model,
         )
-
-
-def echoed_score(logprobs: object, continuation: str, generated: int) -> float:
-    """The log-probability of ``continuation`` at the end of an echoed prompt.
-
-    ``generated`` is the number of tokens after the echo. Raises ``NoScores``.
-    """
-    return float(sum(_continuation_logprobs(logprobs, continuation, generated).values()))
-
-
-def echoed_greedy(logprobs: object, continuation: str, generated: int) -> bool | None:
-    """Whether greedy decoding yields ``continuation``; None if the server lists no alternative tokens.
-
-    Arguments are as for ``echoed_score``. Raises ``NoScores``.
-    """
-    values = _continuation_logprobs(logprobs, continuation, generated)
-    alternatives = logprobs.get("top_logprobs") if isinstance(logprobs, Mapping) else None
-    if not isinstance(alternatives, list):
-        return None
-    for position, value in values.items():
-        top = alternatives[position] if position < len(alternatives) else None
-        listed = top.values() if isinstance(top, dict) else ()
-        top_values = [other for other in listed if isinstance(other, int | float)]
-        if not top_values:
-            return None
-        if value < max(top_values):
-            return False
-    return True
-
-
-def _continuation_logprobs(logprobs: object, continuation: str, generated: int) -> dict[int, float]:
-    """The log-probabilities of ``continuation`` at the end of an echoed prompt, by position.
-
-    Positions are found from the end, because a server may put a token before the prompt. A token that
-    spans the border belongs to the continuation. Raises ``NoScores``.
-    """
-    if not isinstance(logprobs, Mapping):
-        raise NoScores
-    tokens, values, offsets = (logprobs.get(key) for key in ("tokens", "token_logprobs", "text_offset"))
-    if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(offsets, list)):
-        raise NoScores
-    echoed = len(tokens) - generated
-    if not 0 < echoed <= min(len(values), len(offsets)) or not all(
-        isinstance(offset, int) for offset in offsets[:echoed]
-    ):
-        raise NoScores
-    ends = [*offsets[1:echoed], offsets[echoed - 1] + len(text_of(tokens[echoed - 1]))]
-    border = ends[-1] - len(continuation)
-    positions = [position for position, end in enumerate(ends[: len(values)]) if end > border]
-    # the first token has none; at others null means NaN, unless there is no number at all
-    if all(value is None for value in values[:echoed]) or (0 in positions and values[0] is None):
-        raise NoScores
-    scores = {at: number for at in positions if (number := log_probability(values[at])) is not None}
-    if not positions or len(scores) < len(positions):
-        raise NoScores
-    return scores

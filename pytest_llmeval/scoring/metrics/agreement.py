@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import Question, Request
+from pytest_llmeval.core.types import Question, Request, Temperature
 from pytest_llmeval.scoring.metrics.base import Score
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt, make_judge
 
@@ -71,7 +71,7 @@ class LabelledPrompts:
         question: Question,
         *,
         max_tokens: int | None = None,
-        temperature: float | None = None,
+        temperature: Temperature | None = None,
         stop: Sequence[str] = (),
     ) -> Request:
         """The same request that the judge gets in a run with the metric ``judge``. Raises ``UserError``."""

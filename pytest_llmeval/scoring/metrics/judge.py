@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request
+from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request, request_temperature
 from pytest_llmeval.scoring.metrics.base import checked, references
 from pytest_llmeval.scoring.metrics.verdicts import after_grade, bare, last_line, number, whole_number
 from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find_all
@@ -176,7 +176,7 @@ class JudgePrompt:
         return Request(
             ChatPrompt((Message("user", text),)),
             max_tokens=model.max_tokens or MAX_TOKENS,
-            temperature=model.temperature or 0.0,
+            temperature=request_temperature(model.temperature),
             stop=model.stop,
         )
 

@@ -172,7 +172,7 @@ def test_a_port_that_does_not_speak_http() -> None:
             connection.close()
             return await task
 
-        assert "nothing answers at" in asyncio.run(check())
+        assert "takes the connection but answers no HTTP" in asyncio.run(check())
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,6 @@ def test_settings_are_sent_in_bodies_and_headers(server: Server) -> None:
     ("reply", "setting"),
     [
         (error(400, "Unrecognized request argument supplied: top_p"), "top_p (--llm-top-p)"),
-        (error(422, "unknown field `seed`"), "sampling_seed (--llm-sampling-seed)"),
         (
             Reply({"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}, 422),
             "extra_body.top_k",
@@ -454,6 +453,15 @@ def test_tool_calls_are_noted(server: Server) -> None:
         ("", ("the model called the function f",)),
         ("x", ()),
     ]
+
+
+@pytest.mark.parametrize("api", ["chat", "completions"])
+def test_a_temperature_of_none_is_part_of_the_identity(server: Server, api: str) -> None:
+    plain_model = OpenAIModel(config(server.url, api=api))
+    model = OpenAIModel(config(server.url, api=api, temperature="none"))
+    assert model.identity() == plain_model.identity() + ", temperature none"
+    ask(server.url, [Request(chat(), temperature=None), Request(chat())], api=api, temperature="none")
+    assert all("temperature" not in body for body in server.bodies)
 
 
 # plain completions

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ from tests.support.api import (
     config,
     run_error,
 )
-from tests.support.api_server import DROP, Reply, Server, completion, error, models, plain
+from tests.support.api_server import DROP, Reply, Server, completion, echoed, error, models, plain, scored
 
 # retries
 
@@ -443,6 +445,185 @@ def test_shots_are_dropped_when_the_server_rejects_the_length(server: Server) ->
     server.usual = too_long
     [answer] = ask(server.url, [chat("问", "一")])
     assert answer.error is not None and "maximum context length" in answer.error and len(server.bodies) == 5
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        error(422, "Input validation error: `inputs` must have less than 1024 tokens. Given: 1168"),
+        error(400, "Bad Request", "context_length_exceeded"),
+        Reply({"code": "InvalidParameter", "message": "Range of input length should be [1, 6000]"}, 400),
+        Reply({"error": {"code": "1261", "message": "Prompt 超长"}}, 400),
+        Reply([{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum"}}], 400),
+        Reply(
+            {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": '{"error": '
+             '{"message": "Please reduce the length of the messages or completion."}}'}}}, 400
+        ),
+        Reply({"error": {"message": "Provider returned error", "code": 400, "metadata": {
+            "raw": {"message": "prompt is too long"}}}}),
+        Reply({"error": {"code": 500, "message": "Context size has been exceeded."}}, 500),
+        Reply("<html><title>413 Request Entity Too Large</title></html>", 413),
+    ],
+)  # fmt: skip
+def test_everybody_s_words_for_too_long_drop_shots(server: Server, reply: Reply) -> None:
+    server.script(reply, reply)
+    sleep = FakeSleep()
+    [answer] = ask(server.url, [chat("问", "一", "二", "三")], sleep, retries=0)
+    assert answer.error is None and answer.dropped_shots == 2 and not sleep
+    server.usual = reply
+    answers = ask(server.url, [chat(str(n)) for n in range(10)], concurrency=1)
+    assert {answer.attempts for answer in answers} == {1}
+    assert all("the prompt is too long for http" in (answer.error or "") for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid 'tools': array too long",
+        "max_tokens is too long: must be at least 1",
+        "Invalid 'user': string too long. Expected a string with maximum length 64",
+    ],
+)
+def test_shots_stay_where_something_else_is_too_long(server: Server, message: str) -> None:
+    server.usual = error(400, message)
+    [answer] = ask(server.url, [chat("问", "一", "二")])
+    assert answer.error is not None and "refused the request" in answer.error and len(server.bodies) == 1
+
+
+def test_no_shots_are_dropped_for_an_answer_that_never_fits(server: Server) -> None:
+    server.usual = error(
+        400,
+        "This model's maximum context length is 4096 tokens. However, you requested 8200 tokens (8 in the "
+        "messages, 8192 in the completion).",
+        "context_length_exceeded",
+    )
+    [answer] = ask(server.url, [Request(chat("问", "一", "二"), max_tokens=8192)])
+    assert answer.error is not None and len(server.bodies) == 1
+    assert answer.error.endswith("--llm-max-tokens leaves no room for it: lower it from 8192")
+
+
+# parameters that a model refuses
+
+
+def refusing(*names: str) -> Callable[[dict[str, Any]], Reply | None]:
+    """A server's check of a body: refuses the first of ``names`` that it has, in OpenAI's words."""
+
+    def check(body: dict[str, Any]) -> Reply | None:
+        for name in names:
+            if name in body:
+                return error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
+        return None
+
+    return check
+
+
+def test_refused_parameters_are_learnt_once_and_told(server: Server) -> None:
+    server.check = refusing("temperature", "seed", "stop")
+    sleep = FakeSleep()
+    model = OpenAIModel(config(server.url, concurrency=1, sampling_seed=3), sleep=sleep)
+    engine = Engine(model, "m")
+    try:
+        requests = [Request(chat(str(n)), stop=("：",)) for n in range(3)]
+        answers = [engine.wait(job, 30) for job in engine.ask(requests)]
+    finally:
+        engine.close()
+    assert [answer.attempts for answer in answers] == [4, 1, 1] and not sleep
+    assert {(answer.text, answer.finish_reason) for answer in answers} == {("答案", "stop")}
+    assert not {"temperature", "seed", "stop"} & set(server.bodies[-1])
+    for answer in answers:
+        assert [note.split()[0] for note in answer.notes] == ["temperature", "seed", "stop"]
+    assert [line.startswith("model m: the model refuses") for line in model.notes] == [True] * 3
+
+
+def test_a_refusal_is_heard_behind_another_status(server: Server) -> None:
+    server.script(error(500, "Unsupported parameter: 'temperature' is not supported with this model."))
+    server.script(Reply({"error": {"message": "temperature is deprecated for this model", "code": 400}}))
+    sleep = FakeSleep()
+    first, second = ask(server.url, [chat("一"), chat("二")], sleep, concurrency=1)
+    assert (first.attempts, second.attempts, sleep) == (2, 1, [])
+
+
+def test_a_model_that_only_streams(server: Server) -> None:
+    message = "This model only support stream mode, please enable the stream parameter to access the model."
+    server.check = lambda body: None if body.get("stream") else error(400, message)
+    first, second = ask(server.url, [chat("一"), chat("二")], concurrency=1)
+    assert (first.text, first.attempts, second.attempts) == ("答案：A", 2, 1)
+    assert first.first_token_s is not None and first.notes == ()
+    server.check = lambda body: (
+        error(400, "This model does not support streaming") if body.get("stream") else None
+    )
+    assert [answer.attempts for answer in ask(server.url, [chat(), chat()], stream=True, concurrency=1)] == [
+        2,
+        1,
+    ]
+
+
+def test_a_token_limit_above_the_model_s(server: Server) -> None:
+    server.check = lambda body: (
+        error(400, "Range of max_tokens should be [1, 512]") if body["max_tokens"] > 512 else None
+    )
+    first, second = ask(server.url, [Request(chat(n), max_tokens=1024) for n in "一二"], concurrency=1)
+    assert (first.attempts, second.attempts, server.bodies[-1]["max_tokens"]) == (2, 1, 512)
+    assert first.notes == second.notes == ("token limit lowered to 512: the model refuses more",)
+
+
+def test_what_the_user_sets_by_name_is_not_dropped(server: Server) -> None:
+    server.usual = error(400, "Unsupported parameter: 'temperature' is not supported with this model.")
+    message = run_error(server.url, [chat()], extra_body={"temperature": 0.3})
+    assert "remove extra_body.temperature" in message and len(server.bodies) == 1
+
+
+# log-probabilities
+
+
+def test_questions_without_a_choice_among_the_tokens_are_told(server: Server) -> None:
+    server.top = {"The": -0.1, "<think>": -3.0}
+    model = OpenAIModel(config(server.url, concurrency=1), sleep=FakeSleep())
+    engine = Engine(model, "m")
+    try:
+        jobs = engine.ask([Request(chat(str(n)), choices=CHOICES) for n in range(8)])
+        assert [engine.wait(job, 30).scores for job in jobs] == [{}] * 8
+        assert model.notes == (
+            "model m: in the first 8 questions none of the choices was among the most likely first tokens: "
+            "the model begins its answers in another way; --llm-mode=generate reads them",
+        )
+        server.top = {"A": -0.1}
+        assert engine.wait(engine.ask([Request(chat("一"), choices=CHOICES)])[0], 30).scores
+        assert len(model.notes) == 1
+    finally:
+        engine.close()
+
+
+def test_one_question_among_others_is_no_reason_for_a_line(server: Server) -> None:
+    server.script(Reply(scored({"The": -0.1})))
+    server.top = {"▁A": -0.1, "▁B": -1.0}
+    model = OpenAIModel(config(server.url, concurrency=1), sleep=FakeSleep())
+    engine = Engine(model, "m")
+    try:
+        jobs = engine.ask([Request(chat(str(n)), choices=CHOICES) for n in range(2)])
+        assert [engine.wait(job, 30).scores for job in jobs] == [{}, {"A": -0.1, "B": -1.0}]
+    finally:
+        engine.close()
+    assert model.notes == ()
+
+
+def test_an_echo_of_something_else_is_an_error_and_not_a_score(server: Server) -> None:
+    def with_end(prompt: str) -> dict[str, Any]:
+        return echoed(("q", None), (prompt[1:], -0.5), ("</s>", 0.0))
+
+    server.echo = with_end
+    request = Request(TextPrompt("q"), choices=CHOICES)
+    message = run_error(server.url, [request], api="completions")
+    assert "ends with '</s>' instead of the choice ' A'" in message
+    server.script(*[Reply(echoed(("q", None), (f" {label}", -0.5))) for label in "ABCD"])
+    first, second = ask(server.url, [request] * 2, api="completions", concurrency=1)
+    assert first.scores and second.error is not None and "instead of the choice" in second.error
+
+
+def test_numbers_of_tokens_end_the_run_with_the_option_that_makes_them(server: Server) -> None:
+    server.top = {"token_id:65": -0.1, "token_id:66": -1.0}
+    message = run_error(server.url, [Request(chat(), choices=CHOICES)])
+    assert message.startswith(f"model m at {server.url} returns numbers") and "token-ids" in message
 
 
 # servers that stop responding

@@ -25,6 +25,16 @@ def test_added_fields() -> None:
     assert ExtraFields.from_config(ModelConfig("m", "openai")).add_to(body, scoring=False) == body
 
 
+def test_a_temperature_of_none_is_left_out() -> None:
+    none = ExtraFields.from_config(ModelConfig("m", "openai", temperature="none"))
+    for scoring in (False, True):
+        assert none.add_to({"model": "m", "temperature": 0.0}, scoring=scoring) == {"model": "m"}
+    own = ExtraFields.from_config(
+        ModelConfig("m", "openai", temperature="none", extra_body={"temperature": 1})
+    )
+    assert own.add_to({"temperature": 0.0}, scoring=False) == {"temperature": 1}
+
+
 @pytest.mark.parametrize(
     ("error_message", "setting"),
     [

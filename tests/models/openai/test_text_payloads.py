@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
-from pytest_llmeval.models.openai.chat_payloads import NoCompletion, NoScores, PayloadOptions, PromptTooLong
-from pytest_llmeval.models.openai.text_payloads import TextPayloads, echoed_score
+from pytest_llmeval.models.openai.chat_payloads import NoCompletion, PromptTooLong
+from pytest_llmeval.models.openai.choice_scores import NoScores
+from pytest_llmeval.models.openai.echo_scores import Echo
+from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.text_payloads import TextPayloads
 from tests.support.api_server import echoed, plain
 
 CHOICES = {"A": " A", "B": " B"}
@@ -82,28 +85,28 @@ def test_a_failed_generation_is_no_completion() -> None:
 
 def test_only_the_continuation_is_scored() -> None:
     body = echoed(("q", None), (":", -9.0), (" A", -0.5), (" long", -0.25))
-    assert echoed_score(logprobs(body), " A long", 0) == -0.75
+    assert Echo(logprobs(body), " A long").score(0) == -0.75
 
 
 def test_tokens_added_by_the_server_do_not_count() -> None:
     body = echoed(("<s>", None), ("q", -3.0), (" A", -0.5), ("\n", -4.0), generated=1)
-    assert echoed_score(logprobs(body), " A", 1) == -0.5
+    assert Echo(logprobs(body), " A").score(1) == -0.5
 
 
 def test_a_token_across_the_border_belongs_to_the_continuation() -> None:
     body = echoed(("q", None), (": A", -0.5))
-    assert echoed_score(logprobs(body), " A", 0) == -0.5
+    assert Echo(logprobs(body), " A").score(0) == -0.5
 
 
 def test_minus_infinity_is_a_score() -> None:
-    assert echoed_score(logprobs(echoed(("q", None), ("A", float("-inf")))), "A", 0) == float("-inf")
+    assert Echo(logprobs(echoed(("q", None), ("A", float("-inf")))), "A").score(0) == float("-inf")
 
 
 def test_null_is_how_servers_write_nan() -> None:
     body = echoed(("q", None), (":", -9.0), (" A", None))
-    assert math.isnan(echoed_score(logprobs(body), " A", 0))
+    assert math.isnan(Echo(logprobs(body), " A").score(0))
     with pytest.raises(NoScores):
-        echoed_score(logprobs(echoed(("q", None), (":", None), (" A", None))), " A", 0)
+        Echo(logprobs(echoed(("q", None), (":", None), (" A", None))), " A").score(0)
 
 
 def test_the_completion_of_a_part() -> None:
@@ -146,7 +149,7 @@ def test_any_echo_is_scored_or_rejected(
 ) -> None:
     logprobs_ = {"tokens": tokens, "token_logprobs": values, "text_offset": offsets}
     with contextlib.suppress(NoScores):
-        assert isinstance(echoed_score(logprobs_, text, generated), float)
+        assert isinstance(Echo(logprobs_, text).score(generated), float)
 
 
 @given(
@@ -159,4 +162,4 @@ def test_the_border_may_be_between_any_tokens(tokens: list[tuple[str, float]], d
     body = echoed(("<s>", None), *tokens, *[("x", -1.0)] * generated, generated=generated)
     continuation = "".join(text for text, _ in tokens[border:])
     wanted = sum(value for _, value in tokens[border:])
-    assert echoed_score(logprobs(body), continuation, generated) == pytest.approx(wanted)
+    assert Echo(logprobs(body), continuation).score(generated) == pytest.approx(wanted)

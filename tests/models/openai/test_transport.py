@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,6 +31,23 @@ from tests.support.api import (
 from tests.support.api_server import DROP, Reply, Server, completion, error, models, scored
 
 
+@contextlib.contextmanager
+def plain_server(reply: bytes) -> Iterator[int]:
+    """A server that answers anything with ``reply`` and hangs up; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(reply)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield int(listening.getsockname()[1])
+
+
 def test_proxies_are_not_used_for_the_loopback(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
@@ -45,7 +66,75 @@ def test_an_invalid_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("https_proxy", "nonsense://proxy")
     message = check_error("https://models.example.com/v1", api_key_env="MY_KEY")
-    assert "no connection to https://models.example.com/v1 can be set up" in message
+    assert (
+        "the proxy nonsense://proxy (https_proxy) cannot be used for https://models.example.com/v1" in message
+    )
+
+
+@pytest.fixture(params=["aiohttp", "httpx"])
+def http(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(transport, "_has_aiohttp", lambda: request.param == "aiohttp")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_to_another_server_is_named_and_gets_nothing(
+    server: Server, http: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    with Server() as other:
+        moved = {"api_key_env": "MY_KEY", "headers": {"X-Api-Key": KEY, "X-Team": "eval-team"}}
+        server.models = Reply("", status, {"location": f"{other.url}/models"})
+        message = check_error(server.url, **moved)
+        assert f"set the base URL to {other.url} if you trust" in message and f"status {status}" in message
+        server.usual = Reply("", status, {"location": f"{other.url}/chat/completions?key={KEY}"})
+        message = run_error(server.url, [chat()], **moved)
+        assert f"set the base URL to {other.url} if you trust" in message and KEY not in message
+        assert other.headers == [] and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_redirect_within_the_server_is_followed_once(server: Server, http: str, stream: bool) -> None:
+    server.moved = "/v2"
+    answers = ask(server.url.replace("/v1", "/v2"), [chat(), chat()], concurrency=1, stream=stream)
+    assert [(answer.text, answer.attempts) for answer in answers] == [("答案：A", 1)] * 2
+    assert [path.split()[1] for path in server.paths[-3:]] == [
+        "/v2/chat/completions", "/v1/chat/completions", "/v1/chat/completions"
+    ]  # fmt: skip
+
+
+def test_redirects_in_a_circle_are_named(server: Server, http: str) -> None:
+    server.usual = Reply("", 302, {"location": f"{server.url}/chat/completions"})
+    assert "it redirects" in run_error(server.url, [chat()]) and len(server.bodies) == 1
+
+
+def test_a_plain_server_behind_https(http: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    with plain_server(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n") as port:
+        message = check_error(f"https://127.0.0.1:{port}/v1", api_key_env="MY_KEY")
+    assert "is the base URL http:// instead of https://?" in message
+
+
+def test_a_server_that_hangs_up(http: str) -> None:
+    with plain_server(b"") as port:
+        message = check_error(f"http://127.0.0.1:{port}/v1")
+    assert "answers no HTTP" in message and "does it expect https://?" in message
+
+
+def test_a_server_that_says_it_wants_https(server: Server, http: str) -> None:
+    server.models = Reply("Client sent an HTTP request to an HTTPS server.\n", 400)
+    assert "the server expects https:// in the base URL" in check_error(server.url)
+
+
+def test_a_dead_and_a_refusing_proxy(http: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    for name in ("no_proxy", "NO_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with plain_server(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n") as port:
+        for proxy in (closed_port(), port):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy}")
+            message = check_error("https://models.example.com/v1", api_key_env="MY_KEY")
+            assert f"goes through the proxy http://127.0.0.1:{proxy} (HTTPS_PROXY)" in message
 
 
 # secrets
@@ -137,9 +226,9 @@ def test_both_transports_report_the_same_failures(
     [answer] = ask(server.url, [chat()], FakeSleep(), stream=True)
     assert answer.text == "C" and answer.attempts == 2 and answer.first_token_s is not None
     elsewhere = Reply("", 307, {"location": "ftp://nowhere"})
-    server.script(elsewhere, Reply(completion("D")))
-    [answer] = ask(server.url, [chat()], FakeSleep())
-    assert answer.text == "D" and answer.attempts == 2
+    server.script(Reply(completion("D")), elsewhere, Reply(completion("D")))
+    answers = ask(server.url, [chat(), chat()], FakeSleep(), concurrency=1)
+    assert [(answer.text, answer.attempts) for answer in answers] == [("D", 1), ("D", 2)]
     server.script(*[DROP] * 2)
     [answer] = ask(server.url, [chat()], FakeSleep(), retries=1)
     assert answer.error is not None and "timed out" not in answer.error and "after 2 attempts" in answer.error
