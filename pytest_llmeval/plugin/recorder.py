@@ -261,6 +261,9 @@ class Recorder:
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
     ) -> Record:
         grade = response.deciding_grade
+        accepted_by = None
+        if outcome is Outcome.WRONG and response.answer is not None:
+            accepted_by = self._session.suites[question.benchmark].accepted_by(question, response.answer)
         return Record(
             id=question.id,
             nodeid=item.nodeid,
@@ -279,6 +282,7 @@ class Recorder:
             judgement=response.judgement,
             metrics={} if grade is None else grade.metrics,
             official=response.official,
+            accepted_by=accepted_by,
         )
 
     def _write(self, record: Record) -> None:

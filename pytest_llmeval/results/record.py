@@ -32,7 +32,8 @@ class Record:
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
-    rule, if it differs. If it was repeated, ``repeats`` has the record of each
+    rule, if it differs. ``accepted_by`` is the name of a looser metric that accepts this wrong answer. If it
+    was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -60,6 +61,7 @@ class Record:
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     repeats: tuple[Record, ...] = ()
     official: OfficialReading | None = None
+    accepted_by: str | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -187,6 +189,8 @@ class Record:
             content["score"] = record_fields.finite(self.score)
         if self.official is not None:
             content["official"] = asdict(self.official)
+        if self.accepted_by is not None:
+            content["accepted_by"] = self.accepted_by
         if self.rotations:
             content["rotations"] = [record._answer_json() for record in self.rotations]
         if self.judgement is not None:
@@ -253,6 +257,7 @@ class Record:
             judgement=None if judgement is None else record_fields.judgement(judgement),
             metrics=row.get("metrics") or {},
             official=record_fields.official(row),
+            accepted_by=record_fields.text(row.get("accepted_by")),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -308,6 +313,8 @@ class Record:
             pairs.append((_PREFIX + "scores", _JSON.encode(record_fields.scores_json(completion.scores))))
         if self.official is not None and not self.repeats:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
+        if self.accepted_by is not None and not self.repeats:
+            pairs.append((_PREFIX + "accepted_by", self.accepted_by))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == _CUT_OFF:
@@ -331,6 +338,8 @@ class Record:
             content["cut_off"] = True
         if self.official is not None:
             content["official"] = asdict(self.official)
+        if self.accepted_by is not None:
+            content["accepted_by"] = self.accepted_by
         if self.judgement is not None:
             content["judgement"] = record_fields.judgement_figures(self.judgement)
         if self.rotations:
@@ -368,6 +377,7 @@ class Record:
             cluster=values.get("cluster"),
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
+            accepted_by=values.get("accepted_by"),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
@@ -396,6 +406,7 @@ class Record:
             repeat=repeat,
             judgement=None if judgement is None else record_fields.judgement(judgement),
             official=record_fields.official(figures),
+            accepted_by=figures.get("accepted_by"),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))

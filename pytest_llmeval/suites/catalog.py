@@ -13,27 +13,28 @@ from pytest_llmeval.suites import infer
 from pytest_llmeval.suites.formats import FORMATS
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
 
-_loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
+_loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
 
 
-def load(folder: Path) -> Benchmark:
+def load(folder: Path, metric: str | None = None) -> Benchmark:
     """Load the benchmark in ``folder``; the result is cached until the file changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions. A benchmark.toml next to
-    a file of questions describes that file. Raises ``UserError`` with the file, the key and a fix.
+    a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml sets
+    one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
     if infer.is_table(folder):
-        return _load_table(folder)
+        return _load_table(folder, metric)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
     try:
         stat = path.stat()
         stamp = stat.st_mtime_ns, stat.st_size
-        if path in _loaded and _loaded[path][0] == stamp:
-            return _loaded[path][1]
+        if (path, metric) in _loaded and _loaded[path, metric][0] == stamp:
+            return _loaded[path, metric][1]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_infer_missing(_table(path), path), path)
-    _loaded[path] = stamp, benchmark
+    benchmark = parse(_infer_missing(_table(path), path, metric), path)
+    _loaded[path, metric] = stamp, benchmark
     return benchmark
 
 
@@ -49,7 +50,7 @@ def _table(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _load_table(file: Path) -> Benchmark:
+def _load_table(file: Path, metric: str | None) -> Benchmark:
     """Load a single file of questions as a benchmark. Raises ``UserError``."""
     toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
@@ -64,14 +65,19 @@ def _load_table(file: Path) -> Benchmark:
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     stamp = stamps[0], sum(stamps[1:])
-    if file in _loaded and _loaded[file][0] == stamp:
-        return _loaded[file][1]
-    benchmark = parse(infer.complete(table, file), file)
-    _loaded[file] = stamp, benchmark
+    if (file, metric) in _loaded and _loaded[file, metric][0] == stamp:
+        return _loaded[file, metric][1]
+    benchmark = parse(infer.complete(_with_metric(table, metric), file), file)
+    _loaded[file, metric] = stamp, benchmark
     return benchmark
 
 
-def _infer_missing(table: dict[str, Any], path: Path) -> dict[str, Any]:
+def _with_metric(table: dict[str, Any], metric: str | None) -> dict[str, Any]:
+    """``table`` with the metric, if there is one and the table sets neither metric nor extractor."""
+    return table if metric is None or {"metric", "extractor"} & table.keys() else table | {"metric": metric}
+
+
+def _infer_missing(table: dict[str, Any], path: Path, metric: str | None) -> dict[str, Any]:
     """Infer what a benchmark.toml omits from its file of questions, if it has exactly one."""
     data = table.get("data", {})
     if (
@@ -89,7 +95,7 @@ def _infer_missing(table: dict[str, Any], path: Path) -> dict[str, Any]:
     if file is None or not infer.is_table(file):
         return table
     table.setdefault("name", path.parent.name)
-    return infer.complete(table, file)
+    return infer.complete(_with_metric(table, metric), file)
 
 
 def packaged_dir() -> Path:
