@@ -6,16 +6,14 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.suites.cells import Row, TypedRow, parse_json, text_rows
 
 #: formats of files of questions, and their file suffixes
 FORMATS = ("csv", "jsonl", "parquet")
-#: a row's line number, its cells by column, and its problem, if any
-Row: TypeAlias = tuple[int, Mapping[str, str], str | None]
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
@@ -24,15 +22,34 @@ def columns_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for fields in valid or [rows[0][1]] for name in fields))
 
 
-def read_rows(raw: bytes, path: Path, format: str, header: Sequence[str] = ()) -> Iterable[Row]:
+def read_rows(raw: bytes, path: Path, format: str, header: Sequence[str] = ()) -> list[Row]:
     """Parse the rows of one file, each with its line number and its problem, if any.
 
     ``header`` names the columns of a CSV file without a header line. Raises ``UserError``.
     """
+    return list(map(_encodable, text_rows(list(_typed_rows(raw, path, format, header)))))
+
+
+def _typed_rows(raw: bytes, path: Path, format: str, header: Sequence[str]) -> Iterable[TypedRow]:
     if "parquet" in (format, path.suffix.lower().removeprefix(".")):
         return _parquet_rows(raw, path)
     text = _decode(raw, path)
     return _csv_rows(text, path, header) if format == "csv" else _jsonl_rows(text, path)
+
+
+def _encodable(row: Row) -> Row:
+    """The row with texts that UTF-8 can encode in a file, request or report; others are its problem.
+
+    JSON can escape a lone surrogate, and parquet can hold one, or a NUL.
+    """
+    line, cells, problem = row
+    broken = {key: cell for key, cell in cells.items() if not (_is_encodable(key) and _is_encodable(cell))}
+    if not broken:
+        return row
+    clean = {_utf8(key): cell if key not in broken else _utf8(cell) for key, cell in cells.items()}
+    nul = any("\0" in text for item in broken.items() for text in item)
+    what = "a NUL character" if nul else "half a surrogate pair"
+    return line, clean, problem or f"a character is broken ({what})"
 
 
 def _decode(raw: bytes, path: Path) -> str:
@@ -55,7 +72,7 @@ def _decode(raw: bytes, path: Path) -> str:
     return text
 
 
-def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[TypedRow]:
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = list(columns) or None
@@ -83,8 +100,8 @@ def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[Ro
         ) from None
 
 
-def _jsonl_rows(text: str, path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _jsonl_rows(text: str, path: Path) -> list[TypedRow]:
+    rows: list[TypedRow] = []
     broken = 0
     for line, row in enumerate(text.split("\n"), start=1):
         if not row.strip():
@@ -98,23 +115,20 @@ def _jsonl_rows(text: str, path: Path) -> list[Row]:
     return rows
 
 
-def _json_object(row: str) -> tuple[dict[str, str], str | None]:
+def _json_object(row: str) -> tuple[dict[str, object], str | None]:
     """The cells of one line, and its problem, if any."""
     try:
-        value = json.loads(row)
+        value = parse_json(row)
     except json.JSONDecodeError as error:
         return {}, f"not JSON: {one_line(error.msg)} (column {error.colno})"
     except (ValueError, RecursionError) as error:
         return {}, f"not JSON: {one_line(error, 120)}"
     if not isinstance(value, dict):
         return {}, 'a row must be an object, as in {"question": ...}'
-    cells = {key: _text(cell) for key, cell in value.items()}
-    # JSON can escape a lone surrogate, which UTF-8 cannot encode in a file, request or report
-    clean = {_utf8(key): _utf8(cell) for key, cell in cells.items()}
-    return clean, None if clean == cells else "a character is broken (half a surrogate pair)"
+    return value, None
 
 
-def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
+def _parquet_rows(raw: bytes, path: Path) -> Iterator[TypedRow]:
     try:
         from pyarrow import ArrowException, BufferReader
         from pyarrow.parquet import ParquetFile
@@ -127,18 +141,14 @@ def _parquet_rows(raw: bytes, path: Path) -> Iterator[Row]:
         for batch in ParquetFile(BufferReader(raw)).iter_batches(batch_size=1000):
             for row in batch.to_pylist():
                 line += 1
-                cells = {str(key): _text(cell) for key, cell in row.items()}
-                clean = {_utf8(key): _utf8(cell).replace("\0", "") for key, cell in cells.items()}
-                yield line, clean, None if clean == cells else "a character is broken"
+                yield line, {str(key): cell for key, cell in row.items()}, None
     except (ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable parquet file: {one_line(error, 120)}") from None
 
 
-def _text(cell: object) -> str:
-    if cell is None:
-        return ""
-    return cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False, default=str)
+def _is_encodable(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or _utf8(text) == text)
 
 
 def _utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")

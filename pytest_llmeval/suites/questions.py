@@ -15,7 +15,8 @@ from pathlib import Path
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Message, Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.formats import Row, columns_of, read_rows
+from pytest_llmeval.suites.cells import Row
+from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
 
