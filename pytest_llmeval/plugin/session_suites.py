@@ -82,8 +82,8 @@ def _check_metric(suite: Suite, metric: str | None) -> None:
     """Raise ``UserError`` if --llm-metric names another metric than the benchmark's own."""
     if metric not in (None, suite.info.metric):
         raise UserError(
-            f"{suite.name}: its metric is set to {suite.info.metric}; leave out --llm-metric={metric}, which is "
-            "for files of questions, or change the benchmark.toml"
+            f"{suite.name}: its metric is set to {suite.info.metric}; leave out --llm-metric={metric}, "
+            "which is for files of questions, or change the benchmark.toml"
         )
 
 

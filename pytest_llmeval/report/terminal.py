@@ -66,9 +66,7 @@ def result_table(
     if result.official is not None:
         lines += fold(clean(official_line(result.official), unicode=unicode), width)
     if result.looser_metric is not None:
-        lines += [
-            paint(line, yellow=True) for line in fold(looser_metric_line(result.looser_metric), width)
-        ]
+        lines += [paint(line, yellow=True) for line in fold(looser_metric_line(result.looser_metric), width)]
     for line in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):
         lines += [] if line is None else fold(clean(line, unicode=unicode, limit=2000), width)
     if result.repeats is not None:

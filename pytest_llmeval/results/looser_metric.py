@@ -26,10 +26,7 @@ class LooserMetric:
     def of(cls, records: Iterable[Record]) -> LooserMetric | None:
         """Count them in the records of one model on one benchmark; None if there are none."""
         wrong = [
-            attempt
-            for record in records
-            for attempt in record.attempts
-            if attempt.outcome is Outcome.WRONG
+            attempt for record in records for attempt in record.attempts if attempt.outcome is Outcome.WRONG
         ]
         accepted = [attempt for attempt in wrong if attempt.accepted_by is not None]
         if not accepted:

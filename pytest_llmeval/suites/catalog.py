@@ -20,8 +20,8 @@ def load(folder: Path, metric: str | None = None) -> Benchmark:
     """Load the benchmark in ``folder``; the result is cached until the file changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions. A benchmark.toml next to
-    a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml sets
-    one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
+    a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml
+    sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
     if infer.is_table(folder):
         return _load_table(folder, metric)

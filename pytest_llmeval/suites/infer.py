@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
-from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
+from pytest_llmeval.suites.formats import columns_of, format_of, read_rows
 from pytest_llmeval.suites.row_choices import LETTERS, listed_choices
 from pytest_llmeval.suites.spec import FILE_NAME
 
@@ -42,7 +42,7 @@ _SETS_SHARE = 0.01
 
 def is_table(path: Path) -> bool:
     """Whether ``path`` is an existing file with the suffix of a file of questions."""
-    return path.suffix.lower().removeprefix(".") in FORMATS and os.path.isfile(path)
+    return format_of(path) is not None and os.path.isfile(path)
 
 
 def table_in(folder: Path) -> Path | None:
@@ -72,7 +72,7 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """
     spec = dict(table)
     data = dict(spec.get("data", {})) if isinstance(spec.get("data", {}), dict) else {}
-    data.setdefault("format", path.suffix.lower().removeprefix("."))
+    data.setdefault("format", format_of(path))
     try:
         raw = path.read_bytes()
     except OSError as error:
