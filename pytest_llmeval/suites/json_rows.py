@@ -88,9 +88,8 @@ def _document_rows(text: str) -> list[TypedRow]:
     values = list(_values(text, position, separator="", end=""))
     if len(values) == 1:
         ((line, content),) = values
-        return [
-            _row(line, value) for value in (_inner_rows(content) if isinstance(content, dict) else [content])
-        ]
+        inner = _inner_rows(content) if isinstance(content, dict) else [content]
+        return [_row(line, value) for value in inner]
     return [_row(line, value) for line, value in values]
 
 

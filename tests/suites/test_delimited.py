@@ -52,7 +52,7 @@ def test_a_header_alone_tells_the_separator_of_one_row(separator: str) -> None:
 def test_semicolons_in_the_texts_of_a_file_with_commas() -> None:
     rows = read("question,answer; short", "a; b; c?,x; y", "d; e?,z")
     assert rows[0] == {"question": "a; b; c?", "answer; short": "x; y"}
-    assert read("question,answer", '"a;b;c"\t?,x;y') == [{"question": "a;b;c\t?", "answer": "x;y"}]
+    assert read("question,answer", "a;b;c\t?,x;y") == [{"question": "a;b;c\t?", "answer": "x;y"}]
 
 
 def test_commas_in_the_texts_of_a_file_with_semicolons() -> None:

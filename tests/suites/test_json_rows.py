@@ -19,7 +19,7 @@ WAYS = {
     "lines": ("\n".join(map(json.dumps, ROWS)), 3),
     "lines of an old Mac": ("\r".join(map(json.dumps, ROWS)), 3),
     "a list": (json.dumps(ROWS), 1),
-    "an indented list": (json.dumps(ROWS, indent=2), 20),
+    "an indented list": (json.dumps(ROWS, indent=2), 18),
     "a list, a row a line": ("[\n" + ",\n".join(map(json.dumps, ROWS)) + "\n]\n", 4),
     "indented objects": ("\n".join(json.dumps(row, indent=1) for row in ROWS), 17),
     "objects in one line": (" ".join(map(json.dumps, ROWS)), 1),
@@ -71,7 +71,7 @@ def test_not_a_number_is_missing() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (json.dumps(ROWS, indent=2)[:-40], "t.json, line 17: not JSON: "),
+        (json.dumps(ROWS, indent=2)[:-40], "t.json, line 21: not JSON: "),
         (json.dumps(ROWS, indent=2)[:-2], "t.json, line 25: the list of rows does not end (']' is missing)"),
         (json.dumps(ROWS, indent=2) + "x", "t.json, line 26: not JSON: text follows the list of rows"),
         ('[\n{"a": 1}\n{"a": 2}\n]', "t.json, line 3: not JSON: ',' or ']' is missing after a row"),
