@@ -20,6 +20,7 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
+    collectable,
     command_line_paths,
     is_controller,
     is_worker,
@@ -330,8 +331,10 @@ def _replace_paths(config: pytest.Config, settings: Settings) -> None:
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
     files = benchmark_files(settings, config)
-    set_paths(config, [*command_line_paths(config), *files])
-    config.pluginmanager.register(BenchmarkFiles(files), "llmeval-paths")
+    paths = command_line_paths(config)
+    set_paths(config, [*paths, *dict.fromkeys(map(collectable, files))])
+    given = [config.invocation_params.dir / path.partition("::")[0] for path in paths]
+    config.pluginmanager.register(BenchmarkFiles(files, given), "llmeval-paths")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

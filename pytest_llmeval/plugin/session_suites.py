@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def load_suite(
         _add_judge(suite, config)
         _register(suite, notes, config)
     suite = session.suites[key]
-    if place not in suite.places:
+    if os.path.realpath(place) not in map(os.path.realpath, suite.places):
         raise UserError(f"two benchmarks are called {key!r}: {suite.places[0]} and {place}")
     return suite
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.suites import infer
-from pytest_llmeval.suites.formats import FORMATS
+from pytest_llmeval.suites.formats import format_of
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
 _loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
 
@@ -19,11 +20,12 @@ _loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
 def load(folder: Path, metric: str | None = None) -> Benchmark:
     """Load the benchmark in ``folder``; the result is cached until the file changes.
 
-    ``folder`` may also be the path of a benchmark.toml or of a file of questions. A benchmark.toml next to
+    ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
+    without a benchmark.toml, each of which is a subject. A benchmark.toml next to
     a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml
     sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
-    if infer.is_table(folder):
+    if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
         return _load_table(folder, metric)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
     try:
@@ -51,17 +53,18 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _load_table(file: Path, metric: str | None) -> Benchmark:
-    """Load a single file of questions as a benchmark. Raises ``UserError``."""
+    """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
     toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
     try:
-        stat = file.stat()
-        stamps = [stat.st_mtime_ns, stat.st_size]
-        if _is_benchmark(file.parent):
+        stats = [path.stat() for path in (tables_in(file) if file.is_dir() else [file])]
+        stamps = [hash(tuple(stat.st_mtime_ns for stat in stats)), sum(stat.st_size for stat in stats)]
+        if _is_benchmark(file.parent) and not file.is_dir():
             stamps.append(toml_file.stat().st_mtime_ns)
             table = _table(toml_file)
             data = table.get("data", {})
-            table["data"] = {**data, "paths": [file.name]} if isinstance(data, dict) else data
+            name = file.name.replace("{", "{{").replace("}", "}}")
+            table["data"] = {**data, "paths": [name]} if isinstance(data, dict) else data
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     stamp = stamps[0], sum(stamps[1:])
@@ -92,7 +95,7 @@ def _infer_missing(table: dict[str, Any], path: Path, metric: str | None) -> dic
         file = path.parent / names[0]
     else:
         return table
-    if file is None or not infer.is_table(file):
+    if file is None or not is_table(file):
         return table
     table.setdefault("name", path.parent.name)
     return infer.complete(_with_metric(table, metric), file)
@@ -120,7 +123,7 @@ def _is_benchmark(folder: Path) -> bool:
 
 
 def find(name: str, near: Path) -> Path:
-    """Find a benchmark's folder or file of questions.
+    """Find a benchmark's folder or file of questions; a folder may also hold several files and nothing else.
 
     ``name`` is a path relative to ``near``, the name of a benchmark in ``near`` or ``near/benchmarks``, or
     the name of a packaged benchmark. Raises ``UserError`` that suggests the closest name.
@@ -128,8 +131,10 @@ def find(name: str, near: Path) -> Path:
     path = near / os.path.expanduser(name)
     if path.name == FILE_NAME:
         path = path.parent
-    if _is_benchmark(path) or infer.is_table(path):
-        return path.resolve()
+    # not resolved: the name and the suffix of a link in a cache are those that the user knows
+    absolute = Path(os.path.abspath(path))
+    if _is_benchmark(path) or is_table(path):
+        return absolute
     for folder in (near, near / "benchmarks" / name):
         if _is_benchmark(folder) and load(folder).name == name:
             return folder
@@ -137,13 +142,16 @@ def find(name: str, near: Path) -> Path:
     if name in folders:
         return folders[name]
     if os.path.isdir(path):
-        table = infer.table_in(path)
-        if table is not None:
-            return table.resolve()
-        raise UserError(f"{path}: the folder has neither a {FILE_NAME} nor a file of questions")
+        tables = tables_in(absolute)
+        if not tables:
+            raise UserError(
+                f"{path}: the folder has neither a {FILE_NAME} nor a file of questions ({SUFFIXES})"
+            )
+        return tables[0] if len(tables) == 1 else absolute
     if os.path.isfile(path):
-        raise UserError(f"{path}: not a file of questions (.csv, .jsonl or .parquet)")
-    if path.suffix.lower().removeprefix(".") in FORMATS:
+        hint = "; save it as CSV (UTF-8)" if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
+        raise UserError(f"{path}: not a file of questions ({SUFFIXES}){hint}")
+    if path.suffix.lower() == ".zip" or format_of(path) is not None:
         raise UserError(
             f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(path, 200)})"
         )
@@ -162,13 +170,13 @@ def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[st
         *_folders(start).values(),
         start,
     ]
-    folders += [find(name, start) for name in names]
+    named = [find(name, start) for name in names]
     for path in paths:
         test_path = start / path.partition("::")[0]
         folders += [test_path, test_path.parent]
     benchmarks = {}
-    for folder in folders:
-        if _is_benchmark(folder) or infer.is_table(folder):
+    for folder in (*folders, *named):
+        if folder in named or _is_benchmark(folder) or is_table(folder):
             benchmark = load(folder)
             benchmarks[benchmark.name] = benchmark
     return benchmarks

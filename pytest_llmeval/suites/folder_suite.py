@@ -234,8 +234,8 @@ class FolderSource(Source):
         return catalog.load(place).metric.name == judge.NAME
 
     def test_files(self, place: Path) -> Sequence[Path]:
-        """See ``Source``: the folder's own tests, if it has any."""
-        if place.is_file():
+        """See ``Source``: the folder's own tests, if it has any; a folder of tables is one file to pytest."""
+        if place.is_file() or not (place / FILE_NAME).is_file():
             return (place,)
         return sorted(place.glob("test_*.py")) or (place / FILE_NAME,)
 
@@ -243,7 +243,8 @@ class FolderSource(Source):
         """See ``Source``."""
         folder = place.parent if place.name == FILE_NAME else place
         name = catalog.load(folder).name
-        return {f"test_{name.replace('-', '_')}": name if folder.is_dir() else folder.name}
+        benchmark = name if (folder / FILE_NAME).is_file() else str(place)
+        return {f"test_{name.replace('-', '_')}": benchmark}
 
     def load(
         self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None

@@ -19,6 +19,7 @@ from pytest_llmeval.suites.cells import Row
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
+from pytest_llmeval.suites.tables import Table, open_tables
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -37,7 +38,7 @@ class FileLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Split:
     """The rows of a split; ``sha256`` covers the bytes of all files read."""
 
     questions: tuple[Question, ...]
@@ -60,7 +61,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
-            if any(os.path.isfile(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
+            if any(os.path.exists(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
                 return layout
     places = " or ".join(str(root) for root in roots)
     example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
@@ -77,7 +78,7 @@ def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
     return list(benchmark.subjects) or [benchmark.name]
 
 
-def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Table:
+def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Split:
     """Load all questions of a split, with subjects in the benchmark's order and rows in file order.
 
     Raises ``UserError`` if a file is not a table. A single bad row becomes a question with a ``problem``.
@@ -87,13 +88,14 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
     missing = []
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
-        if not path.is_file():
+        if not path.exists():
             missing.append(subject)
             continue
-        raw = _read(path)
-        digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
-        questions += read_table(raw, path, benchmark, subject, answers_due)
-    return Table(tuple(questions), digest.hexdigest(), tuple(missing))
+        tables = open_tables(path)
+        for table in tables:
+            digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
+        questions += read_tables(tables, path, benchmark, subject, answers_due)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing))
 
 
 def load_shots(
@@ -113,12 +115,12 @@ def load_shots(
     for subject, path in _files(benchmark, layout, split).items():
         if benchmark.data.subject is None and subject not in examples:
             continue
-        if not path.is_file():
+        if not path.exists():
             raise UserError(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or give --llm-shots=0"
             )
-        for row in read_table(_read(path), path, benchmark, subject, True):
+        for row in read_tables(open_tables(path), path, benchmark, subject, True):
             if row.subject in examples:
                 examples[row.subject].append(row)
             elif row.subject == subject and row.problem is not None:  # the subject of a bad row is unknown
@@ -142,13 +144,6 @@ def _files(benchmark: Benchmark, layout: FileLayout, split: str) -> dict[str, Pa
     return {subject: layout.path(split, subject) for subject in _file_subjects(benchmark)}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-
-
 def read_table(
     raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
 ) -> list[Question]:
@@ -156,17 +151,36 @@ def read_table(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
+    return read_tables([Table(path, raw)], path, benchmark, subject, answers_due)
+
+
+def read_tables(
+    tables: Sequence[Table], path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
+    """Parse the questions of the tables at ``path``; those of several tables may lack columns of others.
+
+    Raises ``UserError`` with the file, the line and a fix.
+    """
     spec = benchmark.data
-    rows = list(read_rows(raw, path, spec.format, spec.header))
-    if not rows:
-        raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    _check_columns(columns_of(rows), spec, path, answers_due)
-    return [
-        _question(fields, benchmark, row_subject, key, answers_due, problem, f"{path.name}, line {line}")
-        for (line, fields, _), (row_subject, key, problem) in zip(
-            rows, _keys(rows, path, benchmark, subject), strict=True
-        )
+    rows_of = [
+        read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header) for table in tables
     ]
+    for table, rows in zip(tables, rows_of, strict=True):
+        if not rows:
+            raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
+    _check_columns(columns_of(list(itertools.chain(*rows_of))), spec, path, answers_due)
+    questions = []
+    for table, rows in zip(tables, rows_of, strict=True):
+        keys = _keys(rows, table.path, benchmark, table.subject or subject)
+        for (line, fields, _), (row_subject, key, problem) in zip(rows, keys, strict=True):
+            where = f"{table.path.name}, line {line}"
+            questions.append(_question(fields, benchmark, row_subject, key, answers_due, problem, where))
+    return questions
+
+
+def _format(table: Table, spec: DataSpec, tables: int) -> str:
+    """The format of a table: that of a single file is known, those of several files may differ."""
+    return table.format or spec.format if tables > 1 else spec.format
 
 
 def _keys(

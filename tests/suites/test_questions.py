@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.questions import FileLayout, Table, load_questions, load_shots, locate, read_table
+from pytest_llmeval.suites.questions import FileLayout, Split, load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 
 HEADER = "id,question,A,B,C,D,answer"
@@ -498,7 +498,7 @@ def two(folder: Path) -> tuple[Benchmark, FileLayout]:
     return own, locate(own, "val", None, folder)
 
 
-def table(folder: Path) -> Table:
+def table(folder: Path) -> Split:
     own, located = two(folder)
     return load_questions(own, located, "val")
 
