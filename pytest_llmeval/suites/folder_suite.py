@@ -289,10 +289,10 @@ class FolderSource(Source):
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
         )
-        notes: tuple[str, ...] = ()
+        notes = table.notes
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
-            notes = (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
+            notes += (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
         columns = len(benchmark.data.choices)
         if fewer := [question for question in table.questions if len(question.choices) < columns]:
             notes += (

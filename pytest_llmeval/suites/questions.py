@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,16 @@ from pytest_llmeval.core.types import Message, Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.cells import Row
 from pytest_llmeval.suites.formats import columns_of, read_rows
+from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
-from pytest_llmeval.suites.tables import Table, open_tables
+from pytest_llmeval.suites.tables import Table, has_tables, open_tables
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
+#: a file with this share of rows with problems has one problem itself, unless they are few
+_UNUSABLE_SHARE = 0.9
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,12 @@ class FileLayout:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The rows of a split; ``sha256`` covers the bytes of all files read."""
+    """The rows of a split; ``sha256`` covers the bytes of all files read. ``notes`` are for the user."""
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -61,7 +65,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
-            if any(os.path.exists(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
+            if any(has_tables(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
                 return layout
     places = " or ".join(str(root) for root in roots)
     example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
@@ -88,14 +92,31 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
     missing = []
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
-        if not path.exists():
+        if not has_tables(path):
             missing.append(subject)
             continue
         tables = open_tables(path)
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
         questions += read_tables(tables, path, benchmark, subject, answers_due)
-    return Split(tuple(questions), digest.hexdigest(), tuple(missing))
+    _check_usable(questions, benchmark)
+    notes = () if benchmark.data.hub else _gold_notes(questions, benchmark)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing), notes)
+
+
+def _gold_notes(questions: Sequence[Question], benchmark: Benchmark) -> tuple[str, ...]:
+    """A note on gold answers that are not labels of choices, with an example."""
+    if benchmark.data.answer_pattern is not None or registry.metrics()[benchmark.metric.name].sets:
+        return ()
+    golds = [question for question in questions if question.choices and question.answer is not None]
+    others = [question for question in golds if question.fields["answer_text"].strip() != question.answer]
+    if not others:
+        return ()
+    example = one_line(repr(others[0].fields["answer_text"].strip()), 60)
+    return (
+        f"{benchmark.name}: {len(others):,} of {len(golds):,} gold answers are not labels of choices; "
+        f"{example} is taken as {others[0].answer}",
+    )
 
 
 def load_shots(
@@ -115,7 +136,7 @@ def load_shots(
     for subject, path in _files(benchmark, layout, split).items():
         if benchmark.data.subject is None and subject not in examples:
             continue
-        if not path.exists():
+        if not has_tables(path):
             raise UserError(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or give --llm-shots=0"
@@ -169,13 +190,48 @@ def read_tables(
         if not rows:
             raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
     _check_columns(columns_of(list(itertools.chain(*rows_of))), spec, path, answers_due)
-    questions = []
-    for table, rows in zip(tables, rows_of, strict=True):
-        keys = _keys(rows, table.path, benchmark, table.subject or subject)
-        for (line, fields, _), (row_subject, key, problem) in zip(rows, keys, strict=True):
-            where = f"{table.path.name}, line {line}"
-            questions.append(_question(fields, benchmark, row_subject, key, answers_due, problem, where))
+    entries = [
+        (fields, row_subject, key, problem, f"{table.path.name}, line {line}")
+        for table, rows in zip(tables, rows_of, strict=True)
+        for (line, fields, _), (row_subject, key, problem) in zip(
+            rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
+        )
+    ]
+
+    def make(style: Style | None) -> list[Question]:
+        return [
+            _question(fields, benchmark, row_subject, key, answers_due, problem, where, style)
+            for fields, row_subject, key, problem, where in entries
+        ]
+
+    questions = make(None)
+    if (style := _style(questions, benchmark)) is not None:
+        questions = make(style)
     return questions
+
+
+def _style(questions: Sequence[Question], benchmark: Benchmark) -> Style | None:
+    """The way in which gold answers are written that name no choice as they are; None if they name one."""
+    if benchmark.data.answer_pattern is not None or not any(map(_names_none, questions)):
+        return None
+    golds = [(q.fields["answer_text"].strip(), q.choices) for q in questions if q.choices]
+    sets = registry.metrics()[benchmark.metric.name].sets
+    return find_style([gold for gold in golds if gold[0]], sets=sets)
+
+
+def _names_none(question: Question) -> bool:
+    """Whether a question has choices, and a gold answer that names none of them."""
+    return bool(question.choices and question.answer is None and question.fields["answer_text"].strip())
+
+
+def _check_usable(questions: Sequence[Question], benchmark: Benchmark) -> None:
+    """Raise ``UserError`` if nearly all rows have problems, which is one problem of the file."""
+    bad = [question for question in questions if question.problem is not None]
+    if len(bad) >= _FEW and len(bad) > _UNUSABLE_SHARE * len(questions):
+        raise UserError(
+            f"{benchmark.name}: {len(bad):,} of {len(questions):,} rows cannot be used, such as "
+            f"{bad[0].problem}"
+        )
 
 
 def _format(table: Table, spec: DataSpec, tables: int) -> str:
@@ -252,6 +308,7 @@ def _question(
     answers_due: bool,
     problem: str | None,
     where: str,
+    style: Style | None,
 ) -> Question:
     spec = benchmark.data
     question = fields.get(spec.question, "")
@@ -276,6 +333,8 @@ def _question(
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
+    if style is not None and answer not in choices:
+        answer = style(answer, choices) or answer
     sets = registry.metrics()[benchmark.metric.name].sets
     gold = named_choices(answer, choices, sets=sets) if spec.has_choices and answer else answer
     if problem is None:

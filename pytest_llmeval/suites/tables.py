@@ -45,6 +45,11 @@ def is_table(path: Path) -> bool:
     return (suffix == _ARCHIVE or format_of(path) is not None) and os.path.isfile(path)
 
 
+def has_tables(path: Path) -> bool:
+    """Whether ``path`` is an existing file, or a folder with files of questions."""
+    return os.path.isfile(path) or bool(tables_in(path))
+
+
 def tables_in(folder: Path) -> list[Path]:
     """The files of questions in a folder, in order of their names."""
     try:
