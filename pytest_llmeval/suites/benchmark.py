@@ -29,6 +29,8 @@ NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII lett
 SUBJECT_KEY = matching(
     re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"), "a key of ASCII letters, digits, . _ and -"
 )
+#: the labels of choices that have none of their own
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DEFAULT_USER = (
     "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
 )
@@ -96,6 +98,12 @@ class MetricSpec:
         """Whether a question must have a gold answer; a judge may do without."""
         return not (self.name == "judge" and self.options.get("reference") is False)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the metric's own options name."""
+        columns = self.options.get("columns")
+        return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
+
 
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
@@ -147,13 +155,41 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, whose names are the labels (default: A, B, C, D; none with messages)",
     )
+    choice_columns: tuple[str, ...] = toml_key(
+        COMPUTED,
+        ANY_TEXTS,
+        "columns with the choices, one for each label in choices, where their names are no labels "
+        "(choices is then A, B, C, ... by default)",
+    )
     choice_list: str | None = toml_key(
         None,
         ANY_TEXT,
         "column with a list of the choices, in place of a column for each: a JSON list of texts "
         "(labelled A, B, C, ...), or an object with labels and texts",
     )
-    answer: str = toml_key("answer", ANY_TEXT, "column with the gold answer")
+    distractors: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "columns with wrong choices (texts or lists), where the answer's column has the right one; their "
+        "order is drawn from the texts",
+    )
+    answer: str = toml_key(
+        "answer",
+        ANY_TEXT,
+        "column with the gold answer; that of choice_list if its choices are marked as right or wrong, and "
+        "that of messages if the assistant's last turn is the gold answer",
+    )
+    answer_index: int | None = toml_key(
+        None,
+        one_of((0, 1)),
+        "the number of the first choice, where whole numbers as gold answers are positions in the choices",
+    )
+    context: str | None = toml_key(
+        None, ANY_TEXT, "column with a text that goes before the question, such as a passage"
+    )
+    input: str | None = toml_key(
+        None, ANY_TEXT, "column with a text that goes after the question, such as an instruction's input"
+    )
     subject: str | None = toml_key(None, ANY_TEXT, "column with the subject, if a file has several")
     cluster: str | None = toml_key(
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
@@ -170,7 +206,14 @@ class DataSpec:
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.choice_list)
+        return bool(self.choices or self.choice_list or self.distractors)
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        """The columns that requests are made from; those with None are left out."""
+        question = (self.messages or self.question, *self.choice_columns, *self.distractors, *self.columns)
+        more = (self.choice_list, self.context, self.input, self.id, self.subject, self.cluster)
+        return tuple(column for column in (*question, *more) if column is not None)
 
 
 @dataclass(frozen=True, slots=True)

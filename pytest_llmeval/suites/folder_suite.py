@@ -32,6 +32,7 @@ from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
+from pytest_llmeval.suites.reading_notes import reading_notes
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, scoring
 from pytest_llmeval.suites.suite import JudgeCase, Suite, select
@@ -289,7 +290,7 @@ class FolderSource(Source):
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
         )
-        notes = table.notes
+        notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
             notes += (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)

@@ -1,32 +1,34 @@
-"""Infer what a user's benchmark.toml omits from the column names of the questions.
+"""Infer what a user's benchmark.toml omits from the columns of the questions.
 
-A file with the usual column names needs no benchmark.toml: question, A, B, ... and answer; question and
-answer; or messages and target.
+A file with the usual column names needs no benchmark.toml: ``columns.py`` has the names, ``choices_of.py``
+finds the choices and the gold answers that name them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
+from pytest_llmeval.suites import columns as names
+from pytest_llmeval.suites.cells import JsonCell, gold_text
+from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
+from pytest_llmeval.suites.columns import find_column
 from pytest_llmeval.suites.formats import columns_of, read_rows
-from pytest_llmeval.suites.row_choices import LETTERS, listed_choices
+from pytest_llmeval.suites.messages import parse_turns, split_reply
 from pytest_llmeval.suites.spec import FILE_NAME
 from pytest_llmeval.suites.tables import Table, open_tables, tables_in
 
-_QUESTION = ("question", "prompt", "input", "problem", "问题", "题目")
-_ANSWER = ("answer", "target", "expected", "gold", "final_answer", "答案")
-#: a column of worked solutions, whose last \boxed{} is the answer
+#: a column of worked solutions, whose last \\boxed{} is the answer
 _SOLUTION = ("solution",)
-_MESSAGES = ("messages",)
-_CHOICE_LIST = ("choices", "options", "选项")
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
+#: the keys of [data] for choices
+_CHOICE_KEYS = {"choices", "choice_columns", "choice_list", "distractors"}
 #: the prompts of metrics that need an instruction
 _USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
 #: LaTeX that an answer has if it is mathematics
@@ -82,31 +84,23 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     data.setdefault("paths", [path.name.replace("{", "{{").replace("}", "}}")])
     data.setdefault("inside", True)
     if not {"question", "messages"} & data.keys():
-        messages, question = _find_column(_MESSAGES, columns), _find_column(_QUESTION, columns)
-        if messages is not None and question is None:
-            data["messages"] = messages
-        elif question is not None:
-            data["question"] = question
-        else:
-            raise _no_column("question", _QUESTION, columns, path)
+        data |= _question(columns, rows, path)
+    if "messages" not in data:
+        data |= _around(data, columns)
+        _check_questions(data["question"], rows, path)
+    if not _CHOICE_KEYS & data.keys():
+        data |= {"choices": []} if "messages" in data else find_choices(columns, rows, data, path)
     if "answer" not in data:
-        answer = _find_column(_ANSWER, columns)
-        if answer is None and _needs_no_gold(spec.get("metric")):
-            answer = _ANSWER[0]
-        if answer is None:
-            answer = _boxed_solutions(columns, rows)
-        if answer is None:
-            raise _no_column("answer", _ANSWER, columns, path)
-        data["answer"] = answer
-    if not {"choices", "choice_list"} & data.keys():
-        data |= {"choices": []} if "messages" in data else _choices(columns, rows)
-    has_choices = bool(data.get("choices") or data.get("choice_list"))
+        data["answer"] = _answer(columns, rows, data, spec.get("metric"), path)
+    has_choices = any(data.get(key) for key in _CHOICE_KEYS)
+    subject = find_column(names.SUBJECT, columns)
     if len(tables) > 1:
         spec |= {"subjects": _subjects(tables), "shots": 0}
-    elif "subject" not in data and "subject" in columns and _are_keys(row.get("subject", "") for row in rows):
-        data["subject"] = "subject"
-    if "id" not in data and "id" in columns and _are_ids(rows):
-        data["id"] = "id"
+    elif "subject" not in data and subject is not None and _are_keys(row.get(subject, "") for row in rows):
+        data["subject"] = subject
+    id_column = find_column(names.ID, columns)
+    if "id" not in data and id_column is not None and _are_ids(rows, data.get("subject"), id_column):
+        data["id"] = id_column
     spec["data"] = data
     spec.setdefault("name", benchmark_name(path))
     if "metric" not in spec and "extractor" not in spec:
@@ -130,11 +124,11 @@ def _label_metric(
         metric = {"name": table["metric"]} if isinstance(table["metric"], str) else table["metric"]
     if not isinstance(metric, dict) or metric.get("name") != agreement.NAME:
         return None
-    label = data.get("answer") or _find_column(agreement.LABEL, columns)
+    label = data.get("answer") or find_column(agreement.LABEL, columns)
     inputs = {
         key: column
         for key, names in agreement.COLUMNS.items()
-        if (column := _find_column([name for name in names if name != label], columns)) is not None
+        if (column := find_column([name for name in names if name != label], columns)) is not None
     }
     if "metric" not in table and (label is None or "response" not in inputs or "answer" in data):
         return None
@@ -156,12 +150,12 @@ def _needs_no_gold(metric: object) -> bool:
     return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
 
 
-def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
+def _metric(data: Mapping[str, Any], rows: Rows) -> str:
     from pytest_llmeval.scoring.extract.numbers import value
 
-    if data.get("choices") or data.get("choice_list"):
+    if any(data.get(key) for key in _CHOICE_KEYS):
         return _choice_metric(data, rows)
-    golds = [gold for row in rows if (gold := row.get(data["answer"], "").strip())]
+    golds = [gold for row in rows if (gold := gold_text(row.get(data["answer"], "")).strip())]
     numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
     if golds and numeric:
         return "number"
@@ -169,57 +163,121 @@ def _metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
     return "math" if golds and latex >= _MATH_SHARE * len(golds) else "exact"
 
 
-def _choice_metric(data: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> str:
+def _choice_metric(data: Mapping[str, Any], rows: Rows) -> str:
     """``choices`` if some gold answers have several labels, else ``choice``."""
-    sizes = []
-    for row in rows:
-        try:
-            labels = _labels(data, row)
-        except ValueError:  # reported when the row is read
-            continue
-        sizes.append(len(split_labels(row.get(data["answer"], ""), labels) or ()))
+    sizes = [len(split_labels(gold, labels) or ()) for gold, labels in gold_labels(data, rows)]
     several = sum(size > 1 for size in sizes)
     return "choices" if several and several >= _SETS_SHARE * len(sizes) else "choice"
 
 
-def _labels(data: Mapping[str, Any], row: Mapping[str, str]) -> Sequence[str]:
-    """The labels of a row's choices. Raises ``ValueError``."""
-    if name := data.get("choice_list"):
-        return tuple(listed_choices(row.get(name, ""), name))
-    labels = data["choices"]
-    return (labels,) if isinstance(labels, str) else tuple(map(str, labels))
+def _question(columns: Sequence[str], rows: Rows, path: Path) -> dict[str, str]:
+    """The key of [data] for the question: a column of texts, or one of chat turns. Raises ``UserError``."""
+    question = find_column(names.QUESTION, columns)
+    if question is not None and not _most(_holds_turns(row.get(question, "")) for row in rows):
+        return {"question": question}
+    messages = question or find_column(names.MESSAGES, columns)
+    if messages is not None:
+        return {"messages": messages}
+    # a file of texts with endings has no question apart from its text
+    context = find_column(names.CONTEXT, columns)
+    if context is None or not find_choices(columns, rows, {}, path).keys() & {
+        "choice_columns",
+        "choice_list",
+    }:
+        raise _no_column("question", names.QUESTION, columns, path)
+    return {"question": context}
 
 
-def _choices(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The keys of [data] for the choices: columns A, B, ..., a column with lists, or none."""
-    labels = [label for label in LETTERS if label in columns]
-    if len(labels) > 1:
-        return {"choices": labels}
-    name = _find_column(_CHOICE_LIST, columns)
-    cells = [row.get(name, "") for row in rows] if name is not None else []
-    lists = sum(_is_choice_list(cell) for cell in cells)
-    return {"choice_list": name} if lists * 2 > len(cells) else {"choices": []}
+def _around(data: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
+    """The keys of [data] for texts before and after the question."""
+    shown = data.get("columns", ())  # by the benchmark's own templates
+    taken = {*([shown] if isinstance(shown, str) else shown), *filter(_is_text, data.values())}
+    others = [column for column in columns if column not in taken]
+    found = {}
+    if "context" not in data and (context := find_column(names.CONTEXT, others)) is not None:
+        found["context"] = context
+    is_task = names.canonical(data["question"]) in names.TASK
+    if "input" not in data and is_task and (after := find_column(names.INPUT, others)) is not None:
+        found["input"] = after
+    return found
 
 
-def _is_choice_list(cell: str) -> bool:
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _check_questions(column: str, rows: Rows, path: Path) -> None:
+    """Raise ``UserError`` if the questions are lists or objects, which are never sent as JSON."""
+    cells = [row.get(column, "") for row in rows]
+    if _most(isinstance(cell, JsonCell) and not _is_single_text(cell) for cell in cells):
+        example = one_line(next(cell for cell in cells if isinstance(cell, JsonCell)), 60)
+        raise UserError(
+            f"{path}: the cells of {column!r} are lists or objects ({example}), not texts; name "
+            f'the column of the question in {FILE_NAME}: [data] question = "COLUMN", or messages = "COLUMN" '
+            "for chat turns with a role and a content each"
+        )
+
+
+def _is_single_text(cell: str) -> bool:
+    from pytest_llmeval.suites.cells import cell_value
+
+    content = cell_value(cell)
+    return isinstance(content, list) and len(content) == 1 and isinstance(content[0], str)
+
+
+def _holds_turns(cell: str) -> bool:
+    return _succeeds(parse_turns, cell)
+
+
+def _ends_with_reply(cell: str) -> bool:
+    return _succeeds(split_reply, cell)
+
+
+def _succeeds(read: Callable[[str], object], cell: str) -> bool:
     try:
-        return bool(listed_choices(cell, ""))
+        read(cell)
     except ValueError:
         return False
+    return True
 
 
-def _boxed_solutions(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str | None:
+def _most(values: Iterable[bool]) -> bool:
+    flags = list(values)
+    return sum(flags) * 2 > len(flags)
+
+
+def _answer(
+    columns: Sequence[str],
+    rows: Rows,
+    data: Mapping[str, Any],
+    metric: object,
+    path: Path,
+) -> str:
+    """The column of the gold answers of a file without choices. Raises ``UserError``."""
+    messages = data.get("messages")
+    others = [column for column in columns if column not in (data.get("question"), messages)]
+    answer = find_column(names.ANSWER, others)
+    if (
+        answer is None
+        and messages is not None
+        and _most(_ends_with_reply(row.get(messages, "")) for row in rows)
+    ):
+        answer = messages
+    if answer is None and _needs_no_gold(metric):
+        answer = names.ANSWER[0]
+    if answer is None:
+        answer = _boxed_solutions(columns, rows)
+    if answer is None:
+        raise _no_column("answer", names.ANSWER, columns, path)
+    return answer
+
+
+def _boxed_solutions(columns: Sequence[str], rows: Rows) -> str | None:
     """The column of solutions that all end in a boxed answer, or None."""
-    name = _find_column(_SOLUTION, columns)
+    name = find_column(_SOLUTION, columns)
     if name is None or not rows or not all("\\boxed" in row.get(name, "") for row in rows):
         return None
     return name
-
-
-def _find_column(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    """The first column called one of ``names``, ignoring case."""
-    by_name = {column.casefold(): column for column in columns}
-    return next((by_name[name] for name in names if name in by_name), None)
 
 
 def _no_column(key: str, names: Sequence[str], columns: Sequence[str], path: Path) -> UserError:
@@ -242,6 +300,6 @@ def _are_keys(values: Iterable[str]) -> bool:
     return all(_KEY.fullmatch(value) for value in values)
 
 
-def _are_ids(rows: Sequence[Mapping[str, str]]) -> bool:
-    keys = [(row.get("subject", ""), row.get("id", "").strip()) for row in rows]
+def _are_ids(rows: Rows, subject: str | None, column: str) -> bool:
+    keys = [(row.get(subject or "", ""), row.get(column, "").strip()) for row in rows]
     return len(set(keys)) == len(keys) and _are_keys(key for _, key in keys)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Request, TextPrompt, shown
 from pytest_llmeval.scoring.templates import compiled
-from pytest_llmeval.suites.questions import parse_messages
+from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.spec import Benchmark
 
 
@@ -79,7 +79,7 @@ class PromptBuilder:
 
     def _chat(self, question: Question) -> ChatPrompt:
         if self._benchmark.data.messages is not None:
-            turns = parse_messages(question.fields[self._benchmark.data.messages])
+            turns, _ = asked_turns(question.fields, self._benchmark.data)
             lead = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
             return ChatPrompt(turns[lead:], system=turns[:lead])
         templates = self._benchmark.generate
@@ -127,7 +127,7 @@ class PromptBuilder:
 def judge_text(benchmark: Benchmark, question: Question) -> str:
     """The text of a question that a judge reads: the question and its choices, or the conversation."""
     if benchmark.data.messages is not None:
-        turns = parse_messages(question.fields[benchmark.data.messages])
+        turns, _ = asked_turns(question.fields, benchmark.data)
         return shown(ChatPrompt(turns)) if len(turns) > 1 else turns[0].content
     lines = [f"{label}. {text}" for label, text in question.choices.items()]
     return "\n".join([question.fields["question"], *lines])

@@ -5,19 +5,20 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
-from pytest_llmeval.core.types import Message, Question
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.cells import Row
+from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
-from pytest_llmeval.suites.row_choices import gold_problem, named_choices, row_choices
+from pytest_llmeval.suites.messages import asked_turns
+from pytest_llmeval.suites.positions import gold_label
+from pytest_llmeval.suites.row_choices import gold_problem, marked_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
 from pytest_llmeval.suites.tables import Table, has_tables, open_tables
 
@@ -42,12 +43,15 @@ class FileLayout:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The rows of a split; ``sha256`` covers the bytes of all files read. ``notes`` are for the user."""
+    """The rows of a split; ``sha256`` covers the bytes of all files read.
+
+    ``unused_columns`` have cells that nothing is made from.
+    """
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    unused_columns: tuple[str, ...] = ()
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -90,6 +94,7 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
     digest = hashlib.sha256()
     questions: list[Question] = []
     missing = []
+    columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
         if not has_tables(path):
@@ -98,25 +103,14 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         tables = open_tables(path)
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
-        questions += read_tables(tables, path, benchmark, subject, answers_due)
+        rows_of = _rows_of(tables, benchmark.data)
+        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
+        for _, fields, _ in itertools.chain(*rows_of):
+            columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
     _check_usable(questions, benchmark)
-    notes = () if benchmark.data.hub else _gold_notes(questions, benchmark)
-    return Split(tuple(questions), digest.hexdigest(), tuple(missing), notes)
-
-
-def _gold_notes(questions: Sequence[Question], benchmark: Benchmark) -> tuple[str, ...]:
-    """A note on gold answers that are not labels of choices, with an example."""
-    if benchmark.data.answer_pattern is not None or registry.metrics()[benchmark.metric.name].sets:
-        return ()
-    golds = [question for question in questions if question.choices and question.answer is not None]
-    others = [question for question in golds if question.fields["answer_text"].strip() != question.answer]
-    if not others:
-        return ()
-    example = one_line(repr(others[0].fields["answer_text"].strip()), 60)
-    return (
-        f"{benchmark.name}: {len(others):,} of {len(golds):,} gold answers are not labels of choices; "
-        f"{example} is taken as {others[0].answer}",
-    )
+    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    unused = tuple(name for name in columns if name not in used)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused)
 
 
 def load_shots(
@@ -182,14 +176,30 @@ def read_tables(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    spec = benchmark.data
+    rows_of = _rows_of(tables, benchmark.data)
+    return _questions(tables, rows_of, path, benchmark, subject, answers_due)
+
+
+def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
+    """The rows of each table. Raises ``UserError``."""
     rows_of = [
         read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header) for table in tables
     ]
     for table, rows in zip(tables, rows_of, strict=True):
         if not rows:
             raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
-    _check_columns(columns_of(list(itertools.chain(*rows_of))), spec, path, answers_due)
+    return rows_of
+
+
+def _questions(
+    tables: Sequence[Table],
+    rows_of: Sequence[Sequence[Row]],
+    path: Path,
+    benchmark: Benchmark,
+    subject: str,
+    answers_due: bool,
+) -> list[Question]:
+    _check_columns(columns_of(list(itertools.chain(*rows_of))), benchmark.data, path, answers_due)
     entries = [
         (fields, row_subject, key, problem, f"{table.path.name}, line {line}")
         for table, rows in zip(tables, rows_of, strict=True)
@@ -281,10 +291,7 @@ def _keys(
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
-    required = [spec.messages or spec.question, *spec.choices, *spec.columns]
-    required += [] if spec.choice_list is None else [spec.choice_list]
-    required += [spec.answer] if answers_due else []
-    required += [column for column in (spec.id, spec.subject, spec.cluster) if column is not None]
+    required = [*spec.asked_columns, *([spec.answer] if answers_due else [])]
     for column in required:
         if column not in header:
             present = one_line(", ".join(repr(name) for name in header[:12]), 120)
@@ -311,15 +318,12 @@ def _question(
     style: Style | None,
 ) -> Question:
     spec = benchmark.data
-    question = fields.get(spec.question, "")
-    if spec.messages is not None and problem is None:
-        try:
-            question = parse_messages(fields.get(spec.messages, ""))[-1].content
-        except ValueError as error:
-            problem = f"{spec.messages}: {error}"
-    choices: dict[str, str] = {}
+    sets = registry.metrics()[benchmark.metric.name].sets
+    question, choices, reply, right = "", dict[str, str](), None, None
     try:
+        question, reply = _asked(fields, spec)
         choices = row_choices(fields, spec)
+        right = marked_choices(fields, spec, choices)
     except ValueError as error:
         problem = problem or str(error)
     row = {
@@ -327,16 +331,20 @@ def _question(
         **fields,
         **choices,
         "question": question,
-        "answer_text": fields.get(spec.answer, ""),
+        "answer_text": fields.get(spec.answer, "") if reply is None else reply,
     }
     answer = row["answer_text"].strip()
+    if not spec.has_choices and benchmark.metric.name != "json":
+        answer = gold_text(row["answer_text"]).strip()
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
     if style is not None and answer not in choices:
         answer = style(answer, choices) or answer
-    sets = registry.metrics()[benchmark.metric.name].sets
-    gold = named_choices(answer, choices, sets=sets) if spec.has_choices and answer else answer
+    gold: str | None = answer
+    if spec.has_choices and answer:
+        gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right
+        gold = gold if gold is None or sets or gold in choices else None
     if problem is None:
         problem = _problem(question, choices)
     if problem is None and answers_due and not answer:
@@ -360,22 +368,36 @@ def _question(
     )
 
 
-def parse_messages(text: str) -> tuple[Message, ...]:
-    """Parse chat turns from a JSON list of objects with role and content. Raises a descriptive ValueError."""
-    try:
-        turns = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
-    if not isinstance(turns, list) or not turns:
-        raise ValueError('must be a list, as in [{"role": "user", "content": "..."}]')
-    for turn in turns:
-        if not isinstance(turn, dict) or not isinstance(turn.get("content"), str):
-            raise ValueError("each turn's content must be a string")
-        if turn.get("role") not in ("system", "user", "assistant"):
-            raise ValueError("each turn's role must be system, user or assistant")
-    if turns[-1]["role"] != "user":
-        raise ValueError("the last turn must be the user's")
-    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+def _asked(fields: Mapping[str, str], spec: DataSpec) -> tuple[str, str | None]:
+    """The text of a row's question, and the gold answer if the row's chat turns end with it.
+
+    Raises a descriptive ``ValueError``.
+    """
+    if spec.messages is not None:
+        try:
+            turns, reply = asked_turns(fields, spec)
+        except ValueError as error:
+            raise ValueError(f"{spec.messages}: {error}") from None
+        return turns[-1].content, reply
+    question = _question_text(fields.get(spec.question, ""), spec.question)
+    if not question.strip():
+        return "", None
+    before, after = (
+        "" if column is None else plain_text(fields.get(column, "")).strip()
+        for column in (spec.context, spec.input)
+    )
+    return "\n\n".join(filter(None, (before, question, after))), None
+
+
+def _question_text(cell: str, column: str) -> str:
+    """The text of a question's cell, which may be a list of one. Raises a descriptive ``ValueError``."""
+    if not isinstance(cell, JsonCell):
+        return cell
+    content = cell_value(cell)
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], str):
+        return content[0]
+    what = f"a list of {len(content)}" if isinstance(content, list) else "an object"
+    raise ValueError(f"{column} is {what}, not a text; only chat turns (role and content) may be a list")
 
 
 def _cluster(value: str, subject: str) -> str | None:

@@ -12,6 +12,7 @@ from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.benchmark import (
+    LETTERS,
     SETS_USER,
     SUBJECT_KEY,
     Benchmark,
@@ -103,9 +104,14 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         **(_extractor_keys(benchmark.extractor) if mode == "generate" else {}),
         "data.messages": data.messages,
         "data.question": data.question if data.messages is None else None,
+        "data.context": data.context,
+        "data.input": data.input,
         "data.choices": data.choices,
+        "data.choice_columns": data.choice_columns if data.choice_columns != data.choices else None,
         "data.choice_list": data.choice_list,
+        "data.distractors": data.distractors,
         "data.answer": data.answer,
+        "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
         "data.header": data.header,
     }
@@ -115,7 +121,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    if not isinstance(data, dict) or "choice_list" in data:
+    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors"} & data.keys():
         return True
     return data.get("choices") != [] and "messages" not in data
 
@@ -192,9 +198,15 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         "paths": (f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"),
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
-        "choices": () if {"messages", "choice_list"} & values.keys() else ("A", "B", "C", "D"),
+        "choices": _default_labels(values),
     }
-    data = DataSpec(**{**computed, **values, "hub": hub})
+    values = {**computed, **values, "hub": hub}
+    data = DataSpec(**{"choice_columns": values["choices"], **values})
+    if len(data.choice_columns) != len(data.choices):
+        raise UserError(
+            f"{where}: choice_columns: {len(data.choice_columns)} columns for {len(data.choices)} choices; "
+            "name a column for each label"
+        )
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
     for template in data.paths:
@@ -207,6 +219,12 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
 
         compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
     return data
+
+
+def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
+    if "choice_columns" in data:
+        return tuple(LETTERS[: len(data["choice_columns"])])
+    return () if {"messages", "choice_list", "distractors"} & data.keys() else ("A", "B", "C", "D")
 
 
 def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) -> Prompts:

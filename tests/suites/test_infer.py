@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,13 +82,91 @@ def test_messages_are_asked_as_they_are(pytester: pytest.Pytester) -> None:
     assert "the last turn must be the user's" in second["error"]
 
 
+@pytest.mark.parametrize(
+    ("row", "prompt", "gold"),
+    [
+        ({"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "a"}]},
+         "[user]\nQ", "a"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}]}], "ideal": "a"},
+         "[user]\nQ", "a"),
+        ({"input": [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"}],
+          "ideal": ["a", "b"]},
+         "[system]\nS\n\n[user]\nQ", '["a", "b"]'),
+        ({"prompt": [{"role": "user", "content": "Q"}], "answer": "a"}, "[user]\nQ", "a"),
+    ],
+)  # fmt: skip
+def test_turns_are_never_sent_as_json(
+    pytester: pytest.Pytester, row: dict[str, object], prompt: str, gold: str
+) -> None:
+    write(pytester.path / "m.jsonl", json.dumps(row) + "\n")
+    pytester.runpytest(*ECHO, "--llm-benchmark=m.jsonl")
+    (asked,) = questions(pytester)
+    assert (asked["prompt"], asked["target"]) == (prompt, gold)
+
+
+@pytest.mark.parametrize("xdist", WORKERS)
+def test_how_a_file_was_read_is_said_once(pytester: pytest.Pytester, xdist: str) -> None:
+    rows = [{"ctx": f"c{n}", "endings": ["x", "y"], "label": "0", "ind": n, "source": "s"} for n in range(12)]
+    write(pytester.path / "h.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=h.jsonl", xdist)
+    assert done.ret == 0
+    assert [line for line in done.outlines if line.startswith("llmeval: h: ")] == [
+        "llmeval: h: whole numbers in 'label' are positions of choices, from 0",
+        "llmeval: h: every gold answer is A, so a preference for this label scores well; "
+        "--llm-shuffle-choices=SEED asks in other orders",
+        "llmeval: h: columns not used: ind, source",
+    ]
+
+
+def test_positions_that_may_mean_two_things_are_a_usage_error(pytester: pytest.Pytester) -> None:
+    rows = [{"question": "Q", "choices": ["x", "y", "z"], "answer": number} for number in (1, 2)]
+    write(pytester.path / "q.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*q.jsonl: 'answer': the whole numbers (1 to 2) may count*answer_index = 0, or 1*"]
+    )
+    write(pytester.path / "benchmark.toml", "[data]\nanswer_index = 1\n")
+    assert pytester.runpytest(*ECHO, "--llm-benchmark=q.jsonl").ret == 0
+    assert [question["target"] for question in questions(pytester)] == ["A", "B"]
+
+
+def test_a_passage_is_asked_in_both_modes(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "p.csv", "Passage,Question,a,b,Answer\nAnn has a hat.,Who has it?,Bob,Ann,B\n")
+    for mode in ("generate", "logprob"):
+        done = pytester.runpytest(*ECHO, "--llm-benchmark=p.csv", "--llm-show-prompts", f"--llm-mode={mode}")
+        assert "Ann has a hat.\n\nWho has it?\nA. Bob\nB. Ann\nAnswer:" in done.stdout.str()
+
+
+def test_nan_is_a_missing_cell(pytester: pytest.Pytester) -> None:
+    rows = ['{"question": "2+2?", "answer": 4.0}', '{"question": "5+5?", "answer": NaN}']
+    write(pytester.path / "n.jsonl", "\n".join(rows))
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=n.jsonl")
+    assert "line 2: the answer is missing" in done.stdout.str()
+    assert results(pytester)["results"][0]["metric"] == "number"
+    assert questions(pytester)[0]["target"] == "4"
+
+
 def test_parquet(pytester: pytest.Pytester) -> None:
     if parquet is None:
         pytest.skip("needs pyarrow")
-    table = pyarrow.table({"question": ["one?"], "A": ["a"], "B": ["b"], "answer": ["A"]})
-    parquet.write_table(table, pytester.path / "q.parquet")
+    columns = {"question": ["one?"], "A": ["a"], "B": ["b"], "answer": ["A"]}
+    parquet.write_table(pyarrow.table(columns), pytester.path / "q.parquet")
     assert pytester.runpytest(*ECHO, "--llm-benchmark=q.parquet").ret == 0
     assert questions(pytester)[0]["outcome"] == "correct"
+    columns = {
+        "question": ["one?", "two?"],
+        "choices": [["x", "y"], ["x", "y", "z"]],
+        "answer": [1.0, math.nan],
+    }
+    parquet.write_table(pyarrow.table(columns), pytester.path / "lists.parquet")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=lists.parquet", "--llm-show-prompts")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    columns["answer"] = [0.0, math.nan]
+    parquet.write_table(pyarrow.table(columns), pytester.path / "lists.parquet")
+    done = pytester.runpytest(*ECHO, "--llm-benchmark=lists.parquet")
+    assert [question["outcome"] for question in questions(pytester)] == ["correct", "error"]
+    done.stdout.fnmatch_lines_random(["*lists.parquet, line 2: the answer is missing*"])
     write(pytester.path / "broken.parquet", "no")
     done = pytester.runpytest(*ECHO, "--llm-benchmark=broken.parquet")
     assert done.ret == pytest.ExitCode.USAGE_ERROR

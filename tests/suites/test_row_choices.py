@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.suites.row_choices import gold_problem, listed_choices, named_choices
 
-TEXTS = st.lists(st.text(max_size=5), min_size=2, max_size=26)
+TEXTS = st.lists(st.from_regex(r"[a-z\u4e00-\u9fff][\w ]{0,4}", fullmatch=True), min_size=2, max_size=26)
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,24 @@ TEXTS = st.lists(st.text(max_size=5), min_size=2, max_size=26)
     [
         ('["Yes", "No"]', {"A": "Yes", "B": "No"}),
         ("[2, 2.5, true]", {"A": "2", "B": "2.5", "C": "true"}),
-        ('{"label": ["1", "2"], "text": ["red", "blue"]}', {"1": "red", "2": "blue"}),
+        ('{"label": ["1", "2"], "text": ["red", "blue"]}', {"A": "red", "B": "blue"}),
+        ('{"label": [0, 2], "text": ["red", "blue"]}', {"0": "red", "2": "blue"}),
+        ('{"1": "red", "2": "blue"}', {"A": "red", "B": "blue"}),
         ('{"A": "red", "B": "blue"}', {"A": "red", "B": "blue"}),
         ('[{"label": "A", "text": "red"}, {"label": "C", "text": "blue"}]', {"A": "red", "C": "blue"}),
+        ('[{"text": "red"}, {"text": "blue"}]', {"A": "red", "B": "blue"}),
+        ('[{"key": "A", "value": "red"}, {"key": "B", "value": "blue"}]', {"A": "red", "B": "blue"}),
+        ('{"choices": ["red", "blue"], "labels": [0, 1]}', {"A": "red", "B": "blue"}),
+        ('["red", "blue", null, ""]', {"A": "red", "B": "blue"}),
+        ('["red", "blue", NaN]', {"A": "red", "B": "blue"}),
+        ("['red', 'blue']", {"A": "red", "B": "blue"}),
+        ('["A. red", "B. blue"]', {"A": "red", "B": "blue"}),
+        ('["(a)19", "(b)20"]', {"A": "19", "B": "20"}),
+        ('["A.D. 1", "B.C. 1"]', {"A": "A.D. 1", "B": "B.C. 1"}),
+        ('["A) red", "blue"]', {"A": "A) red", "B": "blue"}),
+        ("A. red\nB. blue", {"A": "red", "B": "blue"}),
+        ("(A) red; (B) blue; (C) green", {"A": "red", "B": "blue", "C": "green"}),
+        ("a ) 38 , b ) 27.675 , c ) none", {"A": "38", "B": "27.675", "C": "none"}),
     ],
 )
 def test_lists(cell: str, choices: dict[str, str]) -> None:
@@ -31,6 +46,9 @@ def test_lists(cell: str, choices: dict[str, str]) -> None:
     ("cell", "problem"),
     [
         ("red, blue", "must be a JSON list"),
+        ("A. red", "must be a JSON list"),
+        ("A. red\nC. blue", "must be a JSON list"),
+        ("A. red\nB. blue\nA. green", "must be a JSON list"),
         ("", "must be a JSON list"),
         ("[" * 100_000, "must be a JSON list"),
         ('"red"', "at least 2 choices"),
@@ -39,7 +57,7 @@ def test_lists(cell: str, choices: dict[str, str]) -> None:
         ('[["red"], ["blue"]]', "must be a text"),
         ('["red", null]', "must be a text"),
         ('[{"label": "A", "text": "red"}, {"label": "A", "text": "blue"}]', "must differ"),
-        ('[{"text": "red"}, {"text": "blue"}]', "must differ"),
+        ('[{"label": "", "text": "red"}, {"label": "B", "text": "blue"}]', "must differ"),
         ('{"label": ["A"], "text": ["red", "blue"]}', "2 choices, but 1 labels"),
         (json.dumps(["x"] * 27), "27 choices, but 26 labels"),
     ],
