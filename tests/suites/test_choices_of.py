@@ -349,3 +349,61 @@ def test_positions_are_read_as_they_were_meant(
         return
     assert certain
     assert [question.choices[question.answer or ""] for question in questions] == [f"t{n}" for n in meant]
+
+
+CELLS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 30)
+    | st.floats()
+    | st.sampled_from(["", "A", "b", "nan", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["text", "label", "role", "content", "A", "1"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        *(
+            "question",
+            "input",
+            "messages",
+            "answer",
+            "label",
+            "choices",
+            "answers",
+            "A",
+            "B",
+            "option1",
+            "option2",
+        ),
+        *(
+            "sol1",
+            "sol2",
+            "distractor1",
+            "correct_answer",
+            "context",
+            "instruction",
+            "mc1_targets",
+            "id",
+            "x",
+        ),
+    ]
+)
+
+
+@given(st.lists(st.dictionaries(NAMES, CELLS, max_size=7), min_size=1, max_size=4))
+def test_any_rows_are_questions_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Row]
+) -> None:
+    try:
+        questions = table(tmp_path_factory.mktemp("q"), rows).questions
+    except UserError as error:
+        assert "\n" not in str(error)
+        return
+    assert len(questions) == len(rows)
+    for question in questions:
+        if question.problem is None and question.choices:
+            assert 2 <= len(question.choices) <= 26
+            assert question.answer is None or question.answer[0] in question.choices
