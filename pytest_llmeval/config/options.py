@@ -87,6 +87,13 @@ class Settings:
         "generate (let the model write, then extract the answer; default) or logprob (score the choices)",
         metavar="MODE",
     )
+    metric: str | None = option(
+        None,
+        TEXT,
+        "metric for files of questions, such as exact, contains, number or judge (default: inferred from the "
+        "gold answers); a benchmark.toml sets its own",
+        metavar="NAME",
+    )
     shots: int | None = option(
         None, COUNT, "number of few-shot examples (default: set by the benchmark)", metavar="N"
     )

@@ -21,6 +21,7 @@ from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
+    collectable,
     command_line_paths,
     is_controller,
     is_worker,
@@ -160,7 +161,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _check_models(config, session)
         settings = session.settings
         if settings.benchmarks:
-            _replace_paths(config, settings)
+            _replace_paths(config, session)
         if settings.show_prompts:
             from pytest_llmeval.plugin.show_prompts import PromptPrinter
 
@@ -324,13 +325,20 @@ def _make_model(config: pytest.Config, model: ModelConfig, cache_dir: Path) -> M
     return make_model(model, cache_dir, run_folder, find_server(config, model.name))
 
 
-def _replace_paths(config: pytest.Config, settings: Settings) -> None:
+def _replace_paths(config: pytest.Config, session: Session) -> None:
     """Make pytest collect the benchmarks of ``--llm-benchmark`` instead of its default paths."""
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
-    files = benchmark_files(settings, config)
-    set_paths(config, [*command_line_paths(config), *files])
-    config.pluginmanager.register(BenchmarkFiles(files), "llmeval-paths")
+    try:
+        files = benchmark_files(session.settings, config)
+    except UserError as error:
+        if session.replay is None:
+            raise
+        raise session.replay.unknown_benchmark(error, session.settings.benchmarks) from None
+    paths = command_line_paths(config)
+    set_paths(config, [*paths, *dict.fromkeys(map(collectable, files))])
+    given = [config.invocation_params.dir / path.partition("::")[0] for path in paths]
+    config.pluginmanager.register(BenchmarkFiles(files, given), "llmeval-paths")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,6 +17,7 @@ from pytest_llmeval.plugin.items import is_empty, question_of
 from pytest_llmeval.plugin.llm_fixture import has_llm, use_own_llm
 from pytest_llmeval.plugin.pytest_internals import (
     GeneratedModule,
+    collectable,
     has_other_parameters,
     is_worker,
     keyword_matcher,
@@ -175,25 +176,47 @@ def _make_test(benchmark: str) -> Callable[..., None]:
 
 
 class BenchmarkFiles:
-    """Collects the files of ``--llm-benchmark`` from any folder, including virtual environments."""
+    """Collects the files of ``--llm-benchmark`` from any folder, including virtual environments.
 
-    def __init__(self, files: Mapping[Path, Sequence[str]]) -> None:
+    ``given`` are the paths on the command line. If pytest collects a folder only because it accepts no path
+    to a file in it, nothing else in the folder is collected.
+    """
+
+    def __init__(self, files: Mapping[Path, Sequence[str]], given: Sequence[Path]) -> None:
         self._files = files
         self._parents = {parent for path in files for parent in path.parents}
+        self._searched = {folder for path in files if (folder := collectable(path)) != path}
+        self._given = given
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Collect a benchmark's file and the folders above it, even if pytest would ignore them."""
-        return False if collection_path in self._files or collection_path in self._parents else None
+        if collection_path in self._files or collection_path in self._parents:
+            return False
+        if self._searched.isdisjoint(collection_path.parents):
+            return None
+        is_given = any(
+            path.is_relative_to(collection_path) or collection_path.is_relative_to(path)
+            for path in self._given
+        )
+        return None if is_given else True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Generate tests for a folder of files of questions."""
+        return self._suite_file(path, parent) if path in self._files else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Generate tests for a file that is not Python: a benchmark.toml or a file of questions."""
         if file_path not in self._files or file_path.suffix == ".py":
             return None
-        names = self._files[file_path]
-        nodeid = source_of(names[0]).node_name or _nodeid(file_path, parent)
-        file: SuiteFile = SuiteFile.from_parent(parent, path=file_path, nodeid=nodeid)
+        return self._suite_file(file_path, parent)
+
+    def _suite_file(self, path: Path, parent: pytest.Collector) -> SuiteFile:
+        names = self._files[path]
+        nodeid = source_of(names[0]).node_name or _nodeid(path, parent)
+        file: SuiteFile = SuiteFile.from_parent(parent, path=path, nodeid=nodeid)
         file.names = names
         return file
 

@@ -288,6 +288,14 @@ def set_paths(config: pytest.Config, paths: Sequence[Path | str]) -> None:
     config.args = [str(path) for path in paths]
 
 
+def collectable(path: Path) -> Path:
+    """``path``, or the nearest folder above it that pytest accepts as an argument.
+
+    pytest takes a bracket in an argument for the beginning of parameters, and two colons for that of a test.
+    """
+    return next(place for place in (path, *path.parents) if "[" not in str(place) and "::" not in str(place))
+
+
 def use_one_process(config: pytest.Config) -> None:
     """Ignore ``-n`` and ``--dist``. Call it from ``pytest_cmdline_main``, before xdist reads them."""
     if hasattr(config.option, "numprocesses"):

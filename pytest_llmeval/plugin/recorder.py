@@ -329,6 +329,9 @@ class Recorder:
         self, item: pytest.Item, question: Question, response: Response, outcome: Outcome, repeat: int = 0
     ) -> Record:
         grade, asked = response.deciding_grade, self._questions[item]
+        accepted_by = None
+        if outcome is Outcome.WRONG and response.answer is not None:
+            accepted_by = self._session.suites[question.benchmark].accepted_by(question, response.answer)
         return Record(
             id=asked.id,
             nodeid=item.nodeid,
@@ -348,6 +351,7 @@ class Recorder:
             metrics={} if grade is None else grade.metrics,
             official=response.official,
             test=asked.test,
+            accepted_by=accepted_by,
         )
 
     def _write(self, record: Record) -> None:

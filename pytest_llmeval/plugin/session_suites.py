@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,12 @@ def load_suite(
         suite, notes = source.load(name, place, session.settings, only)
         if session.replay is not None:
             notes += session.replay.check_ids(suite.questions, suite.name)
+        _check_metric(suite, session.settings.metric)
         _check_labels(suite, place, config)
         _add_judge(suite, config)
         _register(suite, notes, config)
     suite = session.suites[key]
-    if place not in suite.places:
+    if os.path.realpath(place) not in map(os.path.realpath, suite.places):
         raise UserError(f"two benchmarks are called {key!r}: {suite.places[0]} and {place}")
     return suite
 
@@ -76,6 +78,15 @@ def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
     needed = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
     if session.models.configs and needed:
         session.models.check_judge()
+
+
+def _check_metric(suite: Suite, metric: str | None) -> None:
+    """Raise ``UserError`` if --llm-metric names another metric than the benchmark's own."""
+    if metric not in (None, suite.info.metric):
+        raise UserError(
+            f"{suite.name}: its metric is set to {suite.info.metric}; leave out --llm-metric={metric}, "
+            "which is for files of questions, or change the benchmark.toml"
+        )
 
 
 def _check_labels(suite: Suite, place: Path, config: pytest.Config) -> None:

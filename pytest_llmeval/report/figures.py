@@ -41,13 +41,17 @@ def interval(ends: tuple[float, float] | None) -> str:
 
 
 def conditions(info: BenchmarkInfo) -> str:
-    """How a benchmark was asked: ``generate, 5 shots, val, circular``."""
+    """How a benchmark was asked and graded: ``generate, 5 shots, val, circular, metric exact``.
+
+    The metric ``choice`` goes without saying.
+    """
     return ", ".join(
         (
             info.conditions.mode,
             shots(info.conditions.shots),
             info.conditions.split,
             *info.conditions.order_words,
+            *([] if info.metric == "choice" else [f"metric {info.metric}"]),
         )
     )
 

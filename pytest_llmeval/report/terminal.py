@@ -14,6 +14,7 @@ from pytest_llmeval.report import figures
 from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
+from pytest_llmeval.report.looser_metric import looser_metric_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
@@ -67,6 +68,8 @@ def result_table(
         lines += fold(_draw(clean(text, unicode=unicode, limit=2000), unicode), width)
     if result.official is not None:
         lines += fold(clean(official_line(result.official), unicode=unicode), width)
+    if result.looser_metric is not None:
+        lines += [paint(line, yellow=True) for line in fold(looser_metric_line(result.looser_metric), width)]
     for line in (judge_line(result.judge_usage, info.conditions.judge), *agreement_lines(result.agreement)):
         lines += [] if line is None else fold(clean(line, unicode=unicode, limit=2000), width)
     if result.repeats is not None:

@@ -37,7 +37,8 @@ class Record:
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
     rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
     ``id`` and ``benchmark``. ``reported_reason`` is the ``unparsed_reason`` of a record that a report carried
-    without its texts. If the question was repeated, ``repeats`` has the record of each
+    without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer. If the
+    question was repeated, ``repeats`` has the record of each
     repeat, and this record is that of the majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
@@ -67,6 +68,7 @@ class Record:
     official: OfficialReading | None = None
     test: str | None = None
     reported_reason: Reason | None = None
+    accepted_by: str | None = None
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -222,6 +224,8 @@ class Record:
             content["score"] = record_fields.finite(self.score)
         if self.official is not None:
             content["official"] = asdict(self.official)
+        if self.accepted_by is not None:
+            content["accepted_by"] = self.accepted_by
         if self.rotations:
             content["rotations"] = [record._answer_json() for record in self.rotations]
         if self.judgement is not None:
@@ -290,6 +294,7 @@ class Record:
             metrics=row.get("metrics") or {},
             official=record_fields.official(row),
             test=record_fields.text(row.get("test")),
+            accepted_by=record_fields.text(row.get("accepted_by")),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -348,6 +353,8 @@ class Record:
             pairs.append((_PREFIX + "scores", _JSON.encode(record_fields.scores_json(completion.scores))))
         if self.official is not None and not self.repeats:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
+        if self.accepted_by is not None and not self.repeats:
+            pairs.append((_PREFIX + "accepted_by", self.accepted_by))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == CUT_OFF:
@@ -377,6 +384,8 @@ class Record:
             content["unparsed_reason"] = self.unparsed_reason.value
         if self.official is not None:
             content["official"] = asdict(self.official)
+        if self.accepted_by is not None:
+            content["accepted_by"] = self.accepted_by
         if self.judgement is not None:
             content["judgement"] = record_fields.judgement_figures(self.judgement)
         if self.rotations:
@@ -418,6 +427,7 @@ class Record:
             score=values.get("score"),
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
             reported_reason=_reason(values),
+            accepted_by=values.get("accepted_by"),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
@@ -447,6 +457,7 @@ class Record:
             judgement=None if judgement is None else record_fields.judgement(judgement),
             official=record_fields.official(figures),
             reported_reason=_reason(figures),
+            accepted_by=figures.get("accepted_by"),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))

@@ -19,6 +19,7 @@ from pytest_llmeval.core.redact import redact
 _QUESTION_OPTIONS = {
     "run",
     "mode",
+    "metric",
     "shots",
     "split",
     "limit",

@@ -99,6 +99,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "unparsed": {reason.value: count for reason, count in result.unparsed.items()},
         "served_models": dict(result.served_models),
         "official": None if result.official is None else result.official.to_json(),
+        "looser_metric": None if result.looser_metric is None else result.looser_metric.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
         "agreement": agreement_json(result.agreement),
         "calibration": _calibration_json(result.calibration),

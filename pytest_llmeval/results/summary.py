@@ -24,6 +24,7 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.circular import Circular, circular
 from pytest_llmeval.results.cut_off import CutOff
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
+from pytest_llmeval.results.looser_metric import LooserMetric
 from pytest_llmeval.results.official import OfficialRule
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
@@ -137,6 +138,7 @@ class Result:
     circular: Circular | None = None
     cut_off: CutOff = field(default_factory=CutOff)
     official: OfficialRule | None = None
+    looser_metric: LooserMetric | None = None
     judge_usage: JudgeUsage | None = None
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
@@ -295,6 +297,7 @@ def _result(
         circular=circular(records),
         cut_off=CutOff.of(records),
         official=OfficialRule.of(records),
+        looser_metric=LooserMetric.of(records),
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),

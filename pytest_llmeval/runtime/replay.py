@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ class Replay:
     ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
     model to its records by question id, repeat and rotation. The other fields are settings of the run.
     ``outputs_sha256`` is the hash of a file of outputs, whose prompts are unknown and whose ids may be keys
-    of questions; None for a run.
+    of questions; None for a run. ``command`` is the command of the run.
     """
 
     folder: Path
@@ -50,6 +51,21 @@ class Replay:
     circular: bool = False
     shuffle_choices: int | None = None
     outputs_sha256: str | None = None
+    command: str = ""
+
+    def unknown_benchmark(self, error: UserError, names: Iterable[str]) -> UserError:
+        """``error``, or how to name the benchmarks again if some of the run's ``names`` are unknown.
+
+        A run has the names of its benchmarks, but not the files of questions that some were read from.
+        """
+        if not set(names) <= self.conditions.keys():
+            return error
+        given = _benchmark_options(self.command) or ["--llm-benchmark=PATH"]
+        asked = one_line(", ".join(self.conditions), 80)
+        return UserError(
+            f"--llm-replay: {self.folder.name} asked {asked}; name the files or folders of questions again: "
+            f"{one_line(' '.join(given), 300)}"
+        )
 
     @property
     def ids(self) -> frozenset[str]:
@@ -143,6 +159,22 @@ class Replay:
     ) -> Asker:
         """Create the asker that answers a model's questions from the run."""
         return ReplayAsker(config, engine, suites, say, repeats, judge, self.answers.get(config.name, {}))
+
+
+def _benchmark_options(command: str) -> list[str]:
+    """The options of a command that name benchmarks."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    option = "--llm-benchmark"
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    values = [
+        next_word if word == option else word.removeprefix(option + "=")
+        for word, next_word in pairs
+        if word == option or word.startswith(option + "=")
+    ]
+    return [f"{option}={shlex.quote(value)}" for value in values]
 
 
 class ReplayedModel:
@@ -287,7 +319,9 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     folder = find_run(name, reports_dir, start, f"--llm-replay={name}")
     conditions = _Conditions()
     try:
-        for result in read_results(folder, "--llm-replay")["results"]:
+        content = read_results(folder, "--llm-replay")
+        command = str(content.get("run", {}).get("command", ""))
+        for result in content["results"]:
             conditions.add(result)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(folder / RESULTS, "--llm-replay", error) from None
@@ -315,6 +349,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         repeats,
         circular,
         seed,
+        command=command,
     )
 
 

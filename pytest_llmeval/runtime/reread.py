@@ -35,7 +35,11 @@ def reread(
     rereads = []
     for name in benchmarks or settings.benchmarks:
         source = source_of(name)
-        suite, _ = source.load(name, source.place(name, start), settings, replay.ids)
+        try:
+            place = source.place(name, start)
+        except UserError as error:
+            raise replay.unknown_benchmark(error, [name]) from None
+        suite, _ = source.load(name, place, settings, replay.ids)
         if not isinstance(suite, FolderSuite):
             raise UserError(f"reread: {name}: its answers are not read by an extractor")
         if extractor is not None:

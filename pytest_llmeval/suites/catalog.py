@@ -10,30 +10,33 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.suites import infer
-from pytest_llmeval.suites.formats import FORMATS
+from pytest_llmeval.suites.formats import format_of
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
-_loaded: dict[Path, tuple[tuple[int, int], Benchmark]] = {}
+_loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
 
 
-def load(folder: Path) -> Benchmark:
+def load(folder: Path, metric: str | None = None) -> Benchmark:
     """Load the benchmark in ``folder``; the result is cached until the file changes.
 
-    ``folder`` may also be the path of a benchmark.toml or of a file of questions. A benchmark.toml next to
-    a file of questions describes that file. Raises ``UserError`` with the file, the key and a fix.
+    ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
+    without a benchmark.toml, each of which is a subject. A benchmark.toml next to
+    a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml
+    sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
-    if infer.is_table(folder):
-        return _load_table(folder)
+    if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
+        return _load_table(folder, metric)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
     try:
         stat = path.stat()
         stamp = stat.st_mtime_ns, stat.st_size
-        if path in _loaded and _loaded[path][0] == stamp:
-            return _loaded[path][1]
+        if (path, metric) in _loaded and _loaded[path, metric][0] == stamp:
+            return _loaded[path, metric][1]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_infer_missing(_table(path), path), path)
-    _loaded[path] = stamp, benchmark
+    benchmark = parse(_infer_missing(_table(path), path, metric), path)
+    _loaded[path, metric] = stamp, benchmark
     return benchmark
 
 
@@ -49,29 +52,35 @@ def _table(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _load_table(file: Path) -> Benchmark:
-    """Load a single file of questions as a benchmark. Raises ``UserError``."""
+def _load_table(file: Path, metric: str | None) -> Benchmark:
+    """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
     toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
     try:
-        stat = file.stat()
-        stamps = [stat.st_mtime_ns, stat.st_size]
-        if _is_benchmark(file.parent):
+        stats = [path.stat() for path in (tables_in(file) if file.is_dir() else [file])]
+        stamps = [hash(tuple(stat.st_mtime_ns for stat in stats)), sum(stat.st_size for stat in stats)]
+        if _is_benchmark(file.parent) and not file.is_dir():
             stamps.append(toml_file.stat().st_mtime_ns)
             table = _table(toml_file)
             data = table.get("data", {})
-            table["data"] = {**data, "paths": [file.name]} if isinstance(data, dict) else data
+            name = file.name.replace("{", "{{").replace("}", "}}")
+            table["data"] = {**data, "paths": [name]} if isinstance(data, dict) else data
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     stamp = stamps[0], sum(stamps[1:])
-    if file in _loaded and _loaded[file][0] == stamp:
-        return _loaded[file][1]
-    benchmark = parse(infer.complete(table, file), file)
-    _loaded[file] = stamp, benchmark
+    if (file, metric) in _loaded and _loaded[file, metric][0] == stamp:
+        return _loaded[file, metric][1]
+    benchmark = parse(infer.complete(_with_metric(table, metric), file), file)
+    _loaded[file, metric] = stamp, benchmark
     return benchmark
 
 
-def _infer_missing(table: dict[str, Any], path: Path) -> dict[str, Any]:
+def _with_metric(table: dict[str, Any], metric: str | None) -> dict[str, Any]:
+    """``table`` with the metric, if there is one and the table sets neither metric nor extractor."""
+    return table if metric is None or {"metric", "extractor"} & table.keys() else table | {"metric": metric}
+
+
+def _infer_missing(table: dict[str, Any], path: Path, metric: str | None) -> dict[str, Any]:
     """Infer what a benchmark.toml omits from its file of questions, if it has exactly one."""
     data = table.get("data", {})
     if (
@@ -86,10 +95,10 @@ def _infer_missing(table: dict[str, Any], path: Path) -> dict[str, Any]:
         file = path.parent / names[0]
     else:
         return table
-    if file is None or not infer.is_table(file):
+    if file is None or not is_table(file):
         return table
     table.setdefault("name", path.parent.name)
-    return infer.complete(table, file)
+    return infer.complete(_with_metric(table, metric), file)
 
 
 def packaged_dir() -> Path:
@@ -114,7 +123,7 @@ def _is_benchmark(folder: Path) -> bool:
 
 
 def find(name: str, near: Path) -> Path:
-    """Find a benchmark's folder or file of questions.
+    """Find a benchmark's folder or file of questions; a folder may also hold several files and nothing else.
 
     ``name`` is a path relative to ``near``, the name of a benchmark in ``near`` or ``near/benchmarks``, or
     the name of a packaged benchmark. Raises ``UserError`` that suggests the closest name.
@@ -122,8 +131,10 @@ def find(name: str, near: Path) -> Path:
     path = near / os.path.expanduser(name)
     if path.name == FILE_NAME:
         path = path.parent
-    if _is_benchmark(path) or infer.is_table(path):
-        return path.resolve()
+    # not resolved: the name and the suffix of a link in a cache are those that the user knows
+    absolute = Path(os.path.abspath(path))
+    if _is_benchmark(path) or is_table(path):
+        return absolute
     for folder in (near, near / "benchmarks" / name):
         if _is_benchmark(folder) and load(folder).name == name:
             return folder
@@ -131,13 +142,16 @@ def find(name: str, near: Path) -> Path:
     if name in folders:
         return folders[name]
     if os.path.isdir(path):
-        table = infer.table_in(path)
-        if table is not None:
-            return table.resolve()
-        raise UserError(f"{path}: the folder has neither a {FILE_NAME} nor a file of questions")
+        tables = tables_in(absolute)
+        if not tables:
+            raise UserError(
+                f"{path}: the folder has neither a {FILE_NAME} nor a file of questions ({SUFFIXES})"
+            )
+        return tables[0] if len(tables) == 1 else absolute
     if os.path.isfile(path):
-        raise UserError(f"{path}: not a file of questions (.csv, .jsonl or .parquet)")
-    if path.suffix.lower().removeprefix(".") in FORMATS:
+        hint = "; save it as CSV (UTF-8)" if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
+        raise UserError(f"{path}: not a file of questions ({SUFFIXES}){hint}")
+    if path.suffix.lower() == ".zip" or format_of(path) is not None:
         raise UserError(
             f"--llm-benchmark={one_line(name, 120)}: no such file (looked for {one_line(path, 200)})"
         )
@@ -156,13 +170,13 @@ def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[st
         *_folders(start).values(),
         start,
     ]
-    folders += [find(name, start) for name in names]
+    named = [find(name, start) for name in names]
     for path in paths:
         test_path = start / path.partition("::")[0]
         folders += [test_path, test_path.parent]
     benchmarks = {}
-    for folder in folders:
-        if _is_benchmark(folder) or infer.is_table(folder):
+    for folder in (*folders, *named):
+        if folder in named or _is_benchmark(folder) or is_table(folder):
             benchmark = load(folder)
             benchmarks[benchmark.name] = benchmark
     return benchmarks

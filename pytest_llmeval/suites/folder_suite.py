@@ -68,7 +68,8 @@ class Grader:
 
     ``extract_cut_off`` reads texts that the token limit cut off.
     ``threshold`` is the lowest score that counts as correct. ``graded`` metrics give scores between 0 and 1.
-    With a ``judge_prompt`` a judge model scores.
+    With a ``judge_prompt`` a judge model scores. ``looser`` is the name and the scoring function of a metric
+    that also accepts texts around the gold answer.
     """
 
     metric: str
@@ -78,6 +79,14 @@ class Grader:
     graded: bool
     threshold: float
     judge_prompt: JudgePrompt | None = None
+    looser: tuple[str, Score] | None = None
+
+    def accepted_by(self, question: Question, answer: str) -> str | None:
+        """The name of the looser metric if only that accepts the answer, else None."""
+        if self.looser is None or question.answer is None or self.score(answer, question) >= self.threshold:
+            return None
+        name, score = self.looser
+        return name if score(answer, question) >= 1 else None
 
     def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
         """The answer's grade. Raises ``RequestFailed`` if the metric fails."""
@@ -192,6 +201,10 @@ class FolderSuite(Suite):
         """See ``Suite``."""
         return self._grader.grade(question, self.read(question, completion), judgement)
 
+    def accepted_by(self, question: Question, answer: str) -> str | None:
+        """See ``Suite``."""
+        return self._grader.accepted_by(question, answer)
+
     def judge_case(self, question: Question) -> JudgeCase | None:
         """See ``Suite``."""
         if self.judge_prompt is None:
@@ -225,8 +238,8 @@ class FolderSource(Source):
         return catalog.load(place).metric.name == judge.NAME
 
     def test_files(self, place: Path) -> Sequence[Path]:
-        """See ``Source``: the folder's own tests, if it has any."""
-        if place.is_file():
+        """See ``Source``: the folder's own tests, if it has any; a folder of tables is one file to pytest."""
+        if place.is_file() or not (place / FILE_NAME).is_file():
             return (place,)
         return sorted(place.glob("test_*.py")) or (place / FILE_NAME,)
 
@@ -234,13 +247,14 @@ class FolderSource(Source):
         """See ``Source``."""
         folder = place.parent if place.name == FILE_NAME else place
         name = catalog.load(folder).name
-        return {f"test_{name.replace('-', '_')}": name if folder.is_dir() else folder.name}
+        benchmark = name if (folder / FILE_NAME).is_file() else str(place)
+        return {f"test_{name.replace('-', '_')}": benchmark}
 
     def load(
         self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
     ) -> tuple[FolderSuite, tuple[str, ...]]:
         """See ``Source``."""
-        benchmark = catalog.load(place)
+        benchmark = catalog.load(place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
         table = load_questions(benchmark, layout, split)
@@ -379,7 +393,12 @@ def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts |
         graded, threshold, judge_prompt = judge_prompts.graded, judge_prompts.threshold, judge_prompts
     if benchmark.metric.threshold is not None:
         threshold = benchmark.metric.threshold
-    return Grader(benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt)
+    looser = None
+    if metric.looser is not None:
+        looser = metric.looser, registry.metrics()[metric.looser].make({}, metric.looser)
+    return Grader(
+        benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt, looser
+    )
 
 
 def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:

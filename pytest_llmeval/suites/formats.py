@@ -1,19 +1,26 @@
-"""Read CSV, JSONL and Parquet files as rows of text. Data files are untrusted input."""
+"""Read files of questions as rows of text. Data files are untrusted input."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.cells import Row, TypedRow, parse_json, text_rows
+from pytest_llmeval.suites.cells import Row, TypedRow, text_rows
+from pytest_llmeval.suites.decoding import decode
+from pytest_llmeval.suites.delimited import delimited_rows
+from pytest_llmeval.suites.json_rows import json_rows
 
 #: formats of files of questions, and their file suffixes
-FORMATS = ("csv", "jsonl", "parquet")
+FORMATS = ("csv", "tsv", "json", "jsonl", "parquet")
+#: more suffixes
+_OTHER_SUFFIXES = {"ndjson": "jsonl", "tab": "tsv"}
+
+
+def format_of(path: Path) -> str | None:
+    """The format that the suffix of a file tells, or None."""
+    suffix = path.suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else _OTHER_SUFFIXES.get(suffix)
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
@@ -31,10 +38,12 @@ def read_rows(raw: bytes, path: Path, format: str, header: Sequence[str] = ()) -
 
 
 def _typed_rows(raw: bytes, path: Path, format: str, header: Sequence[str]) -> Iterable[TypedRow]:
-    if "parquet" in (format, path.suffix.lower().removeprefix(".")):
+    if "parquet" in (format, format_of(path)):
         return _parquet_rows(raw, path)
-    text = _decode(raw, path)
-    return _csv_rows(text, path, header) if format == "csv" else _jsonl_rows(text, path)
+    text = decode(raw, path)
+    if format in ("csv", "tsv"):
+        return delimited_rows(text, path, header, tabs=format == "tsv")
+    return json_rows(text, path, lines=format == "jsonl")
 
 
 def _encodable(row: Row) -> Row:
@@ -50,82 +59,6 @@ def _encodable(row: Row) -> Row:
     nul = any("\0" in text for item in broken.items() for text in item)
     what = "a NUL character" if nul else "half a surrogate pair"
     return line, clean, problem or f"a character is broken ({what})"
-
-
-def _decode(raw: bytes, path: Path) -> str:
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        fix = "save it as UTF-8"
-        for name, encoding in (("UTF-16", "UTF-16"), ("GBK", "GB18030")):
-            if name == "UTF-16" and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-                continue
-            with contextlib.suppress(UnicodeDecodeError):
-                raw.decode(encoding)
-                fix = f"it looks like {name}: convert it with iconv -f {encoding} -t UTF-8 {path.name}"
-                break
-        raise UserError(f"{path}, line {line}: not UTF-8; {fix}") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise UserError(f"{path}, line {line}: not a text file (a NUL character)")
-    return text
-
-
-def _csv_rows(text: str, path: Path, columns: Sequence[str] = ()) -> Iterator[TypedRow]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = list(columns) or None
-    try:
-        before = 0
-        for cells in reader:
-            line, before = before + 1, reader.line_num
-            if not cells:
-                continue
-            if header is None:
-                header = [cell.strip() for cell in cells]
-                if len(set(header)) < len(header):
-                    raise UserError(
-                        f"{path}: two columns have the same name: {one_line(', '.join(header), 120)}"
-                    )
-                continue
-            problem = None
-            if len(cells) != len(header):
-                problem = f"{len(cells)} cells instead of {len(header)} (a comma without quotes?)"
-                cells += [""] * (len(header) - len(cells))
-            yield line, dict(zip(header, cells, strict=False)), problem
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {before + 1}: broken CSV: {one_line(error)}; check the quotes"
-        ) from None
-
-
-def _jsonl_rows(text: str, path: Path) -> list[TypedRow]:
-    rows: list[TypedRow] = []
-    broken = 0
-    for line, row in enumerate(text.split("\n"), start=1):
-        if not row.strip():
-            continue
-        fields, problem = _json_object(row)
-        broken += not fields and problem is not None
-        rows.append((line, fields, problem))
-    if broken * 2 > len(rows):
-        line, _, problem = next(row for row in rows if row[2] is not None)
-        raise UserError(f"{path}, line {line}: {problem}; in a JSONL file each line is an object")
-    return rows
-
-
-def _json_object(row: str) -> tuple[dict[str, object], str | None]:
-    """The cells of one line, and its problem, if any."""
-    try:
-        value = parse_json(row)
-    except json.JSONDecodeError as error:
-        return {}, f"not JSON: {one_line(error.msg)} (column {error.colno})"
-    except (ValueError, RecursionError) as error:
-        return {}, f"not JSON: {one_line(error, 120)}"
-    if not isinstance(value, dict):
-        return {}, 'a row must be an object, as in {"question": ...}'
-    return value, None
 
 
 def _parquet_rows(raw: bytes, path: Path) -> Iterator[TypedRow]:

@@ -6,7 +6,6 @@ finds the choices and the gold answers that name them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,10 @@ from pytest_llmeval.suites import columns as names
 from pytest_llmeval.suites.cells import JsonCell, gold_text
 from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
 from pytest_llmeval.suites.columns import find_column
-from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
+from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.messages import parse_turns, split_reply
 from pytest_llmeval.suites.spec import FILE_NAME
+from pytest_llmeval.suites.tables import Table, open_tables, tables_in
 
 #: a column of worked solutions, whose last \\boxed{} is the answer
 _SOLUTION = ("solution",)
@@ -42,22 +42,14 @@ _MATH_SHARE = 0.05
 _SETS_SHARE = 0.01
 
 
-def is_table(path: Path) -> bool:
-    """Whether ``path`` is an existing file with the suffix of a file of questions."""
-    return path.suffix.lower().removeprefix(".") in FORMATS and os.path.isfile(path)
-
-
 def table_in(folder: Path) -> Path | None:
     """The only file of questions in ``folder``, or None. Raises ``UserError`` if there are several."""
-    try:
-        tables = sorted(path for path in folder.iterdir() if is_table(path))
-    except OSError:
-        return None
+    tables = tables_in(folder)
     if len(tables) > 1:
         names = one_line(", ".join(path.name for path in tables), 120)
         raise UserError(
-            f"{folder}: {len(tables)} files of questions ({names}) and no {FILE_NAME}; "
-            f"name one of them, or write a {FILE_NAME}"
+            f"{folder}: {len(tables)} files of questions ({names}); name one of them in {FILE_NAME}: "
+            f'[data] paths = ["{tables[0].name}"]'
         )
     return tables[0] if tables else None
 
@@ -70,16 +62,17 @@ def benchmark_name(path: Path) -> str:
 def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Complete ``table``, the content of a benchmark.toml, from the file of questions at ``path``.
 
+    ``path`` may also be an archive or a folder with several files, each of which is a subject.
+
     Raises ``UserError`` if the file cannot be read as a table, or its columns cannot be identified.
     """
     spec = dict(table)
     data = dict(spec.get("data", {})) if isinstance(spec.get("data", {}), dict) else {}
-    data.setdefault("format", path.suffix.lower().removeprefix("."))
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    all_rows = list(read_rows(raw, path, data["format"]))
+    tables = open_tables(path)
+    data.setdefault("format", tables[0].format)
+    all_rows = [
+        row for table in tables for row in read_rows(table.raw, table.path, table.format or data["format"])
+    ]
     if not all_rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = columns_of(all_rows)
@@ -88,7 +81,7 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if label_metric is not None:
         spec["metric"], data["answer"] = label_metric
         data["choices"] = []
-    data.setdefault("paths", [path.name])
+    data.setdefault("paths", [path.name.replace("{", "{{").replace("}", "}}")])
     data.setdefault("inside", True)
     if not {"question", "messages"} & data.keys():
         data |= _question(columns, rows, path)
@@ -101,7 +94,9 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         data["answer"] = _answer(columns, rows, data, spec.get("metric"), path)
     has_choices = any(data.get(key) for key in _CHOICE_KEYS)
     subject = find_column(names.SUBJECT, columns)
-    if "subject" not in data and subject is not None and _are_keys(row.get(subject, "") for row in rows):
+    if len(tables) > 1:
+        spec |= {"subjects": _subjects(tables), "shots": 0}
+    elif "subject" not in data and subject is not None and _are_keys(row.get(subject, "") for row in rows):
         data["subject"] = subject
     id_column = find_column(names.ID, columns)
     if "id" not in data and id_column is not None and _are_ids(rows, data.get("subject"), id_column):
@@ -140,6 +135,14 @@ def _label_metric(
     if label is None:
         return None
     return {"columns": inputs, **metric}, label
+
+
+def _subjects(tables: Sequence[Table]) -> dict[str, dict[str, str]]:
+    """The [subjects] of several tables: one for each."""
+    return {
+        str(table.subject): {"name": table.title, "zh": "" if table.title.isascii() else table.title}
+        for table in tables
+    }
 
 
 def _needs_no_gold(metric: object) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,18 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
 from pytest_llmeval.suites.formats import columns_of, read_rows
+from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.positions import gold_label
 from pytest_llmeval.suites.row_choices import gold_problem, marked_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
+from pytest_llmeval.suites.tables import Table, has_tables, open_tables
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _WHOLE = re.compile(r"[0-9]{1,9}")
+#: a file with this share of rows with problems has one problem itself, unless they are few
+_UNUSABLE_SHARE = 0.9
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class FileLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Split:
     """The rows of a split; ``sha256`` covers the bytes of all files read.
 
     ``unused_columns`` have cells that nothing is made from.
@@ -65,7 +69,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
-            if any(os.path.isfile(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
+            if any(has_tables(layout.path(split, subject)) for subject in _file_subjects(benchmark)):
                 return layout
     places = " or ".join(str(root) for root in roots)
     example = benchmark.data.paths[0].format(split=split, subject=next(iter(_file_subjects(benchmark))))
@@ -82,7 +86,7 @@ def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
     return list(benchmark.subjects) or [benchmark.name]
 
 
-def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Table:
+def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Split:
     """Load all questions of a split, with subjects in the benchmark's order and rows in file order.
 
     Raises ``UserError`` if a file is not a table. A single bad row becomes a question with a ``problem``.
@@ -93,18 +97,20 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Tabl
     columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
-        if not path.is_file():
+        if not has_tables(path):
             missing.append(subject)
             continue
-        raw = _read(path)
-        digest.update(f"{subject}\0{len(raw)}\0".encode() + raw)
-        rows = _read_rows(raw, path, benchmark.data)
-        questions += _questions(rows, path, benchmark, subject, answers_due)
-        for _, fields, _ in rows:
+        tables = open_tables(path)
+        for table in tables:
+            digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
+        rows_of = _rows_of(tables, benchmark.data)
+        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
+        for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
+    _check_usable(questions, benchmark)
     used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
     unused = tuple(name for name in columns if name not in used)
-    return Table(tuple(questions), digest.hexdigest(), tuple(missing), unused)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused)
 
 
 def load_shots(
@@ -124,12 +130,12 @@ def load_shots(
     for subject, path in _files(benchmark, layout, split).items():
         if benchmark.data.subject is None and subject not in examples:
             continue
-        if not path.is_file():
+        if not has_tables(path):
             raise UserError(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or give --llm-shots=0"
             )
-        for row in read_table(_read(path), path, benchmark, subject, True):
+        for row in read_tables(open_tables(path), path, benchmark, subject, True):
             if row.subject in examples:
                 examples[row.subject].append(row)
             elif row.subject == subject and row.problem is not None:  # the subject of a bad row is unknown
@@ -153,13 +159,6 @@ def _files(benchmark: Benchmark, layout: FileLayout, split: str) -> dict[str, Pa
     return {subject: layout.path(split, subject) for subject in _file_subjects(benchmark)}
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-
-
 def read_table(
     raw: bytes, path: Path, benchmark: Benchmark, subject: str, answers_due: bool
 ) -> list[Question]:
@@ -167,27 +166,87 @@ def read_table(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    rows = _read_rows(raw, path, benchmark.data)
-    return _questions(rows, path, benchmark, subject, answers_due)
+    return read_tables([Table(path, raw)], path, benchmark, subject, answers_due)
 
 
-def _read_rows(raw: bytes, path: Path, spec: DataSpec) -> list[Row]:
-    rows = read_rows(raw, path, spec.format, spec.header)
-    if not rows:
-        raise UserError(f"{path}: no rows; the file is empty or has only a header")
-    return rows
+def read_tables(
+    tables: Sequence[Table], path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+) -> list[Question]:
+    """Parse the questions of the tables at ``path``; those of several tables may lack columns of others.
+
+    Raises ``UserError`` with the file, the line and a fix.
+    """
+    rows_of = _rows_of(tables, benchmark.data)
+    return _questions(tables, rows_of, path, benchmark, subject, answers_due)
+
+
+def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
+    """The rows of each table. Raises ``UserError``."""
+    rows_of = [
+        read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header) for table in tables
+    ]
+    for table, rows in zip(tables, rows_of, strict=True):
+        if not rows:
+            raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
+    return rows_of
 
 
 def _questions(
-    rows: Sequence[Row], path: Path, benchmark: Benchmark, subject: str, answers_due: bool
+    tables: Sequence[Table],
+    rows_of: Sequence[Sequence[Row]],
+    path: Path,
+    benchmark: Benchmark,
+    subject: str,
+    answers_due: bool,
 ) -> list[Question]:
-    _check_columns(columns_of(rows), benchmark.data, path, answers_due)
-    return [
-        _question(fields, benchmark, row_subject, key, answers_due, problem, f"{path.name}, line {line}")
+    _check_columns(columns_of(list(itertools.chain(*rows_of))), benchmark.data, path, answers_due)
+    entries = [
+        (fields, row_subject, key, problem, f"{table.path.name}, line {line}")
+        for table, rows in zip(tables, rows_of, strict=True)
         for (line, fields, _), (row_subject, key, problem) in zip(
-            rows, _keys(rows, path, benchmark, subject), strict=True
+            rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
         )
     ]
+
+    def make(style: Style | None) -> list[Question]:
+        return [
+            _question(fields, benchmark, row_subject, key, answers_due, problem, where, style)
+            for fields, row_subject, key, problem, where in entries
+        ]
+
+    questions = make(None)
+    if (style := _style(questions, benchmark)) is not None:
+        questions = make(style)
+    return questions
+
+
+def _style(questions: Sequence[Question], benchmark: Benchmark) -> Style | None:
+    """The way in which gold answers are written that name no choice as they are; None if they name one."""
+    if benchmark.data.answer_pattern is not None or not any(map(_names_none, questions)):
+        return None
+    golds = [(q.fields["answer_text"].strip(), q.choices) for q in questions if q.choices]
+    sets = registry.metrics()[benchmark.metric.name].sets
+    return find_style([gold for gold in golds if gold[0]], sets=sets)
+
+
+def _names_none(question: Question) -> bool:
+    """Whether a question has choices, and a gold answer that names none of them."""
+    return bool(question.choices and question.answer is None and question.fields["answer_text"].strip())
+
+
+def _check_usable(questions: Sequence[Question], benchmark: Benchmark) -> None:
+    """Raise ``UserError`` if nearly all rows have problems, which is one problem of the file."""
+    bad = [question for question in questions if question.problem is not None]
+    if len(bad) >= _FEW and len(bad) > _UNUSABLE_SHARE * len(questions):
+        raise UserError(
+            f"{benchmark.name}: {len(bad):,} of {len(questions):,} rows cannot be used, such as "
+            f"{bad[0].problem}"
+        )
+
+
+def _format(table: Table, spec: DataSpec, tables: int) -> str:
+    """The format of a table: that of a single file is known, those of several files may differ."""
+    return table.format or spec.format if tables > 1 else spec.format
 
 
 def _keys(
@@ -256,6 +315,7 @@ def _question(
     answers_due: bool,
     problem: str | None,
     where: str,
+    style: Style | None,
 ) -> Question:
     spec = benchmark.data
     sets = registry.metrics()[benchmark.metric.name].sets
@@ -279,6 +339,8 @@ def _question(
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
+    if style is not None and answer not in choices:
+        answer = style(answer, choices) or answer
     gold: str | None = answer
     if spec.has_choices and answer:
         gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right

@@ -113,6 +113,10 @@ class Suite(ABC):
         Raises ``RequestFailed`` if it cannot be graded.
         """
 
+    def accepted_by(self, question: Question, answer: str) -> str | None:
+        """The name of a looser metric that accepts an answer which the suite's own calls wrong; else None."""
+        return None
+
     def judge_case(self, question: Question) -> JudgeCase | None:
         """The case for a judge of answers to ``question``; None without a judge."""
         return None

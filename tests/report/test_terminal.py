@@ -146,7 +146,7 @@ def graded(numbers: dict[str, dict[str, float]], info: BenchmarkInfo = GRADED, m
 def test_mean_scores_of_a_graded_metric() -> None:
     result = graded({"maths": {"c": 0.75, "w": 0.25}, "law": {"c": 1.0, "u": 0.0, "c2": 0.8}})
     assert terminal.result_table(result, GRADED, 80) == [
-        "b · m · generate, 5 shots, val",
+        "b · m · generate, 5 shots, val, metric rouge_l",
         "                                     95%   mean               median",
         "subject              n   acc.   interval  score  unp.  err.  latency",
         "stem                 2  50.0%   9.5–90.5  0.500     0     0   250 ms",

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load
-from pytest_llmeval.suites.questions import Table, load_questions, locate
+from pytest_llmeval.suites.questions import Split, load_questions, locate
 
 Row = dict[str, Any]
 ABC = {"A": "red", "B": "blue", "C": "green"}
 
 
-def table(folder: Path, rows: Sequence[Row] | str, toml: str = "") -> Table:
+def table(folder: Path, rows: Sequence[Row] | str, toml: str = "") -> Split:
     path = folder / ("q.csv" if isinstance(rows, str) else "q.jsonl")
     text = rows if isinstance(rows, str) else "".join(json.dumps(row) + "\n" for row in rows)
     path.write_text(text, "utf-8")

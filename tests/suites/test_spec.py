@@ -221,7 +221,7 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
         ("[data]\ninside = 'yes'", "{file} [data]: inside: 'yes' is not true or false"),
         (
             "[data]\nformat = 'jsnl'",
-            "{file} [data]: format: 'jsnl' is not csv, jsonl or parquet; did you mean 'jsonl'?",
+            "{file} [data]: format: 'jsnl' is not csv, tsv, json, jsonl or parquet; did you mean 'jsonl'?",
         ),
         (
             "[data]\nids = 'numbers'",

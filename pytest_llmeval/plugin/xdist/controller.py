@@ -86,7 +86,7 @@ class ControllerSide:
         settings, start = self._session.settings, self._config.invocation_params.dir
         if settings.judge is None or settings.judge.model.backend != "serve":
             return []
-        wanted = any(
+        wanted = settings.metric == "judge" or any(
             source_of(name).wants_judge(find_place(name, start, self._config)) for name in settings.benchmarks
         )
         return [settings.judge.model] if wanted else []

@@ -27,7 +27,7 @@ __all__ = ["METRICS", "Metric", "Reasoned", "Score"]
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
     "choices": Metric(choice_sets.make_choices, "choices", graded=True, sets=True),
-    "exact": Metric(texts.make_exact, "text"),
+    "exact": Metric(texts.make_exact, "text", looser="contains"),
     "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
     "math": Metric(mathematics.make_math, "math", gold_problem=mathematics.math_problem),
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
@@ -40,7 +40,7 @@ METRICS: Mapping[str, Metric] = {
     "bleu": Metric(overlap.make_bleu, "text", graded=True, threshold=0.5),
     "quantity": Metric(quantity.make_quantity, "math", gold_problem=quantity.quantity_problem),
     "f1": Metric(reading.make_f1, "text", graded=True, threshold=0.5),
-    "em": Metric(reading.make_em, "text"),
+    "em": Metric(reading.make_em, "text", looser="contains"),
     "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
     "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
     "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),

@@ -53,6 +53,9 @@ class Metric:
 
     The gold answers of metrics with ``sets`` are sets of choices, such as ``ACD``.
 
+    ``looser`` is the name of a metric that also accepts texts around the gold answer. Reports count the wrong
+    answers that it would accept.
+
     Metrics with ``runs_code`` run programs that a model wrote: they need ``--llm-allow-code`` and a sandbox.
 
     Example::
@@ -68,6 +71,7 @@ class Metric:
     gold_problem: Callable[[str], str | None] = _accept_any
     runs_code: bool = False
     sets: bool = False
+    looser: str | None = None
 
 
 class Misfit(UserError):
