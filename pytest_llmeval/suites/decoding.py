@@ -25,6 +25,9 @@ LINE_END = re.compile(r"\r\n?|\n")
 def decode(raw: bytes, path: Path) -> str:
     """The text of a file, without its byte-order mark. Raises ``UserError`` with the line and a fix."""
     encoding = next((encoding for mark, encoding in _MARKS if raw.startswith(mark)), "utf-8")
+    beginning = raw[:64]
+    if encoding == "utf-8" and beginning.count(0) * 4 > len(beginning):
+        raise UserError(f"{path}: UTF-16 without a byte-order mark; save it as UTF-8")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -33,8 +36,6 @@ def decode(raw: bytes, path: Path) -> str:
             raise UserError(f"{path}, line {line}: not UTF-8; {_fix(raw, path)}") from None
         raise UserError(f"{path}: broken {encoding.upper()}; save it as UTF-8") from None
     if "\0" in text:
-        if encoding == "utf-8" and raw[:200].count(0) > 60:
-            raise UserError(f"{path}: UTF-16 without a byte-order mark; save it as UTF-8")
         line = 1 + len(LINE_END.findall(text, 0, text.index("\0")))
         raise UserError(f"{path}, line {line}: not a text file (a NUL character); remove it from the file")
     return text

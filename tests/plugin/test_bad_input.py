@@ -398,14 +398,10 @@ DATA = [
         ["birds_val.csv, line 2", "not UTF-8", "iconv -f GB18030 -t UTF-8"],
         files=birds(GOOD.encode("gb18030")),
     ),
-    Bad(
-        "UTF-16",
-        ["birds_val.csv", "not UTF-8", "iconv -f UTF-16 -t UTF-8"],
-        files=birds(GOOD.encode("utf-16")),
-    ),
+    Bad("broken UTF-16", ["birds_val.csv: broken UTF-16"], files=birds(GOOD.encode("utf-16")[:-1])),
     Bad(
         "UTF-16 without a mark",
-        ["birds_val.csv, line 2", "not UTF-8", "save it as UTF-8"],
+        ["birds_val.csv: UTF-16 without a byte-order mark", "save it as UTF-8"],
         files=birds(GOOD.encode("utf-16-le")),
     ),
     Bad("NUL bytes", ["birds_val.csv, line 2", "NUL"], files=birds(GOOD.replace("麻雀", "\0", 1))),
