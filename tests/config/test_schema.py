@@ -89,7 +89,7 @@ def test_a_benchmark_of_the_tests_is_valid() -> None:
 
 def test_the_documentation_has_examples() -> None:
     files = {place.partition(":")[0] for place in examples()}
-    assert {"README.md", "tutorial.md", "models.md", "judge.md"} <= files
+    assert {"tutorial.md", "models.md", "judge.md"} <= files
 
 
 @pytest.mark.parametrize(("place", "text"), examples().items())

@@ -323,4 +323,4 @@ def test_the_rerun_command_keeps_the_orders(knowing: pytest.Pytester) -> None:
     from pytest_llmeval.results.rerun import Rerun
 
     head = Rerun({"circular": True, "shuffle_choices": "7"}).head("tiny", "one")
-    assert head == "pytest --llm-circular --llm-shuffle-choices=7"
+    assert head == "pytest --llm-circular --llm-shuffle-choices=7 --llm-refresh"

@@ -331,7 +331,7 @@ def test_subtests_do_not_count_as_the_question(pytester: pytest.Pytester, letter
     assert found["3"][0] == "error" and found["2"] == ("correct", None)
 
 
-def test_a_full_disk_ends_the_run_with_one_line(
+def test_a_full_disk_costs_one_line_and_not_the_results(
     pytester: pytest.Pytester, letters: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makeconftest(
@@ -349,9 +349,9 @@ def test_a_full_disk_ends_the_run_with_one_line(
     )
     write_test(pytester)
     done = pytester.runpytest_subprocess(ECHO)
-    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
     assert "INTERNALERROR" not in done.stdout.str()
-    done.stdout.fnmatch_lines(["ERROR: *No space left on device*"])
+    done.stdout.fnmatch_lines(["ERROR: *questions.jsonl*No space left on device*", "*7 correct, 1 wrong*"])
 
 
 TAKEN = """

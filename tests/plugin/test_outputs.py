@@ -40,7 +40,7 @@ def test_every_run_leaves_a_page(pytester: pytest.Pytester, tiny: Path, xdist: s
 def test_the_command_of_a_question_asks_it_again(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-shots=0", "-k", "birds")
     head = index(pytester)["benchmarks"][0]["commands"][0]
-    assert head == "pytest --llm-model=echo --llm-benchmark=tiny --llm-shots=0"
+    assert head == "pytest --llm-model=echo --llm-benchmark=tiny --llm-shots=0 --llm-refresh"
     again = shlex.split(f'{head} -k "[birds-2]"')[1:]
     assert pytester.runpytest(*again).ret == 0
     assert [one["id"] for one in questions(pytester)] == ["tiny/birds/2"]

@@ -90,7 +90,7 @@ def test_a_narrow_table_breaks_no_word(width: int) -> None:
     """Columns that do not fit follow in another table; a name breaks only after ``_``."""
     names = ("computer_basics", "everyday_economics")
     info = make_info(subjects=dict.fromkeys(names, ("", "")), groups={})
-    (result,) = results_of(counted_all(dict.fromkeys(names, "cwu"), latency_s=0.25), info)
+    (result,) = results_of(counted_all(dict.fromkeys(names, "cww"), latency_s=0.25), info)
     lines = terminal.result_table(result, info, width)
     assert max(map(columns, lines)) <= width
     start = next(at for at, line in enumerate(lines) if "n" in line.split())

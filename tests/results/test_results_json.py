@@ -97,7 +97,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "mean_score", "interval", "macro_interval", "detectable_drop", "repeats", "circular",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
         "unparsed", "served_models",
-        "official", "judge", "agreement", "calibration",
+        "official", "looser_metric", "judge", "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
     assert (result["mode"], result["shots"], result["split"], result["planned"]) == ("generate", 5, "val", 40)

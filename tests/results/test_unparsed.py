@@ -48,13 +48,13 @@ def test_reports_and_lines_carry_them(
     single = record(Completion(text, reasoning, finish_reason=finish_reason, served_model=served), outcome)
     for read in (
         Record.from_json(single.to_json()),
-        Record.from_report([*single.identity_properties(), *single.to_report()], ""),
+        Record.from_report(single.to_report(), ""),
     ):
         assert read is not None
         assert read.unparsed_reason is single.unparsed_reason
         assert read.completion.served_model == served
     repeated = Record.of_repeats([single, record(Completion("z"), Outcome.WRONG)])
-    read = Record.from_report([*repeated.identity_properties(), *repeated.to_report()], "")
+    read = Record.from_report(repeated.to_report(), "")
     assert read is not None
     assert [one.unparsed_reason for one in read.attempts] == [single.unparsed_reason, None]
     assert [one.completion.served_model for one in read.singles] == [served, ""]
