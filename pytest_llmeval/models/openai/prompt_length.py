@@ -64,6 +64,8 @@ _OTHER = _words(
     r"(?:\[\d+\])?['\"`]?\s*(?:\(\d+\)\s*)?(?::|is\b|are\b|was\b|must\b|should\b|exceeds?\b|cannot\b|too\b|"
     r"参数|超|过|必须)"
 )
+#: a limit on tokens a minute, which passes
+_BUSY = _words(r"please wait before|throttl")
 _PROMPT = _words(r"context|\binputs?\b|prompt|messages\b|上下文|输入")
 _NUMBER = r"(\d[\d,]*)"
 #: how many tokens prompt and answer may have together
@@ -85,7 +87,7 @@ def mentions_length(message: str, codes: Collection[str] = (), status: int = 0) 
     """
     if not _CODES.isdisjoint(codes) or status == 413:
         return True
-    if _TOO_LONG.search(message) is None:
+    if _TOO_LONG.search(message) is None or _BUSY.search(message) is not None:
         return False
     return _OTHER.search(message) is None or _PROMPT.search(message) is not None
 

@@ -24,7 +24,8 @@ _REFUSAL = _words(
     r"not (?:permitted|allowed|accepted|available|applicable|compatible)|incompatible",
     # Claude on Bedrock and elsewhere, Kimi, OpenAI
     r"deprecated|cannot (?:both )?be|can(?:not|'t) (?:set|use|specify)|may only be",
-    r"must be (?:set to |equal to )?1(?:\.0)?(?![.\d])",
+    r"(?:must|should) (?:be |equal )(?:set to |equal to )?1(?:\.0)?(?![.\d])",
+    r"only (?:the value )?\d(?:\.\d+)? (?:is|can be)\b",
     r"only\b[^\n]{0,30}(?:\b1(?:\.0)?\b|default)[^\n]{0,30}(?:allowed|supported|accepted|permitted|valid)",
     r"only (?:allows?|supports?|accepts?)\b|(?:please )?(?:remove|omit|unset) ",
     r"不支持|不允许|无法识别|未知(?:的)?参数|只能|仅支持|固定为",

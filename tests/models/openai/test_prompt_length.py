@@ -83,6 +83,7 @@ OTHERS = [
     "Invalid 'tools': array too long. Expected an array with maximum length 128",
     "Invalid 'user': string too long. Expected a string with maximum length 64",
     "Too many requests, please wait before trying again.",
+    "ThrottlingException: Too many tokens, please wait before trying again.",
     "temperature must be below 2",
     "invalid role",
     "",

@@ -35,6 +35,9 @@ from pytest_llmeval.models.openai.refused_parameters import (
         'Invalid JSON payload received. Unknown name "temperature": Cannot find field.',
         "该模型不支持 temperature 参数",
         "temperature 只能为 1",
+        "invalid temperature: only 0.6 is allowed for this model",
+        "temperature: Input should be 1",
+        "temperature must equal 1 for reasoning models",
     ],
 )
 def test_a_refused_temperature(message: str) -> None:
@@ -46,6 +49,8 @@ def test_a_refused_temperature(message: str) -> None:
     "message",
     [
         "temperature must be below 2",
+        "temperature: only values from 0 to 2 are possible",
+        "temperature should be 1.5 or less",
         "Invalid temperature value, the valid range of temperature is [0, 2.0]",
         "Unsupported parameter: 'stop_temperature'",
         "the temperature in the prompt rises",
