@@ -71,7 +71,8 @@ TOO_LONG = [
     "The total length of the prompt tokens and max_tokens exceeds the model's limit",
     "The prompt is longer than the model's context",
     "Requested generation length 1024 is not possible! The provided prompt is 5000 tokens long, so "
-    "generating 1024 tokens requires a sequence length of 6024, but the maximum supported sequence length is just 4096!",
+    "generating 1024 tokens requires a sequence length of 6024, but the maximum supported sequence length "
+    "is just 4096!",
     "message length exceeds the model limit",
     "The number of tokens (5000) exceeds the model's limit 4096",
     "Please shorten your prompt",
