@@ -42,6 +42,6 @@ def served_line(models: Mapping[str, int], answers: int) -> str | None:
     """Which models the server says answered, of so many ``answers``; None if it names no other model."""
     if not models:
         return None
-    shown = [f"{one_line(name, 80)} ({count:,})" for name, count in list(models.items())[:_MAX_MODELS]]
+    shown = [f"{one_line(name, 80)} in {count:,}" for name, count in list(models.items())[:_MAX_MODELS]]
     more = f" and {len(models) - _MAX_MODELS} more" if len(models) > _MAX_MODELS else ""
-    return f"the server names another model in its answers: {', '.join(shown)}{more} of {answers:,} answers"
+    return f"the server names another model: {', '.join(shown)}{more}, of {answers:,} answers"

@@ -48,7 +48,7 @@ def test_reasons_models_and_lessons(pytester: pytest.Pytester, tiny: Path, xdist
     assert {tuple(row["notes"]) for row in rows} == {("temperature not sent: the model refuses it",)}
     output = " ".join(done.stdout.str().split())
     assert "unparsed answers: " in output
-    assert f"another model in its answers: m-2026-01-01 ({len(rows)}) of {len(rows)} answers" in output
+    assert f"names another model: m-2026-01-01 in {len(rows)}, of {len(rows)} answers" in output
     assert output.count("model m: the model refuses the parameter temperature") == 1
     [summary] = pytester.path.glob("reports/2*/summary.md")
     assert "- unparsed answers: " in summary.read_text("utf-8")

@@ -23,7 +23,7 @@ def test_answers_with_a_text_need_no_line() -> None:
 def test_other_models() -> None:
     assert served_line({}, 5) is None
     assert served_line({"gpt-4o-2024-08-06": 98}, 100) == (
-        "the server names another model in its answers: gpt-4o-2024-08-06 (98) of 100 answers"
+        "the server names another model: gpt-4o-2024-08-06 in 98, of 100 answers"
     )
     line = served_line({"a\nb": 3, "c": 2, "d": 1, "e": 1}, 7)
-    assert line is not None and "a b (3), c (2), d (1) and 1 more of 7" in line
+    assert line is not None and "a b in 3, c in 2, d in 1 and 1 more, of 7" in line

@@ -51,7 +51,7 @@ class AttemptFailed(Exception):
     ``codes`` are the error's codes and types in lower case; ``retry_after_s`` is the wait that the server
     requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no
     response in time; ``html`` that the response is a web page. ``advice`` says what to do about a connection
-    that never works.
+    that never works. ``reported`` means that a 200 is an error report and nothing else.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class AttemptFailed(Exception):
         timed_out: bool = False,
         html: bool = False,
         advice: str | None = None,
+        reported: bool = False,
     ) -> None:
         super().__init__(f"status {status}: {message}" if status not in (0, 200) else message)
         self.message = message
@@ -77,6 +78,7 @@ class AttemptFailed(Exception):
         self.timed_out = timed_out
         self.html = html
         self.advice = advice
+        self.reported = reported
 
     @property
     def overloaded(self) -> bool:
@@ -97,7 +99,7 @@ class AttemptFailed(Exception):
     def may_be_rejection(self) -> bool:
         """Whether the server may have rejected the request itself, if its words say so."""
         gateway_hides_status = self.kind in (FailureKind.TEMPORARY, FailureKind.FORBIDDEN)
-        return self.rejected or (self.status >= 400 and gateway_hides_status)
+        return self.rejected or (gateway_hides_status and (self.status >= 400 or self.reported))
 
     @property
     def asks_too_long(self) -> bool:
@@ -508,6 +510,8 @@ def _no_completion(message: str, body: bytes) -> AttemptFailed:
         codes=found.codes,
         retry_after_s=wait_s,
         html=found.html,
+        # a body with choices may quote the model
+        reported=bool(found.words) and b'"choices"' not in body,
     )
 
 

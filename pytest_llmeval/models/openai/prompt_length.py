@@ -46,6 +46,12 @@ _TOO_LONG = _words(
     # Gemini, Ark, Moonshot, Copilot, Stepfun
     r"exceed\w*[^.\n]{0,40}(?:token limit|max(?:imum)? (?:number of )?(?:\w+ )?tokens)",
     r"(?:prompt|input|message|request) tokens?(?: count)?(?: of \d+)? exceed|input token count",
+    # transformers' servers, gateways and others that say it in their own way
+    rf"(?<!output )(?<!completion )\b(?:{_CONTENT}|input_tokens|sequence|tokens)\b[^.\n]{{0,40}}?\bexceed",
+    rf"\b{_CONTENT}\b[^.\n]{{0,30}}longer than|sequence length|length limit exceeded|max_prompt_tokens",
+    r"\b(?:message|content|text|prompt|input)[\s_]+(?:length|size)\b[^.\n]{0,20}(?:error|limit|over)",
+    rf"(?:shorten|truncate|trim|reduce)\b[^.\n]{{0,30}}\b{_CONTENT}\b|prompt tokens and max_tokens",
+    r"max(?:imum)? (?:tokens|length)\b[^.\n]{0,20}(?:in (?:the )?prompt|\binput)",
     # TGI and what is built on it
     r"`?inputs`? (?:tokens \+|must have less than)",
     # DashScope, SGLang
@@ -56,6 +62,7 @@ _TOO_LONG = _words(
     # Zhipu, Spark, Hunyuan and gateways in Chinese
     rf"{_ZH_CONTENT}[^，。\n]{{0,16}}(?:超长|过长|太长|超限|太多|超[过出])",
     r"tokens?\s*(?:数量?|总数|长度)?[^，。\n]{0,8}(?:超[过出]|超限)|上下文长度",
+    r"字数[^，。\n]{0,8}(?:超|过多|太多)|最大(?:长度|上下文)[^。\n]{0,20}输入",
 )
 _ANSWER_LIMITS = r"max_tokens|max_completion_tokens|max_new_tokens|max_output_tokens|maxoutputtokens"
 #: another parameter is what a sentence is about
@@ -64,6 +71,8 @@ _OTHER = _words(
     r"(?:\[\d+\])?['\"`]?\s*(?:\(\d+\)\s*)?(?::|is\b|are\b|was\b|must\b|should\b|exceeds?\b|cannot\b|too\b|"
     r"参数|超|过|必须)"
 )
+#: a limit on tokens a minute, which passes
+_BUSY = _words(r"please wait before|throttl")
 _PROMPT = _words(r"context|\binputs?\b|prompt|messages\b|上下文|输入")
 _NUMBER = r"(\d[\d,]*)"
 #: how many tokens prompt and answer may have together
@@ -85,7 +94,7 @@ def mentions_length(message: str, codes: Collection[str] = (), status: int = 0) 
     """
     if not _CODES.isdisjoint(codes) or status == 413:
         return True
-    if _TOO_LONG.search(message) is None:
+    if _TOO_LONG.search(message) is None or _BUSY.search(message) is not None:
         return False
     return _OTHER.search(message) is None or _PROMPT.search(message) is not None
 

@@ -24,10 +24,12 @@ _REFUSAL = _words(
     r"not (?:permitted|allowed|accepted|available|applicable|compatible)|incompatible",
     # Claude on Bedrock and elsewhere, Kimi, OpenAI
     r"deprecated|cannot (?:both )?be|can(?:not|'t) (?:set|use|specify)|may only be",
-    r"must be (?:set to |equal to )?1(?:\.0)?(?![.\d])",
+    r"(?:must|should) (?:be |equal )(?:set to |equal to )?1(?:\.0)?(?![.\d])",
+    r"only (?:the value )?\d(?:\.\d+)? (?:is|can be)\b",
     r"only\b[^\n]{0,30}(?:\b1(?:\.0)?\b|default)[^\n]{0,30}(?:allowed|supported|accepted|permitted|valid)",
-    r"only (?:allows?|supports?|accepts?)\b|(?:please )?(?:remove|omit|unset) ",
-    r"不支持|不允许|无法识别|未知(?:的)?参数|只能|仅支持|固定为",
+    r"only (?:allows?|supports?|accepts?)\b|only be\b|(?:please )?(?:remove|omit|unset) |been removed",
+    r"requires? \w+ to be|(?:is|are) fixed\b|expected 1(?:\.0)?(?![.\d])",
+    r"不支持|不允许|无法识别|未知(?:的)?参数|只能|[仅只]支持|固定为",
 )
 #: the lowest temperature is above 0: "must be greater than 0", "(0,1]", "[0.01, 1]"
 _ABOVE_ZERO = _words(
@@ -44,7 +46,7 @@ _STOP = _words(
     r"['\"`]stop['\"`]|\bstop[_ -]?(?:sequences?|words?|strings?|tokens?|list)\b|stopsequences|\bstop\[\d",
     r"^stop\b\s*[:=]|\bbody\W{1,4}stop\b|\bstop\b['\"`]?\s+(?:parameter|argument|field|is\b|are\b|must\b|不|参数)",
     r"(?:support(?:ed|s)?|parameters?|arguments?|fields?|keys?|supplied|参数)\s*[:：]?\s*[\[({]?['\"`]?stop\b",
-    r"停止(?:词|序列|符)",
+    r"\bstop\s+(?:should|may|can|has|have)\b|[:：]\s*stop\s*$|\bstop ?参数|停止(?:词|序列|符)",
 )
 _COUNTS = re.compile(
     r"(?:maximum (?:length|number|of)(?: (?:of|is))?|at most|up to|(?:not|cannot) exceed|no more than|"
@@ -59,7 +61,9 @@ _NEEDS_STREAM = _words(
     r"must (?:be stream|set ['\"`]?stream|use stream)|set stream ?(?:to |= ?)true",
     r"streaming is (?:strongly )?(?:required|recommended)|requires? (?:the )?stream(?:ing)?\b",
     r"non-?stream\w*[^.\n]{0,40}(?:not|un)[ -]?support|does not support (?:http call|non-?stream)",
-    r"stream is required|(?:只|仅)支持流式|不支持非流式|非流式[^，。\n]{0,12}不支持",
+    r"stream is required|(?:only|with|set) stream ?= ?true|stream ?= ?true is required|use stream(?:ing)?\b",
+    r"only stream(?:ing|ed)?\b[^.\n]{0,20}(?:supported|allowed)|non-?stream\w* \w+ are not allowed",
+    r"(?:只|仅)支持流式|不支持非流式|非流式[^，。\n]{0,12}不支持",
 )
 _REFUSES_STREAM = _words(
     r"stream['\"`]? does not support true",
@@ -92,9 +96,8 @@ def is_refused(name: str, message: str) -> bool:
     >>> is_refused("temperature", "temperature must be below 2")
     False
     """
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message, re.IGNORECASE) is not None and (
-        _REFUSAL.search(message) is not None
-    )
+    named = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", message, re.IGNORECASE | re.ASCII)
+    return named is not None and _REFUSAL.search(message) is not None
 
 
 def minimum_temperature(message: str) -> float | None:

@@ -47,6 +47,11 @@ class ServedModel:
         """The window of the API backend."""
         return self._api.window
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the model's answers taught, for the end of the run."""
+        return self._api.notes
+
     def check(self) -> None:
         """Check preset, command and path without starting anything. Raises ``ModelUnusable``."""
         require_sdk()

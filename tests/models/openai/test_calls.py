@@ -476,6 +476,17 @@ def test_everybody_s_words_for_too_long_drop_shots(server: Server, reply: Reply)
     assert all("the prompt is too long for http" in (answer.error or "") for answer in answers)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_200_may_report_a_length_without_a_status(server: Server, stream: bool) -> None:
+    words = "Trying to keep the first 5000 tokens when context the overflows."
+    server.script(Reply({"error": {"message": words}}))
+    [answer] = ask(server.url, [chat("问", "一", "二")], retries=0, stream=stream)
+    assert (answer.error, answer.dropped_shots) == (None, 1)
+    server.script(Reply({"choices": [{"text": "the context length"}]}))  # not the server's words
+    [answer] = ask(server.url, [chat("问", "一", "二")], stream=stream)
+    assert answer.dropped_shots == 0
+
+
 @pytest.mark.parametrize(
     "message",
     [

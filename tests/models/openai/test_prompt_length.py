@@ -67,6 +67,18 @@ TOO_LONG = [
     "请求的内容超出最大长度",
     "the max length of current question is 4800",
     "Request Entity Too Large",
+    # in words of their own
+    "The total length of the prompt tokens and max_tokens exceeds the model's limit",
+    "The prompt is longer than the model's context",
+    "Requested generation length 1024 is not possible! The provided prompt is 5000 tokens long, so "
+    "generating 1024 tokens requires a sequence length of 6024, but the maximum supported sequence length "
+    "is just 4096!",
+    "message length exceeds the model limit",
+    "The number of tokens (5000) exceeds the model's limit 4096",
+    "Please shorten your prompt",
+    "max length is 4096 but input 5000 tokens",
+    "字数超限",
+    "模型最大长度为4096，输入5000",
 ]
 OTHERS = [
     "Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length 6 "
@@ -83,7 +95,14 @@ OTHERS = [
     "Invalid 'tools': array too long. Expected an array with maximum length 128",
     "Invalid 'user': string too long. Expected a string with maximum length 64",
     "Too many requests, please wait before trying again.",
+    "ThrottlingException: Too many tokens, please wait before trying again.",
     "temperature must be below 2",
+    "temperature: Input should be less than or equal to 2",
+    "stop: List should have at most 4 items after validation, not 6",
+    "stop: Input should be a valid string",
+    "the length of stop exceeds the limit",
+    "requested output tokens exceed the maximum",
+    "stop列表过长",
     "invalid role",
     "",
 ]

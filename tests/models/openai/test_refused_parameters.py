@@ -35,6 +35,14 @@ from pytest_llmeval.models.openai.refused_parameters import (
         'Invalid JSON payload received. Unknown name "temperature": Cannot find field.',
         "该模型不支持 temperature 参数",
         "temperature 只能为 1",
+        "invalid temperature: only 0.6 is allowed for this model",
+        "temperature: Input should be 1",
+        "This model requires temperature to be 1",
+        "Temperature can only be set to 1",
+        "temperature is fixed at 1.0",
+        "Invalid value: temperature 0; expected 1",
+        "temperature只支持1",
+        "temperature must equal 1 for reasoning models",
     ],
 )
 def test_a_refused_temperature(message: str) -> None:
@@ -46,6 +54,8 @@ def test_a_refused_temperature(message: str) -> None:
     "message",
     [
         "temperature must be below 2",
+        "temperature: only values from 0 to 2 are possible",
+        "temperature should be 1.5 or less",
         "Invalid temperature value, the valid range of temperature is [0, 2.0]",
         "Unsupported parameter: 'stop_temperature'",
         "the temperature in the prompt rises",
@@ -91,6 +101,8 @@ def test_the_lowest_temperature(message: str, minimum: float | None) -> None:
         ("Unrecognized request argument supplied: stop", 0),
         ("The maximum number of stop words is 9", 0),
         ("停止词最多4个", 4),
+        ("Argument not supported on this model: stop", 0),
+        ("stop: List should have at most 4 items after validation, not 6", 4),
     ],
 )  # fmt: skip
 def test_refused_stop_strings(message: str, stops: int) -> None:
@@ -116,6 +128,9 @@ def test_other_stops(message: str) -> None:
         "Non-streaming is not supported for this model",
         "stream is required",
         "该模型仅支持流式输出",
+        "Only streaming requests are supported",
+        "This model must be called with stream=True",
+        "Non-streaming requests are not allowed",
     ],
 )
 def test_models_that_only_stream(message: str) -> None:
