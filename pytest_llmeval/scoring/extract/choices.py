@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import pytest_llmeval.scoring.extract.words as words
 from pytest_llmeval.scoring.extract.answer_words import lowered
@@ -24,9 +25,15 @@ _NEXT_TURN = re.compile(
 )
 
 
+@lru_cache(maxsize=4)
+def _last_retraction(text: str) -> int:
+    """Where the last retraction ends, or 0."""
+    return max((match.end() for match in words.RETRACTION.find(text, lowered(text))), default=0)
+
+
 def not_retracted(text: str, claims: list[Claim]) -> list[Claim]:
     """The claims after the last place where a text takes everything back (``Wait``)."""
-    retracted = max((m.end() for m in words.RETRACTION.find(text, lowered(text))), default=0)
+    retracted = _last_retraction(text)
     if claims and claims[0].end < retracted:
         return [c for c in claims if c.end > retracted]
     return claims

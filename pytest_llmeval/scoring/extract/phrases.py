@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,9 @@ class Phrases:
     def find(self, text: str, folded: str) -> Iterator[re.Match[str]]:
         """The matches in a text, whose lower-case form is ``folded``, in order and without overlap."""
         places: set[int] = set()
-        for start in self.starts:
+        plain, by_character = _grouped(self.starts)
+        foreign = [start for character in _beyond_ascii(folded) for start in by_character.get(character, ())]
+        for start in (*plain, *foreign):
             place = folded.find(start)
             while place >= 0:
                 places.add(place)
@@ -30,3 +35,19 @@ class Phrases:
             if place >= end and (match := self.pattern.match(text, place)):
                 end = match.end()
                 yield match
+
+
+@lru_cache
+def _grouped(starts: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, Sequence[str]]]:
+    """The starts in ASCII, and the others by their first character beyond it."""
+    others: dict[str, list[str]] = {}
+    for start in starts:
+        if (match := _BEYOND_ASCII.search(start)) is not None:
+            others.setdefault(match[0], []).append(start)
+    return tuple(start for start in starts if start.isascii()), others
+
+
+@lru_cache(maxsize=4)
+def _beyond_ascii(text: str) -> frozenset[str]:
+    """The characters beyond ASCII, of which most texts have few."""
+    return frozenset() if text.isascii() else frozenset(_BEYOND_ASCII.findall(text))
