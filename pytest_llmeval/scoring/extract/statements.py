@@ -176,14 +176,20 @@ class StatementReader:
                 run.append("")
                 at += 1
                 continue
-            unit = self._unit(lines, at) if START.match(line) else None
-            if unit is None and START.match(line) and level and _indent(line) == level:
+            if not START.match(line):
+                if run:
+                    yield from self._run(run)
+                    run = []
+                at += 1
+                continue
+            unit = self._unit(lines, at)
+            if unit is None and level and _indent(line) == level:
                 run = []  # a function's body with a mistake
             if unit is None or (any(run) and _indent(line) != level):
                 yield from self._run(run)
                 run = []
             if unit is None:
-                at = lines.after_mistake(at) if START.match(line) else at + 1
+                at = lines.after_mistake(at)
                 continue
             level = _indent(line)
             source, at = unit
