@@ -15,15 +15,8 @@ from pytest_llmeval.config.declare import answer_parameters
 from pytest_llmeval.config.models import ModelConfig, ModelOptions, OpenAIOptions
 from pytest_llmeval.core.errors import ModelUnusable, one_line
 from pytest_llmeval.models.base import Jobs, model_key, run_concurrently
-from pytest_llmeval.models.openai.calls import (
-    AttemptFailed,
-    Calls,
-    Payloads,
-    connection_error,
-    failure_reason,
-    format_names,
-    key_error,
-)
+from pytest_llmeval.models.openai.attempt_failed import AttemptFailed
+from pytest_llmeval.models.openai.calls import Calls
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads, model_names
 from pytest_llmeval.models.openai.concurrency import INITIAL, MAXIMUM, ConcurrencyControl
 from pytest_llmeval.models.openai.endpoint import AUTH_HEADERS, Endpoint, find
@@ -31,7 +24,9 @@ from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from pytest_llmeval.models.openai.failures import classify
 from pytest_llmeval.models.openai.known_failures import FailureKind
+from pytest_llmeval.models.openai.payloads import Payloads
 from pytest_llmeval.models.openai.rate_limit import RateLimit, Sleep
+from pytest_llmeval.models.openai.run_errors import connection_error, failure_reason, format_names, key_error
 from pytest_llmeval.models.openai.text_payloads import TextPayloads
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 from pytest_llmeval.models.openai.transport import connect, require_sdk

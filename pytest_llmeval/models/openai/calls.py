@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import Completion, Prompt, Request, shown
 from pytest_llmeval.models.openai import chat_payloads
+from pytest_llmeval.models.openai.attempt_failed import AttemptFailed
 from pytest_llmeval.models.openai.chat_payloads import ChatPayloads
 from pytest_llmeval.models.openai.choice_scores import NoScores
 from pytest_llmeval.models.openai.context_fit import dropped_note, estimate_tokens, fit_context
@@ -19,129 +20,33 @@ from pytest_llmeval.models.openai.endpoint import Endpoint
 from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.extra_fields import ExtraFields
 from pytest_llmeval.models.openai.failure_streak import FailureStreak
-from pytest_llmeval.models.openai.failures import RETRYABLE, alike, classify
+from pytest_llmeval.models.openai.failures import alike, classify
 from pytest_llmeval.models.openai.known_failures import FailureKind
 from pytest_llmeval.models.openai.payload_options import PayloadOptions
+from pytest_llmeval.models.openai.payloads import Payloads, Response
 from pytest_llmeval.models.openai.prompt_length import leaves_no_room, mentions_length
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
 from pytest_llmeval.models.openai.refused_parameters import mentions_logprobs
+from pytest_llmeval.models.openai.run_errors import (
+    connection_error,
+    failure_reason,
+    format_names,
+    key_error,
+    quota_error,
+)
 from pytest_llmeval.models.openai.served_models import other_model
 from pytest_llmeval.models.openai.traffic_limits import TrafficLimits
 
-_REJECTED = (400, 413, 422)
-_MAX_LISTED_NAMES = 5
 # the run ends after this many questions in a row that failed alike, if no request has succeeded
 _ALIKE = 8
 # the run ends if the server answers for so long, but answers no question
 _PATIENCE_S = 600.0
-# a server that asks for a longer wait ends the run
-_MAX_WAIT_S = 300.0
 _OF_THE_RUN = frozenset([FailureKind.KEY, FailureKind.FORBIDDEN, FailureKind.MODEL, FailureKind.ADDRESS])
 # a model that is too slow once is too slow again, and each attempt costs as much as an answer
 _TIMEOUT_RETRIES = 1
 # the server counts as unresponsive if this many attempts in a row had no response when a request gives up
 _UNRESPONSIVE_AFTER = 3
 _SKIP_S = 30.0
-
-
-class AttemptFailed(Exception):
-    """An attempt without an answer; ``str()`` is the reason, and may contain secrets that the server echoed.
-
-    ``status`` is the response's status, or 0 without a response; ``kind`` says what the failure means;
-    ``codes`` are the error's codes and types in lower case; ``retry_after_s`` is the wait that the server
-    requests. ``unreachable`` means that there was no connection; ``timed_out`` that there was one, but no
-    response in time; ``html`` that the response is a web page. ``advice`` says what to do about a connection
-    that never works. ``reported`` means that a 200 is an error report and nothing else.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 0,
-        kind: FailureKind = FailureKind.TEMPORARY,
-        codes: frozenset[str] = frozenset(),
-        retry_after_s: float | None = None,
-        unreachable: bool = False,
-        timed_out: bool = False,
-        html: bool = False,
-        advice: str | None = None,
-        reported: bool = False,
-    ) -> None:
-        super().__init__(f"status {status}: {message}" if status not in (0, 200) else message)
-        self.message = message
-        self.status = status
-        self.kind = FailureKind.SLOW if timed_out else kind
-        self.codes = codes
-        self.retry_after_s = retry_after_s
-        self.unreachable = unreachable
-        self.timed_out = timed_out
-        self.html = html
-        self.advice = advice
-        self.reported = reported
-
-    @property
-    def overloaded(self) -> bool:
-        """Whether the server reports that it is overloaded."""
-        return self.kind is FailureKind.OVERLOADED
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.kind in RETRYABLE
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the server rejected the request itself, so that another one may be accepted."""
-        return self.status in _REJECTED or self.kind is FailureKind.REFUSED
-
-    @property
-    def may_be_rejection(self) -> bool:
-        """Whether the server may have rejected the request itself, if its words say so."""
-        gateway_hides_status = self.kind in (FailureKind.TEMPORARY, FailureKind.FORBIDDEN)
-        return self.rejected or (gateway_hides_status and (self.status >= 400 or self.reported))
-
-    @property
-    def asks_too_long(self) -> bool:
-        """Whether the server asks for a wait that is too long to wait in a run."""
-        return self.retryable and self.retry_after_s is not None and self.retry_after_s > _MAX_WAIT_S
-
-
-class Payloads(Protocol):
-    """One of a server's interfaces: builds request bodies and parses responses."""
-
-    @property
-    def path(self) -> str:
-        """The path after the base URL."""
-
-    @property
-    def no_scores(self) -> str:
-        """The error message for a model that cannot score choices, after the model's name."""
-
-    @property
-    def options(self) -> PayloadOptions:
-        """The options to start with."""
-
-    def parts(self, request: Request) -> tuple[str, ...]:
-        """The names of the parts of ``request``, each of which is one HTTP request."""
-
-    def build(
-        self, request: Request, prompt: Prompt, part: str, model: str, options: PayloadOptions
-    ) -> dict[str, Any]:
-        """The JSON body for a part, with ``prompt`` instead of the request's prompt."""
-
-    def parse(
-        self, response: bytes, request: Request, prompt: Prompt, part: str, options: PayloadOptions
-    ) -> Completion:
-        """The completion in the response to a part. Raises ``NoCompletion`` and ``NoScores``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The body of a response with status 200, and the seconds until a streamed answer began."""
-
-    body: bytes
-    first_token_s: float | None = None
 
 
 class _PromptTooLong(Exception):
@@ -494,11 +399,6 @@ def _with_dropped_shots(
     return replace(completion, dropped_shots=dropped, prompt=completion.prompt or shown(prompt), notes=notes)
 
 
-def failure_reason(endpoint: Endpoint, failure: AttemptFailed) -> str:
-    """Why an attempt failed, on one line and without secrets."""
-    return one_line(endpoint.clean(str(failure)), 200)
-
-
 def _no_completion(message: str, body: bytes) -> AttemptFailed:
     """The failure for a response with status 200 that is not an answer."""
     found = evidence(200, body)
@@ -513,45 +413,3 @@ def _no_completion(message: str, body: bytes) -> AttemptFailed:
         # a body with choices may quote the model
         reported=bool(found.words) and b'"choices"' not in body,
     )
-
-
-def quota_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
-    """The error for an account without balance, or one that has used up its quota."""
-    wait_s = failure.retry_after_s
-    wait = f", or wait {wait_text(wait_s)}" if wait_s is not None and wait_s > _MAX_WAIT_S else ""
-    return ModelUnusable(
-        f"{endpoint.shown}: the account has no quota left ({failure_reason(endpoint, failure)}); "
-        f"add credit or raise the account's limit{wait}"
-    )
-
-
-def key_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
-    """The error for a key that is missing or not accepted."""
-    reason = failure_reason(endpoint, failure)
-    if endpoint.key is None:
-        return ModelUnusable(
-            f"{endpoint.shown} requires an API key ({reason}); "
-            f"set the environment variable {endpoint.key_env}, or name another with --llm-api-key-env"
-        )
-    if failure.kind is FailureKind.FORBIDDEN:
-        return ModelUnusable(
-            f"{endpoint.shown} refuses access ({reason}); does the key in {endpoint.key_env} "
-            "permit this model, and the server this network?"
-        )
-    return ModelUnusable(
-        f"{endpoint.shown} does not accept the key in {endpoint.key_env} ({reason}); set a valid one"
-    )
-
-
-def connection_error(endpoint: Endpoint, failure: AttemptFailed) -> ModelUnusable:
-    """The error for a connection that does not come about, with the failure's advice."""
-    reason = failure_reason(endpoint, failure)
-    return ModelUnusable(
-        f"no connection to {endpoint.shown} ({reason}): {endpoint.clean(failure.advice or '')}"
-    )
-
-
-def format_names(endpoint: Endpoint, names: tuple[str, ...], prefix: str = "") -> str:
-    """The first few of a server's model names, on one line."""
-    first = ", ".join(prefix + one_line(endpoint.clean(name), 60) for name in names[:_MAX_LISTED_NAMES])
-    return first + (f", ... ({len(names)} in all)" if len(names) > _MAX_LISTED_NAMES else "")

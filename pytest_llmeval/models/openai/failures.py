@@ -33,7 +33,7 @@ def classify(found: Evidence, wait_s: float | None = None) -> FailureKind:
         return FailureKind.QUOTA
     if _is_moderation(found, codes):
         return FailureKind.MODERATED
-    if status == 403 and known.TOO_LONG.search(words):
+    if known.UNSUPPORTED.search(words) or (status == 403 and known.TOO_LONG.search(words)):
         return FailureKind.REFUSED
     if status in (200, 400, 401, 403, 429) and _is_model(found, codes):
         return FailureKind.MODEL

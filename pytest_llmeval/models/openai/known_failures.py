@@ -166,6 +166,8 @@ MODEL = _words(
     r"invalid model(?: name| id|:)|not a valid model|activate the model|no endpoints found",
     r"模型.{0,40}(?:不存在|未开通|已下线|未找到)",
 )
+#: a gateway that knows the model, but no provider of it that takes the request's fields
+UNSUPPORTED = _words(r"no endpoints found that (?:support|can handle)")
 #: in a 401 or 403 these words mean the model too
 MODEL_ACCESS = _words(
     r"model\b[^.\n]{0,100}(?:not available|not open|unavailable|disabled|no access|not authori[sz]ed|"

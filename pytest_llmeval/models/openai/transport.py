@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmeval.core.errors import ModelUnusable, one_line
-from pytest_llmeval.models.openai.calls import AttemptFailed, Response
+from pytest_llmeval.models.openai.attempt_failed import AttemptFailed
 from pytest_llmeval.models.openai.connection_failures import (
     advice,
     may_follow,
@@ -27,6 +27,7 @@ from pytest_llmeval.models.openai.delays import requested_wait_s
 from pytest_llmeval.models.openai.endpoint import Endpoint
 from pytest_llmeval.models.openai.error_bodies import evidence
 from pytest_llmeval.models.openai.failures import classify
+from pytest_llmeval.models.openai.payloads import Response
 from pytest_llmeval.models.openai.proxies import Proxy, environment_proxy
 from pytest_llmeval.models.openai.server_messages import server_message
 from pytest_llmeval.models.openai.streaming import StreamAssembler, StreamTruncated

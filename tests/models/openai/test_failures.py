@@ -168,6 +168,7 @@ KEY = [
 ]
 REFUSED = [
     (400, err("this prompt is not allowed")),
+    (404, err("No endpoints found that support the provided parameters.", 404)),
     (422, {"detail": [{"loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]}),
     (400, err("Unsupported value: 'temperature' is not permitted with this model.", "unsupported_value")),
     (400, err("Invalid value for max_tokens: it must be at most 4096")),
