@@ -26,6 +26,7 @@ from pytest_llmeval.suites.tables import Table, open_tables, tables_in
 _SOLUTION = ("solution",)
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
+_TRUTH_USER = "{{ question }}\nAnswer true or false, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
 #: the keys of [data] for choices
 _CHOICE_KEYS = {"choices", "choice_columns", "choice_list", "distractors"}
@@ -107,7 +108,8 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
         spec["metric"] = _metric(data, rows)
     metric = spec.get("metric")
     if isinstance(metric, str) and metric in _USERS and "prompts" not in spec:
-        spec["prompts"] = {"generate": {"user": _USERS[metric]}}
+        truths = metric == "exact" and _are_truths(row.get(data["answer"], "") for row in rows)
+        spec["prompts"] = {"generate": {"user": _TRUTH_USER if truths else _USERS[metric]}}
     elif not has_choices and "prompts" not in spec:
         spec["prompts"] = {"generate": {"user": "{{ question }}"}}
     return spec
@@ -200,6 +202,11 @@ def _around(data: Mapping[str, Any], columns: Sequence[str]) -> dict[str, str]:
     if "input" not in data and is_task and (after := find_column(names.INPUT, others)) is not None:
         found["input"] = after
     return found
+
+
+def _are_truths(golds: Iterable[str]) -> bool:
+    """Whether gold answers are true and false, which a model would otherwise write as yes and no."""
+    return {gold.strip().casefold() for gold in golds if gold.strip()} == {"true", "false"}
 
 
 def _is_text(value: object) -> bool:

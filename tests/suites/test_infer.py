@@ -138,6 +138,15 @@ def test_a_passage_is_asked_in_both_modes(pytester: pytest.Pytester) -> None:
         assert "Ann has a hat.\n\nWho has it?\nA. Bob\nB. Ann\nAnswer:" in done.stdout.str()
 
 
+def test_true_and_false_are_asked_for(pytester: pytest.Pytester) -> None:
+    path = pytester.path / "facts.jsonl"
+    path.write_text(
+        '{"question": "Is the sky blue?", "answer": true}\n{"question": "Is grass red?", "answer": false}\n'
+    )
+    done = pytester.runpytest("--llm-model=echo", f"--llm-benchmark={path}", "--llm-show-prompts")
+    done.stdout.fnmatch_lines(["Is the sky blue?", "Answer true or false, without an explanation."])
+
+
 def test_nan_is_a_missing_cell(pytester: pytest.Pytester) -> None:
     rows = ['{"question": "2+2?", "answer": 4.0}', '{"question": "5+5?", "answer": NaN}']
     write(pytester.path / "n.jsonl", "\n".join(rows))
