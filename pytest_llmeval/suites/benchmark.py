@@ -135,7 +135,9 @@ class DataSpec:
     as ``answer_text``.
     """
 
-    format: str = toml_key("csv", one_of(FORMATS), "format of the data files")
+    format: str = toml_key(
+        "csv", one_of(FORMATS), "format of the data files (default: what the first of paths ends in)"
+    )
     paths: tuple[str, ...] = toml_key(
         COMPUTED,
         ANY_TEXTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from pytest_llmeval.suites.benchmark import (
     Prompts,
     Subject,
 )
+from pytest_llmeval.suites.formats import format_of
 
 __all__ = [
     "FILE_NAME",
@@ -80,6 +81,11 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     )
     _check_templates(benchmark)
     return benchmark
+
+
+def _format_of_first(paths: Sequence[str]) -> str:
+    """The format that the suffix of the first path tells, else CSV."""
+    return (format_of(Path(paths[0])) if paths else None) or "csv"
 
 
 def _read(spec_class: type[Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -188,7 +194,7 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
 def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
-    kind = values.get("format", "csv")
+    kind = values.setdefault("format", _format_of_first(values.get("paths", ())))
     hub = None
     if "hub" in values:
         hub = Hub(**_read(Hub, values["hub"], f"{path} [data.hub]"))

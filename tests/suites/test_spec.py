@@ -165,6 +165,12 @@ def test_defaults_follow_what_is_said(write: Write) -> None:
     assert load(write('name = "2-wiki"', "f")).name == "2-wiki"
 
 
+def test_the_format_is_what_the_first_path_ends_in(write: Write) -> None:
+    assert load(write('[data]\npaths = ["q.jsonl", "q.csv"]')).data.format == "jsonl"
+    assert load(write('[data]\nformat = "csv"\npaths = ["q.jsonl"]', "b")).data.format == "csv"
+    assert load(write('[data]\npaths = ["q.txt"]', "c")).data.format == "csv"
+
+
 def test_a_byte_order_mark_is_no_mistake(write: Write) -> None:
     assert load(write(b'\xef\xbb\xbfname = "x"')).name == "x"
 
