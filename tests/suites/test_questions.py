@@ -649,8 +649,9 @@ def written(rows: Sequence[Sequence[str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def blank_is_missing(cell: str) -> str:
-    return cell if cell.strip() else ""
+def joined(question: str) -> str:
+    """The text of a question without a passage: of its parts, blank ones are left out."""
+    return question if question.strip() else ""
 
 
 @given(rows)
@@ -658,11 +659,11 @@ def test_what_is_written_is_read(rows: list[tuple[str, ...]]) -> None:
     questions = read(written(rows), "data.id = 'id'")
     assert [question.key for question in questions] == [str(number) for number in range(len(rows))]
     for question, row in zip(questions, rows, strict=True):
-        cells = [blank_is_missing(cell) for cell in row[:5]]
+        cells = [joined(row[0]), *row[1:5]]
         while len(cells) > 3 and not cells[-1].strip():
             del cells[-1]  # fewer choices than columns
         assert [question.fields["question"], *question.choices.values()] == cells
-        assert question.fields["answer"] == blank_is_missing(row[5])
+        assert question.fields["answer"] == row[5]
         blank = not all(cell.strip() for cell in cells)
         gold = row[5].strip()
         named = gold in question.choices or [cell.strip() for cell in cells[1:]].count(gold) == 1
@@ -675,7 +676,7 @@ def test_json_is_read_as_it_was_written(rows: list[tuple[str, ...]]) -> None:
     names = HEADER.split(",")[1:]
     text = "\n".join(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in rows)
     for question, row in zip(read(text, "data.format = 'jsonl'"), rows, strict=True):
-        assert [question.fields[name] for name in names] == [blank_is_missing(cell) for cell in row]
+        assert [question.fields[name] for name in names] == [joined(row[0]), *row[1:]]
 
 
 @given(rows, st.data())
