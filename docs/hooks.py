@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from pytest_llmeval.config.declare import Option, options_of  # noqa: E402
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig  # noqa: E402
-from pytest_llmeval.config.options import OPTIONS  # noqa: E402
+from pytest_llmeval.config.options import OPTIONS, SECTIONS  # noqa: E402
 
 _DOCUMENTS = ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY")
 _EXAMPLE = re.compile(r"^(?:\.\./)?examples/(\w+)/README\.md$")
@@ -65,8 +65,7 @@ def _options() -> str:
         "Every option works on the command line and in `llmeval.toml` (or `[tool.llmeval]` of "
         "`pyproject.toml`), where dashes become underscores. The command line wins. This page is generated "
         "from the code; `pytest --help` shows the same texts.",
-        "## Command line",
-        _table(("option", "key in llmeval.toml", "what it does"), map(_option_row, _on_command_line())),
+        *_sections(),
         "## Keys of `[models.NAME]`",
         _table(("key", "what it does"), map(_key_row, options_of(ModelConfig))),
         "## Keys of `[judge]`",
@@ -75,8 +74,17 @@ def _options() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _on_command_line() -> Iterable[Option]:
-    return (option for option in OPTIONS if option.on_command_line)
+def _sections() -> Iterator[str]:
+    """The options of the command line, in the sections of ``--help``."""
+    titles = {key: title for title, key in SECTIONS}
+    sections: dict[str, list[Option]] = {}
+    title = ""
+    for option in OPTIONS:
+        title = titles.get(option.key, title)
+        sections.setdefault(title, []).append(option)
+    for title, options in sections.items():
+        yield f"## {title[0].upper()}{title[1:]}"
+        yield _table(("option", "key in llmeval.toml", "what it does"), map(_option_row, options))
 
 
 def _option_row(option: Option) -> tuple[str, ...]:

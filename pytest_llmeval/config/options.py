@@ -219,3 +219,14 @@ class Settings:
 
 #: every option of the command line, in the order of ``--help``
 OPTIONS = tuple(option for option in options_of(Settings) if option.on_command_line)
+
+#: the sections of ``--help``: title, and the key of the first option
+SECTIONS = (
+    ("what to ask", "model"),
+    ("answers of the model", "max_tokens"),
+    ("models behind an API", "base_url"),
+    ("local weights", "device"),
+    ("data and stored answers", "data_dir"),
+    ("gates and failures", "fail_under"),
+    ("reports", "report_dir"),
+)

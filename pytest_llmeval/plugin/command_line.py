@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmeval.config.options import OPTIONS
+from pytest_llmeval.config.options import OPTIONS, SECTIONS
 from pytest_llmeval.plugin.pytest_internals import ArgumentNames
 
 _NAME = "llmeval-options"
@@ -25,13 +25,21 @@ class CommandLine:
     def __init__(self, parser: pytest.Parser, manager: pytest.PytestPluginManager) -> None:
         self.conflicts: dict[str, str] = {}
         self._manager = manager
-        self._group = parser.getgroup("llmeval", "LLM evaluation (docs: README of pytest-llmeval-harness)")
-        self._names = ArgumentNames(self._group)
+        titles = {key: title for title, key in SECTIONS}
+        groups = {
+            title: parser.getgroup(f"llmeval {title}", f"LLM evaluation: {title}") for title, _ in SECTIONS
+        }
+        self._names = ArgumentNames(tuple(groups.values()))
+        group = groups[SECTIONS[0][0]]
         for option in OPTIONS:
+            group = groups[titles[option.key]] if option.key in titles else group
             if option.flag:
-                self._add(f"--llm-{option.name}", dest=option.dest, action="store_true", help=option.help)
+                self._add(
+                    group, f"--llm-{option.name}", dest=option.dest, action="store_true", help=option.help
+                )
             else:
                 self._add(
+                    group,
                     f"--llm-{option.name}",
                     dest=option.dest,
                     action="append" if option.many else "store",
@@ -40,12 +48,13 @@ class CommandLine:
                     **({"nargs": "?", "const": True} if option.bare else {}),
                 )
         self._add(
+            group,
             "--llm-new-benchmark",
             dest="llmeval_new_benchmark",
             metavar="NAME",
             help="create a folder with an example benchmark to edit, and exit",
         )
-        self._add("--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
+        self._add(group, "--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
         self._stop_watching = manager.add_hookcall_monitoring(self._before, self._after)
         manager.register(self, _NAME)
 
@@ -80,11 +89,11 @@ class CommandLine:
         """Let later plugins add options unobserved: the command line is complete."""
         self._stop_watching()
 
-    def _add(self, name: str, **attributes: Any) -> None:
+    def _add(self, group: pytest.OptionGroup, name: str, **attributes: Any) -> None:
         if name in self._names.taken():
             self.conflicts[name] = self._owner(name)
         else:
-            self._group.addoption(name, **attributes)
+            group.addoption(name, **attributes)
 
     def _owner(self, option: str) -> str:
         """The plugin, of those that were loaded earlier, whose source has the option."""

@@ -240,10 +240,10 @@ def keyword_matcher(item: pytest.Item) -> Callable[[str], bool]:
 
 
 class ArgumentNames:
-    """The names of a group's options, which can give way to another plugin's."""
+    """The names of the options of groups, which can give way to another plugin's."""
 
-    def __init__(self, group: pytest.OptionGroup) -> None:
-        self._group = group
+    def __init__(self, groups: Sequence[pytest.OptionGroup]) -> None:
+        self._groups = groups
         self._hidden: dict[str, Any] = {}
 
     def taken(self) -> Mapping[str, object]:
@@ -253,9 +253,10 @@ class ArgumentNames:
     def hide(self) -> None:
         """Let another plugin add options of the same names."""
         actions = self._actions()
-        for option in self._group.options:
-            for name in option.names():
-                self._hidden[name] = actions.pop(name)
+        for group in self._groups:
+            for option in group.options:
+                for name in option.names():
+                    self._hidden[name] = actions.pop(name)
 
     def restore(self) -> list[str]:
         """Undo ``hide``; withdraw the options whose names were taken, and return these names."""
@@ -263,16 +264,22 @@ class ArgumentNames:
         for name, action in self._hidden.items():
             if actions.setdefault(name, action) is not action:
                 taken.append(name)
-                _attribute(self._group, "_arggroup._remove_action", _PURPOSE_OF_NAMES)(action)
+                (group,) = (group for group in self._groups if self._has(group, name))
+                _attribute(group, "_arggroup._remove_action", _PURPOSE_OF_NAMES)(action)
         self._hidden.clear()
-        self._group.options[:] = [
-            option for option in self._group.options if not set(taken).intersection(option.names())
-        ]
+        for group in self._groups:
+            group.options[:] = [
+                option for option in group.options if not set(taken).intersection(option.names())
+            ]
         return taken
+
+    @staticmethod
+    def _has(group: pytest.OptionGroup, name: str) -> bool:
+        return any(name in option.names() for option in group.options)
 
     def _actions(self) -> dict[str, Any]:
         actions: dict[str, Any] = _attribute(
-            self._group, "_arggroup._option_string_actions", _PURPOSE_OF_NAMES
+            self._groups[0], "_arggroup._option_string_actions", _PURPOSE_OF_NAMES
         )
         return actions
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmeval.config.options import OPTIONS
+from pytest_llmeval.config.options import OPTIONS, SECTIONS
 from pytest_llmeval.config.settings import File, Settings, parse_file, read_file, resolve
 from pytest_llmeval.core.errors import UserError
 
@@ -239,3 +239,9 @@ def test_wrong_parameters_of_an_api_model(line: str, says: str) -> None:
     with pytest.raises(UserError) as caught:
         settings(f"[models.m]\nbackend = 'openai'\n{line}", {"model": ["m"]})
     assert says in str(caught.value) and "Secret-1" not in str(caught.value)
+
+
+def test_sections_of_the_help_are_in_the_order_of_the_options() -> None:
+    keys = [option.key for option in OPTIONS]
+    firsts = [keys.index(key) for _, key in SECTIONS]
+    assert firsts == sorted(set(firsts)) and firsts[0] == 0
