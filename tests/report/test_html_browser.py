@@ -363,7 +363,10 @@ def test_an_opened_question_shows_everything(page: Page, two_models: tuple[Path,
     for record in records:
         assert record.completion.text in text
         assert f"{record.outcome.value}" in text
-        assert f'pytest --llm-model=openai:{record.model} --llm-benchmark=cmmlu --llm-refresh -k "[agronomy-2]"' in text
+        assert (
+            f'pytest --llm-model=openai:{record.model} --llm-benchmark=cmmlu --llm-refresh -k "[agronomy-2]"'
+            in text
+        )
     assert page.js("return document.querySelector('#detail > pre').textContent") == records[0].prompt
     assert page.js("return location.hash") == "#q=cmmlu%2Fagronomy%2F2"
     page.open(path, fragment="#q=cmmlu%2Fgenetics%2F7")
