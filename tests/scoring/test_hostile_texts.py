@@ -64,6 +64,23 @@ TEXTS = [
     ("", "[[7]] ", ""),
     ("", "\u202e\u200b\x1b[31m", ""),
     ("", "::add-mask::x\n", ""),
+    ("", "A, B, ", ""),
+    ("", "a, b, ", ""),
+    ("", "A. red\nB. blue\n", ""),
+    ("", "✅ A\n", ""),
+    ("", "A B ", ""),
+    ("", "\\boxed{A} and ", ""),
+    ("", "so the answer may be A or not. ", ""),
+    ("", "svar ", ""),
+    ("", "answer is ", ""),
+    ("", r"\boxed{1}", ""),
+    ("", "$", ""),
+    ("", "$$x", ""),
+    ("", r"\(", ""),
+    ("", r"\[", ""),
+    ("", "#### ", ""),
+    ("", "1,000", ""),
+    ("", "answer to a", ""),
 ]
 PROGRAM = """
 import resource, sys
@@ -106,6 +123,8 @@ def _judge(**options: object) -> Maker:
 
 
 EXTRACTORS = (
+    "choice",
+    "choices",
     "code",
     "json",
     "text",
@@ -127,7 +146,7 @@ READERS |= {
 }
 
 
-DAILY = ("extractor code", "extractor json", "judge")
+DAILY = ("extractor choices", "extractor code", "extractor json", "judge")
 
 
 @pytest.mark.parametrize(
