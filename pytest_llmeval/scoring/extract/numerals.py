@@ -82,20 +82,15 @@ def normalised(text: str) -> str:
     text = _SUPERSCRIPT.sub(
         lambda match: "^" + unicodedata.normalize("NFKC", match[0]), _VULGAR.sub(r" \1", text)
     )
-    return unicodedata.normalize("NFKC", text).translate(_SIGNS)
+    return _SIGN.sub(lambda match: _SIGNS[match[0]], unicodedata.normalize("NFKC", text))
 
 
 _SIGNS = {
-    0x2212: "-",
-    0x2044: "/",
-    0x2013: "-",
-    0x2012: "-",
-    0x2010: "-",
-    0x2011: "-",
-    0xFFE5: "¥",
-    0x00A0: " ",
+    **dict.fromkeys("\u2212\u2013\u2012\u2010\u2011", "-"),
+    **dict.fromkeys("\u200b\u200e\u200f\ufeff", ""),
+    **{"\u2044": "/", "\uffe5": "¥", "\u00a0": " ", "\u066b": ".", "\u066c": ","},
 }
-_SIGNS |= {0x066B: ".", 0x066C: ",", 0x200B: "", 0x200E: "", 0x200F: "", 0xFEFF: ""}
+_SIGN = re.compile(f"[{''.join(_SIGNS)}]")
 
 
 def cleaned(text: str) -> str:
