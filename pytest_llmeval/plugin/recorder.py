@@ -240,6 +240,18 @@ class Recorder:
             raise current.raised
         return True
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give the summary one line of a failure; on CI servers pytest prints the whole message."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, Failure):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            if crash is not None:
+                crash.message = crash.message.split("\n", 1)[0]
+        return report
+
     @pytest.hookimpl(tryfirst=True)  # before the Controller, or xdist, receives the report
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the records of an item's last try."""

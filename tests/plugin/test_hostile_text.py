@@ -67,8 +67,14 @@ def test_strict_failures_and_errors(pytester: pytest.Pytester, model: str, xdist
         done.stdout.fnmatch_lines([r"  | \::add-mask::x", r"  | \x1b[[]2J\x9b31m\u202eevil"])
 
 
-def test_a_long_answer_is_shown_once_and_cut(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest("--llm-model=long", "--llm-benchmark=q.jsonl", "--llm-strict")
+@pytest.mark.parametrize("on_ci", ["", "true"])
+@pytest.mark.parametrize("xdist", WORKERS)
+def test_a_long_answer_is_shown_once_and_cut(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, on_ci: str, xdist: str
+) -> None:
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    monkeypatch.setenv("CI", on_ci)  # pytest does not shorten its summary there
+    done = pytester.runpytest(xdist, "--llm-model=long", "--llm-benchmark=q.jsonl", "--llm-strict")
     text = done.stdout.str()
     assert len(text) < 20_000
     assert text.count("(cut: 1,000,0") == 1
