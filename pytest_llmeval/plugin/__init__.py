@@ -226,7 +226,7 @@ def _requested(config: pytest.Config, settings: Settings, replay: Replay | None)
     from pytest_llmeval.plugin.requested import find_requested
 
     try:
-        return find_requested(settings.benchmarks, config)
+        return find_requested(settings, config)
     except UserError as error:
         if replay is None:
             raise
