@@ -22,6 +22,7 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.suites.formats import FORMATS
 
@@ -103,6 +104,21 @@ class MetricSpec:
         columns = self.options.get("columns")
         return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
 
+
+def _variants(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables, one a variant: [variants.NAME]")
+    for name in value:
+        if not VARIANT.fullmatch(name):
+            raise ValueError(f"tables with names of ASCII letters, digits, - and _, which {name!r} is not")
+    return value
+
+
+#: the schema of a variant's keys is that of the benchmark's own; ``schema`` adds it
+_VARIANTS: Kind[Any] = Kind(
+    _variants,
+    {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
+)
 
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
@@ -274,10 +290,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark.toml.
+    """One benchmark.toml, or a variant that it declares.
 
     ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
-    of a benchmark that has none.
+    of a benchmark that has none. ``variant`` is None for the benchmark without a variant's changes.
     """
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
@@ -311,9 +327,21 @@ class Benchmark:
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
     prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    variants: Mapping[str, Mapping[str, Any]] = toml_key(
+        {},
+        _VARIANTS,
+        "other ways to ask, by name, for --llm-benchmark=NAME@VARIANT: the keys that differ, with tables "
+        "merged into the benchmark's own",
+    )
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
     file: Path
+    variant: str | None = None
+
+    @property
+    def result_name(self) -> str:
+        """The name in results and question ids: ``mmlu_pro``, or ``mmlu_pro@lm-eval`` for a variant."""
+        return str(BenchmarkName(self.name, self.variant))
 
     @property
     def generate(self) -> GeneratePrompt:
@@ -326,6 +354,10 @@ class Benchmark:
         return self.prompts.logprob
 
 
+#: the keys that variants cannot change
+NOT_OF_VARIANTS = ("name", "variants")
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
@@ -334,4 +366,21 @@ def schema() -> dict[str, Any]:
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
     for key in ("extractor", "official"):
         content["properties"][key]["examples"] = sorted(registry.extractors())
+    variant = _optional({**content, "properties": {**content["properties"]}})
+    for key in NOT_OF_VARIANTS:
+        del variant["properties"][key]
+    content["properties"]["variants"]["additionalProperties"] = variant
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}
+
+
+def _optional(content: Any) -> Any:
+    """A schema in which no key is required: what a variant leaves out, the benchmark has."""
+    if isinstance(content, list):
+        return [_optional(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _optional(value)
+        for key, value in content.items()
+        if not (key == "required" and isinstance(value, list))
+    }

@@ -382,7 +382,7 @@ def _question(
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
     return Question(
-        benchmark=benchmark.name,
+        benchmark=benchmark.result_name,
         subject=subject,
         key=key,
         fields=row,

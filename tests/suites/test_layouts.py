@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ChatPrompt, Question, TextPrompt
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import load_questions, locate
 from pytest_llmeval.suites.spec import Benchmark, parse
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
