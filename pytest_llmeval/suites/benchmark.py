@@ -22,6 +22,7 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
@@ -130,6 +131,21 @@ class MetricSpec:
         return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
 
 
+def _variants(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables, one a variant: [variants.NAME]")
+    for name in value:
+        if not VARIANT.fullmatch(name):
+            raise ValueError(f"tables with names of ASCII letters, digits, - and _, which {name!r} is not")
+    return value
+
+
+#: the schema of a variant's keys is that of the benchmark's own; ``schema`` adds it
+_VARIANTS: Kind[Any] = Kind(
+    _variants,
+    {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
+)
+
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
     {"anyOf": [{"type": "string"}, table_schema(options_of(MetricSpec)) | {"additionalProperties": True}]},
@@ -149,6 +165,17 @@ class ExtractorSpec:
 
 _EXTRACTOR: Kind[Any] = Kind(
     _name_or_table, {"anyOf": [{"type": "string"}, table_schema(options_of(ExtractorSpec))]}
+)
+
+
+def _aliases(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("a table of columns and their other names")
+    return {name: ANY_TEXTS.convert(others) for name, others in value.items()}
+
+
+_ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
+    _aliases, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
 )
 
 
@@ -256,6 +283,9 @@ class DataSpec:
         None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
     )
     messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
+    aliases: Mapping[str, tuple[str, ...]] = toml_key(
+        COMPUTED, _ALIASES, "columns by other names that they have in other layouts of the same data"
+    )
 
     @property
     def has_choices(self) -> bool:
@@ -319,10 +349,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark.toml.
+    """One benchmark.toml, or a variant that it declares.
 
     ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
-    of a benchmark that has none.
+    of a benchmark that has none. ``variant`` is None for the benchmark without a variant's changes.
     """
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
@@ -370,9 +400,21 @@ class Benchmark:
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
     prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    variants: Mapping[str, Mapping[str, Any]] = toml_key(
+        {},
+        _VARIANTS,
+        "other ways to ask, by name, for --llm-benchmark=NAME@VARIANT: the keys that differ, with tables "
+        "merged into the benchmark's own",
+    )
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
     file: Path
+    variant: str | None = None
+
+    @property
+    def result_name(self) -> str:
+        """The name in results and question ids: ``mmlu_pro``, or ``mmlu_pro@lm-eval`` for a variant."""
+        return str(BenchmarkName(self.name, self.variant))
 
     @property
     def generate(self) -> GeneratePrompt:
@@ -385,6 +427,10 @@ class Benchmark:
         return self.prompts.logprob
 
 
+#: the keys that variants cannot change
+NOT_OF_VARIANTS = ("name", "variants")
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
@@ -393,4 +439,21 @@ def schema() -> dict[str, Any]:
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
     for key in ("extractor", "official"):
         content["properties"][key]["examples"] = sorted(registry.extractors())
+    variant = _optional({**content, "properties": {**content["properties"]}})
+    for key in NOT_OF_VARIANTS:
+        del variant["properties"][key]
+    content["properties"]["variants"]["additionalProperties"] = variant
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}
+
+
+def _optional(content: Any) -> Any:
+    """A schema in which no key is required: what a variant leaves out, the benchmark has."""
+    if isinstance(content, list):
+        return [_optional(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _optional(value)
+        for key, value in content.items()
+        if not (key == "required" and isinstance(value, list))
+    }

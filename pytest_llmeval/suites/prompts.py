@@ -73,7 +73,11 @@ class PromptBuilder:
         later = _LATER_KEYS[self._mode]
         values = {key: getattr(prompts, key) for key in prompts.__slots__}
         parts = {key: value for key, value in values.items() if key not in later or value != later[key]}
-        shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
+        name = self._benchmark.name  # the same prompts have the same hash in every variant
+        shots = {
+            subject: [[f"{name}/{q.subject}/{q.key}", dict(q.fields)] for q in rows]
+            for subject, rows in self._shots.items()
+        }
         names = {key: [subject.name, subject.zh] for key, subject in self._benchmark.subjects.items()}
         content_parts = [self._mode, parts, shots, names, *([self._exemplars] if self._exemplars else [])]
         content = json.dumps(content_parts, ensure_ascii=True, sort_keys=True)
