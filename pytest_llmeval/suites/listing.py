@@ -107,9 +107,5 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         lines.append((name, f"{benchmark.title}: {count}, {splits}{groups}{_protocol(benchmark)}"))
         for variant in benchmark.variants:
             other = catalog.load(folder, variant=variant)
-<<<<<<< HEAD
-            lines.append((other.result_name, other.title))
-=======
             lines.append((other.result_name, f"{other.title}{_protocol(other)}"))
->>>>>>> main
     return [*lines, *_ANY_BENCHMARK]
