@@ -1,4 +1,4 @@
-"""Pages of the site that are made from other files: options, keys, and the documents at the project's root."""
+"""Pages of the site that are made from other files: options, keys, documents at the project's root."""
 
 from __future__ import annotations
 
@@ -113,8 +113,9 @@ def _key_row(option: Option) -> tuple[str, ...]:
 def _benchmark_keys() -> str:
     parts = [
         "# benchmark.toml",
-        "The keys of a `benchmark.toml`. [Make a benchmark](own-benchmarks.md) shows how to use them. This page is "
-        "generated from the code. `python -m pytest_llmeval schema benchmark` prints the same as a JSON Schema.",
+        "The keys of a `benchmark.toml`. [Make a benchmark](own-benchmarks.md) shows how to use them. This "
+        "page is generated from the code. `python -m pytest_llmeval schema benchmark` prints the same as a "
+        "JSON Schema.",
         *_key_tables(benchmark.schema(), ""),
     ]
     return "\n\n".join(parts) + "\n"
@@ -136,9 +137,9 @@ def _key_tables(schema: Mapping[str, Any], name: str) -> Iterator[str]:
 def _tables_in(value: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
     """The tables that a key may have as its value, by their names in a header."""
     more = value.get("additionalProperties")
-    candidates = {key: value, f"{key}.NAME": more if isinstance(more, dict) else {}}
-    candidates |= {key: form for form in value.get("anyOf", ()) if "properties" in form}
-    return {path: table for path, table in candidates.items() if "properties" in table}
+    forms = [(key, value), (f"{key}.NAME", more if isinstance(more, dict) else {})]
+    forms += [(key, form) for form in value.get("anyOf", ())]
+    return {path: table for path, table in forms if "properties" in table}
 
 
 def _schema_row(key: str, value: Mapping[str, Any]) -> tuple[str, ...]:
