@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.types import ChatPrompt, Request, TextPrompt
-from pytest_llmeval.suites.catalog import load_named
+from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.prompts import PromptBuilder
 from pytest_llmeval.suites.questions import read_table
 from tests.support.paths import DATA
@@ -34,7 +35,8 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
 
 
 def request(case: Mapping[str, Any]) -> Request:
-    benchmark = load_named(case["benchmark"])
+    name = BenchmarkName.parse(case["benchmark"])
+    benchmark = load(packaged()[name.base], variant=name.variant)
     rows = [*case.get("shots", []), case["row"]]
     subject = case.get("subject", benchmark.name)
     raw = "\n".join(json.dumps(row) for row in rows).encode()
