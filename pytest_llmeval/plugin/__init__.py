@@ -28,7 +28,6 @@ from pytest_llmeval.plugin.pytest_internals import (
     set_paths,
     use_one_process,
 )
-from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 
 if TYPE_CHECKING:
@@ -202,7 +201,6 @@ def _start_session(config: pytest.Config, file: File) -> Session:
         settings.models,
         make,
         suites,
-        make_say(config),
         findings.notes.append,
         None if settings.no_cache else open_store,
         refresh=settings.refresh,

@@ -153,12 +153,13 @@ class Replay:
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         repeats: int,
         judge: Callable[[], Judge] | None,
     ) -> Asker:
         """Create the asker that answers a model's questions from the run."""
-        return ReplayAsker(config, engine, suites, say, repeats, judge, self.answers.get(config.name, {}))
+        answers = self.answers.get(config.name, {})
+        return ReplayAsker(config, engine, suites, report_waiting, repeats, judge, answers)
 
 
 def _benchmark_options(command: str) -> list[str]:
@@ -205,12 +206,12 @@ class ReplayAsker(Asker):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         repeats: int,
         judge: Callable[[], Judge] | None,
         answers: Mapping[Key, Record],
     ) -> None:
-        super().__init__(config, engine, suites, say, repeats, judge)
+        super().__init__(config, engine, suites, report_waiting, repeats, judge)
         self._answers = answers
 
     @property
