@@ -148,7 +148,7 @@ def interrupted(folder: Path, ready: Callable[[], object], *args: str) -> tuple[
     try:
         ready()
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
     finally:
         process.kill()
     return process.returncode, output

@@ -462,5 +462,5 @@ def test_the_place_of_an_interruption_is_left_out(pytester: pytest.Pytester) -> 
         "    globals()['config'] = config\n"
     )
     pytester.makepyfile("def test(): raise KeyboardInterrupt")
-    done = pytester.runpytest()
+    done = pytester.runpytest_subprocess()
     assert "!! stopped !!" in done.stdout.str() and "KeyboardInterrupt" not in done.stdout.str()
