@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import pytest
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.hostile_text import escaped, without_commands
-from pytest_llmeval.plugin.command_line import CommandLine
+from pytest_llmeval.plugin.command_line import CommandLine, misspelt_options
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
@@ -28,7 +29,6 @@ from pytest_llmeval.plugin.pytest_internals import (
     set_paths,
     use_one_process,
 )
-from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 
 if TYPE_CHECKING:
@@ -53,12 +53,20 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Watch for options of the same names until all plugins have added theirs."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None]:
+    """Watch for options of the same names until all plugins have added theirs; refuse misspelt ones."""
     try:
-        return (yield)
+        result = yield
     finally:
         CommandLine.of(early_config).stop_watching()
+    known = early_config.known_args_namespace
+    if not (known.help or known.version):
+        _, unknown = parser.parse_known_and_unknown_args(args, copy(known))
+        if problem := misspelt_options(unknown):
+            raise pytest.UsageError(problem)
+    return result
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -203,7 +211,6 @@ def _start_session(config: pytest.Config, file: File) -> Session:
         settings.models,
         make,
         suites,
-        make_say(config),
         findings.notes.append,
         None if settings.no_cache else open_store,
         refresh=settings.refresh,

@@ -153,7 +153,10 @@ def without_model_line(config: pytest.Config) -> str:
     benchmarks = config.stash[SESSION].settings.named
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
     selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
-    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"
+    from pytest_llmeval.models.smollm2 import is_installed
+
+    model, meaning = ("smollm2", "") if is_installed() else ("echo", " (always the first choice)")
+    return f"{', '.join(names)}: no model given; try: pytest --llm-model={model} {selection}{meaning}"
 
 
 def benchmark_files(requested: Iterable[Requested]) -> dict[Path, list[str]]:

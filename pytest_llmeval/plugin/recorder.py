@@ -365,6 +365,7 @@ class Recorder:
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,
+            choices=tuple(question.choices),
         )
 
     def _write(self, record: Record) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from pytest_llmeval.plugin.current_run import CurrentRun
 from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
-from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
+from pytest_llmeval.plugin.pytest_internals import name_interruption, set_outcome_order, terminal_reporter
+from pytest_llmeval.plugin.repeated_errors import RepeatedErrors
 from pytest_llmeval.plugin.requested import find_members
 from pytest_llmeval.plugin.run_writer import write_files
 from pytest_llmeval.plugin.session_gates import session_gates
@@ -47,6 +48,8 @@ class Controller:
         self._gates = session_gates(config)
         self._baseline = self._baseline_answers()
         self._progress = Progress(config, self.run.tally, self.run.repeats)
+        self._repeated_errors = RepeatedErrors()
+        config.pluginmanager.register(self._repeated_errors, "llmeval-repeated-errors")
 
     def _baseline_answers(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
         """The answers of the baseline by model and benchmark. Raises ``UserError``."""
@@ -213,6 +216,21 @@ class Controller:
             counts = [sum(subjects.values()) for subjects in self._findings.plan.get(name, {}).values()]
             self.run.infos[name] = replace(info, planned=max(counts, default=0))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print tables, errors by cause, gates, and the paths of the reports."""
-        write_summary(self.run, terminalreporter)
+    @pytest.hookimpl(trylast=True)  # after the reporter
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Shorten what is said of Ctrl-C."""
+        reporter = terminal_reporter(self._config)
+        if reporter is not None and excinfo.type is KeyboardInterrupt and not self._config.option.fulltrace:
+            name_interruption(reporter, "interrupted by Ctrl-C")
+
+    @pytest.hookimpl(
+        wrapper=True, tryfirst=True
+    )  # around everything else, so that the results are on the screen
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Print errors by cause, tables, gates, and the paths of the reports after all other sections."""
+        self._repeated_errors.hide(terminalreporter)
+        try:
+            return (yield)
+        finally:
+            self._repeated_errors.show()
+            write_summary(self.run, terminalreporter)

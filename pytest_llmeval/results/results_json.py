@@ -103,6 +103,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "cut_off": result.cut_off.to_json(),
         "unparsed": {reason.value: count for reason, count in result.unparsed.items()},
         "served_models": dict(result.served_models),
+        "guessing": None if result.guessing is None else result.guessing.to_json(),
         "official": None if result.official is None else result.official.to_json(),
         "looser_metric": None if result.looser_metric is None else result.looser_metric.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),

@@ -170,11 +170,11 @@ class Replay:
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
     ) -> Asker:
         """Create the asker that answers a model's questions from the run."""
-        return ReplayAsker(config, engine, suites, say, judge, self.answers.get(config.name, {}))
+        return ReplayAsker(config, engine, suites, report_waiting, judge, self.answers.get(config.name, {}))
 
 
 def _benchmark_options(command: str) -> list[str]:
@@ -221,11 +221,11 @@ class ReplayAsker(Asker):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
         answers: Mapping[Key, Record],
     ) -> None:
-        super().__init__(config, engine, suites, say, judge)
+        super().__init__(config, engine, suites, report_waiting, judge)
         self._answers = answers
 
     @property

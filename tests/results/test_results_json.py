@@ -97,7 +97,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
         "threshold", "mean_score", "metrics", "interval", "macro_interval", "detectable_drop", "repeats",
         "circular",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
-        "unparsed", "served_models",
+        "unparsed", "served_models", "guessing",
         "official", "looser_metric", "judge", "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"
