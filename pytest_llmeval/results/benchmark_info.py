@@ -27,7 +27,8 @@ class BenchmarkInfo:
     in the split by subject, excluding subjects without data. ``planned`` is the number of questions
     selected for each model (the maximum if models differ). ``test`` is the test function that asked it, which
     is part of the ``name`` if several did: ``mini/test_short``. ``threshold`` is the lowest score that counts
-    as correct, or None if the ``metric`` is not graded.
+    as correct, or None if the ``metric`` is not graded. ``data_source`` is the data set on the Hugging Face
+    hub that the questions were downloaded from, as in ``owner/name@commit``; None for files from elsewhere.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> subjects = {"astronomy": ("Astronomy", "")}
@@ -44,6 +45,7 @@ class BenchmarkInfo:
     metric: str = "choice"
     threshold: float | None = None
     test: str | None = None
+    data_source: str | None = None
 
     @property
     def benchmark(self) -> str:

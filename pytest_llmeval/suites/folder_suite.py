@@ -31,6 +31,7 @@ from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.data_cache import read_manifest
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
 from pytest_llmeval.suites.reading_notes import reading_notes
@@ -257,6 +258,7 @@ class FolderSource(Source):
         benchmark = catalog.load(place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
+        downloaded = read_manifest(layout.root)
         table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
@@ -297,8 +299,14 @@ class FolderSource(Source):
             planned=0,
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
+            data_source=None if downloaded is None else downloaded.source,
         )
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
+        if downloaded is not None and not downloaded.pinned:
+            notes += (
+                f"{benchmark.name}: its data is {downloaded.repo} at {downloaded.revision or 'main'}, which "
+                f'may change; revision = "{downloaded.commit}" in [data.hub] keeps it',
+            )
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
             notes += (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)

@@ -13,14 +13,31 @@ from pytest_llmeval.suites.json_rows import json_rows
 
 #: formats of files of questions, and their file suffixes
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet")
+#: the suffix of a compressed file, after that of its format
+GZIP = ".gz"
 #: more suffixes
 _OTHER_SUFFIXES = {"ndjson": "jsonl", "tab": "tsv"}
 
 
 def format_of(path: Path) -> str | None:
-    """The format that the suffix of a file tells, or None."""
-    suffix = path.suffix.lower().removeprefix(".")
+    """The format that the suffix of a file tells, or None; ``.jsonl.gz`` is JSONL."""
+    name = path.name.lower().removesuffix(GZIP)
+    suffix = name.rpartition(".")[2] if "." in name.lstrip(".") else ""
     return suffix if suffix in FORMATS else _OTHER_SUFFIXES.get(suffix)
+
+
+def title_of(path: Path) -> str:
+    """The name of a file of questions without its suffixes."""
+    name = path.name[: -len(GZIP)] if path.name.lower().endswith(GZIP) else path.name
+    return Path(name).stem
+
+
+def data_suffix(name: str) -> str | None:
+    """The suffix of a file of questions, such as ``.jsonl.gz``; None for other files."""
+    if format_of(Path(name)) is None:
+        return None
+    gzip = GZIP if name.lower().endswith(GZIP) else ""
+    return "." + name[: len(name) - len(gzip)].rpartition(".")[2].lower() + gzip
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:

@@ -17,7 +17,7 @@ from pytest_llmeval.suites import columns as names
 from pytest_llmeval.suites.cells import JsonCell, gold_text
 from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
 from pytest_llmeval.suites.columns import find_column
-from pytest_llmeval.suites.formats import columns_of, read_rows
+from pytest_llmeval.suites.formats import columns_of, read_rows, title_of
 from pytest_llmeval.suites.messages import parse_turns, split_reply
 from pytest_llmeval.suites.spec import FILE_NAME
 from pytest_llmeval.suites.tables import Table, open_tables, tables_in
@@ -57,7 +57,7 @@ def table_in(folder: Path) -> Path | None:
 
 def benchmark_name(path: Path) -> str:
     """Derive a benchmark's name from its file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "questions"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", title_of(path)).strip("_-") or "questions"
 
 
 def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
 from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -69,7 +70,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         roots = [benchmark.folder]
     else:
         local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*local, cache_dir / benchmark.name]
+        roots = [*local, cache_folder(benchmark, cache_dir)]
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import zipfile
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.formats import format_of
+from pytest_llmeval.suites.formats import GZIP, format_of, title_of
 
 #: suffixes of files of questions, for messages
 SUFFIXES = ".csv, .tsv, .jsonl, .json, .parquet or .zip"
@@ -76,9 +78,25 @@ def open_tables(path: Path) -> list[Table]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return _decompressed(path, path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _decompressed(path: Path, raw: bytes) -> bytes:
+    """The content of a file that may be compressed, as its suffix tells. Raises ``UserError``."""
+    if not path.name.lower().endswith(GZIP):
+        return raw
+    try:
+        with gzip.open(io.BytesIO(raw)) as file:
+            content = file.read(_MAX_UNPACKED + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(
+            f"{path}: cannot be decompressed: {one_line(error, 120)}; download it again"
+        ) from None
+    if len(content) > _MAX_UNPACKED:
+        raise UserError(f"{path}: more than {_MAX_UNPACKED >> 30} GiB when decompressed; gunzip it yourself")
+    return content
 
 
 def _unpacked(path: Path) -> list[Table]:
@@ -96,7 +114,9 @@ def _unpacked(path: Path) -> list[Table]:
                 raise UserError(
                     f"{path}: more than {_MAX_UNPACKED >> 30} GiB when unpacked; unzip it yourself"
                 )
-            return _several(path, [(member, archive.read(members[member])) for member in paths])
+            return _several(
+                path, [(member, _decompressed(member, archive.read(members[member]))) for member in paths]
+            )
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise UserError(f"{path}: cannot be unpacked: {one_line(error, 120)}; unzip it yourself") from None
 
@@ -112,7 +132,7 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
     """
     if len(files) == 1:
         return [Table(*files[0])]
-    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(path.stem))}
+    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(title_of(path)))}
     if len(splits) > 1:
         where = "unzip it, and name one of them" if place.is_file() else "name one of them"
         raise UserError(
@@ -120,9 +140,9 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
         )
     tables, keys = [], set[str]()
     for number, (path, raw) in enumerate(files, start=1):
-        key = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-")[:70]
+        key = re.sub(r"[^A-Za-z0-9_-]+", "_", title_of(path)).strip("_-")[:70]
         if not key or key in keys:
             key = f"{key or 'file'}_{number}"
         keys.add(key)
-        tables.append(Table(path, raw, key, path.stem))
+        tables.append(Table(path, raw, key, title_of(path)))
     return tables
