@@ -41,7 +41,7 @@ class Repo:
 
 
 class Hub:
-    """The server. ``asked`` has each request as ``METHOD PATH``, ``cuts`` are the sizes at which downloads end early."""
+    """The server. ``asked`` has each request as ``METHOD PATH``; ``cuts`` are sizes at which downloads end."""
 
     def __init__(self, repos: dict[str, Repo]) -> None:
         self.repos = repos
@@ -49,6 +49,8 @@ class Hub:
         self.tokens: list[str | None] = []
         self.ranges: list[str] = []
         self.cuts: Iterator[int | None] = itertools.repeat(None)
+        self.only: str | None = None  # the file whose downloads are cut
+        self.damaged: set[str] = set()
         self.digests = True
         hub = self
 
@@ -75,7 +77,9 @@ class Hub:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = unquote(urlsplit(request.path).path)
-        if not path.startswith(("/api/datasets/", "/datasets/")):  # the client also asks for things of its own
+        if not path.startswith(
+            ("/api/datasets/", "/datasets/")
+        ):  # the client also asks for things of its own
             _send(request, 200 if path == "/" else 404, b"")
             return
         self.asked.append(f"{request.command} {path}")
@@ -109,7 +113,7 @@ class Hub:
         elif file not in repo.at[commit]:
             _refuse(request, 404, "EntryNotFound")
         else:
-            self._file(request, repo.at[commit][file], commit)
+            self._file(request, file, repo.at[commit][file], commit)
 
     def _info(self, name: str, repo: Repo, commit: str) -> dict[str, Any]:
         siblings = []
@@ -122,14 +126,16 @@ class Hub:
         gated = "auto" if repo.gated_for is not None else False
         return {"id": name, "sha": commit, "gated": gated, "siblings": siblings, **card}
 
-    def _file(self, request: BaseHTTPRequestHandler, content: bytes, commit: str) -> None:
+    def _file(self, request: BaseHTTPRequestHandler, file: str, content: bytes, commit: str) -> None:
         headers = {"X-Repo-Commit": commit, "ETag": f'"{_sha256(content)}"', "Accept-Ranges": "bytes"}
         start, status = 0, 200
         if asked := request.headers.get("Range"):
             self.ranges.append(asked)
             start, status = int(asked.removeprefix("bytes=").partition("-")[0]), 206
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        cut = next(self.cuts) if request.command == "GET" else None
+        cut = next(self.cuts) if request.command == "GET" and self.only in (None, file) else None
+        if file in self.damaged:
+            content = content[:-1] + bytes([content[-1] ^ 0xFF])
         _send(request, status, content[start:], headers, cut_after=cut)
 
 
@@ -193,6 +199,8 @@ SCRIPT = """
 import sys, time
 time.sleep = lambda seconds: None  # between the client's retries
 from pathlib import Path
+from huggingface_hub import constants
+constants.DOWNLOAD_CHUNK_SIZE = 1000  # 10 MB otherwise, of which the client forgets a part
 from pytest_llmeval.suites.catalog import load
 from pytest_llmeval.suites.download import fetch
 from pytest_llmeval import DataMissing
