@@ -95,8 +95,14 @@ def repository(repo: str, revision: str | None, *, gated: bool = False) -> Repos
 def download(
     repository: Repository, files: Sequence[str], folder: Path, *, gated: bool = False
 ) -> dict[str, Path]:
-    """Download files into ``folder``, resuming what an earlier call began. Raises ``HubError``."""
+    """Download files into ``folder``; those that an earlier call has downloaded stay. Raises ``HubError``.
+
+    The client resumes a file after a lost connection, but not in another call.
+    """
     from huggingface_hub import hf_hub_download
+
+    for part in folder.rglob("*.incomplete"):  # of a process that was killed
+        part.unlink(missing_ok=True)
 
     def get(file: str) -> Path:
         return Path(

@@ -292,18 +292,35 @@ def test_no_network(tmp_path: Path) -> None:
     assert "refused" in said and said.endswith(BY_HAND)
 
 
-def test_an_interrupted_download_goes_on(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+BIG = "data/test-00000-of-00002.parquet"
+
+
+@pytest.fixture
+def big(repo: Repo) -> None:
+    """Make one of the files large enough to arrive in pieces."""
     noise = "".join(map(chr, range(33, 120))) * 400
-    big = parquet([{"question": noise[n:], "choices": ["x", "y"], "answer": "A"} for n in range(40)])
-    repo.files |= {"data/test-00000-of-00002.parquet": big}
+    repo.files[BIG] = parquet(
+        [{"question": noise[n:], "choices": ["x", "y"], "answer": "A"} for n in range(40)]
+    )
+
+
+@pytest.mark.usefixtures("big")
+def test_a_download_resumes_after_a_lost_connection(hub: Hub, tmp_path: Path) -> None:
     folder, cache = benchmark(tmp_path), tmp_path / "cache"
-    hub.only = "data/test-00000-of-00002.parquet"
-    hub.cuts = itertools.chain([10_000], itertools.repeat(0))
-    assert failed(folder, cache, hub.url).endswith(BY_HAND)
-    hub.cuts = itertools.repeat(None)
-    hub.ranges.clear()
+    hub.only, hub.cuts = BIG, itertools.chain([10_000], itertools.repeat(None))
     assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
     assert hub.ranges == ["bytes=10000-"]
+
+
+@pytest.mark.usefixtures("big")
+def test_files_that_arrived_are_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    hub.only, hub.cuts = BIG, itertools.repeat(0)
+    assert failed(folder, cache, hub.url).endswith(BY_HAND)
+    hub.cuts = itertools.repeat(None)
+    hub.asked.clear()
+    assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
+    assert hub.downloads == [f"{COMMIT}/{BIG}"]
 
 
 def test_two_processes_download_once(hub: Hub, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Repo:
 
 
 class Hub:
-    """The server. ``asked`` has each request as ``METHOD PATH``; ``cuts`` are sizes at which downloads end."""
+    """The server. ``asked`` has requests as ``METHOD PATH``; ``cuts`` are sizes at which downloads end."""
 
     def __init__(self, repos: dict[str, Repo]) -> None:
         self.repos = repos
