@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.errors import one_line
-from pytest_llmeval.report import figures, task_scores
+from pytest_llmeval.report import figures, suite_tables, task_scores
 from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
@@ -16,6 +16,7 @@ from pytest_llmeval.report.looser_metric import looser_metric_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.status import error_groups
 from pytest_llmeval.results.circular import Circular
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Group, Part, Repeats, Result, outline
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def summary_markdown(
     gates: Iterable[GateResult],
     errors: Iterable[tuple[str, str]],
     comparisons: Iterable[Comparison] = (),
+    suites: Iterable[SuiteResult] = (),
 ) -> str:
-    """The whole file: a section for each result and comparison, then gates, then errors by cause.
+    """The whole file: a section for each suite, result and comparison, then gates, then errors by cause.
 
     ``errors`` are (question id, message).
     """
@@ -45,6 +47,8 @@ def summary_markdown(
         lines += ["**This run is incomplete.**", ""]
     if not results:
         lines += ["No questions were asked.", ""]
+    for suite in suites:
+        lines += [*_suite_section(suite), ""]
     for result in results:
         lines += [*_result_section(result), ""]
     for comparison in comparisons:
@@ -105,6 +109,19 @@ def _result_section(result: Result) -> list[str]:
         "",
         *_table(header, "l" + "r" * (len(header) - 1), rows),
         *_task_score_lines(result),
+    ]
+
+
+def _suite_section(suite: SuiteResult) -> list[str]:
+    rows = [[escape(cell) for cell in cells] for cells in suite_tables.suite_cells(suite)]
+    if suite.average is not None:
+        rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
+    header = suite_tables.HEADER
+    return [
+        f"## {escape(f'suite {suite.suite} · {suite.model}')}",
+        "",
+        *([escape(suite_tables.missing_line(suite)), ""] if suite.missing else []),
+        *_table(header, "l" + "r" * (len(header) - 1), rows),
     ]
 
 

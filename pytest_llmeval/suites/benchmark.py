@@ -22,6 +22,7 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.suites.formats import FORMATS
 
@@ -31,12 +32,11 @@ SUBJECT_KEY = matching(
 )
 #: the labels of choices that have none of their own
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DEFAULT_USER = (
-    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
-)
+LIST_OF_CHOICES = "{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
+DEFAULT_USER = f"{{{{ question }}}}\n{LIST_OF_CHOICES}Answer:"
 
 #: the user turn of questions with several right choices
-SETS_USER = _DEFAULT_USER.removesuffix("Answer:") + (
+SETS_USER = DEFAULT_USER.removesuffix("Answer:") + (
     "One or more of these choices are right. Answer with the labels of all right choices.\nAnswer:"
 )
 
@@ -171,6 +171,21 @@ class MetricSpec:
         return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
 
 
+def _variants(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables, one a variant: [variants.NAME]")
+    for name in value:
+        if not VARIANT.fullmatch(name):
+            raise ValueError(f"tables with names of ASCII letters, digits, - and _, which {name!r} is not")
+    return value
+
+
+#: the schema of a variant's keys is that of the benchmark's own; ``schema`` adds it
+_VARIANTS: Kind[Any] = Kind(
+    _variants,
+    {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
+)
+
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
     {"anyOf": [{"type": "string"}, table_schema(options_of(MetricSpec)) | {"additionalProperties": True}]},
@@ -208,6 +223,8 @@ _ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
 
+    A column may be a dotted name of a value inside an object: ``question.stem``.
+
     The first group of ``answer_pattern`` is the gold answer in its column; templates see the whole column
     as ``answer_text``.
     """
@@ -224,6 +241,12 @@ class DataSpec:
     inside: bool = toml_key(
         COMPUTED, FLAG, "whether paths start from the benchmark's folder (default: true without a hub)"
     )
+    rows: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "key of the list of rows in the object of a JSON file, with dots between nested keys (default: a "
+        "usual one, such as data or examples)",
+    )
     id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
     ids: str = toml_key(
         COMPUTED, one_of(("number", "text")), "how ids are written (default: text with id, otherwise number)"
@@ -239,6 +262,11 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, one for each label in choices, where their names are no labels "
         "(choices is then A, B, C, ... by default)",
+    )
+    labels: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "labels of choices whose texts are part of the question, in place of columns with choices",
     )
     choice_list: str | None = toml_key(
         None,
@@ -288,7 +316,7 @@ class DataSpec:
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.choice_list or self.distractors)
+        return bool(self.choices or self.labels or self.choice_list or self.distractors)
 
     @property
     def asked_columns(self) -> tuple[str, ...]:
@@ -302,7 +330,7 @@ class DataSpec:
 class GeneratePrompt:
     """Templates of the user turn and, for shots, the assistant turn after it."""
 
-    user: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
+    user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
 
@@ -312,7 +340,7 @@ class LogprobPrompt:
     """Templates of the plain text; in shots, ``answer`` follows ``question``."""
 
     description: str = toml_key("", ANY_TEXT, "template of the text before the shots")
-    question: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of a question")
+    question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
     choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
@@ -328,10 +356,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark.toml.
+    """One benchmark.toml, or a variant that it declares.
 
     ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
-    of a benchmark that has none.
+    of a benchmark that has none. ``variant`` is None for the benchmark without a variant's changes.
     """
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
@@ -341,6 +369,9 @@ class Benchmark:
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
+    questions: int | None = toml_key(
+        None, whole_number(1, text=False), "number of questions in split, which --llm-list shows"
+    )
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
@@ -365,9 +396,21 @@ class Benchmark:
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
     prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    variants: Mapping[str, Mapping[str, Any]] = toml_key(
+        {},
+        _VARIANTS,
+        "other ways to ask, by name, for --llm-benchmark=NAME@VARIANT: the keys that differ, with tables "
+        "merged into the benchmark's own",
+    )
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
     file: Path
+    variant: str | None = None
+
+    @property
+    def result_name(self) -> str:
+        """The name in results and question ids: ``mmlu_pro``, or ``mmlu_pro@lm-eval`` for a variant."""
+        return str(BenchmarkName(self.name, self.variant))
 
     @property
     def generate(self) -> GeneratePrompt:
@@ -380,6 +423,10 @@ class Benchmark:
         return self.prompts.logprob
 
 
+#: the keys that variants cannot change
+NOT_OF_VARIANTS = ("name", "variants")
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
@@ -388,4 +435,21 @@ def schema() -> dict[str, Any]:
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
     for key in ("extractor", "official"):
         content["properties"][key]["examples"] = sorted(registry.extractors())
+    variant = _optional({**content, "properties": {**content["properties"]}})
+    for key in NOT_OF_VARIANTS:
+        del variant["properties"][key]
+    content["properties"]["variants"]["additionalProperties"] = variant
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}
+
+
+def _optional(content: Any) -> Any:
+    """A schema in which no key is required: what a variant leaves out, the benchmark has."""
+    if isinstance(content, list):
+        return [_optional(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _optional(value)
+        for key, value in content.items()
+        if not (key == "required" and isinstance(value, list))
+    }

@@ -20,10 +20,11 @@ from pytest_llmeval.suites.data_cache import (
     read_manifest,
     write_manifest,
 )
-from pytest_llmeval.suites.download_progress import Progress, shown
+from pytest_llmeval.suites.download_progress import Progress, shown, size_text
 from pytest_llmeval.suites.formats import data_suffix
 from pytest_llmeval.suites.hub_client import HubError, Repository
 from pytest_llmeval.suites.hub_files import CONVERTED, DEFAULT, split_files
+from pytest_llmeval.suites.questions import locate
 from pytest_llmeval.suites.shards import join_parts
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ def fetch(benchmark: Benchmark, cache_dir: Path, stream: TextIO | None = None) -
     except OSError as error:
         raise DataMissing(f"{benchmark.name}: cannot write to {cache_dir}: {one_line(error, 120)}") from None
     return folder
+
+
+def ensure(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -> str:
+    """Download the benchmark's files unless they are on this machine, and say where they are.
+
+    Raises ``DataMissing``.
+    """
+    if benchmark.data.inside:
+        return f"its data is in {benchmark.folder}"
+    folder = cache_folder(benchmark, cache_dir)
+    try:
+        root = locate(benchmark, benchmark.split, data_dir, cache_dir).root
+    except DataMissing:
+        root = fetch(benchmark, cache_dir)
+        locate(benchmark, benchmark.split, data_dir, cache_dir)
+    downloaded = read_manifest(folder) if root == folder else None
+    if downloaded is None:
+        return f"its data is in {root}"
+    count = f"{len(downloaded.files)} file{'s' if len(downloaded.files) != 1 else ''}"
+    return f"{count}, {size_text(downloaded.bytes)}, of {downloaded.source} in {folder}"
 
 
 def _failure(benchmark: Benchmark, hub: Hub, error: HubError) -> str:

@@ -20,6 +20,7 @@ from pytest_llmeval.core.types import (
     shown,
 )
 from pytest_llmeval.scoring.templates import compiled
+from pytest_llmeval.suites.cells import template_value
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.spec import Benchmark
 
@@ -39,6 +40,8 @@ class PromptBuilder:
         self._benchmark = benchmark
         self._mode = mode
         self._shots = shots
+        #: columns that templates use, whose cells may be lists or objects
+        self._structured = {column.partition(".")[0] for column in benchmark.data.columns}
         self._heads: dict[str, tuple[tuple[Message, ...], tuple[tuple[Message, ...], ...]]] = {}
         self._text_heads: dict[str, tuple[str, tuple[str, ...]]] = {}
 
@@ -47,7 +50,11 @@ class PromptBuilder:
         """Hash of all prompt inputs except the questions: templates, mode, shots and subject names."""
         prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
         parts = {key: getattr(prompts, key) for key in prompts.__slots__}
-        shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
+        name = self._benchmark.name  # the same prompts have the same hash in every variant
+        shots = {
+            subject: [[f"{name}/{q.subject}/{q.key}", dict(q.fields)] for q in rows]
+            for subject, rows in self._shots.items()
+        }
         names = {key: [subject.name, subject.zh] for key, subject in self._benchmark.subjects.items()}
         content = json.dumps([self._mode, parts, shots, names], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -124,14 +131,21 @@ class PromptBuilder:
     def _fields(self, question: Question) -> dict[str, object]:
         subject = self._benchmark.subjects.get(question.subject)
         fields: dict[str, object] = dict(question.fields)
+        for column in self._structured:
+            fields[column] = template_value(question.fields.get(column, ""))
         fields.update(
             choices=question.choices,
             answer=question.answer,
             subject=question.subject,
-            subject_name=subject.name if subject else question.subject,
+            subject_name=subject.name if subject else self._subject_in_row(question),
             subject_zh=(subject.zh or subject.name) if subject else question.subject,
         )
         return fields
+
+    def _subject_in_row(self, question: Question) -> str:
+        """The name of a question's subject as its row has it."""
+        column = self._benchmark.data.subject
+        return question.subject if column is None else question.fields.get(column, question.subject)
 
 
 def judge_text(benchmark: Benchmark, question: Question) -> str:
