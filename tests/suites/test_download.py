@@ -80,7 +80,9 @@ def repo() -> Repo:
 
 @pytest.fixture
 def hub(repo: Repo) -> Iterator[Hub]:
-    archive = Repo({"ceval-exam.zip": zipped(TABLES)})
+    pinned = load(packaged()["ceval"]).data.hub
+    assert pinned is not None and pinned.revision is not None
+    archive = Repo({"ceval-exam.zip": zipped(TABLES)}, branches={pinned.revision: COMMIT})
     with serving({"owner/quiz": repo, "ceval/ceval-exam": archive}) as hub:
         yield hub
 
