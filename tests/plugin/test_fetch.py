@@ -97,8 +97,9 @@ def test_one_failure_does_not_stop_the_others(hub: Hub, pytester: pytest.Pyteste
     done = run(pytester, "--llm-fetch", "suite:both")
     done.stdout.fnmatch_lines(
         [
-            "failed: closed: no local data, and owner/closed cannot be downloaded: it is gated: accept its "
-            "terms at https://huggingface.co/datasets/owner/closed, and set HF_TOKEN to a token of that account",
+            "failed: closed: no local data, and owner/closed cannot be downloaded: it is gated: accept "
+            "its terms at https://huggingface.co/datasets/owner/closed, and set HF_TOKEN to a token of that "
+            "account",
             "quiz: 1 file, *",
             "quiz@short: 1 file, *",
             "3 benchmarks: the data of 1 could not be fetched",
