@@ -72,6 +72,19 @@ class Subject:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Where a benchmark's prompts and scoring were taken from."""
+
+    source: str = toml_key(REQUIRED, ANY_TEXT, "the repository or package")
+    file: str = toml_key("", ANY_TEXT, "the file in it")
+    commit: str = toml_key("", ANY_TEXT, "its commit or version")
+
+    def __str__(self) -> str:
+        version = f" at {self.commit}" if self.commit else ""
+        return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
+
+
 def _splits(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict) or not value or not all(map(_is_split, (*value, *value.values()))):
         raise ValueError('a table of splits and their names on the hub, such as { dev = "validation" }')
@@ -302,6 +315,20 @@ class DataSpec:
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
     )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
+    shot_columns: tuple[str, ...] = toml_key(
+        (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
+    )
+    exemplars: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "text files with few-shot examples, tried in order, which templates use as exemplars; {subject} is "
+        "replaced. They are looked for where the data is, and in the benchmark's folder",
+    )
+    exemplars_pattern: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "regular expression whose first group is the part of those files to use (default: all of it)",
+    )
     unanswered_splits: tuple[str, ...] = toml_key((), ANY_TEXTS, "splits without gold answers")
     hub: Hub | None = toml_table(Hub, "files to download from the Hugging Face hub")
     header: tuple[str, ...] = toml_key((), ANY_TEXTS, "column names, for CSV files without a header")
@@ -333,6 +360,15 @@ class GeneratePrompt:
     user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
+    description: str = toml_key(
+        "", ANY_TEXT, "template of a text that begins the first turn after the system message"
+    )
+    shots_as: str = toml_key(
+        "turns",
+        one_of(("turns", "text")),
+        "whether each shot is a user and an assistant turn, or all are part of the text of one user turn",
+    )
+    separator: str = toml_key("\n\n", ANY_TEXT, "text between shots, with shots_as = text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +403,15 @@ class Benchmark:
     source: str = toml_key("", ANY_TEXT, "where the questions come from")
     licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")
+    version: int = toml_key(
+        1, whole_number(1, text=False), "raised when scores change; runs of two versions are not compared"
+    )
+    protocol: Protocol | None = toml_table(Protocol, "where prompts and scoring were taken from")
+    repeats: int = toml_key(
+        1,
+        whole_number(1, text=False),
+        "how often to ask each question in mode generate, unless --llm-repeats says otherwise",
+    )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     questions: int | None = toml_key(
@@ -375,7 +420,12 @@ class Benchmark:
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
-        "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
+        "number of few-shot examples (default: 5 if there are subjects and no exemplars, otherwise 0)",
+    )
+    shuffle_choices: int | None = toml_key(
+        None,
+        whole_number(0, text=False),
+        "seed for an order of the choices that is drawn for each question",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")

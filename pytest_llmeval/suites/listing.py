@@ -112,6 +112,14 @@ def _load(start: Path) -> dict[str, Benchmark | UserError]:
     return loaded
 
 
+def _protocol(benchmark: Benchmark) -> str:
+    """What a benchmark says of its version, its protocol and its repeats."""
+    parts = [f"version {benchmark.version}"] if benchmark.version > 1 else []
+    parts += [f"protocol {benchmark.protocol}"] if benchmark.protocol is not None else []
+    parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
+    return "".join(f"; {part}" for part in parts)
+
+
 def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
     """One line: subjects, size, splits, groups, and whether the data is here."""
     if isinstance(benchmark, UserError):
@@ -125,7 +133,7 @@ def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
     hub = benchmark.data.hub
     gated = "; gated" if hub is not None and hub.gated else ""
     here = "here" if _folder(benchmark, settings) is not None else "not here"
-    return f"{benchmark.title}: {', '.join(parts)}{groups}{gated}; data {here}"
+    return f"{benchmark.title}: {', '.join(parts)}{groups}{_protocol(benchmark)}{gated}; data {here}"
 
 
 def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Settings) -> str:

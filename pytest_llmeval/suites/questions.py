@@ -66,11 +66,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     its subfolders ``data`` and ``NAME`` (the benchmark's), and the cache. Raises ``DataMissing``, which says
     how to get the data.
     """
-    if benchmark.data.inside:
-        roots = [benchmark.folder]
-    else:
-        local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*local, cache_folder(benchmark, cache_dir)]
+    roots = search_roots(benchmark, data_dir, cache_dir)
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
@@ -84,6 +80,14 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         f"{benchmark.name}: no data for split {split} in {places} (expected files such as {example}); "
         "give the folder with --llm-data-dir or LLMEVAL_DATA"
     )
+
+
+def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -> list[Path]:
+    """The folders from which the paths of a benchmark's files start, in order."""
+    if benchmark.data.inside:
+        return [benchmark.folder]
+    local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+    return [*local, cache_folder(benchmark, cache_dir)]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
@@ -116,7 +120,8 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         keys = _subject_keys(itertools.chain(*rows_of), benchmark)
         subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
     _check_usable(questions, benchmark)
-    named = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    spec = benchmark.data
+    named = {*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns}
     used = named | {column.partition(".")[0] for column in named}
     unused = tuple(name for name in columns if name not in used)
     return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
@@ -199,7 +204,7 @@ def _rows_of(tables: Sequence[Table], benchmark: Benchmark) -> list[list[Row]]:
         )
         for table in tables
     ]
-    columns = (*spec.asked_columns, spec.answer, *benchmark.metric.columns)
+    columns = (*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns)
     if dotted := [column for column in columns if "." in column]:
         rows_of = [[with_nested(row, dotted) for row in rows] for rows in rows_of]
     for table, rows in zip(tables, rows_of, strict=True):
@@ -353,7 +358,7 @@ def _question(
     except ValueError as error:
         problem = problem or str(error)
     row = {
-        **dict.fromkeys([*spec.columns, *spec.choices], ""),
+        **dict.fromkeys([*spec.columns, *spec.shot_columns, *spec.choices], ""),
         **fields,
         **choices,
         "question": question,

@@ -25,6 +25,7 @@ from pytest_llmeval.suites.benchmark import (
     LogprobPrompt,
     MetricSpec,
     Prompts,
+    Protocol,
     Subject,
 )
 from pytest_llmeval.suites.formats import format_of
@@ -61,6 +62,9 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     if official is not None and official not in (extractors := registry.extractors()):
         raise unknown("extractor", official, extractors, where=f"{where} official")
     subjects = _subjects(values.pop("subjects", {}), where)
+    protocol = values.pop("protocol", None)
+    if protocol is not None:
+        protocol = Protocol(**_read(Protocol, protocol, f"{where} [protocol]"))
     data = _data(values.pop("data", {}), where)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
@@ -72,10 +76,13 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     splits = values.pop("splits", (split,))
     if split not in splits:
         raise unknown("split", split, splits, where=where)
-    computed = {"title": name, "shots": 5 if subjects else 0}
+    computed = {"title": name, "shots": 5 if subjects and not data.exemplars else 0}
+    if values.get("shuffle_choices") is not None and (not data.has_choices or data.labels):
+        raise UserError(f"{where}: shuffle_choices: the benchmark has no choices to reorder")
     benchmark = Benchmark(
         **{**computed, **values},
         name=name,
+        protocol=protocol,
         metric=metric,
         extractor=extractor,
         split=split,
@@ -223,22 +230,25 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         )
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
-    for template in data.paths:
-        if not _is_path(template):
-            raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
+    for key, templates in (("paths", data.paths), ("exemplars", data.exemplars)):
+        for template in templates:
+            if not _is_path(template):
+                raise UserError(f"{where}: {key}: {template!r} may only use {{split}} and {{subject}}")
     for key, labels in (("choices", data.choices), ("labels", data.labels)):
         if len(set(labels)) < len(labels):
             raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
     if data.labels and (data.choices or data.choice_list or data.distractors):
-        raise UserError(
-            f"{where}: labels are for choices in the question's text; leave them out beside columns of choices"
-        )
+        raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
-    if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.patterns import compile_pattern
+    for key, pattern in (
+        ("answer_pattern", data.answer_pattern),
+        ("exemplars_pattern", data.exemplars_pattern),
+    ):
+        if pattern is not None:
+            from pytest_llmeval.scoring.patterns import compile_pattern
 
-        compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
+            compile_pattern(pattern, f"{where}: {key}")
     return data
 
 
@@ -297,7 +307,8 @@ def template_fields(data: DataSpec) -> set[str]:
         "subject_name",
         "subject_zh",
         *data.choices,
-        *(column.partition(".")[0] for column in data.columns),
+        *(column.partition(".")[0] for column in (*data.columns, *data.shot_columns)),
+        *(("exemplars",) if data.exemplars else ()),
     }
 
 
@@ -305,11 +316,12 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
-    subject_fields = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
+    # rendered once for all questions of a subject
+    subject_fields = {"subject", "subject_name", "subject_zh"} | fields & {"exemplars"}
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
-            if source is not None and key != "separator":
+            if source is not None and key not in ("separator", "shots_as"):
                 allowed = fields | {"label"} if key == "choice" else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

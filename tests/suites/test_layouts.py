@@ -1,4 +1,4 @@
-"""Layouts of published data sets: nested columns, lists inside an object, compressed files, named subjects."""
+"""Layouts of published data sets: nested columns, lists in objects, compressed files, named subjects."""
 
 from __future__ import annotations
 
@@ -165,7 +165,8 @@ paths = ["q.jsonl"]
 choice_list = "options"
 columns = ["options", "meta.level"]
 [prompts.generate]
-user = '{{ options | join("/") }} {{ options }} {{ meta.level }} {{ question | regex_replace("\[.*?\]") | trim }}'
+user = '''
+{{ options | join("/") }} {{ options }} {{ meta.level }} {{ question | regex_replace("\\[.*?\\]") | trim }}'''
 """
     row = {"question": "[x] q [y]", "options": ["é", "b"], "answer": "A", "meta": {"level": 3}}
     benchmark = made(tmp_path, toml, {"q.jsonl": json_lines(row)})
