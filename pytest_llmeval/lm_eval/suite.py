@@ -120,6 +120,11 @@ class TaskSource(Source):
         notes = () if questions else (f"{name}: --llm-limit={settings.limit} selects no question",)
         return TaskSuite(info, questions, place, loaded), notes
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """See ``Source``."""
+        questions = sum(_tasks(name, settings).sizes().values())
+        return f"{questions:,} questions in the cache of the library datasets"
+
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """See ``Source``."""
         loaded = _tasks(name, settings)

@@ -7,7 +7,7 @@ used and no llmeval.toml sets a model, nothing is recorded, printed or written.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -106,7 +106,7 @@ def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Run ``--llm-list`` and ``--llm-new-benchmark`` without a session; show prompts in one process."""
+    """Run the options that need no session; show prompts in one process."""
     command_line = CommandLine.of(config)
     if command_line.value("show_prompts", config):
         use_one_process(config)
@@ -120,15 +120,49 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
         return int(pytest.ExitCode.OK)
+    if names := command_line.value("fetch", config):
+        return _fetch(names, config)
     list_words = command_line.value("list", config)
     if list_words is None:
         return None
     from pytest_llmeval.suites.listing import listing
 
-    words = " ".join(list_words).split()
-    for line in listing(words, _file(config), config.invocation_params.dir):
+    words, file = " ".join(list_words).split(), _file(config)
+    try:
+        settings = _data_settings(config, file)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    for line in listing(words, file, config.invocation_params.dir, settings):
         print(line)
     return int(pytest.ExitCode.OK)
+
+
+def _fetch(texts: Sequence[str], config: pytest.Config) -> int:
+    """Download data, and return the exit code: 1 if that of a benchmark could not be had."""
+    from pytest_llmeval.plugin.fetch import Fetching, split_names
+    from pytest_llmeval.scoring import registry
+
+    registry.use(config.hook.pytest_llmeval_metrics, config.hook.pytest_llmeval_extractors)
+    config.add_cleanup(lambda: registry.use(None, None))
+    names = split_names(texts, config.invocation_params.dir)
+    try:
+        fetching = Fetching(_data_settings(config, _file(config), benchmark=list(names)), config)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    for line in fetching.lines():
+        print(line, flush=True)
+    return int(pytest.ExitCode.TESTS_FAILED if fetching.failed else pytest.ExitCode.OK)
+
+
+def _data_settings(config: pytest.Config, file: File, **options: object) -> Settings:
+    """The settings of where data is; models are not among them. Raises ``UserError``."""
+    from pytest_llmeval.config.settings import resolve
+
+    command_line = CommandLine.of(config)
+    folders = {key: command_line.value(key, config) for key in ("data_dir", "cache_dir")}
+    places = {key: value for key, value in file.values.items() if key in folders}
+    only_data = replace(file, values=places)
+    return resolve({**folders, **options}, only_data, start=config.invocation_params.dir, environ=os.environ)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)

@@ -58,6 +58,15 @@ class CommandLine:
             metavar="NAME",
             help="create a folder with an example benchmark to edit, and exit",
         )
+        self._add(
+            group,
+            "--llm-fetch",
+            dest="llmeval_fetch",
+            nargs="+",
+            action="extend",
+            metavar="NAME",
+            help="download the data of benchmarks (also suite:NAME; several names, or commas), and exit",
+        )
         self._add(group, "--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
         self._stop_watching = manager.add_hookcall_monitoring(self._before, self._after)
         manager.register(self, _NAME)

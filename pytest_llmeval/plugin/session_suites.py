@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.plugin.pytest_internals import without_capture
 from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -42,7 +43,8 @@ def load_suite(
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
         only = None if session.replay is None else session.replay.ids
-        suite, notes = source.load(name, place, session.settings, only)
+        with without_capture(config):  # a download shows its progress
+            suite, notes = source.load(name, place, session.settings, only)
         if session.replay is not None:
             notes += session.replay.check_ids(suite.questions, suite.name)
         _check_metric(suite, session.settings.metric)

@@ -93,13 +93,79 @@ class Protocol:
         return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A benchmark's files on the Hugging Face hub."""
+def _splits(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not value or not all(map(_is_split, (*value, *value.values()))):
+        raise ValueError('a table of splits and their names on the hub, such as { dev = "validation" }')
+    return dict(value)
 
-    repo: str = toml_key(REQUIRED, ANY_TEXT, "the dataset's repository, as in owner/name")
+
+def _is_split(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(_SPLIT_NAME, name) is not None
+
+
+def _digests(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(
+        isinstance(digest, str) and re.fullmatch(_SHA256, digest) for digest in value.values()
+    ):
+        raise ValueError("a table of files of the repository and their SHA-256 (64 hexadecimal digits)")
+    return dict(value)
+
+
+_SPLIT_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_SHA256 = r"[0-9A-Fa-f]{64}"
+_SPLITS: Kind[Mapping[str, str]] = Kind(
+    _splits,
+    {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{_SPLIT_NAME}$"},
+        "additionalProperties": {"type": "string", "pattern": f"^{_SPLIT_NAME}$"},
+    },
+)
+_DIGESTS: Kind[Mapping[str, str]] = Kind(
+    _digests, {"type": "object", "additionalProperties": {"type": "string", "pattern": f"^{_SHA256}$"}}
+)
+_REPO = matching(re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?"), "a data set's name, as in owner/name")
+_CONFIG = matching(
+    re.compile(r"(?:[A-Za-z0-9_.+ -]|\{subject\})+"), "a configuration's name, which may contain {subject}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """A benchmark's files on the Hugging Face hub: named ``files``, or those of splits of a configuration.
+
+    A configuration's splits become ``CONFIG/SPLIT.parquet`` in the cache, with the benchmark's own names of
+    splits; the data set's default configuration is called ``default``.
+    """
+
+    repo: str = toml_key(REQUIRED, _REPO, "the data set's repository, as in owner/name")
     files: tuple[str, ...] = toml_key(
-        REQUIRED, ANY_TEXTS, "one archive (zip or tar), or the tables themselves", key="file"
+        (),
+        ANY_TEXTS,
+        "archives (zip or tar) or tables to download, in place of splits",
+        key="file",
+    )
+    config: str | None = toml_key(
+        None,
+        _CONFIG,
+        "configuration to download; {subject} is replaced by each subject's key "
+        "(default: the data set's own default)",
+    )
+    splits: Mapping[str, str] = toml_key(
+        COMPUTED, _SPLITS, "the benchmark's splits, and their names on the hub (default: the same names)"
+    )
+    revision: str | None = toml_key(
+        None, ANY_TEXT, "commit to download; a branch or tag is possible, but may change (default: main)"
+    )
+    sha256: Mapping[str, str] = toml_key(
+        COMPUTED, _DIGESTS, "SHA-256 of files, by their path in the repository; others are refused"
+    )
+    gated: bool = toml_key(
+        False, FLAG, "whether terms must be accepted on the data set's page before a download"
+    )
+    bytes: int | None = toml_key(
+        None, whole_number(1, text=False), "size of the download in bytes, which --llm-list shows"
     )
 
 
@@ -371,6 +437,9 @@ class Benchmark:
     )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
+    questions: int | None = toml_key(
+        None, whole_number(1, text=False), "number of questions in split, which --llm-list shows"
+    )
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),

@@ -36,6 +36,7 @@ from pytest_llmeval.scoring.metrics.likelihood import likeliest
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.data_cache import read_manifest
 from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
@@ -277,6 +278,10 @@ class FolderSource(Source):
         """See ``Source``."""
         return catalog.find(BenchmarkName.parse(name, lambda text: catalog.is_path(text, near)).base, near)
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """See ``Source``."""
+        return download.ensure(_load(name, place), settings.data_dir, settings.cache_dir)
+
     def result_name(self, name: str, place: Path) -> str:
         """See ``Source``."""
         return _load(name, place).result_name
@@ -315,6 +320,7 @@ class FolderSource(Source):
         benchmark = _load(name, place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
+        downloaded = read_manifest(layout.root)
         table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
@@ -366,10 +372,16 @@ class FolderSource(Source):
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
             totals={**registry.metrics()[benchmark.metric.name].totals, **benchmark.metric.totals},
+            data_source=None if downloaded is None else downloaded.source,
             repeats=benchmark.repeats if settings.mode == "generate" else 1,
             protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
+        if downloaded is not None and not downloaded.pinned:
+            notes += (
+                f"{benchmark.name}: its data is {downloaded.repo} at {downloaded.revision or 'main'}, which "
+                f'may change; revision = "{downloaded.commit}" in [data.hub] keeps it',
+            )
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
             notes += (f"{benchmark.result_name}: no {split} file for {count}; skipped: {', '.join(missing)}",)

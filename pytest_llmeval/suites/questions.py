@@ -15,6 +15,7 @@ from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
 from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text, with_nested
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -86,7 +87,7 @@ def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -
     if benchmark.data.inside:
         return [benchmark.folder]
     local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-    return [*local, cache_dir / benchmark.name]
+    return [*local, cache_folder(benchmark, cache_dir)]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import zipfile
@@ -78,14 +79,20 @@ def open_tables(path: Path) -> list[Table]:
 def _read(path: Path) -> bytes:
     """The content of a file, decompressed if it is compressed. Raises ``UserError``."""
     try:
-        if not is_gzip(path):
-            return path.read_bytes()
-        with gzip.open(path) as file:
+        return _decompressed(path, path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _decompressed(path: Path, raw: bytes) -> bytes:
+    """The content of a file with this name, decompressed if it is compressed. Raises ``UserError``."""
+    if not is_gzip(path):
+        return raw
+    try:
+        with gzip.open(io.BytesIO(raw)) as file:
             content = file.read(_MAX_UNPACKED + 1)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise UserError(f"{path}: cannot be decompressed: {one_line(error, 120)}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > _MAX_UNPACKED:
         raise UserError(f"{path}: more than {_MAX_UNPACKED >> 30} GiB when decompressed; split it")
     return content
@@ -106,7 +113,9 @@ def _unpacked(path: Path) -> list[Table]:
                 raise UserError(
                     f"{path}: more than {_MAX_UNPACKED >> 30} GiB when unpacked; unzip it yourself"
                 )
-            return _several(path, [(member, archive.read(members[member])) for member in paths])
+            return _several(
+                path, [(member, _decompressed(member, archive.read(members[member]))) for member in paths]
+            )
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise UserError(f"{path}: cannot be unpacked: {one_line(error, 120)}; unzip it yourself") from None
 
