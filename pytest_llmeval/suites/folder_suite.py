@@ -263,6 +263,7 @@ class FolderSource(Source):
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
         questions = table.questions
         _check_code(benchmark, settings)
+        _check_libraries(benchmark, settings)
         if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
             raise UserError(
                 f"{benchmark.name}: several choices may be right, which the scores of single choices cannot "
@@ -359,6 +360,14 @@ def _check_code(benchmark: Benchmark, settings: Settings) -> None:
             "(in a sandbox without network: docs/code.md)"
         )
     runner.check(benchmark.name)
+
+
+def _check_libraries(benchmark: Benchmark, settings: Settings) -> None:
+    """Raise ``UserError`` if the metric needs something that is not on this machine."""
+    if settings.show_prompts or not settings.models:
+        return
+    if (problem := registry.metrics()[benchmark.metric.name].missing(benchmark.metric.options)) is not None:
+        raise UserError(f"{benchmark.name}: its metric {benchmark.metric.name} {problem}")
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:

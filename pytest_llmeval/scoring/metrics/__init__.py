@@ -13,6 +13,7 @@ from pytest_llmeval.scoring.metrics import (
     choice_sets,
     code,
     distance,
+    instructions,
     judge,
     mathematics,
     overlap,
@@ -43,5 +44,12 @@ METRICS: Mapping[str, Metric] = {
     "em": Metric(reading.make_em, "text", looser="contains"),
     "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
     "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
+    "ifeval": Metric(
+        instructions.make_ifeval,
+        "verbatim",
+        row_problem=instructions.row_problem,
+        missing=instructions.missing_libraries,
+        gold=False,
+    ),
     "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),
 }

@@ -1,0 +1,13 @@
+"""Instructions that a program can verify: how long a reply is, which words it has, how it is laid out.
+
+``INSTRUCTIONS`` has all of them by id. A question with another id is an error, never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_llmeval.scoring.instructions.ifeval import IFEVAL
+from pytest_llmeval.scoring.instructions.instruction import Instruction
+
+INSTRUCTIONS: Mapping[str, Instruction] = IFEVAL

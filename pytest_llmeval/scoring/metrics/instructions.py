@@ -1,0 +1,78 @@
+"""The metric ``ifeval``: whether an answer follows the instructions of its question.
+
+The score is 1 if it follows all of them strictly. See ``scoring.instructions`` for the instructions, and
+``following`` for strict and loose.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.core.types import Question
+from pytest_llmeval.scoring.instructions import INSTRUCTIONS
+from pytest_llmeval.scoring.instructions.following import follow
+from pytest_llmeval.scoring.instructions.instruction import Check, parse
+from pytest_llmeval.scoring.instructions.linguistics import PUNKT, SPLITTERS, LibraryLinguistics, missing
+from pytest_llmeval.scoring.metrics.base import Reasoned, Score, checked
+
+_DEFAULTS = {"instructions": "instruction_id_list", "arguments": "kwargs", "sentences": PUNKT}
+
+
+def make_ifeval(options: Mapping[str, object], where: str) -> Score:
+    """1 if the answer follows all instructions of its question.
+
+    ``instructions`` and ``arguments`` name the columns with the lists of instruction ids and of their
+    arguments. ``sentences`` is ``punkt`` (NLTK's model, as the reference has it) or ``rules``, which needs no
+    data. Raises ``UserError``.
+    """
+    settings = checked(options, _DEFAULTS, where)
+    if settings["sentences"] not in SPLITTERS:
+        raise UserError(f"{where}: sentences: {settings['sentences']!r} is none of {', '.join(SPLITTERS)}")
+    linguistics = LibraryLinguistics(settings["sentences"])
+
+    def score(answer: str, question: Question) -> float:
+        checks = _checks(question.fields[settings["instructions"]], question.fields[settings["arguments"]])
+        followed = follow(answer, checks, linguistics)
+        broken = [check.id for check, right in zip(checks, followed.strict, strict=True) if not right]
+        return Reasoned(float(not broken), f"not followed: {', '.join(broken)}" if broken else "")
+
+    return score
+
+
+def row_problem(options: Mapping[str, object], fields: Mapping[str, str]) -> str | None:
+    """What is wrong with the instructions of a row, in one line; None if nothing is."""
+    settings = {**_DEFAULTS, **options}
+    for name in ("instructions", "arguments"):
+        column = str(settings[name])
+        if not fields.get(column):
+            return f"column {column!r}, with the {name} to verify, is missing or empty"
+    try:
+        _checks(fields[str(settings["instructions"])], fields[str(settings["arguments"])])
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def missing_libraries(options: Mapping[str, object]) -> str | None:
+    """See ``Metric.missing``."""
+    return missing(str(options.get("sentences", PUNKT)))
+
+
+@lru_cache(maxsize=1024)
+def _checks(ids: str, arguments: str) -> tuple[Check, ...]:
+    """The checks that two cells state. Raises ``ValueError`` in one line."""
+    return parse(_list(ids), _list(arguments), INSTRUCTIONS)
+
+
+def _list(cell: str) -> list[object]:
+    """Raises ``ValueError``."""
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, list):
+        raise ValueError(f"{one_line(repr(cell), 60)} is not a JSON list")
+    return value
