@@ -9,7 +9,7 @@ from typing import Any
 
 #: texts with much that instructions ask for; other texts may be added to them
 TEXTS = (
-    'Dr. Smith went to Washington D.C. yesterday. He said: "It\'s cold!" Was it? Yes... it was about 3.5 degrees.',
+    'Dr. Smith went to Washington D.C. yesterday. He said: "It\'s cold!" Was it? Yes... about 3.5 degrees.',
     "# Heading\n\n* one point\n* another point\n- a third\n\n**Bold** and *italic* text.\n\n***\n\nThe end.",
     "```python\ndef f(x):\n    # add [one]\n    return x + 1\n```\nThis adds one. See https://example.org/.",
     '{"name": "Ada", "skills": ["logic", "looms"], "age": 36}',
@@ -22,7 +22,7 @@ TEXTS = (
     '"Everything stands in quotes, even this."',
     "12345 + 67890 = 80235",
     "...",
-    "\n\nA reply after two empty lines.\nIts second!\n\n\n\nIts third paragraph, e.g. this one. And i.e. that.",
+    "\n\nA reply after two empty lines.\nIts second!\n\n\n\nIts third part, e.g. this. And i.e. that.",
     'I\'m sure of it. Mr. Jones vs. Mrs. Jones, Inc. No. 5 is alive! "Really?" she asked. Yes.',
 )
 #: texts in other languages than English

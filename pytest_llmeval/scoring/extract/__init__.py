@@ -10,8 +10,8 @@ consist of an answer. The last explicit statement decides (``The answer is B``);
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
 ``choices`` reads all choices that a text calls right, by the same rules.
 
-``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``verbatim`` the same with its blanks and
-markup unchanged, ``json`` a JSON value, ``code`` a program.
+``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``verbatim`` the same with all of its
+blanks, ``json`` a JSON value, ``code`` a program.
 
 For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
 (lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).

@@ -17,12 +17,14 @@ INSTALL = 'pip install "pytest-llmeval-harness[ifeval]"'
 _ABBREVIATIONS = {
     *("mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "gen", "col", "capt", "lt", "sgt", "rev", "hon"),
     *("gov", "sen", "rep", "inc", "ltd", "co", "corp", "vs", "etc", "e.g", "i.e", "u.s", "u.k", "a.m", "p.m"),
-    *("ph.d", "b.a", "m.a", "no", "vol", "fig", "al", "approx", "dept", "est"),
+    *("ph.d", "b.a", "m.a", "al", "approx", "dept", "est"),
     *("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
 }
 #: what may end a sentence: its marks, closing quotes and brackets, and a blank
 _END = re.compile(r"[.!?]+[\"'”’)\]}*_]{0,4}(?=\s)")
 _LAST_WORD = re.compile(r"[\w.]{0,12}\Z")
+#: abbreviations before a number
+_NUMBERED = {"no", "nos", "vol", "fig", "p", "pp", "sec", "ch"}
 _LOWER = re.compile(r"[\"'“‘(\[*_]{0,4}[a-z]")
 
 
@@ -99,6 +101,8 @@ def _continues(text: str, end: re.Match[str]) -> bool:
     if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word != "i"):
         return True
     following = text[end.end() : end.end() + 8].lstrip()
+    if word in _NUMBERED and following[:1].isdigit():
+        return True
     return _LOWER.match(following) is not None
 
 

@@ -14,6 +14,8 @@ WORD = re.compile(r"\w+")
 class Linguistics(Protocol):
     """What verifiers need to know of a language. Each method is deterministic."""
 
+    def __hash__(self) -> int: ...
+
     def sentences(self, text: str) -> Sequence[str]:
         """The sentences of an English text, without blanks around them."""
 
