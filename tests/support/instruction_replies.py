@@ -113,7 +113,7 @@ def _edited(reply: str, name: str, arguments: Mapping[str, Any], chance: random.
             return reply + " " + arguments["letter"] * _near(arguments["let_frequency"], chance)
         case "response_language":
             wanted = LANGUAGES.get(arguments["language"], reply)
-            return chance.choice([wanted, wanted, reply, *LANGUAGES.values()])
+            return chance.choice([wanted, wanted, wanted, reply, chance.choice([*LANGUAGES.values()])])
         case "number_sentences":
             sentence = chance.choice(
                 ["It is so. ", "Is it so? ", "Mr. X came at 5 p.m. today! ", "so it is.\n"]

@@ -21,7 +21,7 @@ _ABBREVIATIONS = {
     *("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
 }
 #: what may end a sentence: its marks, closing quotes and brackets, and a blank
-_END = re.compile(r"[.!?]+[\"'”’)\]}*_]{0,4}(?=\s)")
+_END = re.compile(r"(?<![.!?])[.!?]++[\"'”’)\]}*_]{0,4}(?=\s)")
 _LAST_WORD = re.compile(r"[\w.]{0,12}\Z")
 #: abbreviations before a number
 _NUMBERED = {"no", "nos", "vol", "fig", "p", "pp", "sec", "ch"}

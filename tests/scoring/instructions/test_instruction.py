@@ -33,7 +33,7 @@ def test_arguments_are_converted_and_null_ones_ignored() -> None:
         (
             ["punctuation:no_comma"],
             [{"num_words": 3}],
-            "unknown argument 'num_words' in punctuation:no_comma",
+            "unknown argument 'num_words' in punct",
         ),
         ([WORDS], [{"num_words": 3}], f"{WORDS}: the argument relation is missing"),
         ([WORDS], [{"num_words": -1, "relation": "at least"}], "num_words is -1, but must be a whole number"),

@@ -47,7 +47,8 @@ def real_texts() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("every", "count"), [pytest.param(6, 8, id="some"), pytest.param(1, 24, marks=pytest.mark.slow, id="all")]
+    ("every", "count"),
+    [pytest.param(20, 6, id="some"), pytest.param(1, 24, marks=pytest.mark.slow, id="all")],
 )
 def test_each_prompt_with_many_replies(reference: Any, every: int, count: int) -> None:
     prompts = [json.loads(line) for line in PROMPTS.read_text("utf-8").splitlines()]
@@ -70,6 +71,7 @@ def test_each_prompt_with_many_replies(reference: Any, every: int, count: int) -
                     ours = followed.strict[at], followed.loose[at]
                     assert ours == (strict[at], loose[at]), (prompt["key"], check.id, reply)
                     (met if strict[at] else missed)[check.id] += 1
-    assert set(met) == set(missed) == set(INSTRUCTIONS) & {*met, *missed}
+
     if every == 1:
+        assert set(met) == set(missed) == set(INSTRUCTIONS)
         assert min(met.values()) >= 20 and min(missed.values()) >= 20
