@@ -320,8 +320,8 @@ def _verdicts(table: Mapping[str, object], where: str) -> dict[str, str]:
     for label, meaning in table.items():
         if not isinstance(meaning, str) or not _MEANING.fullmatch(meaning):
             raise UserError(
-                f"{where}: {one_line(label, 20)}: {one_line(repr(meaning), 40)} is not a name of small letters "
-                "and _, as in verdicts = {A = 'correct', B = 'incorrect'}"
+                f"{where}: {one_line(label, 20)}: {one_line(repr(meaning), 40)} is not a name of "
+                "small letters and _, as in verdicts = {A = 'correct', B = 'incorrect'}"
             )
         verdicts[label] = meaning
     if len(set(verdicts.values())) < len(verdicts):
