@@ -367,7 +367,7 @@ def test_a_folder_of_the_users_own_comes_before_a_packaged_one(write: Write, tmp
     ("name", "said"),
     [
         ("cevl", "unknown benchmark 'cevl'; did you mean 'ceval'?"),
-        ("zzzzzz", "unknown benchmark 'zzzzzz'; known: ceval, cmmlu"),
+        ("zzzzzz", "unknown benchmark 'zzzzzz'; known: ceval, chinese_simpleqa, cmmlu"),
         ("~no-such-user-here/x", "unknown benchmark '~no-such-user-here/x'"),
         ("x" * 5000, "unknown benchmark 'xxx"),
         ("a\0b", "unknown benchmark 'a b'"),
