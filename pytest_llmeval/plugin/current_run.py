@@ -16,6 +16,7 @@ import pytest
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import new_run_folder
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Result
 from pytest_llmeval.results.tally import Tally
 
@@ -28,8 +29,8 @@ class CurrentRun:
     """The state of the run in the reporting process.
 
     ``infos`` describe the benchmarks of the run by name, ``order`` is the index of each item by node id
-    (xdist only). ``results``, ``verdicts`` and ``comparisons`` are
-    set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
+    (xdist only). ``results``, ``verdicts``, ``comparisons`` and ``suites``
+    are set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -44,6 +45,7 @@ class CurrentRun:
         self.results: tuple[Result, ...] = ()
         self.verdicts: tuple[GateResult, ...] = ()
         self.comparisons: tuple[Comparison, ...] = ()
+        self.suites: tuple[SuiteResult, ...] = ()
         self.started = time.time()
         self.shown_path: str | None = None
         self.ended_early = False

@@ -22,7 +22,9 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
+from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
@@ -56,6 +58,13 @@ def _threshold(value: object) -> float:
     return value
 
 
+def _expressions(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of expressions")
+    return value
+
+
+_EXPRESSIONS: Kind[Any] = Kind(_expressions, {"type": "object", "additionalProperties": {"type": "string"}})
 _THRESHOLD = Kind(_threshold, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 
 
@@ -103,6 +112,11 @@ class MetricSpec:
 
     name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
     threshold: float | None = toml_key(None, _THRESHOLD, "lowest score that counts as correct")
+    totals: Mapping[str, str] = toml_key(
+        {},
+        _EXPRESSIONS,
+        "figures of the whole benchmark: expressions over the means of the metric's numbers, by name",
+    )
     options: Mapping[str, object]
 
     @property
@@ -119,6 +133,21 @@ class MetricSpec:
         columns = self.options.get("columns")
         return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
 
+
+def _variants(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables, one a variant: [variants.NAME]")
+    for name in value:
+        if not VARIANT.fullmatch(name):
+            raise ValueError(f"tables with names of ASCII letters, digits, - and _, which {name!r} is not")
+    return value
+
+
+#: the schema of a variant's keys is that of the benchmark's own; ``schema`` adds it
+_VARIANTS: Kind[Any] = Kind(
+    _variants,
+    {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
+)
 
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
@@ -300,7 +329,17 @@ class LogprobPrompt:
     question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
-    choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
+    choice: str = toml_key(
+        " {{ label }}",
+        ANY_TEXT,
+        "template of each continuation that is scored, with label and choice_text; a question's "
+        "template with one of these gives each choice its own prompt (WinoGrande)",
+    )
+    normalise: str = toml_key(
+        "none",
+        one_of(NORMALISATIONS),
+        "the length by which the log-probability of each choice is divided to find the likeliest",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +352,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark.toml.
+    """One benchmark.toml, or a variant that it declares.
 
     ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
-    of a benchmark that has none.
+    of a benchmark that has none. ``variant`` is None for the benchmark without a variant's changes.
     """
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
@@ -364,9 +403,21 @@ class Benchmark:
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
     prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    variants: Mapping[str, Mapping[str, Any]] = toml_key(
+        {},
+        _VARIANTS,
+        "other ways to ask, by name, for --llm-benchmark=NAME@VARIANT: the keys that differ, with tables "
+        "merged into the benchmark's own",
+    )
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
     file: Path
+    variant: str | None = None
+
+    @property
+    def result_name(self) -> str:
+        """The name in results and question ids: ``mmlu_pro``, or ``mmlu_pro@lm-eval`` for a variant."""
+        return str(BenchmarkName(self.name, self.variant))
 
     @property
     def generate(self) -> GeneratePrompt:
@@ -379,6 +430,10 @@ class Benchmark:
         return self.prompts.logprob
 
 
+#: the keys that variants cannot change
+NOT_OF_VARIANTS = ("name", "variants")
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
@@ -387,4 +442,21 @@ def schema() -> dict[str, Any]:
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
     for key in ("extractor", "official"):
         content["properties"][key]["examples"] = sorted(registry.extractors())
+    variant = _optional({**content, "properties": {**content["properties"]}})
+    for key in NOT_OF_VARIANTS:
+        del variant["properties"][key]
+    content["properties"]["variants"]["additionalProperties"] = variant
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}
+
+
+def _optional(content: Any) -> Any:
+    """A schema in which no key is required: what a variant leaves out, the benchmark has."""
+    if isinstance(content, list):
+        return [_optional(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _optional(value)
+        for key, value in content.items()
+        if not (key == "required" and isinstance(value, list))
+    }

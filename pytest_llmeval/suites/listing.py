@@ -1,4 +1,4 @@
-"""``--llm-list``: list models, benchmarks and runs, one per line."""
+"""``--llm-list``: list models, benchmarks, suites and runs, one per line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmeval.config.benchmark_suites import PREFIX, BenchmarkSuite, packaged_suites
 from pytest_llmeval.config.settings import PRESETS, File
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.redact import redact
@@ -28,7 +29,7 @@ _ANY_BENCHMARK = (
 
 
 def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
-    """List the models, benchmarks and runs whose line contains any of ``words``, ignoring case."""
+    """List the models, benchmarks, suites and runs whose line contains any of ``words``, ignoring case."""
     filters = [word.lower() for word in words]
 
     def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -49,6 +50,8 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     ]
     models += _BUILT_IN
     lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
+    suites = {**packaged_suites(), **file.suites}
+    lines += _section("suites", matching([_suite_line(suite) for suite in suites.values()]))
     runs = [
         (name, "; ".join(f"{key} {_value_text(value)}" for key, value in run.items()))
         for name, run in file.runs.items()
@@ -57,6 +60,11 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     if not any(line.startswith("  ") for line in lines):
         return [f"nothing matches {' '.join(words)!r}; --llm-list alone lists everything"]
     return lines
+
+
+def _suite_line(suite: BenchmarkSuite) -> tuple[str, str]:
+    about = f"{suite.description}: " if suite.description else ""
+    return f"{PREFIX}{suite.name}", one_line(about + ", ".join(suite.benchmarks), 300)
 
 
 def _value_text(value: object) -> str:
@@ -97,4 +105,7 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         count = subjects if benchmark.subjects else "own questions"
         splits = f"splits {', '.join(benchmark.splits)}"
         lines.append((name, f"{benchmark.title}: {count}, {splits}{groups}{_protocol(benchmark)}"))
+        for variant in benchmark.variants:
+            other = catalog.load(folder, variant=variant)
+            lines.append((other.result_name, other.title))
     return [*lines, *_ANY_BENCHMARK]

@@ -389,7 +389,7 @@ def _question(
     if problem is None:
         problem = registry.metrics()[benchmark.metric.name].row_problem(benchmark.metric.options, row)
     return Question(
-        benchmark=benchmark.name,
+        benchmark=benchmark.result_name,
         subject=subject,
         key=key,
         fields=row,

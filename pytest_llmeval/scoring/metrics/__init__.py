@@ -15,15 +15,16 @@ from pytest_llmeval.scoring.metrics import (
     distance,
     instructions,
     judge,
+    likelihood,
     mathematics,
     overlap,
     quantity,
     reading,
     texts,
 )
-from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score
+from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score, Scores
 
-__all__ = ["METRICS", "Metric", "Reasoned", "Score"]
+__all__ = ["METRICS", "Metric", "Reasoned", "Score", "Scores"]
 
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
@@ -50,6 +51,15 @@ METRICS: Mapping[str, Metric] = {
         row_problem=instructions.row_problem,
         missing=instructions.missing_libraries,
         gold=False,
+        scores_unparsed=True,
+    ),
+    "probability_mass": Metric(
+        likelihood.make_probability_mass,
+        "choice",
+        graded=True,
+        threshold=0.5,
+        sets=True,
+        likelihood=likelihood.probability_mass,
     ),
     "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),
 }

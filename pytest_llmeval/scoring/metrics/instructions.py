@@ -1,7 +1,8 @@
 """The metric ``ifeval``: whether an answer follows the instructions of its question.
 
-The score is 1 if it follows all of them strictly. See ``scoring.instructions`` for the instructions, and
-``following`` for strict and loose.
+The score is 1 if it follows all of them strictly. Four numbers are reported: the shares of prompts and of
+single instructions that are followed strictly and loosely. See ``scoring.instructions`` for the instructions,
+and ``following`` for strict and loose.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pytest_llmeval.scoring.instructions import INSTRUCTIONS
 from pytest_llmeval.scoring.instructions.following import follow
 from pytest_llmeval.scoring.instructions.instruction import Check, parse
 from pytest_llmeval.scoring.instructions.linguistics import PUNKT, SPLITTERS, LibraryLinguistics, missing
-from pytest_llmeval.scoring.metrics.base import Reasoned, Score, checked
+from pytest_llmeval.scoring.metrics.base import Number, Score, Scores, checked
 
 _DEFAULTS = {"instructions": "instruction_id_list", "arguments": "kwargs", "sentences": PUNKT}
 
@@ -37,7 +38,11 @@ def make_ifeval(options: Mapping[str, object], where: str) -> Score:
         checks = _checks(question.fields[settings["instructions"]], question.fields[settings["arguments"]])
         followed = follow(answer, checks, linguistics)
         broken = [check.id for check, right in zip(checks, followed.strict, strict=True) if not right]
-        return Reasoned(float(not broken), f"not followed: {', '.join(broken)}" if broken else "")
+        numbers: dict[str, Number] = {}
+        for name, right in (("strict", followed.strict), ("loose", followed.loose)):
+            numbers[f"prompt_level_{name}"] = float(all(right))
+            numbers[f"instruction_level_{name}"] = (float(sum(right)), float(len(right)))
+        return Scores(float(not broken), numbers, f"not followed: {', '.join(broken)}" if broken else "")
 
     return score
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request, request_temperature
-from pytest_llmeval.scoring.metrics.base import checked, references
+from pytest_llmeval.core.types import ChatPrompt, Judgement, Message, Question, Request, request_temperature
+from pytest_llmeval.scoring.metrics.base import Scores, checked, references
 from pytest_llmeval.scoring.metrics.verdicts import after_grade, bare, last_line, number, whole_number
 from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find_all
 
@@ -93,8 +93,8 @@ class JudgePrompt:
 
     It is a metric's ``Score`` when called with the judge's reply instead of an answer. ``grades`` maps
     labels to scores from 0 to 1; it is empty with a ``scale`` of (lowest, highest) number. ``verdicts`` maps
-    labels to what they mean, if the benchmark names it. ``reference`` says whether the prompt includes gold
-    answers, ``pattern`` is a regular expression whose first group is the grade. ``system`` is the text of a
+    labels to what they mean, which are the names of reported numbers. ``reference`` says whether the prompt
+    includes gold answers, ``pattern`` is a regular expression whose first group is the grade. ``system`` is the text of a
     system message.
     """
 
@@ -192,6 +192,15 @@ class JudgePrompt:
             stop=model.stop,
         )
 
+    def scores(self, judgement: Judgement) -> float:
+        """The score of a judgement, with a number for each of ``verdicts``: 1 for its own, else 0."""
+        score = judgement.score or 0.0
+        if not self.verdicts:
+            return score
+        return Scores(
+            score, {name: float(label == judgement.verdict) for label, name in self.verdicts.items()}
+        )
+
     def again(self, request: Request, reply: str) -> Request:
         """The request that follows a ``reply`` without a grade: it asks for the grade alone."""
         assert isinstance(request.prompt, ChatPrompt)
@@ -266,8 +275,9 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
     ``prompt`` is a template, ``rubric`` the criteria (a row's column ``rubric`` takes precedence). With
     ``reference = false`` the prompt has no gold answers. ``grades`` maps labels to scores from 0 to 1,
     ``scale`` is ``[lowest, highest]`` for numbers, ``pattern`` finds the grade in the reply's last line.
-    ``verdicts`` maps labels to what they mean; ``correct`` is worth 1 and all others 0 unless ``grades`` says
-    otherwise. ``system`` is a system message before the prompt.
+    ``verdicts`` maps labels to what they mean: numbers that are reported, the share of the answers with that
+    grade. ``correct`` is worth 1 and all others 0 unless ``grades`` says otherwise.
+    ``system`` is a system message before the prompt.
     """
     defaults = {
         **{"prompt": "", "system": "", "rubric": "", "reference": True},

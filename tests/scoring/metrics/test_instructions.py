@@ -9,6 +9,7 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics import METRICS
+from pytest_llmeval.scoring.metrics.base import numbers_of
 
 IDS = ["punctuation:no_comma", "startend:quotation"]
 ROW = {"instruction_id_list": json.dumps(IDS), "kwargs": "[{}, {}]"}
@@ -24,6 +25,19 @@ def test_all_instructions_must_be_followed_strictly() -> None:
     wrong = score('"So, it is."', question())
     assert wrong == 0
     assert wrong.reason == "not followed: punctuation:no_comma"  # type: ignore[attr-defined]
+
+
+def test_four_numbers_are_reported() -> None:
+    score = METRICS["ifeval"].make({}, "here")
+    assert numbers_of(score('Well\n"So, it is."', question())) == {
+        "prompt_level_strict": 0.0,
+        "instruction_level_strict": [0.0, 2.0],
+        "prompt_level_loose": 1.0,
+        "instruction_level_loose": [2.0, 2.0],
+    }
+    # an answer that could not be read still has its instructions
+    assert METRICS["ifeval"].scores_unparsed
+    assert numbers_of(score("", question()))["instruction_level_loose"] == [0.0, 2.0]
 
 
 def test_the_columns_may_have_other_names() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ChatPrompt, Message, Question
+from pytest_llmeval.core.types import ChatPrompt, Judgement, Message, Question
 from pytest_llmeval.scoring.metrics.agreement import labelled_prompts
+from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgeGrade, make_judge
 from pytest_llmeval.suites.catalog import load, packaged
 
@@ -24,6 +25,14 @@ def test_only_correct_is_worth_something() -> None:
     assert prompt.read("GRADE: Correct") == JudgeGrade("A", 1.0)
     assert prompt.read("GRADE: right") is None
     assert "GRADE: A (correct) or GRADE: B (incorrect) or GRADE: C (not attempted)" in prompt.instructions
+
+
+def test_each_verdict_is_a_number() -> None:
+    prompt = make_judge({"verdicts": VERDICTS}, "here")
+    score = prompt.scores(Judgement("j", verdict="C", score=0.0))
+    assert score == 0
+    assert numbers_of(score) == {"correct": 0.0, "incorrect": 0.0, "not_attempted": 1.0}
+    assert numbers_of(make_judge({}, "here").scores(Judgement("j", verdict="C", score=1.0))) == {}
 
 
 def test_grades_may_be_set_too() -> None:
