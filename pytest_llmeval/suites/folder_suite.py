@@ -323,7 +323,6 @@ class FolderSource(Source):
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
         _check_code(benchmark, settings)
-        _check_libraries(benchmark, settings)
         metric = registry.metrics()[benchmark.metric.name]
         if metric.likelihood is not None and settings.mode != "logprob":
             raise UserError(
@@ -383,6 +382,7 @@ class FolderSource(Source):
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)
+        _check_libraries(benchmark, questions, settings)
         if not questions:
             notes += (f"{benchmark.result_name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
@@ -445,11 +445,13 @@ def _check_code(benchmark: Benchmark, settings: Settings) -> None:
     runner.check(benchmark.result_name)
 
 
-def _check_libraries(benchmark: Benchmark, settings: Settings) -> None:
-    """Raise ``UserError`` if the metric needs something that is not on this machine."""
+def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:
+    """Raise ``UserError`` if the metric needs something for these questions that is not on this machine."""
     if settings.show_prompts or not settings.models:
         return
-    if (problem := registry.metrics()[benchmark.metric.name].missing(benchmark.metric.options)) is not None:
+    metric = registry.metrics()[benchmark.metric.name]
+    rows = (question.fields for question in questions if question.problem is None)
+    if (problem := metric.missing(benchmark.metric.options, rows)) is not None:
         raise UserError(f"{benchmark.result_name}: its metric {benchmark.metric.name} {problem}")
 
 

@@ -217,9 +217,9 @@ IFEVAL: Mapping[str, Instruction] = {
     "keywords:letter_frequency": Instruction(
         letter_frequency, {"letter": character, "let_frequency": count, "let_relation": relation}
     ),
-    "language:response_language": Instruction(response_language, {"language": text}),
+    "language:response_language": Instruction(response_language, {"language": text}, ("language",)),
     "length_constraints:number_sentences": Instruction(
-        number_sentences, {"num_sentences": count, "relation": relation}
+        number_sentences, {"num_sentences": count, "relation": relation}, ("sentences",)
     ),
     "length_constraints:number_paragraphs": Instruction(number_paragraphs, {"num_paragraphs": count}),
     "length_constraints:number_words": Instruction(number_words, {"num_words": count, "relation": relation}),
@@ -241,9 +241,9 @@ IFEVAL: Mapping[str, Instruction] = {
     "startend:end_checker": Instruction(end_checker, {"end_phrase": text}),
     "startend:quotation": Instruction(quotation),
     "change_case:capital_word_frequency": Instruction(
-        capital_word_frequency, {"capital_frequency": count, "capital_relation": relation}
+        capital_word_frequency, {"capital_frequency": count, "capital_relation": relation}, ("tokens",)
     ),
-    "change_case:english_capital": Instruction(english_capital),
-    "change_case:english_lowercase": Instruction(english_lowercase),
+    "change_case:english_capital": Instruction(english_capital, needs=("language",)),
+    "change_case:english_lowercase": Instruction(english_lowercase, needs=("language",)),
     "punctuation:no_comma": Instruction(no_comma),
 }

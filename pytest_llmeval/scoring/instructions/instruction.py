@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from pytest_llmeval.core.errors import one_line, unknown
 from pytest_llmeval.scoring.instructions.reply import Reply
 
 #: converts a value of a data set; raises ``ValueError`` with what it must be
 Argument: TypeAlias = Callable[[object], object]
+Need: TypeAlias = Literal["sentences", "tokens", "language"]
 RELATIONS = ("less than", "at least")
 
 
@@ -66,11 +67,13 @@ def holds(number: int, relation: str, threshold: int) -> bool:
 class Instruction:
     """A kind of instruction: ``verify(reply, **arguments)`` says whether a reply follows it.
 
-    ``arguments`` are all that ``verify`` takes, each with the function that converts and checks it.
+    ``arguments`` are all that ``verify`` takes, each with the function that converts and checks it. ``needs``
+    are the methods of ``Linguistics`` that it calls.
     """
 
     verify: Callable[..., bool]
     arguments: Mapping[str, Argument] = field(default_factory=dict)
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

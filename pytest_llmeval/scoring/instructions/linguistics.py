@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -59,17 +59,20 @@ class LibraryLinguistics:
         return code
 
 
-def missing(splitter: str) -> str | None:
-    """What this machine lacks to check instructions, with the remedy, in one line; None if nothing."""
-    lacking = [name for name in ("langdetect", "nltk") if importlib.util.find_spec(name) is None]
+def missing(needs: Iterable[str], splitter: str) -> str | None:
+    """What this machine lacks for these methods of ``Linguistics``, with the remedy, in one line; or None."""
+    needs = set(needs)
+    punkt = splitter == PUNKT and bool(needs & {"sentences", "tokens"})
+    libraries = {"langdetect": "language" in needs, "nltk": punkt or "tokens" in needs}
+    lacking = [name for name, used in libraries.items() if used and importlib.util.find_spec(name) is None]
     if lacking:
         return f"needs {' and '.join(lacking)}: {INSTALL}"
-    if splitter == PUNKT:
+    if punkt:
         try:
             _punkt()
         except LookupError:
             return (
-                "counts sentences with NLTK's data punkt_tab, which is not on this machine: "
+                "finds sentences with NLTK's data punkt_tab, which is not on this machine: "
                 "python -m nltk.downloader punkt_tab (or name a folder that has it in NLTK_DATA)"
             )
     return None
@@ -79,7 +82,7 @@ def rule_sentences(text: str) -> list[str]:
     """The sentences of an English text by rules of our own, which need no data.
 
     A sentence ends at ``.``, ``!`` or ``?`` before a blank, unless the point ends a common abbreviation or an
-    initial, or the next word begins with a small letter. docs/instructions.md says how often this
+    initial, or the next word begins with a small letter. docs/scoring.md says how often this
     differs from Punkt.
     """
     sentences, start = [], 0

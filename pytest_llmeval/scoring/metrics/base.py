@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -43,7 +43,7 @@ def _accept_any_row(options: Mapping[str, object], fields: Mapping[str, str]) ->
     return None
 
 
-def _need_nothing(options: Mapping[str, object]) -> str | None:
+def _need_nothing(options: Mapping[str, object], rows: Iterable[Mapping[str, str]]) -> str | None:
     return None
 
 
@@ -67,8 +67,8 @@ class Metric:
     ``row_problem(options, fields)`` says in one line why the metric cannot score the answers to a row, whose
     cells are ``fields``, or returns None. That question becomes an error before it is asked.
 
-    ``missing(options)`` says in one line what the metric needs that is not on this machine, and how to get
-    it, or returns None. It is called before the first question.
+    ``missing(options, rows)`` says in one line what the metric needs for these rows that is not on this
+    machine, and how to get it, or returns None. It is called before the first question.
 
     Metrics without ``gold`` need no gold answers.
 
@@ -98,7 +98,7 @@ class Metric:
     threshold: float = 1.0
     gold_problem: Callable[[str], str | None] = _accept_any
     row_problem: Callable[[Mapping[str, object], Mapping[str, str]], str | None] = _accept_any_row
-    missing: Callable[[Mapping[str, object]], str | None] = _need_nothing
+    missing: Callable[[Mapping[str, object], Iterable[Mapping[str, str]]], str | None] = _need_nothing
     gold: bool = True
     runs_code: bool = False
     sets: bool = False

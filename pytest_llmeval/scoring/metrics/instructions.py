@@ -8,8 +8,9 @@ and ``following`` for strict and loose.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Question
@@ -49,21 +50,24 @@ def make_ifeval(options: Mapping[str, object], where: str) -> Score:
 
 def row_problem(options: Mapping[str, object], fields: Mapping[str, str]) -> str | None:
     """What is wrong with the instructions of a row, in one line; None if nothing is."""
-    settings = {**_DEFAULTS, **options}
+    settings: dict[str, Any] = {**_DEFAULTS, **options}
     for name in ("instructions", "arguments"):
-        column = str(settings[name])
+        column = settings[name]
         if not fields.get(column):
             return f"column {column!r}, with the {name} to verify, is missing or empty"
     try:
-        _checks(fields[str(settings["instructions"])], fields[str(settings["arguments"])])
+        _checks(fields[settings["instructions"]], fields[settings["arguments"]])
     except ValueError as error:
         return str(error)
     return None
 
 
-def missing_libraries(options: Mapping[str, object]) -> str | None:
-    """See ``Metric.missing``."""
-    return missing(str(options.get("sentences", PUNKT)))
+def missing_libraries(options: Mapping[str, object], rows: Iterable[Mapping[str, str]]) -> str | None:
+    """See ``Metric.missing``: what the instructions of these rows need."""
+    settings: dict[str, Any] = {**_DEFAULTS, **options}
+    checks = [_checks(row[settings["instructions"]], row[settings["arguments"]]) for row in rows]
+    needs = {need for row in checks for check in row for need in check.instruction.needs}
+    return missing(needs, settings["sentences"])
 
 
 @lru_cache(maxsize=1024)

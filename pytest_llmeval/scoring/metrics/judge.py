@@ -94,8 +94,8 @@ class JudgePrompt:
     It is a metric's ``Score`` when called with the judge's reply instead of an answer. ``grades`` maps
     labels to scores from 0 to 1; it is empty with a ``scale`` of (lowest, highest) number. ``verdicts`` maps
     labels to what they mean, which are the names of reported numbers. ``reference`` says whether the prompt
-    includes gold answers, ``pattern`` is a regular expression whose first group is the grade. ``system`` is the text of a
-    system message.
+    includes gold answers, ``pattern`` is a regular expression whose first group is the grade.
+    ``system`` is the text of a system message.
     """
 
     prompt: str

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_llmeval.scoring.instructions import INSTRUCTIONS
 from pytest_llmeval.scoring.instructions.instruction import parse
+from pytest_llmeval.scoring.instructions.reply import Reply
 
 WORDS = "length_constraints:number_words"
 
@@ -81,3 +82,39 @@ def test_any_row_has_checks_or_a_problem(ids: list[str], arguments: list[Any]) -
         assert "\n" not in str(problem)
     else:
         assert [check.id for check in checks] == ids
+
+
+def test_instructions_say_what_they_need() -> None:
+    """A verifier that uses a tool without saying so would fail in the middle of a run."""
+
+    class Recorder:
+        def __init__(self) -> None:
+            self.used: set[str] = set()
+
+        def sentences(self, text: str) -> list[str]:
+            self.used.add("sentences")
+            return [f"{text}."] * 3
+
+        def tokens(self, text: str) -> list[str]:
+            self.used.add("tokens")
+            return text.split()
+
+        def language(self, text: str) -> str:
+            self.used.add("language")
+            return "en"
+
+    values: dict[str, object] = {"relation": "at least", "let_relation": "at least", "letter": "a"}
+    for name, instruction in INSTRUCTIONS.items():
+        arguments = {}
+        for key, convert in instruction.arguments.items():
+            for value in (values.get(key, 1), "at least", "text", ["text"]):
+                try:
+                    arguments[key] = convert(value)
+                    break
+                except ValueError:
+                    continue
+        recorder = Recorder()
+        for text in ("BALD EAGLE EAGLE BALD", "so it is", "A b.\n* c\n* d", "eagle bald"):
+            instruction.verify(Reply(text, recorder), **arguments)
+        assert recorder.used <= set(instruction.needs), name
+        assert bool(recorder.used) == bool(instruction.needs), name

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_llmeval.scoring.instructions import linguistics
-from pytest_llmeval.scoring.instructions.linguistics import RULES, LibraryLinguistics, missing, rule_sentences
+from pytest_llmeval.scoring.instructions.linguistics import (
+    PUNKT,
+    RULES,
+    LibraryLinguistics,
+    missing,
+    rule_sentences,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,15 +55,24 @@ def test_languages_do_not_depend_on_chance() -> None:
     assert detector.DetectorFactory.seed is None  # that of the user's program stays as it is
 
 
+ALL = ("sentences", "tokens", "language")
+
+
 def test_what_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
-        assert missing(RULES) == ('needs langdetect and nltk: pip install "pytest-llmeval-harness[ifeval]"')
+        install = 'pip install "pytest-llmeval-harness[ifeval]"'
+        assert missing(ALL, PUNKT) == f"needs langdetect and nltk: {install}"
+        assert missing(["sentences"], PUNKT) == f"needs nltk: {install}"
+        assert missing(["language"], PUNKT) == f"needs langdetect: {install}"
+        assert missing(["sentences"], RULES) is None
+        assert missing([], PUNKT) is None
 
     def no_data() -> Any:
         raise LookupError
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     monkeypatch.setattr(linguistics, "_punkt", no_data)
-    assert "python -m nltk.downloader punkt_tab" in (missing("punkt") or "")
-    assert missing(RULES) is None
+    assert "python -m nltk.downloader punkt_tab" in (missing(["tokens"], PUNKT) or "")
+    assert missing(ALL, RULES) is None
+    assert missing(["language"], PUNKT) is None

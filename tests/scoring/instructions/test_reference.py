@@ -24,7 +24,7 @@ def reference(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The reference; it downloads Punkt's data when it is imported, unless that is there."""
     for library in ("lm_eval", "immutabledict", "langdetect", "nltk"):
         pytest.importorskip(library)
-    if (problem := missing("punkt")) is not None:
+    if (problem := missing(["sentences"], "punkt")) is not None:
         pytest.skip(problem)
     if not PROMPTS.is_file():
         pytest.skip(f"no {PROMPTS}")
