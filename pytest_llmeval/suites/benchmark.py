@@ -187,8 +187,11 @@ class MetricSpec:
 
     @property
     def needs_gold(self) -> bool:
-        """Whether a question must have a gold answer; a judge may do without."""
-        return not (self.name == "judge" and self.options.get("reference") is False)
+        """Whether a question must have a gold answer; a judge may do without, some metrics have none."""
+        from pytest_llmeval.scoring import registry
+
+        judged_without = self.name == "judge" and self.options.get("reference") is False
+        return registry.metrics()[self.name].gold and not judged_without
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -394,6 +394,7 @@ class FolderSource(Source):
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)
+        _check_libraries(benchmark, questions, settings)
         if not questions:
             notes += (f"{benchmark.result_name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
@@ -454,6 +455,16 @@ def _check_code(benchmark: Benchmark, settings: Settings) -> None:
             "(in a sandbox without network: docs/code.md)"
         )
     runner.check(benchmark.result_name)
+
+
+def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:
+    """Raise ``UserError`` if the metric needs something for these questions that is not on this machine."""
+    if settings.show_prompts or not settings.models:
+        return
+    metric = registry.metrics()[benchmark.metric.name]
+    rows = (question.fields for question in questions if question.problem is None)
+    if (problem := metric.missing(benchmark.metric.options, rows)) is not None:
+        raise UserError(f"{benchmark.result_name}: its metric {benchmark.metric.name} {problem}")
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:

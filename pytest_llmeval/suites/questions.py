@@ -387,6 +387,8 @@ def _question(
             problem = registry.gold_problem(benchmark.metric.name, answer)
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
+    if problem is None:
+        problem = registry.metrics()[benchmark.metric.name].row_problem(benchmark.metric.options, row)
     return Question(
         benchmark=benchmark.result_name,
         subject=subject,

@@ -13,6 +13,7 @@ from pytest_llmeval.scoring.metrics import (
     choice_sets,
     code,
     distance,
+    instructions,
     judge,
     likelihood,
     mathematics,
@@ -44,6 +45,14 @@ METRICS: Mapping[str, Metric] = {
     "em": Metric(reading.make_em, "text", looser="contains"),
     "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
     "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
+    "ifeval": Metric(
+        instructions.make_ifeval,
+        "verbatim",
+        row_problem=instructions.row_problem,
+        missing=instructions.missing_libraries,
+        gold=False,
+        scores_unparsed=True,
+    ),
     "probability_mass": Metric(
         likelihood.make_probability_mass,
         "choice",
