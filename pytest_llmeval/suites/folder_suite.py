@@ -28,7 +28,7 @@ from pytest_llmeval.scoring.extract.pattern import with_pattern
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
-from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.scoring.sandbox import selection
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
@@ -262,7 +262,7 @@ class FolderSource(Source):
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
         questions = table.questions
-        _check_code(benchmark, settings)
+        sandbox = _sandbox(benchmark, settings)
         if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
             raise UserError(
                 f"{benchmark.name}: several choices may be right, which the scores of single choices cannot "
@@ -284,7 +284,7 @@ class FolderSource(Source):
                 shots=shots,
                 prompt_sha256=ordering.prompt_hash(builder.sha256),
                 data_sha256=table.sha256,
-                scoring=scoring(benchmark, settings.mode),
+                scoring={**scoring(benchmark, settings.mode), **sandbox},
                 circular=ordering.circular,
                 shuffle_choices=ordering.seed,
             ),
@@ -348,17 +348,23 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
 
 
-def _check_code(benchmark: Benchmark, settings: Settings) -> None:
-    """Raise ``UserError`` unless programs written by a model are allowed and a sandbox is available."""
+def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
+    """The sandbox of programs written by a model, as a condition of scoring; empty without programs.
+
+    Raises ``UserError`` unless such programs are allowed and a sandbox is available.
+    """
     runs_code = registry.metrics()[benchmark.metric.name].runs_code
     if not (runs_code and settings.models) or settings.show_prompts:
-        return
+        return {}
     if not settings.allow_code:
         raise UserError(
             f"{benchmark.name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
-    runner.check(benchmark.name)
+    try:
+        return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
+    except UserError as error:
+        raise UserError(f"{benchmark.name}: {error}") from None
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
