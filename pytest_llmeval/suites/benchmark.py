@@ -127,6 +127,17 @@ _EXTRACTOR: Kind[Any] = Kind(
 )
 
 
+def _aliases(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("a table of columns and their other names")
+    return {name: ANY_TEXTS.convert(others) for name, others in value.items()}
+
+
+_ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
+    _aliases, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
@@ -204,6 +215,9 @@ class DataSpec:
         None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
     )
     messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
+    aliases: Mapping[str, tuple[str, ...]] = toml_key(
+        COMPUTED, _ALIASES, "columns by other names that they have in other layouts of the same data"
+    )
 
     @property
     def has_choices(self) -> bool:

@@ -276,7 +276,12 @@ class FolderSource(Source):
         _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
             name=benchmark.name,
-            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
+            | {
+                key: (name, "" if name.isascii() else name)
+                for key, name in table.subject_names.items()
+                if key != name
+            },
             groups=benchmark.groups,
             conditions=EvalConditions(
                 mode=settings.mode,

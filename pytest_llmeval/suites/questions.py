@@ -7,12 +7,13 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
+from pytest_llmeval.suites.aliases import with_aliases
 from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
@@ -20,6 +21,7 @@ from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.positions import gold_label
 from pytest_llmeval.suites.row_choices import gold_problem, marked_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
+from pytest_llmeval.suites.subject_keys import subject_keys
 from pytest_llmeval.suites.tables import Table, has_tables, open_tables
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -45,13 +47,15 @@ class FileLayout:
 class Split:
     """The rows of a split; ``sha256`` covers the bytes of all files read.
 
-    ``unused_columns`` have cells that nothing is made from.
+    ``unused_columns`` have cells that nothing is made from. ``subject_names`` maps the keys of subjects that
+    the benchmark does not declare to what the rows call them.
     """
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
     unused_columns: tuple[str, ...] = ()
+    subject_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -95,6 +99,7 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
     questions: list[Question] = []
     missing = []
     columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
+    subject_names: dict[str, str] = {}
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
         if not has_tables(path):
@@ -107,10 +112,12 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
         for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
+        keys = _subject_keys(itertools.chain(*rows_of), benchmark)
+        subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
     _check_usable(questions, benchmark)
     used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
     unused = tuple(name for name in columns if name not in used)
-    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
 
 
 def load_shots(
@@ -183,7 +190,10 @@ def read_tables(
 def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
     """The rows of each table. Raises ``UserError``."""
     rows_of = [
-        read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header) for table in tables
+        with_aliases(
+            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header), spec.aliases
+        )
+        for table in tables
     ]
     for table, rows in zip(tables, rows_of, strict=True):
         if not rows:
@@ -261,8 +271,9 @@ def _keys(
     keys: list[tuple[str, str, str | None]] = []
     lines: dict[tuple[str, str], int] = {}
     invalid = []
+    subject_of = _subject_keys(rows, benchmark)
     for position, (line, fields, problem) in enumerate(rows):
-        row_subject = fields.get(spec.subject, "") if spec.subject else subject
+        row_subject = subject_of.get(fields.get(spec.subject, ""), "") if spec.subject else subject
         key = fields.get(spec.id, "").strip() if spec.id is not None else str(position)
         if problem is None:
             problem = _key_problem("id", key, spec.ids) or _key_problem("subject", row_subject, "text")
@@ -288,6 +299,14 @@ def _keys(
             lines[row_subject, key] = rows[position][0]
             keys[position] = row_subject, key, problem
     return keys
+
+
+def _subject_keys(rows: Iterable[Row], benchmark: Benchmark) -> dict[str, str]:
+    """The key of each subject that the rows name."""
+    column = benchmark.data.subject
+    if column is None:
+        return {}
+    return subject_keys((fields.get(column, "") for _, fields, _ in rows), benchmark.subjects)
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:

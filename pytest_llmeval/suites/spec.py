@@ -205,6 +205,7 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
         "choices": _default_labels(values),
+        "aliases": {},
     }
     values = {**computed, **values, "hub": hub}
     data = DataSpec(**{"choice_columns": values["choices"], **values})
