@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.scoring.sandbox import runner
-from pytest_llmeval.scoring.sandbox.runner import Limits, ProgramResult, SandboxFailed, run
+from pytest_llmeval.scoring.sandbox import base, own
+from pytest_llmeval.scoring.sandbox.base import Limits, Provider, SandboxFailed
+from pytest_llmeval.scoring.sandbox.bubblewrap import Bubblewrap
+from pytest_llmeval.scoring.sandbox.own import Own
+from pytest_llmeval.scoring.sandbox.runner import ProgramResult, PythonTests, run
 from tests.support.paths import PACKAGE, ROOT
+from tests.support.sandboxes import PROVIDERS, why_skip
 
 TALK = """
 import os
@@ -28,21 +31,32 @@ for n in range(3, 64):
         pass
 """
 QUICK = Limits(seconds=3, memory_mb=256, disk_mb=4)
-needs_sandbox = pytest.mark.skipif(
-    runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
-)
 pytestmark = [
     pytest.mark.slow,  # hostile programs, each a process of its own
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
 ]
 
 
-def result_of(code: str, tests: str = "", limits: Limits = QUICK) -> ProgramResult:
-    return run(code, tests, limits)
+Run = Callable[..., ProgramResult]
 
 
-@needs_sandbox
-def test_programs_pass_or_fail_with_a_reason() -> None:
+@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
+def provider(request: pytest.FixtureRequest) -> Provider:
+    chosen: Provider = request.param
+    if (reason := why_skip(chosen)) is not None:
+        pytest.skip(reason)
+    return chosen
+
+
+@pytest.fixture
+def result_of(provider: Provider) -> Run:
+    def result_of(code: str, tests: str = "", limits: Limits = QUICK) -> ProgramResult:
+        return run(code, PythonTests(tests), limits, provider=provider)
+
+    return result_of
+
+
+def test_programs_pass_or_fail_with_a_reason(result_of: Run) -> None:
     code = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef f(x): return P(x + 1)\n"
     assert result_of(code, "assert f(1) == P(2)") == ProgramResult(True)
     assert result_of(code, "assert f(1) == P(3), 'no'") == ProgramResult(False, "AssertionError: no")
@@ -52,7 +66,6 @@ def test_programs_pass_or_fail_with_a_reason() -> None:
     assert result_of("x = '" + "é" * 300_000 + "'", f"assert len(x) == 300_000\n#{'y' * 300_000}").passed
 
 
-@needs_sandbox
 @pytest.mark.parametrize(
     "code",
     [
@@ -76,28 +89,25 @@ def test_programs_pass_or_fail_with_a_reason() -> None:
         "class E(Exception):\n    def __str__(self): raise SystemExit\ndef f(): raise E",
     ],
 )
-def test_ending_early_or_forging_messages_is_not_passing(code: str) -> None:
+def test_ending_early_or_forging_messages_is_not_passing(result_of: Run, code: str) -> None:
     assert not result_of(code, "f()\nassert False").passed
 
 
-@needs_sandbox
 @pytest.mark.parametrize(
     "code", ["while True: pass", "import time; time.sleep(99)", "def f():\n    while True: pass"]
 )
-def test_time_is_limited(code: str) -> None:
+def test_time_is_limited(result_of: Run, code: str) -> None:
     started = time.monotonic()
     assert result_of(code, "f()", Limits(seconds=1)) == ProgramResult(False, "not done after 1 s")
     assert time.monotonic() - started < 20
 
 
-@needs_sandbox
-def test_memory_is_limited() -> None:
+def test_memory_is_limited(result_of: Run) -> None:
     assert result_of("x = bytearray(1 << 30)").reason == "before its tests: MemoryError"
     assert result_of("x = []\nwhile True: x.append(bytearray(1 << 20))").reason.endswith("MemoryError")
 
 
-@needs_sandbox
-def test_output_is_discarded() -> None:
+def test_output_is_discarded(result_of: Run) -> None:
     for place in ("sys.stdout", "sys.stderr"):
         flood = f"import sys\nfor _ in range(200): {place}.write('x' * 100_000)\n"
         assert result_of(flood, "assert True").passed
@@ -105,8 +115,7 @@ def test_output_is_discarded() -> None:
     assert not result_of(pipe, "", Limits(seconds=2)).passed
 
 
-@needs_sandbox
-def test_files_are_isolated() -> None:
+def test_files_are_isolated(result_of: Run) -> None:
     code = """
 import os
 refused = []
@@ -131,9 +140,8 @@ assert open("mine").read() == "x"
     assert "No space left" in result_of(inodes).reason
 
 
-@needs_sandbox
 def test_environment_files_and_descriptors_of_the_parent_are_hidden(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    result_of: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     (tmp_path / "secret").write_text("s")
@@ -161,8 +169,7 @@ assert open_files == [0, 1, 2, 4], open_files
         os.close(opened)
 
 
-@needs_sandbox
-def test_no_network(tmp_path: Path) -> None:
+def test_no_network(result_of: Run, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "socket"))
         local.listen()
@@ -191,8 +198,7 @@ except OSError:
             assert result_of("", code) == ProgramResult(True)
 
 
-@needs_sandbox
-def test_processes_are_few_and_end_with_the_program() -> None:
+def test_processes_are_few_and_end_with_the_program(result_of: Run) -> None:
     marker = f"llmeval-{os.getpid()}-survivor"
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
     assert not result_of(bomb, "", Limits(seconds=2)).passed
@@ -214,7 +220,6 @@ if os.fork() == 0:
     assert not runs(marker)
 
 
-@needs_sandbox
 def test_the_program_is_killed_when_pytest_is_killed() -> None:
     marker = f"llmeval-{os.getpid()}-orphan"
     code = f"import os; os.execv('/bin/sleep', ['{marker}', '60'])"
@@ -244,8 +249,7 @@ def waited_for(condition: Callable[[], bool]) -> bool:
     return False
 
 
-@needs_sandbox
-def test_other_processes_cannot_be_killed() -> None:
+def test_other_processes_cannot_be_killed(result_of: Run) -> None:
     code = f"""
 import os, signal
 for pid in ({os.getpid()}, {os.getppid()}, 1):
@@ -259,8 +263,7 @@ assert os.getppid() in (0, 1)
     assert not result_of("import os; os.kill(-1, 9); os.kill(os.getpid(), 9)").passed
 
 
-@needs_sandbox
-def test_privileges_are_dropped() -> None:
+def test_privileges_are_dropped(result_of: Run) -> None:
     code = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -281,8 +284,7 @@ assert libc.syscall(clone3, 0, 0) == -1 and ctypes.get_errno() == 38
     assert result_of("", code) == ProgramResult(True)
 
 
-@needs_sandbox
-def test_shared_memory_without_a_mapping_is_refused() -> None:
+def test_shared_memory_without_a_mapping_is_refused(result_of: Run) -> None:
     code = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -297,8 +299,7 @@ else:
     assert result_of("", code) == ProgramResult(True)
 
 
-@needs_sandbox
-def test_the_host_of_a_virtual_machine_cannot_be_reached() -> None:
+def test_the_host_of_a_virtual_machine_cannot_be_reached(result_of: Run) -> None:
     code = """
 import socket
 for family in (38, 40):  # AF_ALG, AF_VSOCK
@@ -313,9 +314,8 @@ assert socket.socketpair()
     assert result_of("", code) == ProgramResult(True)
 
 
-@needs_sandbox
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="uses i386 system calls")
-def test_system_calls_of_another_architecture_kill_the_program() -> None:
+def test_system_calls_of_another_architecture_kill_the_program(result_of: Run) -> None:
     # mov eax, 20 (getpid of i386); int 0x80; ret
     code = """
 import ctypes, mmap
@@ -326,8 +326,9 @@ ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page))
     assert result_of(code).reason == "it ended before its tests did"
 
 
-@needs_sandbox
-def test_temporary_folders_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_temporary_folders_are_removed(
+    result_of: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert result_of("open('left', 'w').write('x')").passed
     assert list(tmp_path.iterdir()) == []
@@ -372,7 +373,6 @@ def test_python_is_visible_under_all_its_paths_but_the_home_folder_is_not(
         runner._visible()
 
 
-@needs_sandbox
 def test_python_may_be_installed_in_tmp() -> None:
     code = (
         "from pytest_llmeval.scoring.sandbox import runner\n"
@@ -401,8 +401,7 @@ def test_unknown_architectures_are_refused() -> None:
         jail._filter("riscv64")
 
 
-@needs_sandbox
-def test_a_jail_that_cannot_start_gives_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jail_that_cannot_start_gives_no_result(result_of: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_visible", lambda: [])
     monkeypatch.setattr(sys, "executable", sys.executable)
     monkeypatch.setattr(runner, "_JAIL", Path("/nonexistent.py"))
@@ -410,7 +409,6 @@ def test_a_jail_that_cannot_start_gives_no_result(monkeypatch: pytest.MonkeyPatc
         result_of("")
 
 
-@needs_sandbox
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")
 def test_as_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The sandbox works for an ordinary user too, in a user namespace."""
