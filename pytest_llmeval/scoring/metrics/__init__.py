@@ -34,7 +34,7 @@ METRICS: Mapping[str, Metric] = {
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
-    "code": Metric(code.make_code, "code", gold_problem=program_tests.tests_problem, runs_code=True),
+    "code": Metric(code.make_code, "code", gold_problem=program_tests.problem_of_tests, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "judge": Metric(judge.make_judge, "text"),
     "agreement": Metric(agreement.make_agreement, "text"),

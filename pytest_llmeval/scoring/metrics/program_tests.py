@@ -100,7 +100,7 @@ def read_tests(text: str) -> Tests:
     return _input_tests(content)
 
 
-def tests_problem(text: str) -> str | None:
+def problem_of_tests(text: str) -> str | None:
     """Why a gold answer holds no tests, or None. Packed tests are not opened, which would take long."""
     if is_packed(text):
         return None

@@ -81,8 +81,13 @@ class Guest:
             ("CORE", 0, 0),
             *([("NPROC", self.limits.processes, self.limits.processes)] if count_processes else []),
         ]
-        settings = json.dumps({"limits": limits, "modules": list(self.modules), "user": user})
-        return ["-I", "-B", "-c", _guest_source(), settings]
+        settings = {
+            "limits": limits,
+            "modules": list(self.modules),
+            "user": user,
+            "environment": [*ENVIRONMENT, "LD_LIBRARY_PATH", "LC_CTYPE"],
+        }
+        return ["-I", "-B", "-c", _guest_source(), json.dumps(settings)]
 
 
 @cache

@@ -68,6 +68,8 @@ def main() -> None:
         os.dup2(0, arriving)
         os.dup2(1, leaving)
         os.closerange(leaving + 1, 4096)
+        for name in set(os.environ) - set(settings["environment"]):  # what providers add
+            del os.environ[name]
         try:
             if settings["user"] is not None:
                 os.setgroups([])

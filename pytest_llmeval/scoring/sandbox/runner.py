@@ -101,21 +101,24 @@ def _begin(process: subprocess.Popen[bytes], conversation: Conversation) -> None
     line = conversation.line(time.monotonic() + START_S)
     if line == b"begun":
         return
-    reason = text_of(parsed(line), "problem") or _last_words(process)
+    reason = text_of(parsed(line), "problem") or _complaint(process)
     if line is None:
         reason = f"not started within {START_S:g} s"
     raise SandboxFailed(one_line(reason or "Python does not start in the sandbox", 300))
 
 
-def _last_words(process: subprocess.Popen[bytes]) -> str:
-    """The last line that a process that has ended wrote to its standard error."""
+def _complaint(process: subprocess.Popen[bytes]) -> str:
+    """Why a process did not start, from its standard error: its own message, else the last line."""
     assert process.stderr is not None
     os.set_blocking(process.stderr.fileno(), False)
     try:
-        lines = os.read(process.stderr.fileno(), 65_536).decode(errors="replace").split("\n")
+        text = os.read(process.stderr.fileno(), 65_536).decode(errors="replace")
     except BlockingIOError:
         return ""
-    return next((line for line in reversed(lines) if line.strip()), "")
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    program = str(process.args[0]) if isinstance(process.args, list) else ""
+    own = [line.removeprefix(f"{program}: ") for line in lines if line.startswith(f"{program}: ")]
+    return (own or lines[-1:] or [""])[0]
 
 
 def _run_tests(conversation: Conversation, code: str, tests: PythonTests, limits: Limits) -> ProgramResult:
