@@ -31,12 +31,11 @@ SUBJECT_KEY = matching(
 )
 #: the labels of choices that have none of their own
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DEFAULT_USER = (
-    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
-)
+LIST_OF_CHOICES = "{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
+DEFAULT_USER = f"{{{{ question }}}}\n{LIST_OF_CHOICES}Answer:"
 
 #: the user turn of questions with several right choices
-SETS_USER = _DEFAULT_USER.removesuffix("Answer:") + (
+SETS_USER = DEFAULT_USER.removesuffix("Answer:") + (
     "One or more of these choices are right. Answer with the labels of all right choices.\nAnswer:"
 )
 
@@ -142,6 +141,8 @@ _ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
 
+    A column may be a dotted name of a value inside an object: ``question.stem``.
+
     The first group of ``answer_pattern`` is the gold answer in its column; templates see the whole column
     as ``answer_text``.
     """
@@ -158,6 +159,12 @@ class DataSpec:
     inside: bool = toml_key(
         COMPUTED, FLAG, "whether paths start from the benchmark's folder (default: true without a hub)"
     )
+    rows: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "key of the list of rows in the object of a JSON file, with dots between nested keys (default: a "
+        "usual one, such as data or examples)",
+    )
     id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
     ids: str = toml_key(
         COMPUTED, one_of(("number", "text")), "how ids are written (default: text with id, otherwise number)"
@@ -173,6 +180,11 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, one for each label in choices, where their names are no labels "
         "(choices is then A, B, C, ... by default)",
+    )
+    labels: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "labels of choices whose texts are part of the question, in place of columns with choices",
     )
     choice_list: str | None = toml_key(
         None,
@@ -222,7 +234,7 @@ class DataSpec:
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.choice_list or self.distractors)
+        return bool(self.choices or self.labels or self.choice_list or self.distractors)
 
     @property
     def asked_columns(self) -> tuple[str, ...]:
@@ -236,7 +248,7 @@ class DataSpec:
 class GeneratePrompt:
     """Templates of the user turn and, for shots, the assistant turn after it."""
 
-    user: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
+    user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
 
@@ -246,7 +258,7 @@ class LogprobPrompt:
     """Templates of the plain text; in shots, ``answer`` follows ``question``."""
 
     description: str = toml_key("", ANY_TEXT, "template of the text before the shots")
-    question: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of a question")
+    question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
     choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")

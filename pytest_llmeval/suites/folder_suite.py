@@ -423,7 +423,8 @@ def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
-    if not ordering.plain and (has_judge or not benchmark.data.has_choices):
+    fixed = not benchmark.data.has_choices or bool(benchmark.data.labels)
+    if not ordering.plain and (has_judge or fixed):
         option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
         why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
         raise UserError(f"{benchmark.name}: {why}; leave out {option}")

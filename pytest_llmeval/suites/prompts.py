@@ -20,6 +20,7 @@ from pytest_llmeval.core.types import (
     shown,
 )
 from pytest_llmeval.scoring.templates import compiled
+from pytest_llmeval.suites.cells import template_value
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.spec import Benchmark
 
@@ -39,6 +40,8 @@ class PromptBuilder:
         self._benchmark = benchmark
         self._mode = mode
         self._shots = shots
+        #: columns that templates use, whose cells may be lists or objects
+        self._structured = {column.partition(".")[0] for column in benchmark.data.columns}
         self._heads: dict[str, tuple[tuple[Message, ...], tuple[tuple[Message, ...], ...]]] = {}
         self._text_heads: dict[str, tuple[str, tuple[str, ...]]] = {}
 
@@ -124,14 +127,21 @@ class PromptBuilder:
     def _fields(self, question: Question) -> dict[str, object]:
         subject = self._benchmark.subjects.get(question.subject)
         fields: dict[str, object] = dict(question.fields)
+        for column in self._structured:
+            fields[column] = template_value(question.fields.get(column, ""))
         fields.update(
             choices=question.choices,
             answer=question.answer,
             subject=question.subject,
-            subject_name=subject.name if subject else question.subject,
+            subject_name=subject.name if subject else self._subject_in_row(question),
             subject_zh=(subject.zh or subject.name) if subject else question.subject,
         )
         return fields
+
+    def _subject_in_row(self, question: Question) -> str:
+        """The name of a question's subject as its row has it."""
+        column = self._benchmark.data.subject
+        return question.subject if column is None else question.fields.get(column, question.subject)
 
 
 def judge_text(benchmark: Benchmark, question: Question) -> str:

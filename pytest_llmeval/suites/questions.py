@@ -14,7 +14,7 @@ from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
-from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
+from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text, with_nested
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -108,14 +108,15 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         tables = open_tables(path)
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
-        rows_of = _rows_of(tables, benchmark.data)
+        rows_of = _rows_of(tables, benchmark)
         questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
         for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
         keys = _subject_keys(itertools.chain(*rows_of), benchmark)
         subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
     _check_usable(questions, benchmark)
-    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    named = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    used = named | {column.partition(".")[0] for column in named}
     unused = tuple(name for name in columns if name not in used)
     return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
 
@@ -183,18 +184,23 @@ def read_tables(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    rows_of = _rows_of(tables, benchmark.data)
+    rows_of = _rows_of(tables, benchmark)
     return _questions(tables, rows_of, path, benchmark, subject, answers_due)
 
 
-def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
-    """The rows of each table. Raises ``UserError``."""
+def _rows_of(tables: Sequence[Table], benchmark: Benchmark) -> list[list[Row]]:
+    """The rows of each table, with cells for dotted names of columns. Raises ``UserError``."""
+    spec = benchmark.data
     rows_of = [
         with_aliases(
-            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header), spec.aliases
+            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header, spec.rows),
+            spec.aliases,
         )
         for table in tables
     ]
+    columns = (*spec.asked_columns, spec.answer, *benchmark.metric.columns)
+    if dotted := [column for column in columns if "." in column]:
+        rows_of = [[with_nested(row, dotted) for row in rows] for rows in rows_of]
     for table, rows in zip(tables, rows_of, strict=True):
         if not rows:
             raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
@@ -365,7 +371,7 @@ def _question(
         gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right
         gold = gold if gold is None or sets or gold in choices else None
     if problem is None:
-        problem = _problem(question, choices)
+        problem = _problem(question, {} if spec.labels else choices)
     if problem is None and answers_due and not answer:
         problem = "the answer is missing"
     if problem is None and gold is None:

@@ -12,7 +12,9 @@ from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.benchmark import (
+    DEFAULT_USER,
     LETTERS,
+    LIST_OF_CHOICES,
     SETS_USER,
     SUBJECT_KEY,
     Benchmark,
@@ -59,7 +61,7 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
         raise UserError(f"{path}: metric {metric.name!r} needs choices; name their columns in [data] choices")
-    prompts = _prompts(values.pop("prompts", {}), path, {"user": SETS_USER} if sets else {})
+    prompts = _prompts(values.pop("prompts", {}), path, data, sets=sets)
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
@@ -114,6 +116,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.input": data.input,
         "data.choices": data.choices,
         "data.choice_columns": data.choice_columns if data.choice_columns != data.choices else None,
+        "data.labels": data.labels,
         "data.choice_list": data.choice_list,
         "data.distractors": data.distractors,
         "data.answer": data.answer,
@@ -127,7 +130,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors"} & data.keys():
+    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors", "labels"} & data.keys():
         return True
     return data.get("choices") != [] and "messages" not in data
 
@@ -219,8 +222,15 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     for template in data.paths:
         if not _is_path(template):
             raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
-    if len(set(data.choices)) < len(data.choices):
-        raise UserError(f"{where}: choices: a label occurs twice in {', '.join(data.choices)}")
+    for key, labels in (("choices", data.choices), ("labels", data.labels)):
+        if len(set(labels)) < len(labels):
+            raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
+    if data.labels and (data.choices or data.choice_list or data.distractors):
+        raise UserError(
+            f"{where}: labels are for choices in the question's text; leave them out beside columns of choices"
+        )
+    if data.rows is not None and data.format not in ("json", "jsonl"):
+        raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
     if data.answer_pattern is not None:
         from pytest_llmeval.scoring.patterns import compile_pattern
 
@@ -231,15 +241,19 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
 def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if {"messages", "choice_list", "distractors"} & data.keys() else ("A", "B", "C", "D")
+    return () if {"messages", "choice_list", "distractors", "labels"} & data.keys() else ("A", "B", "C", "D")
 
 
-def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) -> Prompts:
-    """``defaults`` are templates of mode ``generate``."""
+def _prompts(table: Mapping[str, Any], path: Path, data: DataSpec, *, sets: bool) -> Prompts:
+    user, question = SETS_USER if sets else DEFAULT_USER, DEFAULT_USER
+    if data.labels:  # the question has the choices
+        user, question = (text.replace(LIST_OF_CHOICES, "") for text in (user, question))
     values = _read(Prompts, table, f"{path} [prompts]")
     generate = _read(GeneratePrompt, values.get("generate", {}), f"{path} [prompts.generate]")
     logprob = _read(LogprobPrompt, values.get("logprob", {}), f"{path} [prompts.logprob]")
-    return Prompts(GeneratePrompt(**{**defaults, **generate}), LogprobPrompt(**logprob))
+    return Prompts(
+        GeneratePrompt(**{"user": user, **generate}), LogprobPrompt(**{"question": question, **logprob})
+    )
 
 
 def _is_path(template: str) -> bool:
@@ -263,7 +277,7 @@ def template_fields(data: DataSpec) -> set[str]:
         "subject_name",
         "subject_zh",
         *data.choices,
-        *data.columns,
+        *(column.partition(".")[0] for column in data.columns),
     }
 
 
