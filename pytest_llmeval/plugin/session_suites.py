@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
 
@@ -21,23 +21,6 @@ if TYPE_CHECKING:
 
 class NothingSelected(Exception):
     """``-k`` can select none of the benchmark's questions."""
-
-
-def find_place(name: str, start: Path, config: pytest.Config) -> Path:
-    """The folder or file from which pytest collects a benchmark; other plugins may provide it.
-
-    Raises ``UserError`` for an unknown benchmark.
-    """
-    if prefix_of(name):
-        return source_of(name).place(name, start)
-    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=start)
-    return place
-
-
-def result_name(name: str, config: pytest.Config) -> str:
-    """The name in results of a benchmark of ``--llm-benchmark``. Raises ``UserError``."""
-    place = find_place(name, config.invocation_params.dir, config)
-    return source_of(name).result_name(name, place)
 
 
 def load_suite(
@@ -54,7 +37,7 @@ def load_suite(
     key = source.result_name(name, place)
     session.names.add(key, function)
     if key not in session.suites:
-        subjects = source.numbered_subjects(place)
+        subjects = source.numbered_subjects(name, place)
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
         only = None if session.replay is None else session.replay.ids

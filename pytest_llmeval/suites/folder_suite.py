@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmeval.analysis.conditions import EvalConditions
+from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
 from pytest_llmeval.core.types import (
     Completion,
@@ -213,29 +214,29 @@ class FolderSuite(Suite):
 
 
 class FolderSource(Source):
-    """Packaged benchmarks, a user's folders, and files of questions."""
+    """Packaged benchmarks, a user's folders, and files of questions, with their variants."""
 
     def place(self, name: str, near: Path) -> Path:
         """See ``Source``."""
-        return catalog.find(name, near)
+        return catalog.find(BenchmarkName.parse(name, lambda text: catalog.is_path(text, near)).base, near)
 
     def result_name(self, name: str, place: Path) -> str:
         """See ``Source``."""
-        return catalog.load(place).name
+        return _load(name, place).result_name
 
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """See ``Source``."""
-        benchmark = catalog.load(place)
+        benchmark = _load(name, place)
         return tuple(benchmark.groups), tuple(benchmark.subjects)
 
-    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+    def numbered_subjects(self, name: str, place: Path) -> Sequence[str] | None:
         """See ``Source``."""
-        benchmark = catalog.load(place)
+        benchmark = _load(name, place)
         return tuple(benchmark.subjects) if benchmark.data.ids == "number" and benchmark.subjects else None
 
-    def wants_judge(self, place: Path) -> bool:
+    def wants_judge(self, name: str, place: Path) -> bool:
         """See ``Source``."""
-        return catalog.load(place).metric.name == judge.NAME
+        return _load(name, place).metric.name == judge.NAME
 
     def test_files(self, place: Path) -> Sequence[Path]:
         """See ``Source``: the folder's own tests, if it has any; a folder of tables is one file to pytest."""
@@ -254,7 +255,7 @@ class FolderSource(Source):
         self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
     ) -> tuple[FolderSuite, tuple[str, ...]]:
         """See ``Source``."""
-        benchmark = catalog.load(place, settings.metric)
+        benchmark = _load(name, place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
         table = load_questions(benchmark, layout, split)
@@ -265,8 +266,8 @@ class FolderSource(Source):
         sandbox = _sandbox(benchmark, settings)
         if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
             raise UserError(
-                f"{benchmark.name}: several choices may be right, which the scores of single choices cannot "
-                f"tell; ask without --llm-mode={settings.mode}"
+                f"{benchmark.result_name}: several choices may be right, which the scores of single choices "
+                f"cannot tell; ask without --llm-mode={settings.mode}"
             )
         judge_prompts = _judge_prompts(benchmark, settings)
         grader = _grader(benchmark, judge_prompts)
@@ -275,7 +276,7 @@ class FolderSource(Source):
         ordering = Ordering(settings.circular, settings.shuffle_choices)
         _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
-            name=benchmark.name,
+            name=benchmark.result_name,
             subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
             | {
                 key: (name, "" if name.isascii() else name)
@@ -301,19 +302,26 @@ class FolderSource(Source):
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
-            notes += (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
+            notes += (f"{benchmark.result_name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
         columns = len(benchmark.data.choices)
         if fewer := [question for question in table.questions if len(question.choices) < columns]:
             notes += (
-                f"{benchmark.name}: {len(fewer):,} of {len(table.questions):,} questions have fewer choices "
-                f"than the file has columns ({columns}), such as {fewer[0].key}",
+                f"{benchmark.result_name}: {len(fewer):,} of {len(table.questions):,} questions have fewer "
+                f"choices than the file has columns ({columns}), such as {fewer[0].key}",
             )
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)
         if not questions:
-            notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
+            notes += (f"{benchmark.result_name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
+
+
+def _load(name: str, place: Path, metric: str | None = None) -> Benchmark:
+    """The benchmark of this name at ``place``, which is where ``catalog.find`` found it."""
+    paths = (place.name, place.parent.name)
+    variant = BenchmarkName.parse(name, lambda text: Path(text).name in paths).variant
+    return catalog.load(place, metric, variant)
 
 
 def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | None:
@@ -333,11 +341,11 @@ def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | No
 def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int]:
     split = settings.split or benchmark.split
     if split not in benchmark.splits:
-        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
+        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.result_name}")
     shots = benchmark.shots if settings.shots is None else settings.shots
     if shots and split == benchmark.shots_split:
         raise UserError(
-            f"{benchmark.name}: split {split!r} holds the few-shot examples; "
+            f"{benchmark.result_name}: split {split!r} holds the few-shot examples; "
             "give --llm-shots=0 or another split"
         )
     return split, shots
@@ -363,13 +371,13 @@ def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
         return {}
     if not settings.allow_code:
         raise UserError(
-            f"{benchmark.name}: its answers are programs, which run only with --llm-allow-code "
+            f"{benchmark.result_name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
     try:
         return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
     except UserError as error:
-        raise UserError(f"{benchmark.name}: {error}") from None
+        raise UserError(f"{benchmark.result_name}: {error}") from None
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
@@ -381,7 +389,7 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
     if name not in (judge.NAME, agreement.NAME):
         return None
     if settings.mode != "generate":
-        raise UserError(f"{benchmark.name}: a judge needs texts; leave out --llm-mode={settings.mode}")
+        raise UserError(f"{benchmark.result_name}: a judge needs texts; leave out --llm-mode={settings.mode}")
     common = {}
     if settings.judge is not None:
         if settings.judge.prompt:
@@ -427,4 +435,4 @@ def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool
     if not ordering.plain and (has_judge or fixed):
         option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
         why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
-        raise UserError(f"{benchmark.name}: {why}; leave out {option}")
+        raise UserError(f"{benchmark.result_name}: {why}; leave out {option}")

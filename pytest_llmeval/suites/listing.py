@@ -84,4 +84,7 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
         count = subjects if benchmark.subjects else "own questions"
         lines.append((name, f"{benchmark.title}: {count}, splits {', '.join(benchmark.splits)}{groups}"))
+        for variant in benchmark.variants:
+            other = catalog.load(folder, variant=variant)
+            lines.append((other.result_name, other.title))
     return [*lines, *_ANY_BENCHMARK]

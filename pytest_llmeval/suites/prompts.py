@@ -50,7 +50,11 @@ class PromptBuilder:
         """Hash of all prompt inputs except the questions: templates, mode, shots and subject names."""
         prompts = self._benchmark.generate if self._mode == "generate" else self._benchmark.logprob
         parts = {key: getattr(prompts, key) for key in prompts.__slots__}
-        shots = {subject: [[q.id, dict(q.fields)] for q in rows] for subject, rows in self._shots.items()}
+        name = self._benchmark.name  # the same prompts have the same hash in every variant
+        shots = {
+            subject: [[f"{name}/{q.subject}/{q.key}", dict(q.fields)] for q in rows]
+            for subject, rows in self._shots.items()
+        }
         names = {key: [subject.name, subject.zh] for key, subject in self._benchmark.subjects.items()}
         content = json.dumps([self._mode, parts, shots, names], ensure_ascii=True, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()

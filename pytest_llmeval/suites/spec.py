@@ -44,28 +44,33 @@ __all__ = [
 FILE_NAME = "benchmark.toml"
 
 
-def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
-    """The benchmark that the content of a benchmark.toml declares. Raises ``UserError``."""
+def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> Benchmark:
+    """The benchmark that the content of a benchmark.toml declares. Raises ``UserError``.
 
-    values = _read(Benchmark, table, str(path))
-    name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{path}: name")
-    metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), path)
-    extractor = _extractor(values.pop("extractor", {}), metric, path)
+    ``table`` is that of a ``variant`` if ``variants.apply`` has made it; messages then name the variant.
+    """
+    where = str(path) if variant is None else f"{path} [variants.{variant}]"
+    values = _read(Benchmark, table, where)
+    name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{where}: name")
+    metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), where)
+    extractor = _extractor(values.pop("extractor", {}), metric, where)
     from pytest_llmeval.scoring import registry
 
     official = values.get("official")
     if official is not None and official not in (extractors := registry.extractors()):
-        raise unknown("extractor", official, extractors, where=f"{path} official")
-    subjects = _subjects(values.pop("subjects", {}), path)
-    data = _data(values.pop("data", {}), path)
+        raise unknown("extractor", official, extractors, where=f"{where} official")
+    subjects = _subjects(values.pop("subjects", {}), where)
+    data = _data(values.pop("data", {}), where)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
-        raise UserError(f"{path}: metric {metric.name!r} needs choices; name their columns in [data] choices")
-    prompts = _prompts(values.pop("prompts", {}), path, data, sets=sets)
+        raise UserError(
+            f"{where}: metric {metric.name!r} needs choices; name their columns in [data] choices"
+        )
+    prompts = _prompts(values.pop("prompts", {}), where, data, sets=sets)
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
-        raise unknown("split", split, splits, where=str(path))
+        raise unknown("split", split, splits, where=where)
     computed = {"title": name, "shots": 5 if subjects else 0}
     benchmark = Benchmark(
         **{**computed, **values},
@@ -80,8 +85,9 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         groups=_groups(subjects.values()),
         folder=path.parent,
         file=path,
+        variant=variant,
     )
-    _check_templates(benchmark)
+    _check_templates(benchmark, where)
     return benchmark
 
 
@@ -123,6 +129,8 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
         "data.header": data.header,
+        "data.where": data.where,
+        "data.shots_where": data.shots_where,
     }
     values: dict[str, object] = json.loads(json.dumps(keys, default=str))
     return {key: value for key, value in values.items() if value not in (None, [])}
@@ -135,7 +143,7 @@ def _has_choices(table: Mapping[str, Any]) -> bool:
     return data.get("choices") != [] and "messages" not in data
 
 
-def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
+def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     """Raises ``UserError`` for an unknown metric or invalid options."""
     from pytest_llmeval.scoring import registry
 
@@ -144,12 +152,12 @@ def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
     options = {key: value for key, value in table.items() if key not in own_options}
     values = read_table({key: table[key] for key in own_options if key in table}, own_options, where)
     if values["name"] not in metrics:
-        raise unknown("metric", values["name"], metrics, where=str(path))
+        raise unknown("metric", values["name"], metrics, where=path)
     metrics[values["name"]].make(options, where)
     return MetricSpec(**values, options=options)
 
 
-def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> ExtractorSpec:
+def _extractor(table: dict[str, Any], metric: MetricSpec, path: str) -> ExtractorSpec:
     """Raises ``UserError`` for an unknown extractor or an invalid pattern."""
     from pytest_llmeval.scoring import registry
     from pytest_llmeval.scoring.patterns import compile_pattern
@@ -157,7 +165,7 @@ def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> Extract
     where = f"{path} [extractor]"
     values = {"name": registry.metrics()[metric.name].extractor, **_read(ExtractorSpec, table, where)}
     if values["name"] not in (extractors := registry.extractors()):
-        raise unknown("extractor", values["name"], extractors, where=str(path))
+        raise unknown("extractor", values["name"], extractors, where=path)
     if values.get("pattern") is not None:
         compile_pattern(values["pattern"], f"{where}: pattern")
     return ExtractorSpec(**values)
@@ -180,7 +188,7 @@ def _groups(subjects: Collection[Subject]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
+def _subjects(table: Mapping[str, Any], path: str) -> dict[str, Subject]:
     subjects = {}
     for key, row in table.items():
         where = f"{path} [subjects] {one_line(key, 60)}"
@@ -194,7 +202,7 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
     return subjects
 
 
-def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
+def _data(table: Mapping[str, Any], path: str) -> DataSpec:
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
     kind = values.setdefault("format", _format_of_first(values.get("paths", ())))
@@ -244,7 +252,7 @@ def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     return () if {"messages", "choice_list", "distractors", "labels"} & data.keys() else ("A", "B", "C", "D")
 
 
-def _prompts(table: Mapping[str, Any], path: Path, data: DataSpec, *, sets: bool) -> Prompts:
+def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool) -> Prompts:
     user, question = SETS_USER if sets else DEFAULT_USER, DEFAULT_USER
     if data.labels:  # the question has the choices
         user, question = (text.replace(LIST_OF_CHOICES, "") for text in (user, question))
@@ -281,7 +289,7 @@ def template_fields(data: DataSpec) -> set[str]:
     }
 
 
-def _check_templates(benchmark: Benchmark) -> None:
+def _check_templates(benchmark: Benchmark, where: str) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
@@ -292,4 +300,4 @@ def _check_templates(benchmark: Benchmark) -> None:
             if source is not None and key != "separator":
                 allowed = fields | {"label"} if key == "choice" else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
-                check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")
+                check_template(source, allowed, f"{where} [prompts.{mode}] {key}")
