@@ -151,7 +151,7 @@ def load_shots(
                 f"add it, or give --llm-shots=0"
             )
         tables, chosen = open_tables(path), partial(_is_shot, benchmark.data)
-        rows_of = _rows_of(tables, benchmark.data)
+        rows_of = _rows_of(tables, benchmark)
         for row in _questions(tables, rows_of, path, benchmark, subject, True, chosen):
             if row.subject in examples:
                 examples[row.subject].append(row)
