@@ -62,7 +62,7 @@ def make_code(options: Mapping[str, object], where: str) -> Score:
         tests = together(read_tests(first) if first else None, read_tests(question.answer or ""))
         if isinstance(tests, InputTests):
             return _score_inputs(_after_setup(answer, settings["prelude"]), tests, function, limits)
-        setup = question.fields.get(settings["setup"], "")
+        setup = _lines(question.fields.get(settings["setup"], ""))
         prompt = question.fields.get("question", "")
         return _score_assertions(answer, prompt, settings["prelude"], setup, tests.calling(function), limits)
 
@@ -99,6 +99,15 @@ def _after_setup(program: str, setup: str) -> str:
     lines = program.split("\n")
     start = next((at for at, line in enumerate(lines) if not line.startswith("from __future__ ")), 0)
     return "\n".join([*lines[:start], setup, *lines[start:]])
+
+
+def _lines(cell: str) -> str:
+    """The code in a cell, also if that is a list of lines, as MBPP's ``test_imports``."""
+    try:
+        lines = json.loads(cell) if cell.startswith("[") else None
+    except (ValueError, RecursionError):
+        return cell
+    return "\n".join(map(str, lines)) if isinstance(lines, list) else cell
 
 
 def _function(cell: str) -> str:
