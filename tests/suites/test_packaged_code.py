@@ -175,9 +175,9 @@ def test_livecodebench(tmp_path: Path) -> None:
     end = "### Answer: (use the provided format with backticks)\n\n"
     first = (
         "### Question:\nPrint twice the number.\n\n### Format: Read the inputs from stdin solve the problem "
-        "and write the answer to stdout (do not directly test on the sample inputs). Enclose your code within "
-        "delimiters as follows. Ensure that when the python program runs, it reads the inputs, runs the "
-        f"algorithm and writes output to STDOUT.\n```python\n# YOUR CODE HERE\n```\n\n{end}"
+        "and write the answer to stdout (do not directly test on the sample inputs). Enclose your code "
+        "within delimiters as follows. Ensure that when the python program runs, it reads the inputs, runs "
+        f"the algorithm and writes output to STDOUT.\n```python\n# YOUR CODE HERE\n```\n\n{end}"
     )
     second = (
         "### Question:\nPrint twice the number.\n\n### Format: You will use the following starter code to "
