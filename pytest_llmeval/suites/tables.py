@@ -57,7 +57,7 @@ def tables_in(place: Path) -> list[Path]:
 
     If the last part of ``place`` is a pattern, as in ``test[2-6].jsonl``, only those that it matches.
     """
-    is_pattern = not place.exists() and any(sign in place.name for sign in "*?[")
+    is_pattern = any(sign in place.name for sign in "*?[") and not os.path.lexists(place)
     folder, pattern = (place.parent, place.name) if is_pattern else (place, "*")
     try:
         paths = sorted(
@@ -79,7 +79,7 @@ def _without_metadata(paths: Iterable[Path]) -> list[Path]:
 
 def open_tables(path: Path) -> list[Table]:
     """The tables in a file, an archive or a folder. Raises ``UserError``."""
-    if path.is_dir() or (not path.exists() and tables_in(path)):
+    if path.is_dir() or (not os.path.lexists(path) and tables_in(path)):
         return _several(path, [(file, _read(file)) for file in tables_in(path)])
     raw = _read(path)
     return _unpacked(path) if path.suffix.lower() == _ARCHIVE else [Table(path, raw)]

@@ -45,13 +45,15 @@ def solution_of(question: Question) -> str:
 
 
 def wrong_solution(question: Question, program: str) -> str:
-    """Functions of the same names that return nothing."""
+    """Functions of the same names whose results are false and equal to nothing."""
     tests = read_tests(question.answer or "")
     assert isinstance(tests, Assertions)
     entry = question.fields.get("entry_point", "")
     names = {entry} if entry else used_names(tests.code) & bound_names(code(program) or "")
     assert names, question.key
-    return "\n".join(f"def {name}(*values, **more):\n    return None\n" for name in sorted(names))
+    functions = [f"def {name}(*values, **more):\n    return Wrong()\n" for name in sorted(names)]
+    wrong = "    def __bool__(self): return False\n    def __eq__(self, other): return False\n"
+    return f"class Wrong:\n{wrong}" + "\n".join(functions)
 
 
 @pytest.mark.slow
