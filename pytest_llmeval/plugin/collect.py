@@ -112,7 +112,10 @@ def _is_requested(name: str, session: Session) -> bool:
         f"{expression.replace(':', '=').partition('=')[0].strip(' >')}/".startswith(f"{name}/")
         for expression in (*settings.fail_under, *settings.max_drop)
     )
-    return in_gate or any(Path(item.name.whole).name == Path(name).name for item in session.requested)
+    return in_gate or any(
+        Path(item.name.whole).name == Path(name).name and not item.only_in_suites
+        for item in session.requested
+    )
 
 
 def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -147,7 +150,7 @@ def without_model_line(config: pytest.Config) -> str:
     command_line = CommandLine.of(config)
     if "--llm-model" in command_line.conflicts:
         return f"{', '.join(names)}: no model given; {command_line.conflict_line}"
-    benchmarks = config.stash[SESSION].settings.benchmarks
+    benchmarks = config.stash[SESSION].settings.named
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
     selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
     return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from pytest_llmeval.config.settings import Settings
 from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.results.suite_average import Member
 from pytest_llmeval.suites.catalog import is_path
 from pytest_llmeval.suites.source import source_of
 
@@ -22,13 +24,15 @@ class Requested:
     """One benchmark of ``--llm-benchmark``, or one variant of it.
 
     ``name`` has no part; ``parts`` are the groups and subjects to ask, empty for all. ``place`` is the folder
-    or file from which pytest collects it, ``result`` its name in results.
+    or file from which pytest collects it, ``result`` its name in results. ``only_in_suites`` marks a
+    benchmark that only suites name, which is left out if its data is missing.
     """
 
     name: BenchmarkName
     place: Path
     result: str
     parts: tuple[str, ...] = ()
+    only_in_suites: bool = False
 
 
 def parse_name(text: str, start: Path, config: pytest.Config) -> BenchmarkName:
@@ -54,31 +58,52 @@ def find_place(name: str, start: Path, config: pytest.Config) -> Path:
     return place
 
 
-def find_requested(names: Iterable[str], config: pytest.Config) -> tuple[Requested, ...]:
-    """The benchmarks that these names are of, each once, with the parts of all its names.
+def find_requested(settings: Settings, config: pytest.Config) -> tuple[Requested, ...]:
+    """The benchmarks that the settings name, each once, with the parts of all its names.
 
     Raises ``UserError`` for an unknown benchmark or variant.
     """
     start = config.invocation_params.dir
+    in_suites = {text for suite in settings.suites for text in suite.benchmarks}
     found: dict[str, Requested] = {}
-    for text in names:
+    for text in settings.benchmarks:
         name = parse_name(text, start, config)
         if name.part == "":
             raise UserError(
                 f"--llm-benchmark={one_line(text, 120)}: the part is missing; write NAME:GROUP_OR_SUBJECT"
             )
+        only_in_suites = text in in_suites and text not in settings.named
         place = find_place(name.whole, start, config)
         result = source_of(name.base).result_name(name.whole, place)
         parts: tuple[str, ...] = () if name.part is None else (name.part,)
         earlier = found.get(result)
         if earlier is not None and os.path.realpath(earlier.place) == os.path.realpath(place):
-            # the whole benchmark has all parts
-            parts = tuple(dict.fromkeys((*earlier.parts, *parts))) if earlier.parts and parts else ()
-            found[result] = Requested(earlier.name, place, result, parts)
+            optional = only_in_suites and earlier.only_in_suites
+            parts = _union(earlier.parts, parts)
+            found[result] = Requested(earlier.name, place, result, parts, optional)
         else:  # another benchmark of this name is found out when it is loaded
             key = result if earlier is None else str(place)
-            found[key] = Requested(BenchmarkName(name.base, name.variant), place, result, parts)
+            whole = BenchmarkName(name.base, name.variant)
+            found[key] = Requested(whole, place, result, parts, only_in_suites)
     return tuple(found.values())
+
+
+def find_members(settings: Settings, config: pytest.Config) -> dict[str, tuple[Member, ...]]:
+    """The benchmarks of each requested suite; several parts of one are one member. Raises ``UserError``."""
+    suites = {}
+    for suite in settings.suites:
+        members: dict[str, Member] = {}
+        for text in suite.benchmarks:
+            (item,) = find_requested(replace(settings, benchmarks=(text,)), config)
+            earlier = members.get(item.result, Member(item.result, item.parts, suite.weight(text)))
+            members[item.result] = replace(earlier, parts=_union(earlier.parts, item.parts))
+        suites[suite.name] = tuple(members.values())
+    return suites
+
+
+def _union(parts: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts of both; none of one stands for the whole benchmark, which has them all."""
+    return tuple(dict.fromkeys((*parts, *others))) if parts and others else ()
 
 
 class AskedBenchmark(NamedTuple):

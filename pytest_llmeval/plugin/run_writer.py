@@ -50,7 +50,7 @@ def write_files(run: CurrentRun) -> None:
         machine=machine(),
     )
     each = partial(_each, lines=findings.unwritten)
-    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons, each)
+    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons, run.suites, each)
     if any(result.counts.answered for result in run.results):
         with _each("the submission", findings.unwritten):
             write_submissions(folder)
@@ -117,6 +117,7 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
         tuple(run.errors),
         rerun,
         run.comparisons,
+        run.suites,
     )
     for outlet in outlets.select_outlets(settings.badge, settings.plot, os.environ):
         with _each(outlet.name, run.findings.notes):

@@ -25,6 +25,7 @@ from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matchin
 from pytest_llmeval.config.schema import DIALECT
 from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
+from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
 from pytest_llmeval.suites.where import WHERE, Where
 
@@ -59,6 +60,13 @@ def _threshold(value: object) -> float:
     return value
 
 
+def _expressions(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of expressions")
+    return value
+
+
+_EXPRESSIONS: Kind[Any] = Kind(_expressions, {"type": "object", "additionalProperties": {"type": "string"}})
 _THRESHOLD = Kind(_threshold, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 
 
@@ -72,6 +80,19 @@ class Subject:
     groups: tuple[str, ...] = toml_key(
         (), ANY_TEXTS, "groups that the subject belongs to, the main one first"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Where a benchmark's prompts and scoring were taken from."""
+
+    source: str = toml_key(REQUIRED, ANY_TEXT, "the repository or package")
+    file: str = toml_key("", ANY_TEXT, "the file in it")
+    commit: str = toml_key("", ANY_TEXT, "its commit or version")
+
+    def __str__(self) -> str:
+        version = f" at {self.commit}" if self.commit else ""
+        return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,11 @@ class MetricSpec:
 
     name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
     threshold: float | None = toml_key(None, _THRESHOLD, "lowest score that counts as correct")
+    totals: Mapping[str, str] = toml_key(
+        {},
+        _EXPRESSIONS,
+        "figures of the whole benchmark: expressions over the means of the metric's numbers, by name",
+    )
     options: Mapping[str, object]
 
     @property
@@ -246,6 +272,20 @@ class DataSpec:
         None, WHERE, "conditions on columns that select the few-shot examples, which are no questions then"
     )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
+    shot_columns: tuple[str, ...] = toml_key(
+        (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
+    )
+    exemplars: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "text files with few-shot examples, tried in order, which templates use as exemplars; {subject} is "
+        "replaced. They are looked for where the data is, and in the benchmark's folder",
+    )
+    exemplars_pattern: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "regular expression whose first group is the part of those files to use (default: all of it)",
+    )
     unanswered_splits: tuple[str, ...] = toml_key((), ANY_TEXTS, "splits without gold answers")
     hub: Hub | None = toml_table(Hub, "files to download from the Hugging Face hub")
     header: tuple[str, ...] = toml_key((), ANY_TEXTS, "column names, for CSV files without a header")
@@ -279,6 +319,15 @@ class GeneratePrompt:
     user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
+    description: str = toml_key(
+        "", ANY_TEXT, "template of a text that begins the first turn after the system message"
+    )
+    shots_as: str = toml_key(
+        "turns",
+        one_of(("turns", "text")),
+        "whether each shot is a user and an assistant turn, or all are part of the text of one user turn",
+    )
+    separator: str = toml_key("\n\n", ANY_TEXT, "text between shots, with shots_as = text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +338,17 @@ class LogprobPrompt:
     question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
-    choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
+    choice: str = toml_key(
+        " {{ label }}",
+        ANY_TEXT,
+        "template of each continuation that is scored, with label and choice_text; a question's "
+        "template with one of these gives each choice its own prompt (WinoGrande)",
+    )
+    normalise: str = toml_key(
+        "none",
+        one_of(NORMALISATIONS),
+        "the length by which the log-probability of each choice is divided to find the likeliest",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,12 +372,26 @@ class Benchmark:
     source: str = toml_key("", ANY_TEXT, "where the questions come from")
     licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")
+    version: int = toml_key(
+        1, whole_number(1, text=False), "raised when scores change; runs of two versions are not compared"
+    )
+    protocol: Protocol | None = toml_table(Protocol, "where prompts and scoring were taken from")
+    repeats: int = toml_key(
+        1,
+        whole_number(1, text=False),
+        "how often to ask each question in mode generate, unless --llm-repeats says otherwise",
+    )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
-        "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
+        "number of few-shot examples (default: 5 if there are subjects and no exemplars, otherwise 0)",
+    )
+    shuffle_choices: int | None = toml_key(
+        None,
+        whole_number(0, text=False),
+        "seed for an order of the choices that is drawn for each question",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")

@@ -15,15 +15,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None if name == "NaN" else float(name))
 #: names under which files have their list of rows
 _LISTS = (
-    "data",
-    "rows",
-    "questions",
-    "examples",
-    "example",
-    "instances",
-    "items",
-    "records",
-    "samples",
+    *("data", "rows", "questions", "examples", "example", "instances", "items", "records", "samples"),
     "test",
 )
 

@@ -67,11 +67,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     its subfolders ``data`` and ``NAME`` (the benchmark's), and the cache. Raises ``DataMissing``, which says
     how to get the data.
     """
-    if benchmark.data.inside:
-        roots = [benchmark.folder]
-    else:
-        local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*local, cache_dir / benchmark.name]
+    roots = search_roots(benchmark, data_dir, cache_dir)
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
@@ -85,6 +81,14 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         f"{benchmark.name}: no data for split {split} in {places} (expected files such as {example}); "
         "give the folder with --llm-data-dir or LLMEVAL_DATA"
     )
+
+
+def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -> list[Path]:
+    """The folders from which the paths of a benchmark's files start, in order."""
+    if benchmark.data.inside:
+        return [benchmark.folder]
+    local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+    return [*local, cache_dir / benchmark.name]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
@@ -122,7 +126,8 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
             f"{benchmark.name}: no row of {layout.path(split, '*')} satisfies where ({benchmark.data.where})"
         )
     _check_usable(questions, benchmark)
-    named = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    spec = benchmark.data
+    named = {*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns}
     used = named | {column.partition(".")[0] for column in named}
     unused = tuple(name for name in columns if name not in used)
     return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
@@ -207,7 +212,7 @@ def _rows_of(tables: Sequence[Table], benchmark: Benchmark) -> list[list[Row]]:
         )
         for table in tables
     ]
-    columns = (*spec.asked_columns, spec.answer, *benchmark.metric.columns)
+    columns = (*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns)
     if dotted := [column for column in columns if "." in column]:
         rows_of = [[with_nested(row, dotted) for row in rows] for rows in rows_of]
     for table, rows in zip(tables, rows_of, strict=True):
@@ -390,7 +395,7 @@ def _question(
     except ValueError as error:
         problem = problem or str(error)
     row = {
-        **dict.fromkeys([*spec.columns, *spec.choices], ""),
+        **dict.fromkeys([*spec.columns, *spec.shot_columns, *spec.choices], ""),
         **fields,
         **choices,
         "question": question,

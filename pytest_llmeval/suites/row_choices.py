@@ -65,7 +65,10 @@ class _List:
 
 
 def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
-    """Labels to texts, empty for open questions; texts are empty if the question has them. Raises a descriptive ``ValueError``."""
+    """Labels to texts, empty for open questions; the texts are empty if the question has them.
+
+    Raises a descriptive ``ValueError``.
+    """
     if data.choice_list is not None:
         return listed_choices(fields.get(data.choice_list, ""), data.choice_list)
     if data.distractors:

@@ -25,6 +25,7 @@ from pytest_llmeval.suites.benchmark import (
     LogprobPrompt,
     MetricSpec,
     Prompts,
+    Protocol,
     Subject,
 )
 from pytest_llmeval.suites.formats import format_of
@@ -60,6 +61,9 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     if official is not None and official not in (extractors := registry.extractors()):
         raise unknown("extractor", official, extractors, where=f"{where} official")
     subjects = _subjects(values.pop("subjects", {}), where)
+    protocol = values.pop("protocol", None)
+    if protocol is not None:
+        protocol = Protocol(**_read(Protocol, protocol, f"{where} [protocol]"))
     data = _data(values.pop("data", {}), where)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
@@ -71,10 +75,13 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     splits = values.pop("splits", (split,))
     if split not in splits:
         raise unknown("split", split, splits, where=where)
-    computed = {"title": name, "shots": 5 if subjects else 0}
+    computed = {"title": name, "shots": 5 if subjects and not data.exemplars else 0}
+    if values.get("shuffle_choices") is not None and (not data.has_choices or data.labels):
+        raise UserError(f"{where}: shuffle_choices: the benchmark has no choices to reorder")
     benchmark = Benchmark(
         **{**computed, **values},
         name=name,
+        protocol=protocol,
         metric=metric,
         extractor=extractor,
         split=split,
@@ -146,6 +153,7 @@ def _has_choices(table: Mapping[str, Any]) -> bool:
 def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     """Raises ``UserError`` for an unknown metric or invalid options."""
     from pytest_llmeval.scoring import registry
+    from pytest_llmeval.scoring.templates import check_expression
 
     metrics, where = registry.metrics(), f"{path} [metric]"
     own_options = by_key(options_of(MetricSpec))
@@ -154,6 +162,8 @@ def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     if values["name"] not in metrics:
         raise unknown("metric", values["name"], metrics, where=path)
     metrics[values["name"]].make(options, where)
+    for name, expression in values.get("totals", {}).items():
+        check_expression(expression, f"{where}: totals: {name}")
     return MetricSpec(**values, options=options)
 
 
@@ -227,22 +237,25 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         )
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
-    for template in data.paths:
-        if not _is_path(template):
-            raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
+    for key, templates in (("paths", data.paths), ("exemplars", data.exemplars)):
+        for template in templates:
+            if not _is_path(template):
+                raise UserError(f"{where}: {key}: {template!r} may only use {{split}} and {{subject}}")
     for key, labels in (("choices", data.choices), ("labels", data.labels)):
         if len(set(labels)) < len(labels):
             raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
     if data.labels and (data.choices or data.choice_list or data.distractors):
-        raise UserError(
-            f"{where}: labels are for choices in the question's text; leave them out beside columns of choices"
-        )
+        raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
-    if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.patterns import compile_pattern
+    for key, pattern in (
+        ("answer_pattern", data.answer_pattern),
+        ("exemplars_pattern", data.exemplars_pattern),
+    ):
+        if pattern is not None:
+            from pytest_llmeval.scoring.patterns import compile_pattern
 
-        compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
+            compile_pattern(pattern, f"{where}: {key}")
     return data
 
 
@@ -285,7 +298,8 @@ def template_fields(data: DataSpec) -> set[str]:
         "subject_name",
         "subject_zh",
         *data.choices,
-        *(column.partition(".")[0] for column in data.columns),
+        *(column.partition(".")[0] for column in (*data.columns, *data.shot_columns)),
+        *(("exemplars",) if data.exemplars else ()),
     }
 
 
@@ -293,11 +307,13 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
-    subject_fields = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
+    # rendered once for all questions of a subject
+    subject_fields = {"subject", "subject_name", "subject_zh"} | fields & {"exemplars"}
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
-            if source is not None and key != "separator":
-                allowed = fields | {"label"} if key == "choice" else fields
+            if source is not None and key not in ("separator", "shots_as", "normalise"):
+                of_choice = mode == "logprob" and key in ("choice", "question")
+                allowed = fields | {"label", "choice_text"} if of_choice else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

@@ -1,4 +1,4 @@
-"""Layouts of published data sets: nested columns, lists inside an object, compressed files, named subjects."""
+"""Layouts of published data sets: nested columns, lists in objects, compressed files, named subjects."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import ChatPrompt, Question, TextPrompt
+from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import load_questions, locate
 from pytest_llmeval.suites.spec import Benchmark, parse
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -165,7 +165,8 @@ paths = ["q.jsonl"]
 choice_list = "options"
 columns = ["options", "meta.level"]
 [prompts.generate]
-user = '{{ options | join("/") }} {{ options }} {{ meta.level }} {{ question | regex_replace("\[.*?\]") | trim }}'
+user = '''
+{{ options | join("/") }} {{ options }} {{ meta.level }} {{ question | regex_replace("\\[.*?\\]") | trim }}'''
 """
     row = {"question": "[x] q [y]", "options": ["é", "b"], "answer": "A", "meta": {"level": 3}}
     benchmark = made(tmp_path, toml, {"q.jsonl": json_lines(row)})
