@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
+from pytest_llmeval.suites.where import WHERE, Where
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
 SUBJECT_KEY = matching(
@@ -330,6 +332,14 @@ class DataSpec:
     cluster: str | None = toml_key(
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
     )
+    where: Where | None = toml_key(
+        None,
+        WHERE,
+        'conditions on columns that select the questions, such as {date = [">=2024-08-01", "<2025-02-01"]}',
+    )
+    shots_where: Where | None = toml_key(
+        None, WHERE, "conditions on columns that select the few-shot examples, which are no questions then"
+    )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
     shot_columns: tuple[str, ...] = toml_key(
         (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
@@ -366,7 +376,9 @@ class DataSpec:
         """The columns that requests are made from; those with None are left out."""
         question = (self.messages or self.question, *self.choice_columns, *self.distractors, *self.columns)
         more = (self.choice_list, self.context, self.input, self.id, self.subject, self.cluster)
-        return tuple(column for column in (*question, *more) if column is not None)
+        filters = (where.columns for where in (self.where, self.shots_where) if where is not None)
+        columns = (*question, *more, *itertools.chain(*filters))
+        return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.metrics.likelihood import likeliest
-from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.scoring.sandbox import selection
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.data_cache import read_manifest
@@ -328,7 +328,7 @@ class FolderSource(Source):
         exemplars = load_exemplars(benchmark, total, roots)
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
-        _check_code(benchmark, settings)
+        sandbox = _sandbox(benchmark, settings)
         metric = registry.metrics()[benchmark.metric.name]
         if metric.likelihood is not None and settings.mode != "logprob":
             raise UserError(
@@ -362,7 +362,7 @@ class FolderSource(Source):
                 shots=shots,
                 prompt_sha256=ordering.prompt_hash(builder.sha256),
                 data_sha256=table.sha256,
-                scoring=scoring(benchmark, settings.mode),
+                scoring={**scoring(benchmark, settings.mode), **sandbox},
                 circular=ordering.circular,
                 shuffle_choices=ordering.seed,
                 version=benchmark.version,
@@ -444,17 +444,23 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
 
 
-def _check_code(benchmark: Benchmark, settings: Settings) -> None:
-    """Raise ``UserError`` unless programs written by a model are allowed and a sandbox is available."""
+def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
+    """The sandbox of programs written by a model, as a condition of scoring; empty without programs.
+
+    Raises ``UserError`` unless such programs are allowed and a sandbox is available.
+    """
     runs_code = registry.metrics()[benchmark.metric.name].runs_code
     if not (runs_code and settings.models) or settings.show_prompts:
-        return
+        return {}
     if not settings.allow_code:
         raise UserError(
             f"{benchmark.result_name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
-    runner.check(benchmark.result_name)
+    try:
+        return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
+    except UserError as error:
+        raise UserError(f"{benchmark.result_name}: {error}") from None
 
 
 def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:

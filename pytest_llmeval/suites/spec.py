@@ -137,6 +137,8 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
         "data.header": data.header,
+        "data.where": data.where,
+        "data.shots_where": data.shots_where,
     }
     values: dict[str, object] = json.loads(json.dumps(keys, default=str))
     return {key: value for key, value in values.items() if value not in (None, [])}

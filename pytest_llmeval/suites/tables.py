@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pytest_llmeval.core.errors import UserError, one_line
@@ -48,14 +49,23 @@ def is_table(path: Path) -> bool:
 
 
 def has_tables(path: Path) -> bool:
-    """Whether ``path`` is an existing file, or a folder with files of questions."""
+    """Whether ``path`` is an existing file, a folder with files of questions, or a pattern of such files."""
     return os.path.isfile(path) or bool(tables_in(path))
 
 
-def tables_in(folder: Path) -> list[Path]:
-    """The files of questions in a folder, in order of their names."""
+def tables_in(place: Path) -> list[Path]:
+    """The files of questions in a folder, in order of their names.
+
+    If the last part of ``place`` is a pattern, as in ``test[2-6].jsonl``, only those that it matches.
+    """
+    is_pattern = any(sign in place.name for sign in "*?[") and not os.path.lexists(place)
+    folder, pattern = (place.parent, place.name) if is_pattern else (place, "*")
     try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_table(path))
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and fnmatchcase(path.name, pattern) and is_table(path)
+        )
     except OSError:
         return []
     archives = [path for path in paths if format_of(path) is None]
@@ -70,7 +80,7 @@ def _without_metadata(paths: Iterable[Path]) -> list[Path]:
 
 def open_tables(path: Path) -> list[Table]:
     """The tables in a file, an archive or a folder. Raises ``UserError``."""
-    if path.is_dir():
+    if path.is_dir() or (not os.path.lexists(path) and tables_in(path)):
         return _several(path, [(file, _read(file)) for file in tables_in(path)])
     raw = _read(path)
     return _unpacked(path) if path.suffix.lower() == _ARCHIVE else [Table(path, raw)]

@@ -635,7 +635,7 @@ def test_questions_are_never_their_own_shots(tmp_path: Path) -> None:
         load_shots(own, locate(own, "test", None, tmp_path), [own.name], 1)
     assert str(caught.value) == (
         f"{own.name}: no few-shot examples: {tmp_path}/data.csv holds the questions; "
-        "put examples into a separate file, or give --llm-shots=0"
+        "put examples into a separate file, select them with shots_where, or give --llm-shots=0"
     )
 
 

@@ -14,7 +14,8 @@ claims must agree, else the result is None, never a guess. ``explicit_choice`` r
 blanks, ``json`` a JSON value, ``code`` a program.
 
 For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
-(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).
+(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass),
+``livecodebench``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pytest_llmeval.scoring.extract.official import (
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
+    livecodebench,
     mmlu_pro,
     simple_evals,
 )
@@ -72,6 +74,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "text": text,
     "verbatim": verbatim,
     "code": code,
+    "livecodebench": livecodebench,
     "json": json_value,
     "math": formula,
 }
