@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pytest_llmeval.config.declare import REQUIRED, option, toml_key
 from pytest_llmeval.config.kinds import (
     ABOVE_ZERO,
+    ANY_TEXT,
     API,
     BODY,
     CONCURRENCY,
@@ -39,7 +40,8 @@ class ModelOptions:
     this process's number, from 0, and the number of processes that share the session's traffic limits.
     None means the default of the backend or benchmark.
 
-    ``max_tokens``, ``temperature`` and ``stop`` also change answers, but they are part of every request.
+    ``max_tokens``, ``temperature``, ``stop`` and ``system`` also change answers, but they are part of every
+    request.
     """
 
     name: str
@@ -63,6 +65,12 @@ class ModelOptions:
         changes_answers=True,
     )
     stop: tuple[str, ...] = option((), TEXTS, "string that ends an answer (repeatable)", metavar="TEXT")
+    system: str | None = option(
+        None,
+        ANY_TEXT,
+        "system prompt, in place of the benchmark's own if it has one; an empty one for none",
+        metavar="TEXT",
+    )
     reasoning_marks: tuple[str, str] | None = toml_key(
         None, PAIR, "text before and after the model's reasoning, if they are not among the usual marks"
     )

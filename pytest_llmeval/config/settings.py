@@ -91,6 +91,10 @@ def resolve(
             models = [judge.model]
     baseline = None if settings.baseline == "none" else settings.baseline
     _check(settings, all_values)
+    for model in models:
+        if model.system is not None and settings.mode == "logprob":
+            where = "--llm-system" if "system" in command_line else f"the system prompt of {model.name}"
+            raise UserError(f"{where} needs chat turns; --llm-mode=logprob sends plain text, which has none")
     if "max_drop" in command_line and baseline is None:
         raise UserError("--llm-max-drop is relative to an earlier run: name one with --llm-baseline=RUN")
     return replace(

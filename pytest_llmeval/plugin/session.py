@@ -161,7 +161,8 @@ class Controller:
         self.run.add_infos(self._session.names.infos(self._session.suites))
         self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
-        self.run.results = summarise(self.run.tally, self.run.infos, models)
+        systems = {name: config.system for name, config in self._session.models.configs.items()}
+        self.run.results = summarise(self.run.tally, self.run.infos, models, systems)
         self.run.ended_early = self.run.missing > 0
         self.run.suites = suite_results(
             find_members(settings, self._config),

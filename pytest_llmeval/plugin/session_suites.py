@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,8 @@ def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> No
         suite.info, replay_notes = session.replay.with_prompts(suite.info)
         notes += replay_notes
     if session.baseline is not None and not session.settings.baseline_force:
-        session.baseline.check(suite.name, suite.info.conditions)
+        for model in session.settings.models:
+            conditions = replace(suite.info.conditions, system=model.system)
+            session.baseline.check(suite.name, conditions, model.name)
     session.suites[suite.name] = suite
     config.stash[FINDINGS].notes += notes

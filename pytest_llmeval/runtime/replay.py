@@ -37,7 +37,8 @@ class Replay:
     ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
     model to its records by question id, repeat and rotation. The other fields are settings of the run.
     ``outputs_sha256`` is the hash of a file of outputs, whose prompts are unknown and whose ids may be keys
-    of questions; None for a run. ``command`` is the command of the run.
+    of questions; None for a run. ``command`` is the command of the run, ``systems`` maps models to their
+    system prompts.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Replay:
     shuffle_choices: int | None = None
     outputs_sha256: str | None = None
     command: str = ""
+    systems: Mapping[str, str | None] = field(default_factory=dict)
 
     def unknown_benchmark(self, error: UserError, names: Iterable[str]) -> UserError:
         """``error``, or how to name the benchmarks again if some of the run's ``names`` are unknown.
@@ -138,7 +140,9 @@ class Replay:
         return replace(
             settings,
             benchmarks=settings.benchmarks or (() if paths else tuple(self.conditions)),
-            models=tuple(ModelConfig(name=name, backend="replay") for name in models),
+            models=tuple(
+                ModelConfig(name=name, backend="replay", system=self.systems.get(name)) for name in models
+            ),
             mode=self.mode,
             shots=self.shots,
             split=self.split if self.outputs_sha256 is None else settings.split,
@@ -292,6 +296,7 @@ class _Conditions:
     """The conditions of a run; benchmarks must not differ in ``protocols`` and ``orders``."""
 
     models: dict[str, str] = field(default_factory=dict)
+    systems: dict[str, str | None] = field(default_factory=dict)
     by_benchmark: dict[str, EvalConditions] = field(default_factory=dict)
     protocols: set[tuple[str, int | None, str | None]] = field(default_factory=set)
     orders: set[tuple[bool, int | None]] = field(default_factory=set)
@@ -301,7 +306,8 @@ class _Conditions:
         test = result.get("test")
         benchmark = base_name(str(result["benchmark"]), None if test is None else str(test))
         self.models[str(result["model"])] = str(result["identity"])
-        self.by_benchmark[benchmark] = conditions
+        self.systems[str(result["model"])] = conditions.system
+        self.by_benchmark[benchmark] = replace(conditions, system=None)
         self.orders.add((conditions.circular, conditions.shuffle_choices))
         if not source_of(benchmark).fixes_conditions:
             self.protocols.add((conditions.mode, conditions.shots, conditions.split))
@@ -350,6 +356,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         circular,
         seed,
         command=command,
+        systems=conditions.systems,
     )
 
 

@@ -95,14 +95,11 @@ class PromptBuilder:
         if self._benchmark.data.messages is not None:
             turns, _ = asked_turns(question.fields, self._benchmark.data)
             lead = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
-            return ChatPrompt(turns[lead:], system=turns[:lead])
+            return ChatPrompt(turns[lead:], system=turns[:lead] or self._system(question))
         templates = self._benchmark.generate
         user, assistant = compiled(templates.user), compiled(templates.assistant)
         if question.subject not in self._heads:
-            system: tuple[Message, ...] = ()
-            if templates.system is not None:
-                text = compiled(templates.system).render(self._fields(question))
-                system = (Message("system", text),)
+            system = self._system(question)
             shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
                 for fields in map(self._fields, self._shots.get(question.subject, ()))
@@ -110,6 +107,12 @@ class PromptBuilder:
             self._heads[question.subject] = system, shots
         system, shots = self._heads[question.subject]
         return ChatPrompt((Message("user", user.render(self._fields(question))),), shots, system)
+
+    def _system(self, question: Question) -> tuple[Message, ...]:
+        template = self._benchmark.generate.system
+        if not template:  # a variant removes the benchmark's with an empty one
+            return ()
+        return (Message("system", compiled(template).render(self._fields(question))),)
 
     def _text(self, question: Question) -> TextPrompt:
         templates = self._benchmark.logprob

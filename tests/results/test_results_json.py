@@ -87,7 +87,7 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     verdict = GateResult("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert list(content) == ["schema", "run", "results", "gates", "comparisons"]
+    assert list(content) == ["schema", "run", "results", "gates", "comparisons", "suites"]
     assert content["comparisons"] == []
     assert content["run"]["name"] == RUN.name
     (result,) = content["results"]

@@ -194,7 +194,7 @@ class JudgePrompt:
         )
         turns = (*request.prompt.question, Message("assistant", reply.strip() or "…"), Message("user", mend))
         return Request(
-            ChatPrompt(turns),
+            ChatPrompt(turns, system=request.prompt.system),
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             stop=request.stop,
