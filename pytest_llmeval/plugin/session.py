@@ -12,6 +12,7 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
+from pytest_llmeval.plugin.hints import nothing_asked_lines
 from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
@@ -215,6 +216,8 @@ class Controller:
             counts = [sum(subjects.values()) for subjects in self._findings.plan.get(name, {}).values()]
             self.run.infos[name] = replace(info, planned=max(counts, default=0))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         """Print tables, errors by cause, gates, and the paths of the reports."""
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            self._findings.notes += nothing_asked_lines(self._config)
         write_summary(self.run, terminalreporter)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -56,9 +57,19 @@ def load_suite(
 
 
 def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
-    """Check that the judge can answer, if any of the benchmarks needs it. Raises ``UserError``."""
+    """Check that the judge can answer, if any of the benchmarks needs it.
+
+    Raises ``UserError``, also for a judge of the command line that none of them needs.
+    """
     session = config.stash[SESSION]
     suites = [session.suites[name] for name in benchmarks]
+    spec = CommandLine.of(config).value("judge", config)
+    if spec and suites and not any(suite.judge_prompt is not None or suite.has_labels for suite in suites):
+        names = one_line(", ".join(sorted(benchmarks)), 120)
+        raise UserError(
+            f"--llm-judge={one_line(spec, 80)}: no judge is needed: {names} "
+            f"{'is' if len(suites) == 1 else 'are'} scored without one; leave out the option"
+        )
     needed = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
     if session.models.configs and needed:
         session.models.check_judge()
