@@ -108,10 +108,11 @@ class Settings:
     seed: int | None = option(
         None, COUNT, "with --llm-limit=N: sample N questions with this seed, not the first N", metavar="N"
     )
-    repeats: int = option(
-        1,
+    repeats: int | None = option(
+        None,
         POSITIVE,
-        "ask each question N times; reports the mean, pass@k, the majority vote and unstable questions",
+        "ask each question N times; reports the mean, pass@k, the majority vote and unstable questions "
+        "(default: set by the benchmark)",
         metavar="N",
     )
     circular: bool = option(

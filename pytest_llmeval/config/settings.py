@@ -154,7 +154,7 @@ def _check(settings: Settings, all_values: Mapping[str, Any]) -> None:
         )
     if settings.seed is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
-    if settings.repeats > 1 and settings.mode == "logprob":
+    if (settings.repeats or 1) > 1 and settings.mode == "logprob":
         raise UserError(
             "--llm-repeats needs --llm-mode=generate: with --llm-mode=logprob every repeat scores the same"
         )

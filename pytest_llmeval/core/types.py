@@ -80,6 +80,9 @@ class Message:
 class ChatPrompt:
     """A prompt of chat turns, divided into parts so that shots can be dropped if it is too long.
 
+    With a ``separator``, shots and question are joined by it in one user turn. ``description`` begins the
+    first turn after the system message.
+
     >>> shot = (Message("user", "1 + 1 = ?"), Message("assistant", "2"))
     >>> prompt = ChatPrompt((Message("user", "2 + 2 = ?"),), shots=(shot,))
     >>> len(prompt.messages), len(prompt.without_shots(1).messages)
@@ -89,11 +92,20 @@ class ChatPrompt:
     question: tuple[Message, ...]
     shots: tuple[tuple[Message, ...], ...] = ()
     system: tuple[Message, ...] = ()
+    description: str = ""
+    separator: str | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """All turns in order."""
-        return (*self.system, *(turn for shot in self.shots for turn in shot), *self.question)
+        parts = (*self.shots, self.question)
+        turns = [turn for part in parts for turn in part]
+        if self.separator is not None:
+            texts = ("".join(turn.content for turn in part) for part in parts)
+            turns = [Message("user", self.separator.join(texts))]
+        if self.description and turns:
+            turns[0] = replace(turns[0], content=self.description + turns[0].content)
+        return (*self.system, *turns)
 
     @property
     def text(self) -> str:

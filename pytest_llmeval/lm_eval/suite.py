@@ -141,7 +141,7 @@ def _check_options(name: str, settings: Settings) -> None:
             f"{name}: tasks of lm-eval are plain text without a system prompt; leave out --llm-system "
             "(or system in [models.NAME])"
         )
-    if settings.repeats > 1:
+    if (settings.repeats or 1) > 1:
         raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
     if settings.circular or settings.shuffle_choices is not None:
         option = "--llm-circular" if settings.circular else "--llm-shuffle-choices"

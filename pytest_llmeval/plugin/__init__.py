@@ -207,7 +207,6 @@ def _start_session(config: pytest.Config, file: File) -> Session:
         findings.notes.append,
         None if settings.no_cache else open_store,
         refresh=settings.refresh,
-        repeats=settings.repeats,
         replay=replay,
         judge=settings.judge,
         make_judge=make_judge,
@@ -273,7 +272,7 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
 
 def _greedy_repeats(settings: Settings) -> list[str]:
     """Notes on models whose repeats would be mostly identical."""
-    if settings.repeats == 1 or settings.replay is not None:
+    if settings.repeats in (None, 1) or settings.replay is not None:
         return []
     greedy = [model.name for model in settings.models if not model.temperature]
     note = "at temperature 0 repeats are mostly identical; set for example --llm-temperature=0.7"

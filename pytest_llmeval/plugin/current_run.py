@@ -87,16 +87,24 @@ class CurrentRun:
             if record.completion.error is not None
         ]
 
+    def repeats(self, name: str) -> int:
+        """How often each question of a result is asked."""
+        info = self.infos.get(name)
+        if info is None:  # without xdist, infos are complete at the end only
+            suite = self.session.suites.get(self.session.names.benchmark_of(name))
+            info = None if suite is None else suite.info
+        return 1 if info is None else info.repeats
+
     @property
     def missing(self) -> int:
         """The number of selected questions (times repeats) that were not counted."""
         selected = sum(
-            number
-            for models in self.findings.plan.values()
+            number * self.repeats(name)
+            for name, models in self.findings.plan.items()
             for subjects in models.values()
             for number in subjects.values()
         )
-        return selected * self.session.settings.repeats - self.tally.counts().requested
+        return selected - self.tally.counts().requested
 
     @property
     def complete(self) -> bool:

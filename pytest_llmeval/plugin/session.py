@@ -47,7 +47,7 @@ class Controller:
         self._findings = config.stash[FINDINGS]
         self._gates = session_gates(config)
         self._baseline = self._baseline_answers()
-        self._progress = Progress(config, self.run.tally)
+        self._progress = Progress(config, self.run.tally, self.run.repeats)
 
     def _baseline_answers(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
         """The answers of the baseline by model and benchmark. Raises ``UserError``."""
@@ -185,7 +185,6 @@ class Controller:
             if self._session.baseline is None
             else {(item.after.model, item.benchmark): item for item in self.run.comparisons},
             strict=settings.inconclusive == "fail",
-            repeats=settings.repeats,
         )
         if self.run.results:
             write_files(self.run)

@@ -141,6 +141,13 @@ def _add_judge(suite: Suite, config: pytest.Config) -> None:
 def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
     """Add a suite to the session. Raises ``UserError`` if the baseline ran it under other conditions."""
     session = config.stash[SESSION]
+    if session.settings.repeats is not None:
+        suite.info = replace(suite.info, repeats=session.settings.repeats)
+    elif suite.info.repeats > 1 and session.replay is None:
+        notes += (
+            f"{suite.name} asks each question {suite.info.repeats} times, as its protocol does; "
+            "--llm-repeats=1 asks it once",
+        )
     if session.replay is not None:
         suite.info, replay_notes = session.replay.with_prompts(suite.info)
         notes += replay_notes

@@ -49,7 +49,7 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     for line in findings.notes:
         write(f"llmeval: {escaped(line)}", yellow=True)
     if run.results and run.ended_early:
-        unit = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
+        unit = "questions" if all(info.repeats == 1 for info in run.infos.values()) else "questions' repeats"
         write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)

@@ -72,6 +72,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         # only where several tests asked the benchmark
         **({} if result.test is None else {"test": result.test}),
         **conditions.to_json(),
+        "protocol": dict(info.protocol),
         "planned": info.planned,
         "counts": result.counts.as_dict(),
         "accuracy": result.accuracy,

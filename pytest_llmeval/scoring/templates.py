@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
@@ -14,6 +15,9 @@ from pytest_llmeval.core.errors import UserError, one_line, unknown
 # benchmarks, and with them their templates, may come from anyone
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+)
+_ENVIRONMENT.filters["regex_replace"] = lambda text, pattern, replacement="": re.sub(
+    pattern, replacement, str(text)
 )
 _ENVIRONMENT.globals.clear()  # templates must not use them, and every render would copy them
 

