@@ -42,8 +42,10 @@ def load_suite(
         subjects = source.numbered_subjects(name, place)
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
-        only = None if session.replay is None else session.replay.ids
-        suite, notes = source.load(name, place, session.settings, only)
+        settings, only = session.settings, None
+        if session.replay is not None:
+            settings, only = session.replay.settings_of(key, settings), session.replay.ids
+        suite, notes = source.load(name, place, settings, only)
         if session.replay is not None:
             notes += session.replay.check_ids(suite.questions, suite.name)
         _check_metric(suite, session.settings.metric)
