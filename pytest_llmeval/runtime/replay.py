@@ -379,7 +379,8 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     if conditions.mixed:
         names = one_line(", ".join(sorted(conditions.mixed)), 80)
         raise UserError(
-            f"--llm-replay: {folder} asked {names} with different settings, which cannot be replayed in one run"
+            f"--llm-replay: {folder} asked {names} with different settings, which no run does; "
+            "give the folder as the run left it"
         )
     if len(conditions.circular) > 1:
         raise UserError(
