@@ -16,6 +16,8 @@ Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
 #: a setting of the temperature; ``none`` leaves it out of requests, so that the server's default applies
 Temperature: TypeAlias = float | Literal["none"]
+#: the name under which the numbers of a metric of several figures are in ``Grade.metrics``
+NUMBERS = "numbers"
 #: the choice labels of a question in its file, in the order in which their texts are shown
 Order: TypeAlias = tuple[str, ...]
 
@@ -273,8 +275,9 @@ class Grade:
     answer, and ``score`` is from 0 to 1; both are None if nothing is compared. ``correct`` is whether the
     score reaches the suite's threshold. ``graded`` marks scores on a scale instead of right or wrong; their
     mean is reported. ``outcome`` is set if the suite decides the outcome; otherwise the test's assertion
-    does. ``metrics`` holds JSON values for this question by filter and then by name. ``note`` explains the
-    score in one line.
+    does. ``metrics`` holds JSON values for this question by filter and then by name; those of a metric that
+    returns ``Scores`` are under ``NUMBERS``, each a number or a numerator and a denominator. ``note``
+    explains the score in one line.
 
         >>> Grade("B", target="B", score=1.0, correct=True).correct
         True

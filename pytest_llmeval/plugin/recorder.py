@@ -361,7 +361,7 @@ class Recorder:
             score=response.score,
             order=response.order,
             judgement=response.judgement,
-            metrics={} if grade is None else grade.metrics,
+            metrics={} if response.grade is None else response.grade.metrics,
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,

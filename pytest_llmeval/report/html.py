@@ -32,6 +32,7 @@ from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.embed import index_json, packed_chunks, script_json
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.looser_metric import looser_metric_line
+from pytest_llmeval.report.metrics_line import metrics_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.questions import RunQuestions
 from pytest_llmeval.report.status import error_groups
@@ -169,6 +170,7 @@ def _environment() -> jinja2.Environment:
         "value": views.sorted_value,
         "cut_off_line": cut_off_line,
         "looser_metric_line": looser_metric_line,
+        "metrics_line": metrics_line,
         "official_line": official_line,
         "judge_line": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
     }

@@ -13,6 +13,7 @@ from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.looser_metric import looser_metric_line
+from pytest_llmeval.report.metrics_line import metrics_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.status import error_groups
 from pytest_llmeval.results.circular import Circular
@@ -91,6 +92,7 @@ def _result_section(result: Result) -> list[str]:
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
+        *([f"- {escape(metrics_line(result.metrics))}"] if result.metrics else []),
         *([] if result.official is None else [f"- {escape(official_line(result.official))}"]),
         *([f"- {escape(looser_metric_line(result.looser_metric))}"] if result.looser_metric else []),
         *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),

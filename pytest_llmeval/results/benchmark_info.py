@@ -28,6 +28,7 @@ class BenchmarkInfo:
     selected for each model (the maximum if models differ). ``test`` is the test function that asked it, which
     is part of the ``name`` if several did: ``mini/test_short``. ``threshold`` is the lowest score that counts
     as correct, or None if the ``metric`` is not graded. ``repeats`` is how often a test asks each question.
+    ``totals`` maps figures of the whole benchmark to expressions over the means of its metric's numbers.
     ``protocol`` says where prompts and scoring were taken from: ``source``, ``file`` and ``commit``.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
@@ -46,6 +47,7 @@ class BenchmarkInfo:
     threshold: float | None = None
     test: str | None = None
     repeats: int = 1
+    totals: Mapping[str, str] = field(default_factory=dict)
     protocol: Mapping[str, str] = field(default_factory=dict)
 
     @property

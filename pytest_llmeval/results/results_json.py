@@ -80,6 +80,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "metric": info.metric,
         "threshold": info.threshold,
         "mean_score": result.mean_score,
+        "metrics": dict(result.metrics),
         "interval": result.interval,
         "macro_interval": result.macro_interval,
         "detectable_drop": result.detectable_drop,
@@ -161,6 +162,7 @@ def _part_json(part: Part) -> dict[str, Any]:
         "cut_off": part.cut_off.answers,
         "accuracy": part.accuracy,
         "mean_score": part.mean_score,
+        **({"metrics": dict(part.metrics)} if part.metrics else {}),
         "interval": part.interval,
         "latency_p50_s": part.latency_p50_s,
     }

@@ -24,6 +24,7 @@ from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matchin
 from pytest_llmeval.config.schema import DIALECT
 from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
+from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
@@ -57,6 +58,13 @@ def _threshold(value: object) -> float:
     return value
 
 
+def _expressions(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of expressions")
+    return value
+
+
+_EXPRESSIONS: Kind[Any] = Kind(_expressions, {"type": "object", "additionalProperties": {"type": "string"}})
 _THRESHOLD = Kind(_threshold, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 
 
@@ -104,6 +112,11 @@ class MetricSpec:
 
     name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
     threshold: float | None = toml_key(None, _THRESHOLD, "lowest score that counts as correct")
+    totals: Mapping[str, str] = toml_key(
+        {},
+        _EXPRESSIONS,
+        "figures of the whole benchmark: expressions over the means of the metric's numbers, by name",
+    )
     options: Mapping[str, object]
 
     @property
@@ -313,7 +326,17 @@ class LogprobPrompt:
     question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
-    choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
+    choice: str = toml_key(
+        " {{ label }}",
+        ANY_TEXT,
+        "template of each continuation that is scored, with label and choice_text; a question's "
+        "template with one of these gives each choice its own prompt (WinoGrande)",
+    )
+    normalise: str = toml_key(
+        "none",
+        one_of(NORMALISATIONS),
+        "the length by which the log-probability of each choice is divided to find the likeliest",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +13,7 @@ from pytest_llmeval.analysis.conditions import EvalConditions
 from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
 from pytest_llmeval.core.types import (
+    NUMBERS,
     Completion,
     Grade,
     Judgement,
@@ -24,11 +25,14 @@ from pytest_llmeval.core.types import (
 )
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
+from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.scoring.extract import FOR_CUT_OFF
 from pytest_llmeval.scoring.extract.pattern import with_pattern
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
+from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
+from pytest_llmeval.scoring.metrics.likelihood import likeliest
 from pytest_llmeval.scoring.sandbox import runner
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
@@ -82,6 +86,8 @@ class Grader:
     threshold: float
     judge_prompt: JudgePrompt | None = None
     looser: tuple[str, Score] | None = None
+    scores_unparsed: bool = False
+    likelihood: Callable[[Mapping[str, float], Question], float] | None = None
 
     def accepted_by(self, question: Question, answer: str) -> str | None:
         """The name of the looser metric if only that accepts the answer, else None."""
@@ -90,12 +96,31 @@ class Grader:
         name, score = self.looser
         return name if score(answer, question) >= 1 else None
 
-    def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
-        """The answer's grade. Raises ``RequestFailed`` if the metric fails."""
+    def accepts(self, question: Question, label: str) -> bool:
+        """Whether a label is that of a right choice."""
+        return label in (split_labels(question.answer or "", tuple(question.choices)) or (question.answer,))
+
+    def grade(
+        self,
+        question: Question,
+        answer: str | None,
+        judgement: Judgement | None,
+        scores: Mapping[str, float] | None = None,
+    ) -> Grade:
+        """The answer's grade; ``scores`` are the log-probabilities of choices by label, if there are any.
+
+        Raises ``RequestFailed`` if the metric fails.
+        """
         if question.answer is None:
             return Grade(answer)
         try:
-            score = self._score(question, answer, judgement)
+            if scores and self.likelihood is not None:
+                score = self.likelihood(scores, question)
+            else:
+                score = self._score(question, answer, judgement)
+            numbers = numbers_of(score)
+            if answer is None and self.scores_unparsed:
+                numbers = numbers_of(self.score("", question))
             if not 0 <= score <= 1:
                 raise ValueError(f"score {score} is not between 0 and 1")
         except RequestFailed as error:
@@ -110,6 +135,7 @@ class Grader:
             float(score),
             correct=score >= self.threshold,
             graded=self.graded,
+            metrics={NUMBERS: numbers} if numbers else {},
             note=f"{self.metric}: {reason}" if reason else "",
         )
 
@@ -117,7 +143,7 @@ class Grader:
         if answer is None:
             return 0.0
         if self.judge_prompt is not None:
-            return 0.0 if judgement is None else judgement.score or 0.0
+            return 0.0 if judgement is None else self.judge_prompt.scores(judgement)
         return self.score(answer, question)
 
 
@@ -181,7 +207,9 @@ class FolderSuite(Suite):
     def read(self, question: Question, completion: Completion) -> str | None:
         """See ``Suite``; if choices were scored, the label of the likeliest one."""
         if completion.scores:
-            return max(completion.scores, key=completion.scores.__getitem__)
+            normalise = self.benchmark.logprob.normalise
+            texts = {} if normalise == "none" else self._continuations(question)
+            return likeliest(completion.scores, texts, normalise)
         grader = self._grader
         extract = grader.extract_cut_off if completion.finish_reason == "length" else grader.extract
         return extract(completion.text, question.choices)
@@ -202,7 +230,35 @@ class FolderSuite(Suite):
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
     ) -> Grade:
         """See ``Suite``."""
-        return self._grader.grade(question, self.read(question, completion), judgement)
+        grade = self._grader.grade(
+            question, self.read(question, completion), judgement, completion.scores or None
+        )
+        if not (completion.scores and question.answer is not None and self._scores_texts):
+            return grade
+        return replace(
+            grade,
+            metrics={NUMBERS: {**self._accuracies(question, completion), **grade.metrics.get(NUMBERS, {})}},
+        )
+
+    @property
+    def _scores_texts(self) -> bool:
+        """Whether the texts of choices are scored."""
+        return isinstance(self._builder, PromptBuilder) and self._builder.scores_texts
+
+    def _continuations(self, question: Question) -> Mapping[str, str]:
+        builder = self._builder
+        return builder.continuations(question) if isinstance(builder, PromptBuilder) else {}
+
+    def _accuracies(self, question: Question, completion: Completion) -> dict[str, object]:
+        """Whether the likeliest choice is right, by its log-probability and by that divided by its length.
+
+        lm-evaluation-harness calls them ``acc``, ``acc_norm`` (characters) and ``acc_bytes``.
+        """
+        texts = self._continuations(question)
+        return {
+            name: float(self._grader.accepts(question, likeliest(completion.scores, texts, normalise)))
+            for name, normalise in (("acc", "none"), ("acc_norm", "characters"), ("acc_bytes", "bytes"))
+        }
 
     def accepted_by(self, question: Question, answer: str) -> str | None:
         """See ``Suite``."""
@@ -268,7 +324,13 @@ class FolderSource(Source):
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
         _check_code(benchmark, settings)
-        if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
+        metric = registry.metrics()[benchmark.metric.name]
+        if metric.likelihood is not None and settings.mode != "logprob":
+            raise UserError(
+                f"{benchmark.name}: metric {benchmark.metric.name} scores log-probabilities of choices; "
+                "ask with --llm-mode=logprob"
+            )
+        if metric.sets and metric.likelihood is None and settings.mode != "generate":
             raise UserError(
                 f"{benchmark.result_name}: several choices may be right, which the scores of single choices "
                 f"cannot tell; ask without --llm-mode={settings.mode}"
@@ -304,6 +366,7 @@ class FolderSource(Source):
             planned=0,
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
+            totals={**registry.metrics()[benchmark.metric.name].totals, **benchmark.metric.totals},
             repeats=benchmark.repeats if settings.mode == "generate" else 1,
             protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
@@ -418,7 +481,16 @@ def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts |
     if metric.looser is not None:
         looser = metric.looser, registry.metrics()[metric.looser].make({}, metric.looser)
     return Grader(
-        benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt, looser
+        benchmark.metric.name,
+        extract,
+        extract_cut_off,
+        score,
+        graded,
+        threshold,
+        judge_prompt,
+        looser,
+        metric.scores_unparsed,
+        metric.likelihood,
     )
 
 

@@ -20,7 +20,7 @@ from pytest_llmeval.core.types import (
     request_temperature,
     shown,
 )
-from pytest_llmeval.scoring.templates import compiled
+from pytest_llmeval.scoring.templates import compiled, template_names
 from pytest_llmeval.suites.cells import template_value
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.spec import Benchmark
@@ -28,8 +28,12 @@ from pytest_llmeval.suites.spec import Benchmark
 #: keys of later versions with their defaults, which leave the hash of prompts as it was
 _LATER_KEYS: Mapping[Mode, Mapping[str, object]] = {
     "generate": {"description": "", "shots_as": "turns", "separator": "\n\n"},
-    "logprob": {},
+    "logprob": {"normalise": "none"},
 }
+
+
+#: fields of templates that differ between the choices of a question
+_OF_CHOICE = {"label", "choice_text"}
 
 
 class PromptBuilder:
@@ -104,9 +108,13 @@ class PromptBuilder:
     ) -> Request:
         benchmark = self._benchmark
         if self._mode == "logprob":
-            choice, fields = compiled(benchmark.logprob.choice), self._fields(question)
-            choices = {label: choice.render({**fields, "label": label}) for label in question.choices}
-            return Request(self._text(question), choices=choices)
+            choices = self.continuations(question)
+            if not self._asks_each_choice:
+                return Request(self._text(question), choices=choices)
+            parts = tuple(
+                Request(self._text(question, label), choices={label: text}) for label, text in choices.items()
+            )
+            return Request(parts[0].prompt, parts=parts)
         return Request(
             self._chat(question),
             max_tokens=max_tokens or benchmark.max_tokens,
@@ -139,18 +147,36 @@ class PromptBuilder:
             return ()
         return (Message("system", compiled(template).render(self._fields(question))),)
 
-    def _text(self, question: Question) -> TextPrompt:
+    @property
+    def _asks_each_choice(self) -> bool:
+        """Whether each choice has its own prompt."""
+        return not _OF_CHOICE.isdisjoint(template_names(self._benchmark.logprob.question))
+
+    @property
+    def scores_texts(self) -> bool:
+        """Whether the texts of choices are scored, rather than their labels."""
+        names = template_names(self._benchmark.logprob.choice)
+        return self._mode == "logprob" and not names.isdisjoint({"choice_text", "choices"})
+
+    def continuations(self, question: Question) -> dict[str, str]:
+        """The text that is scored for each choice, by label."""
+        template = compiled(self._benchmark.logprob.choice)
+        fields = self._fields(question)
+        return {label: template.render(_with_choice(fields, question, label)) for label in question.choices}
+
+    def _text(self, question: Question, label: str | None = None) -> TextPrompt:
         templates = self._benchmark.logprob
         question_template, answer_template = compiled(templates.question), compiled(templates.answer)
         if question.subject not in self._text_heads:
             description = compiled(templates.description).render(self._fields(question))
             shots = tuple(
-                question_template.render(fields) + answer_template.render(fields)
-                for fields in map(self._fields, self._shots.get(question.subject, ()))
+                question_template.render(_with_choice(self._fields(shot), shot, shot.answer))
+                + answer_template.render(self._fields(shot))
+                for shot in self._shots.get(question.subject, ())
             )
             self._text_heads[question.subject] = description, shots
         description, shots = self._text_heads[question.subject]
-        text = question_template.render(self._fields(question))
+        text = question_template.render(_with_choice(self._fields(question), question, label))
         return TextPrompt(text, shots, description, templates.separator)
 
     def _fields(self, question: Question) -> dict[str, object]:
@@ -172,6 +198,13 @@ class PromptBuilder:
         """The name of a question's subject as its row has it."""
         column = self._benchmark.data.subject
         return question.subject if column is None else question.fields.get(column, question.subject)
+
+
+def _with_choice(fields: Mapping[str, object], question: Question, label: str | None) -> Mapping[str, object]:
+    """The fields of a question with one of its choices as label and choice_text."""
+    if label is None:
+        return fields
+    return {**fields, "label": label, "choice_text": question.choices.get(label, "")}
 
 
 def judge_text(benchmark: Benchmark, question: Question) -> str:

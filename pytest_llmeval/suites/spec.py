@@ -156,6 +156,7 @@ def _has_choices(table: Mapping[str, Any]) -> bool:
 def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     """Raises ``UserError`` for an unknown metric or invalid options."""
     from pytest_llmeval.scoring import registry
+    from pytest_llmeval.scoring.templates import check_expression
 
     metrics, where = registry.metrics(), f"{path} [metric]"
     own_options = by_key(options_of(MetricSpec))
@@ -164,6 +165,8 @@ def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     if values["name"] not in metrics:
         raise unknown("metric", values["name"], metrics, where=path)
     metrics[values["name"]].make(options, where)
+    for name, expression in values.get("totals", {}).items():
+        check_expression(expression, f"{where}: totals: {name}")
     return MetricSpec(**values, options=options)
 
 
@@ -312,7 +315,8 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
-            if source is not None and key not in ("separator", "shots_as"):
-                allowed = fields | {"label"} if key == "choice" else fields
+            if source is not None and key not in ("separator", "shots_as", "normalise"):
+                of_choice = mode == "logprob" and key in ("choice", "question")
+                allowed = fields | {"label", "choice_text"} if of_choice else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")
