@@ -141,6 +141,11 @@ class TaskSource(Source):
 
 
 def _check_options(name: str, settings: Settings) -> None:
+    if any(model.system is not None for model in settings.models):
+        raise UserError(
+            f"{name}: tasks of lm-eval are plain text without a system prompt; leave out --llm-system "
+            "(or system in [models.NAME])"
+        )
     if (settings.repeats or 1) > 1:
         raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
     if settings.circular or settings.shuffle_choices is not None:

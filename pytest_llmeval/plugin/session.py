@@ -12,6 +12,7 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
+from pytest_llmeval.plugin.hints import nothing_asked_lines
 from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
@@ -164,7 +165,8 @@ class Controller:
         self.run.add_infos(self._session.names.infos(self._session.suites))
         self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
-        self.run.results = summarise(self.run.tally, self.run.infos, models)
+        systems = {name: config.system for name, config in self._session.models.configs.items()}
+        self.run.results = summarise(self.run.tally, self.run.infos, models, systems)
         self.run.ended_early = self.run.missing > 0
         self.run.suites = suite_results(
             find_members(settings, self._config),
@@ -226,11 +228,15 @@ class Controller:
     @pytest.hookimpl(
         wrapper=True, tryfirst=True
     )  # around everything else, so that the results are on the screen
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> Generator[None]:
         """Print errors by cause, tables, gates, and the paths of the reports after all other sections."""
         self._repeated_errors.hide(terminalreporter)
         try:
             return (yield)
         finally:
             self._repeated_errors.show()
+            if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                self._findings.notes += nothing_asked_lines(self._config)
             write_summary(self.run, terminalreporter)

@@ -1,4 +1,4 @@
-"""Lines about a result's answers: those that could not be read, guessing, and the models that gave them."""
+"""Lines about the system prompt, answers that could not be read, guessing, and the models that answered."""
 
 from __future__ import annotations
 
@@ -23,11 +23,19 @@ def answer_lines(result: Result) -> list[str]:
     """The lines that a result needs."""
     answers = result.counts.requested - result.counts.error
     lines = (
+        system_line(result.info.conditions.system),
         unparsed_line(result.unparsed),
         None if result.guessing is None else guessing_line(result.guessing, result.interval),
         served_line(result.served_models, answers),
     )
     return [line for line in lines if line is not None]
+
+
+def system_line(system: str | None) -> str | None:
+    """The model's system prompt; None if it has none of its own."""
+    if system is None:
+        return None
+    return f"system prompt: {one_line(system, 200)}" if system else "without a system prompt"
 
 
 def reason_text(reason: Reason) -> str:

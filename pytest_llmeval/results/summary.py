@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_llmeval.analysis.calibration import Calibration, calibration, forecast
 from pytest_llmeval.analysis.stats import (
@@ -213,11 +213,15 @@ class Result:
 
 
 def summarise(
-    tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
+    tally: Tally,
+    infos: Mapping[str, BenchmarkInfo],
+    identities: Mapping[str, str] | None = None,
+    systems: Mapping[str, str | None] | None = None,
 ) -> tuple[Result, ...]:
     """Summarise the records of each model and benchmark, ordered by benchmark as in ``infos``, then by model.
 
     ``identities`` maps models to what their answers depend on; its order is the order of the models.
+    ``systems`` maps models to their system prompts.
     Raises KeyError for a benchmark without info.
     """
     identities = identities or {}
@@ -233,12 +237,17 @@ def summarise(
         _result(
             model,
             identities.get(model, ""),
-            infos[benchmark],
+            _with_system(infos[benchmark], (systems or {}).get(model)),
             by_result[model, benchmark],
             tally.seconds(model, benchmark),
         )
         for model, benchmark in keys
     )
+
+
+def _with_system(info: BenchmarkInfo, system: str | None) -> BenchmarkInfo:
+    """A copy of ``info`` with a model's system prompt among the conditions."""
+    return info if system is None else replace(info, conditions=replace(info.conditions, system=system))
 
 
 def _result(

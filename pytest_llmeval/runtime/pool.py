@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.base import Model
@@ -107,9 +107,11 @@ class ModelPool:
         return self.make(self.configs[name]).identity()
 
     def judge_identity(self) -> str:
-        """The ``identity`` of the judge's backend."""
+        """The ``identity`` of the judge's backend, with its system prompt."""
         assert self.judge_config is not None
-        return self.make_judge(self.judge_config.model).identity()
+        model = self.judge_config.model
+        identity = self.make_judge(model).identity()
+        return identity if model.system is None else f"{identity}, system {one_line(repr(model.system))}"
 
     def close(self, name: str | None = None) -> None:
         """Close one model; without a name, all models, the judge and the store."""

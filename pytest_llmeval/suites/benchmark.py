@@ -468,6 +468,9 @@ class Benchmark:
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
     stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
+    system: str | None = toml_key(
+        None, ANY_TEXT, "template of the system message, the same as system in [prompts.generate]"
+    )
     extractor: ExtractorSpec = toml_key(
         COMPUTED,
         _EXTRACTOR,

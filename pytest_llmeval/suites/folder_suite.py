@@ -200,9 +200,10 @@ class FolderSuite(Suite):
 
     def request(self, question: Question, model: ModelConfig) -> Request:
         """See ``Suite``."""
-        return self._builder.request(
+        request = self._builder.request(
             question, max_tokens=model.max_tokens, temperature=model.temperature, stop=model.stop
         )
+        return request.with_system(model.system)
 
     def read(self, question: Question, completion: Completion) -> str | None:
         """See ``Suite``; if choices were scored, the label of the likeliest one."""

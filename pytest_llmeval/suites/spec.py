@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,10 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
             f"{where}: metric {metric.name!r} needs choices; name their columns in [data] choices"
         )
     prompts = _prompts(values.pop("prompts", {}), where, data, sets=sets)
+    if (system := values.get("system")) is not None:
+        if prompts.generate.system is not None:
+            raise UserError(f"{where}: system and [prompts.generate] system are the same; give one of them")
+        prompts = replace(prompts, generate=replace(prompts.generate, system=system))
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
