@@ -31,7 +31,9 @@ def nothing_asked_lines(config: pytest.Config) -> list[str]:
         return list(_part_hints(keyword, benchmarks))
     if session.requested:
         return []
-    names = [name for name, benchmark in benchmarks.items() if benchmark.variant is None]
+    plain = [benchmark for benchmark in benchmarks.values() if benchmark.variant is None]
+    # those that need no data first
+    names = [benchmark.name for benchmark in sorted(plain, key=lambda benchmark: not benchmark.data.inside)]
     more = ", ..." if len(names) > _MAX_NAMES else ""
     return [
         "no benchmark was selected: name one with --llm-benchmark=NAME, such as "

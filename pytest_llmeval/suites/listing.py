@@ -117,7 +117,7 @@ def _protocol(benchmark: Benchmark) -> str:
     parts = [f"version {benchmark.version}"] if benchmark.version > 1 else []
     parts += [f"protocol {benchmark.protocol}"] if benchmark.protocol is not None else []
     parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
-    return "".join(f"; {part}" for part in parts)
+    return "; ".join(parts)
 
 
 def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
@@ -133,7 +133,7 @@ def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
     hub = benchmark.data.hub
     gated = "; gated" if hub is not None and hub.gated else ""
     here = "here" if _folder(benchmark, settings) is not None else "not here"
-    return f"{benchmark.title}: {', '.join(parts)}{groups}{_protocol(benchmark)}{gated}; data {here}"
+    return f"{benchmark.title}: {', '.join(parts)}{groups}{gated}; data {here}"
 
 
 def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Settings) -> str:
@@ -141,8 +141,9 @@ def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Sett
 
 
 def _details(benchmark: Benchmark, settings: Settings) -> list[str]:
-    """Lines on licence, source and data."""
-    lines = [f"licence: {one_line(benchmark.licence)}"] if benchmark.licence else []
+    """Lines on protocol, licence, source and data."""
+    lines = [text] if (text := _protocol(benchmark)) else []
+    lines += [f"licence: {one_line(benchmark.licence)}"] if benchmark.licence else []
     lines += [f"source: {one_line(benchmark.source)}"] if benchmark.source else []
     hub = benchmark.data.hub
     if hub is not None:

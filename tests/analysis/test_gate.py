@@ -41,7 +41,7 @@ thresholds = st.decimals(0, 1, places=4)
 def test_every_valid_expression_is_parsed(
     benchmark: str | None, part: str | None, value: Decimal, percent: bool, sign: str, space: str
 ) -> None:
-    part = part if benchmark else None
+    part = part.replace("/", "-") if benchmark and part else None  # no part has a slash
     written = f"{value * 100:f}{space}%" if percent else f"{value:f}"
     name = f"{benchmark}{space}:{space}{part}" if part else benchmark
     expr = space.join([name, sign, written]) if name else space + written + space

@@ -11,6 +11,8 @@ from tests.support.workers import WORKERS
 
 #: an answer that is cut off before, or after, it states a choice; every third is complete
 CONFTEST = """
+import zlib
+
 from pytest_llmeval import Completion, run_batches
 
 TEXTS = [
@@ -26,7 +28,7 @@ class Cut:
     def run(self, jobs):
         def answer(batch):
             for job in batch:
-                text, reason = TEXTS[len(str(job.request.prompt)) % 3]
+                text, reason = TEXTS[zlib.crc32(str(job.request.prompt).encode()) % 3]
                 job.finish(Completion(text=text, finish_reason=reason, latency_s=0.1))
         run_batches(jobs, answer, 16)
 

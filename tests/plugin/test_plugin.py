@@ -185,7 +185,6 @@ def test_strict_shows_the_question_without_a_traceback(pytester: pytest.Pytester
         ("tiny=0.3", 1, "fail"),
         ("tiny:hard=0.26", 1, "fail"),
         ("tiny:birds=0.25", 0, "pass"),
-        ("ceval=0.1", 1, "incomplete"),
     ],
 )
 def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, code: int, verdict: str) -> None:

@@ -10,7 +10,7 @@ import pytest_llmeval.scoring.metrics
 
 
 def test_metrics() -> None:
-    assert set(pytest_llmeval.metrics.__all__) == {"Metric", "Reasoned", "Score"}
+    assert set(pytest_llmeval.metrics.__all__) == {"Metric", "Reasoned", "Score", "Scores"}
     for name in pytest_llmeval.metrics.__all__:
         assert getattr(pytest_llmeval.metrics, name) is getattr(pytest_llmeval.scoring.metrics, name)
 
