@@ -234,6 +234,11 @@ class DataSpec:
         "column with a list of the choices, in place of a column for each: a JSON list of texts "
         "(labelled A, B, C, ...), or an object with labels and texts",
     )
+    fewest_choices: int = toml_key(
+        2,
+        whole_number(1, text=False),
+        "the fewest choices that choice_list may have in a row; a row with fewer is an error",
+    )
     distractors: tuple[str, ...] = toml_key(
         (),
         ANY_TEXTS,

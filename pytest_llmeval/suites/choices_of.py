@@ -36,6 +36,7 @@ class _Choices:
     labels: tuple[str, ...] = ()
     choice_list: str | None = None
     distractors: tuple[str, ...] = ()
+    fewest_choices: int = 2
     question: str = "question"
     answer: str = "answer"
     answer_index: int | None = None
@@ -50,6 +51,7 @@ class _Choices:
             labels=_texts(data.get("labels", ())),
             choice_list=data.get("choice_list"),
             distractors=_texts(data.get("distractors", ())),
+            fewest_choices=data.get("fewest_choices", 2),
             question=data.get("question", "question"),
             answer=data.get("answer", "answer"),
             answer_index=data.get("answer_index"),

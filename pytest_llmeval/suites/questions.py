@@ -144,10 +144,8 @@ def load_shots(
         if benchmark.data.subject is None and subject not in examples:
             continue
         if not has_tables(path):
-            raise UserError(
-                f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
-                f"add it, or give --llm-shots=0"
-            )
+            which = "few-shot examples" if subject == benchmark.name else f"examples for subject {subject}"
+            raise UserError(f"{benchmark.name}: no {which}: {path} is missing; add it, or give --llm-shots=0")
         for row in read_tables(open_tables(path), path, benchmark, subject, True):
             if row.subject in examples:
                 examples[row.subject].append(row)

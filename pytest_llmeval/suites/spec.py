@@ -292,6 +292,7 @@ def template_fields(data: DataSpec) -> set[str]:
         "answer",
         "answer_text",
         "choices",
+        "is_shot",
         "subject",
         "subject_name",
         "subject_zh",
