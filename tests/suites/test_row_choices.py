@@ -69,7 +69,7 @@ def test_broken_lists(cell: str, problem: str) -> None:
 
 def test_one_choice_where_it_is_allowed() -> None:
     assert listed_choices('["red"]', "options", 1) == {"A": "red"}
-    with pytest.raises(ValueError, match="at least 1 choice$"):
+    with pytest.raises(ValueError, match=r"at least 1 choice$"):
         listed_choices("[]", "options", 1)
 
 
