@@ -174,6 +174,16 @@ def _aliases(value: object) -> Mapping[str, tuple[str, ...]]:
     return {name: ANY_TEXTS.convert(others) for name, others in value.items()}
 
 
+def _kept_values(value: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError('a table of columns and values, as in {error_type = "ok"}')
+    return {name: ANY_TEXTS.convert(values) for name, values in value.items()}
+
+
+_KEPT_VALUES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
+    _kept_values, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
+)
+
 _ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
     _aliases, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
 )
@@ -206,6 +216,9 @@ class DataSpec:
         ANY_TEXT,
         "key of the list of rows in the object of a JSON file, with dots between nested keys (default: a "
         "usual one, such as data or examples)",
+    )
+    keep: Mapping[str, tuple[str, ...]] = toml_key(
+        COMPUTED, _KEPT_VALUES, "columns and the values that rows must have there; other rows are left out"
     )
     id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
     ids: str = toml_key(
@@ -301,7 +314,7 @@ class DataSpec:
     def asked_columns(self) -> tuple[str, ...]:
         """The columns that requests are made from; those with None are left out."""
         question = (self.messages or self.question, *self.choice_columns, *self.distractors, *self.columns)
-        more = (self.choice_list, self.context, self.input, self.id, self.subject, self.cluster)
+        more = (self.choice_list, self.context, self.input, self.id, self.subject, self.cluster, *self.keep)
         return tuple(column for column in (*question, *more) if column is not None)
 
 

@@ -225,7 +225,11 @@ def _questions(
         for (line, fields, _), (row_subject, key, problem) in zip(
             rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
         )
+        if _is_kept(fields, benchmark.data)
     ]
+    if not entries:
+        wanted = "; ".join(f"{column}: {', '.join(values)}" for column, values in benchmark.data.keep.items())
+        raise UserError(f"{path}: no row has what {benchmark.file} [data] keep asks for ({wanted})")
 
     def make(style: Style | None) -> list[Question]:
         return [
@@ -237,6 +241,10 @@ def _questions(
     if (style := _style(questions, benchmark)) is not None:
         questions = make(style)
     return questions
+
+
+def _is_kept(fields: Mapping[str, str], spec: DataSpec) -> bool:
+    return all(fields.get(column, "").strip() in values for column, values in spec.keep.items())
 
 
 def _style(questions: Sequence[Question], benchmark: Benchmark) -> Style | None:

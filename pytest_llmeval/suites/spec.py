@@ -225,6 +225,7 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         "ids": "text" if "id" in values else "number",
         "choices": _default_labels(values),
         "aliases": {},
+        "keep": {},
     }
     values = {**computed, **values, "hub": hub}
     data = DataSpec(**{"choice_columns": values["choices"], **values})

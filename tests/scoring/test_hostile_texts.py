@@ -134,6 +134,7 @@ EXTRACTORS = (
     "mmlu_pro_lm_eval",
     "opencompass_answer",
     "evalscope",
+    "first_label",
     "simple_evals",
     "first_capital",
     "first_option",

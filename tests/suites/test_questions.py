@@ -768,3 +768,27 @@ def test_a_gold_answer_of_another_metric_refuses_the_file(metric: str, gold: str
     text = f"question,answer\nHow many?,7\nWhich?,{gold}\n"
     message = fails(text, f"metric = '{metric}'\n[data]\nchoices = []")
     assert message.startswith("t.csv, line 3: answer ") and f'use metric = "{other}"' in message
+
+
+KEPT = '[data]\nkeep = { state = ["ok", "mended"] }\n'
+
+
+def test_rows_to_keep() -> None:
+    text = lines(
+        "question,A,B,C,D,answer,state",
+        "q,a,b,c,d,A,ok",
+        "q,a,b,c,d,Z,broken",
+        "q,a,b,c,d,B, mended",
+        "q,a,b,c,d,C,",
+    )
+    kept = read(text, KEPT)
+    assert [(q.key, q.answer, q.problem) for q in kept] == [("0", "A", None), ("2", "B", None)]
+    with pytest.raises(UserError, match=r"no row has what .* keep asks for \(state: ok, mended\)"):
+        read(text.replace("ok", "no").replace("mended", "no"), KEPT)
+    with pytest.raises(UserError, match="column 'state' is missing"):
+        read(text.replace("state", "status"), KEPT)
+
+
+def test_keep_is_a_table() -> None:
+    with pytest.raises(UserError, match="keep: 'ok' is not a table of columns and values"):
+        benchmark('[data]\nkeep = "ok"')

@@ -14,7 +14,7 @@ claims must agree, else the result is None, never a guess. ``explicit_choice`` r
 program.
 
 For parity with published results: ``mmlu_pro``, ``simple_evals``, ``evalscope``; ``mmlu_pro_lm_eval``,
-``gsm8k_strict`` and ``gsm8k_flexible`` (lm-evaluation-harness); ``opencompass_answer``,
+``first_label``, ``gsm8k_strict`` and ``gsm8k_flexible`` (lm-evaluation-harness); ``opencompass_answer``,
 ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).
 """
 
@@ -30,6 +30,7 @@ from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number
 from pytest_llmeval.scoring.extract.official import (
     evalscope,
+    first_label,
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
@@ -69,6 +70,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "mmlu_pro_lm_eval": mmlu_pro_lm_eval,
     "opencompass_answer": opencompass_answer,
     "evalscope": evalscope,
+    "first_label": first_label,
     "simple_evals": simple_evals,
     "first_capital": first_capital,
     "first_option": first_option,

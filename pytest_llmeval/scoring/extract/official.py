@@ -53,6 +53,14 @@ def mmlu_pro_lm_eval(text: str, choices: Mapping[str, str]) -> str | None:
     return match[1] if match is not None and match[1] in choices else None
 
 
+def first_label(text: str, choices: Mapping[str, str]) -> str | None:
+    """The first character that is a label: lm-evaluation-harness' rule for MMLU-Redux.
+
+    Source: EleutherAI/lm-evaluation-harness 0.4.13, ``lm_eval/tasks/mmlu-redux`` (MIT).
+    """
+    return next((character for character in text if character in choices), None)
+
+
 def opencompass_answer(text: str, choices: Mapping[str, str]) -> str | None:
     """OpenCompass' rule for prompts that ask for a last line ``ANSWER: X``: the first such letter.
 

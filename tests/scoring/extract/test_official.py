@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmeval.scoring.extract.official import (
     evalscope,
+    first_label,
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
@@ -37,6 +38,8 @@ OUTPUTS = sorted((REAL_DATA / "outputs/mmlu_pro").glob("*.jsonl.gz"))
         (opencompass_answer, "Answer: b\nANSWER:\n C", "B"),
         (opencompass_answer, "the answer is B", None),
         (opencompass_answer, "ANSWER: P", None),
+        (first_label, "The best is B, not A", "B"),
+        (first_label, "none", None),
         (evalscope, "ANSWER: [LETTER]\nANSWER: B, not C", "B"),
         (evalscope, "ANSWER: **(D)**", "D"),
         (evalscope, "ANSWER: A\nANSWER: the second", "A"),
