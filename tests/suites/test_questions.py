@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.questions import FileLayout, Split, load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 
@@ -459,11 +460,14 @@ def test_layouts(tmp_path: Path, name: str, layout: str) -> None:
 
 def test_the_given_folder_comes_before_the_cache(tmp_path: Path) -> None:
     ceval = load(packaged()["ceval"])
-    tree(tmp_path, cache__ceval__val__law_val="x", given__val__law_val="x")
     given, cache = tmp_path / "given", tmp_path / "cache"
+    cached = cache_folder(ceval, cache)
+    for folder in (given, cached):
+        (folder / "val").mkdir(parents=True)
+        (folder / "val/law_val.csv").write_text("x")
     assert locate(ceval, "val", given, cache).root == given
-    assert locate(ceval, "val", None, cache).root == cache / "ceval"
-    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cache / "ceval"
+    assert locate(ceval, "val", None, cache).root == cached
+    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cached
 
 
 @pytest.mark.parametrize("given", [None, "nowhere", "x" * 5000])
@@ -474,7 +478,7 @@ def test_data_that_is_nowhere(tmp_path: Path, given: str | None) -> None:
         locate(ceval, "val", data_dir, tmp_path / "cache")
     said = str(caught.value)
     assert said.startswith("ceval: no data for split val in ") and said.isprintable()
-    assert str(tmp_path / "cache/ceval") in said and (given is None or str(data_dir) in said)
+    assert str(cache_folder(ceval, tmp_path / "cache")) in said and (given is None or str(data_dir) in said)
     assert "--llm-data-dir or LLMEVAL_DATA" in said
 
 
@@ -631,7 +635,7 @@ def test_questions_are_never_their_own_shots(tmp_path: Path) -> None:
         load_shots(own, locate(own, "test", None, tmp_path), [own.name], 1)
     assert str(caught.value) == (
         f"{own.name}: no few-shot examples: {tmp_path}/data.csv holds the questions; "
-        "put examples into a separate file, or give --llm-shots=0"
+        "put examples into a separate file, select them with shots_where, or give --llm-shots=0"
     )
 
 
@@ -768,27 +772,3 @@ def test_a_gold_answer_of_another_metric_refuses_the_file(metric: str, gold: str
     text = f"question,answer\nHow many?,7\nWhich?,{gold}\n"
     message = fails(text, f"metric = '{metric}'\n[data]\nchoices = []")
     assert message.startswith("t.csv, line 3: answer ") and f'use metric = "{other}"' in message
-
-
-KEPT = '[data]\nkeep = { state = ["ok", "mended"] }\n'
-
-
-def test_rows_to_keep() -> None:
-    text = lines(
-        "question,A,B,C,D,answer,state",
-        "q,a,b,c,d,A,ok",
-        "q,a,b,c,d,Z,broken",
-        "q,a,b,c,d,B, mended",
-        "q,a,b,c,d,C,",
-    )
-    kept = read(text, KEPT)
-    assert [(q.key, q.answer, q.problem) for q in kept] == [("0", "A", None), ("2", "B", None)]
-    with pytest.raises(UserError, match=r"no row has what .* keep asks for \(state: ok, mended\)"):
-        read(text.replace("ok", "no").replace("mended", "no"), KEPT)
-    with pytest.raises(UserError, match="column 'state' is missing"):
-        read(text.replace("state", "status"), KEPT)
-
-
-def test_keep_is_a_table() -> None:
-    with pytest.raises(UserError, match="keep: 'ok' is not a table of columns and values"):
-        benchmark('[data]\nkeep = "ok"')
