@@ -40,6 +40,9 @@ class ChoiceKeys(Protocol):
     def labels(self) -> tuple[str, ...]: ...
 
     @property
+    def fixed_choices(self) -> Mapping[str, str]: ...
+
+    @property
     def choice_list(self) -> str | None: ...
 
     @property
@@ -78,6 +81,8 @@ def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
         return _mixed_choices(fields, data)
     if data.labels:
         return dict.fromkeys(data.labels, "")
+    if data.fixed_choices:
+        return dict(data.fixed_choices)
     texts = [fields.get(column, "") for column in data.choice_columns]
     while len(texts) > _FEWEST and not texts[-1].strip():
         texts.pop()
