@@ -28,26 +28,26 @@ _ARC = [
     {"id": "a", "question": "Why {so}?\n", "choices": _labelled("ABCD"), "answerKey": "C"},
     {"id": "b", "question": " Which [one]", "choices": _labelled("123"), "answerKey": "2"},
 ]
-#: the benchmark, its task there, and rows of the task's data set
+#: by benchmark: the file of its task there, and rows of the task's data set
 TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
-    "arc_easy": ("arc_easy", _ARC),
-    "arc_challenge": ("arc_challenge", _ARC),
+    "arc_easy": ("arc/arc_easy.yaml", _ARC),
+    "arc_challenge": ("arc/arc_challenge.yaml", _ARC),
     "openbookqa": (
-        "openbookqa",
+        "openbookqa/openbookqa.yaml",
         [
             {"id": "1-2", "question_stem": "A dog is ", "choices": _labelled("ABCD"), "answerKey": "B"},
             {"id": "1-3", "question_stem": "Who?", "choices": _labelled("ABCD"), "answerKey": "D"},
         ],
     ),
     "piqa": (
-        "piqa",
+        "piqa/piqa.yaml",
         [
             {"goal": "Open a jar. ", "sol1": "Turn it.", "sol2": " Hit {it}. ", "label": 1},
             {"goal": "Close it", "sol1": "x", "sol2": "y", "label": 0},
         ],
     ),
     "winogrande": (
-        "winogrande",
+        "winogrande/default.yaml",
         [
             {
                 "sentence": "Ann saw Eve because _ had  called. ",
@@ -59,7 +59,7 @@ TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
         ],
     ),
     "hellaswag": (
-        "hellaswag",
+        "hellaswag/hellaswag.yaml",
         [
             {
                 "activity_label": "Home and Garden",
@@ -80,14 +80,14 @@ TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
         ],
     ),
     "boolq": (
-        "boolq",
+        "super_glue/boolq/default.yaml",
         [
             {"question": "is it {so}", "passage": "Text -- of\nlines. ", "label": 1},
             {"question": "is it", "passage": "No", "label": 0},
         ],
     ),
     "truthfulqa_mc1": (
-        "truthfulqa_mc1",
+        "truthfulqa/truthfulqa_mc1.yaml",
         [
             {
                 "question": "What 'if' {x}?",
@@ -97,7 +97,7 @@ TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
         ],
     ),
     "truthfulqa_mc2": (
-        "truthfulqa_mc2",
+        "truthfulqa/truthfulqa_mc2.yaml",
         [
             {
                 "question": "What 'if' {x}?",
@@ -112,15 +112,26 @@ TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
 Pairs = list[list[tuple[str, str]]]
 
 
-def _theirs(name: str, folder: Path, rows: Sequence[Mapping[str, Any]]) -> Pairs:
+def _theirs(file: str, folder: Path, rows: Sequence[Mapping[str, Any]]) -> Pairs:
     """The context and continuation of each choice of each row, as the library asks for them."""
-    from lm_eval.tasks import TaskManager
+    import lm_eval.tasks
 
-    file = folder / "rows.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    data = {"data_files": {"test": str(file), "validation": str(file)}, "cache_dir": str(folder)}
-    changes = {"dataset_path": "json", "dataset_name": None, "training_split": None, "dataset_kwargs": data}
-    task = TaskManager().load([{"task": name, **changes}])["tasks"][name]
+    data = folder / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    config = {
+        "include": str(Path(lm_eval.tasks.__file__).parent / file),
+        "task": "of_made_up_rows",
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {
+            "data_files": {"test": str(data), "validation": str(data)},
+            "cache_dir": str(folder / "cache"),
+        },
+        "training_split": None,
+    }
+    (folder / "task.yaml").write_text(json.dumps(config), "utf-8")
+    manager = lm_eval.tasks.TaskManager(include_path=str(folder), include_defaults=False)
+    task = manager.load(["of_made_up_rows"])["tasks"]["of_made_up_rows"]
     task.build_all_requests(rank=0, world_size=1)
     pairs: Pairs = [[] for _ in rows]
     for instance in task.instances:
@@ -146,5 +157,5 @@ def _ours(name: str, rows: Sequence[Mapping[str, Any]]) -> Pairs:
 @pytest.mark.parametrize("name", TASKS)
 def test_prompts(name: str, tmp_path: Path) -> None:
     pytest.importorskip("lm_eval")
-    task, rows = TASKS[name]
-    assert _ours(name, rows) == _theirs(task, tmp_path, rows)
+    file, rows = TASKS[name]
+    assert _ours(name, rows) == _theirs(file, tmp_path, rows)
