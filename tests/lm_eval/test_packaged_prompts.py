@@ -71,7 +71,7 @@ TASKS: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]] = {
             },
             {
                 "activity_label": "Ski[ing]",
-                "ctx": "A  person",
+                "ctx": "not used",
                 "ctx_a": "A  person",
                 "ctx_b": "",
                 "endings": ["a", " b", "[step] c", "d  d   d"],
