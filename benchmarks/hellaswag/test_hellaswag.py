@@ -12,4 +12,4 @@ from pytest_llmeval import LLM, Question
 
 @pytest.mark.llmeval("hellaswag")
 def test_hellaswag(question: Question, llm: LLM) -> None:
-    assert llm.answer(question) == question.answer
+    assert llm.correct(question)

@@ -12,4 +12,4 @@ from pytest_llmeval import LLM, Question
 
 @pytest.mark.llmeval("truthfulqa_mc1")
 def test_truthfulqa_mc1(question: Question, llm: LLM) -> None:
-    assert llm.answer(question) == question.answer
+    assert llm.correct(question)

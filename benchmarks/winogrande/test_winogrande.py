@@ -12,4 +12,4 @@ from pytest_llmeval import LLM, Question
 
 @pytest.mark.llmeval("winogrande")
 def test_winogrande(question: Question, llm: LLM) -> None:
-    assert llm.answer(question) == question.answer
+    assert llm.correct(question)
