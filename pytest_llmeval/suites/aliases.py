@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytest_llmeval.suites.cells import Row
+from pytest_llmeval.suites.cells import Row, with_nested
 
 
 def with_aliases(rows: Sequence[Row], aliases: Mapping[str, Sequence[str]]) -> list[Row]:
     """Rows whose columns have the names that a benchmark uses.
 
     ``aliases`` maps such a name to those of other layouts, in the order of preference. A column with the
-    benchmark's own name is never replaced.
+    benchmark's own name is never replaced. A name with dots is a value inside an object.
     """
+    if dotted := [other for others in aliases.values() for other in others if "." in other]:
+        rows = [with_nested(row, dotted) for row in rows]
     present = {column for _, fields, _ in rows for column in fields}
     renamed = {
         other: name

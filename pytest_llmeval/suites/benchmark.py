@@ -245,6 +245,16 @@ def _aliases(value: object) -> Mapping[str, tuple[str, ...]]:
     return {name: ANY_TEXTS.convert(others) for name, others in value.items()}
 
 
+def _fixed_choices(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError('a table of labels and texts, as in {A = "Yes", B = "No"}')
+    return value
+
+
+_FIXED_CHOICES: Kind[Mapping[str, str]] = Kind(
+    _fixed_choices, {"type": "object", "additionalProperties": {"type": "string"}}
+)
+
 _ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
     _aliases, {"type": "object", "additionalProperties": ANY_TEXTS.schema}
 )
@@ -299,11 +309,19 @@ class DataSpec:
         ANY_TEXTS,
         "labels of choices whose texts are part of the question, in place of columns with choices",
     )
+    fixed_choices: Mapping[str, str] = toml_key(
+        {}, _FIXED_CHOICES, "the choices of every row, label and text, in place of columns with choices"
+    )
     choice_list: str | None = toml_key(
         None,
         ANY_TEXT,
         "column with a list of the choices, in place of a column for each: a JSON list of texts "
         "(labelled A, B, C, ...), or an object with labels and texts",
+    )
+    fewest_choices: int = toml_key(
+        2,
+        whole_number(1, text=False),
+        "the fewest choices that choice_list may have in a row; a row with fewer is an error",
     )
     distractors: tuple[str, ...] = toml_key(
         (),
@@ -369,7 +387,8 @@ class DataSpec:
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.labels or self.choice_list or self.distractors)
+        apart = (self.labels, self.fixed_choices, self.choice_list, self.distractors)
+        return bool(self.choices or any(apart))
 
     @property
     def asked_columns(self) -> tuple[str, ...]:

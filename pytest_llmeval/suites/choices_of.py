@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -34,8 +34,10 @@ class _Choices:
     choices: tuple[str, ...] = ()
     choice_columns: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    fixed_choices: Mapping[str, str] = field(default_factory=dict)
     choice_list: str | None = None
     distractors: tuple[str, ...] = ()
+    fewest_choices: int = 2
     question: str = "question"
     answer: str = "answer"
     answer_index: int | None = None
@@ -48,8 +50,10 @@ class _Choices:
             choices=_texts(data.get("choices", tuple(LETTERS[: len(columns)]))),
             choice_columns=columns,
             labels=_texts(data.get("labels", ())),
+            fixed_choices=data.get("fixed_choices", {}),
             choice_list=data.get("choice_list"),
             distractors=_texts(data.get("distractors", ())),
+            fewest_choices=data.get("fewest_choices", 2),
             question=data.get("question", "question"),
             answer=data.get("answer", "answer"),
             answer_index=data.get("answer_index"),

@@ -22,7 +22,7 @@ def gold_label(answer: str, choices: Mapping[str, str], first: int | None, *, se
     """The label of the choice that a gold answer names: by position, mark, label or text.
 
     Several labels if it names several; None if it names none. ``first`` is the number that positions count
-    from, or None if whole numbers are no positions.
+    from, or None if whole numbers are no positions; from 0, ``false`` and ``true`` are the first two.
     """
     if (label := marked(answer, choices)) is not None:
         return label
@@ -30,7 +30,10 @@ def gold_label(answer: str, choices: Mapping[str, str], first: int | None, *, se
         answer = items[0]
     if first is not None and positions(answer) is not None:
         return label_at(answer, choices, first)
-    return named_choices(answer, choices, sets=sets)
+    label = named_choices(answer, choices, sets=sets)
+    if label is None and first == 0 and answer.lower() in ("false", "true"):
+        return label_at(str(int(answer.lower() == "true")), choices, first)
+    return label
 
 
 def positions(answer: str) -> tuple[int, ...] | None:

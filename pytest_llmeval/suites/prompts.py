@@ -133,7 +133,7 @@ class PromptBuilder:
             system = self._system(question)
             shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
-                for fields in map(self._fields, self._shots.get(question.subject, ()))
+                for fields in self._shot_fields(question.subject)
             )
             description = compiled(templates.description).render(self._fields(question))
             separator = templates.separator if templates.shots_as == "text" else None
@@ -170,9 +170,11 @@ class PromptBuilder:
         if question.subject not in self._text_heads:
             description = compiled(templates.description).render(self._fields(question))
             shots = tuple(
-                question_template.render(_with_choice(self._fields(shot), shot, shot.answer))
-                + answer_template.render(self._fields(shot))
-                for shot in self._shots.get(question.subject, ())
+                question_template.render(_with_choice(fields, shot, shot.answer))
+                + answer_template.render(fields)
+                for shot, fields in zip(
+                    self._shots.get(question.subject, ()), self._shot_fields(question.subject), strict=True
+                )
             )
             self._text_heads[question.subject] = description, shots
         description, shots = self._text_heads[question.subject]
@@ -189,10 +191,14 @@ class PromptBuilder:
             answer=question.answer,
             subject=question.subject,
             exemplars=self._exemplars.get(question.subject, ""),
+            is_shot=False,
             subject_name=subject.name if subject else self._subject_in_row(question),
             subject_zh=(subject.zh or subject.name) if subject else question.subject,
         )
         return fields
+
+    def _shot_fields(self, subject: str) -> list[dict[str, object]]:
+        return [{**self._fields(shot), "is_shot": True} for shot in self._shots.get(subject, ())]
 
     def _subject_in_row(self, question: Question) -> str:
         """The name of a question's subject as its row has it."""

@@ -152,10 +152,8 @@ def load_shots(
         if benchmark.data.subject is None and subject not in examples:
             continue
         if not has_tables(path):
-            raise UserError(
-                f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
-                f"add it, or give --llm-shots=0"
-            )
+            which = "few-shot examples" if subject == benchmark.name else f"examples for subject {subject}"
+            raise UserError(f"{benchmark.name}: no {which}: {path} is missing; add it, or give --llm-shots=0")
         tables, chosen = open_tables(path), partial(_is_shot, benchmark.data)
         rows_of = _rows_of(tables, benchmark)
         for row in _questions(tables, rows_of, path, benchmark, subject, True, chosen):
@@ -240,7 +238,6 @@ def _questions(
             rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
         )
     ]
-
     entries = list(filter(None, (_chosen_entry(entry, chosen) for entry in entries)))
 
     def make(style: Style | None) -> list[Question]:

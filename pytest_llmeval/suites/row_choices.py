@@ -40,10 +40,16 @@ class ChoiceKeys(Protocol):
     def labels(self) -> tuple[str, ...]: ...
 
     @property
+    def fixed_choices(self) -> Mapping[str, str]: ...
+
+    @property
     def choice_list(self) -> str | None: ...
 
     @property
     def distractors(self) -> tuple[str, ...]: ...
+
+    @property
+    def fewest_choices(self) -> int: ...
 
     @property
     def question(self) -> str: ...
@@ -70,11 +76,13 @@ def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
     Raises a descriptive ``ValueError``.
     """
     if data.choice_list is not None:
-        return listed_choices(fields.get(data.choice_list, ""), data.choice_list)
+        return listed_choices(fields.get(data.choice_list, ""), data.choice_list, data.fewest_choices)
     if data.distractors:
         return _mixed_choices(fields, data)
     if data.labels:
         return dict.fromkeys(data.labels, "")
+    if data.fixed_choices:
+        return dict(data.fixed_choices)
     texts = [fields.get(column, "") for column in data.choice_columns]
     while len(texts) > _FEWEST and not texts[-1].strip():
         texts.pop()
@@ -109,7 +117,7 @@ def own_numbers(cell: str) -> tuple[str, ...]:
     return tuple(str(label).strip() for label in labels) if labels and _are_numbers(labels) else ()
 
 
-def listed_choices(cell: str, column: str) -> dict[str, str]:
+def listed_choices(cell: str, column: str, fewest: int = _FEWEST) -> dict[str, str]:
     """The choices of a cell with a list, by label.
 
     It has a list of texts, labelled A, B, C, ...; a list of objects with label and text; an object with the
@@ -122,10 +130,10 @@ def listed_choices(cell: str, column: str) -> dict[str, str]:
     labels = listed.labels
     if labels is None or (len(labels) >= len(texts) and _are_numbers(labels)):
         labels = LETTERS
-    while len(texts) > _FEWEST and (texts[-1] is None or texts[-1] == ""):
+    while len(texts) > fewest and (texts[-1] is None or texts[-1] == ""):
         texts.pop()
-    if len(texts) < _FEWEST:
-        raise ValueError(f"{column} must have at least {_FEWEST} choices")
+    if len(texts) < fewest:
+        raise ValueError(f"{column} must have at least {fewest} choice{'s' if fewest > 1 else ''}")
     if len(labels) < len(texts):
         raise ValueError(f"{column} has {len(texts)} choices, but {len(labels)} labels")
     if any(isinstance(text, (list, dict)) or text is None for text in texts):

@@ -136,6 +136,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.choices": data.choices,
         "data.choice_columns": data.choice_columns if data.choice_columns != data.choices else None,
         "data.labels": data.labels,
+        "data.fixed_choices": data.fixed_choices or None,
         "data.choice_list": data.choice_list,
         "data.distractors": data.distractors,
         "data.answer": data.answer,
@@ -149,9 +150,13 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
     return {key: value for key, value in values.items() if value not in (None, [])}
 
 
+#: keys of [data] for choices that have no column each
+_CHOICES_ELSEWHERE = {"choice_list", "distractors", "labels", "fixed_choices"}
+
+
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors", "labels"} & data.keys():
+    if not isinstance(data, dict) or _CHOICES_ELSEWHERE & data.keys() or "choice_columns" in data:
         return True
     return data.get("choices") != [] and "messages" not in data
 
@@ -247,7 +252,7 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
     for key, labels in (("choices", data.choices), ("labels", data.labels)):
         if len(set(labels)) < len(labels):
             raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
-    if data.labels and (data.choices or data.choice_list or data.distractors):
+    if data.labels and (data.choices or data.fixed_choices or data.choice_list or data.distractors):
         raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
@@ -281,7 +286,7 @@ def _default_paths(kind: str, hub: Hub | None) -> tuple[str, ...]:
 def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if {"messages", "choice_list", "distractors", "labels"} & data.keys() else ("A", "B", "C", "D")
+    return () if _CHOICES_ELSEWHERE & data.keys() or "messages" in data else ("A", "B", "C", "D")
 
 
 def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool) -> Prompts:
@@ -313,6 +318,7 @@ def template_fields(data: DataSpec) -> set[str]:
         "answer",
         "answer_text",
         "choices",
+        "is_shot",
         "subject",
         "subject_name",
         "subject_zh",

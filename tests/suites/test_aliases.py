@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmeval.suites.aliases import with_aliases
-from pytest_llmeval.suites.cells import Row
+from pytest_llmeval.suites.cells import JsonCell, Row
 
 
 def test_the_first_name_that_is_present_counts() -> None:
@@ -15,3 +15,11 @@ def test_the_first_name_that_is_present_counts() -> None:
 def test_a_column_with_its_own_name_stays() -> None:
     rows: list[Row] = [(1, {"a": "1", "b": "2"}, None)]
     assert with_aliases(rows, {"a": ("b",)}) == rows
+
+
+def test_a_value_inside_an_object() -> None:
+    stem = JsonCell('{"stem": "Why?", "choices": ["a", "b"]}')
+    (row,) = with_aliases([(1, {"question": stem}, None)], {"text": ("question.stem", "question")})
+    assert row[1]["text"] == "Why?"
+    plain: list[Row] = [(1, {"question": "Why?"}, None)]
+    assert with_aliases(plain, {"text": ("question.stem", "question")}) == [(1, {"text": "Why?"}, None)]

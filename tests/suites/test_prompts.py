@@ -176,6 +176,14 @@ def test_names_of_subjects() -> None:
     assert asked(template + "[subjects]\nbirds = {name = 'Birds'}") == "birds|Birds|Birds"
 
 
+def test_templates_tell_shots_from_the_question() -> None:
+    text = "[prompts.generate]\nuser = '{{ question }}{{ \"\" if is_shot else \"!\" }}'\nshots_as = 'text'\n"
+    assert asked(text, shots=1).count("!") == 1 and asked(text, shots=1).endswith("!")
+    logprob = '[prompts.logprob]\nquestion = \'{{ question }}{{ "" if is_shot else "!" }}\'\n'
+    made = asked(logprob, "logprob", shots=1)
+    assert made.count("!") == 1 and made.endswith("!")
+
+
 def test_each_subject_has_shots_and_description_of_its_own() -> None:
     text = "[prompts.logprob]\ndescription = '{{ subject_zh }}：'\n"
     benchmark = own(text + "[subjects]\nbirds = {zh = '鸟类'}\ntrees = {zh = '树木'}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
 def request(case: Mapping[str, Any]) -> Request:
     name = BenchmarkName.parse(case["benchmark"])
     benchmark = load(packaged()[name.base], variant=name.variant)
+    benchmark = replace(benchmark, data=replace(benchmark.data, format="jsonl"))
     rows = [*case.get("shots", []), case["row"]]
     subject = case.get("subject", benchmark.name)
     raw = "\n".join(json.dumps(row) for row in rows).encode()

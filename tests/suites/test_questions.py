@@ -772,3 +772,20 @@ def test_a_gold_answer_of_another_metric_refuses_the_file(metric: str, gold: str
     text = f"question,answer\nHow many?,7\nWhich?,{gold}\n"
     message = fails(text, f"metric = '{metric}'\n[data]\nchoices = []")
     assert message.startswith("t.csv, line 3: answer ") and f'use metric = "{other}"' in message
+
+
+FIXED = '[data]\nfixed_choices = { B = "No", A = "Yes" }\nanswer_index = 0\n'
+
+
+def test_choices_of_every_row() -> None:
+    rows = lines("question,answer", "q,0", "q,true", "q,False", "q,B", "q,Yes", "q,maybe", "q,2")
+    questions = read(rows, FIXED)
+    assert all(question.choices == {"B": "No", "A": "Yes"} for question in questions)
+    assert [question.answer for question in questions[:5]] == ["B", "A", "B", "B", "A"]
+    assert ["is not one of B, A" in (question.problem or "") for question in questions[5:]] == [True, True]
+
+
+@pytest.mark.parametrize("value", ['"Yes"', '["Yes", "No"]', "{ A = 1 }"])
+def test_fixed_choices_are_labels_and_texts(value: str) -> None:
+    with pytest.raises(UserError, match="not a table of labels and texts"):
+        benchmark(f"[data]\nfixed_choices = {value}")

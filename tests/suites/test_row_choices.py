@@ -67,6 +67,12 @@ def test_broken_lists(cell: str, problem: str) -> None:
         listed_choices(cell, "options")
 
 
+def test_one_choice_where_it_is_allowed() -> None:
+    assert listed_choices('["red"]', "options", 1) == {"A": "red"}
+    with pytest.raises(ValueError, match=r"at least 1 choice$"):
+        listed_choices("[]", "options", 1)
+
+
 @given(TEXTS)
 def test_a_list_keeps_its_texts(texts: list[str]) -> None:
     assert list(listed_choices(json.dumps(texts), "options").values()) == texts

@@ -13,9 +13,9 @@ claims must agree, else the result is None, never a guess. ``explicit_choice`` r
 ``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``verbatim`` the same with all of its
 blanks, ``json`` a JSON value, ``code`` a program.
 
-For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
-(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass),
-``livecodebench``.
+For parity with published results: ``mmlu_pro``, ``simple_evals``, ``evalscope``; ``mmlu_pro_lm_eval``,
+``first_label``, ``gsm8k_strict`` and ``gsm8k_flexible`` (lm-evaluation-harness); ``opencompass_answer``,
+``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass); ``livecodebench``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ from pytest_llmeval.scoring.extract.code import code
 from pytest_llmeval.scoring.extract.formula import formula
 from pytest_llmeval.scoring.extract.numbers import number
 from pytest_llmeval.scoring.extract.official import (
+    evalscope,
+    first_label,
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
     livecodebench,
     mmlu_pro,
+    mmlu_pro_lm_eval,
+    opencompass_answer,
     simple_evals,
 )
 from pytest_llmeval.scoring.extract.opencompass import first_capital, first_option
@@ -64,6 +68,10 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "choices": choices,
     "explicit_choices": explicit_choices,
     "mmlu_pro": mmlu_pro,
+    "mmlu_pro_lm_eval": mmlu_pro_lm_eval,
+    "opencompass_answer": opencompass_answer,
+    "evalscope": evalscope,
+    "first_label": first_label,
     "simple_evals": simple_evals,
     "first_capital": first_capital,
     "first_option": first_option,

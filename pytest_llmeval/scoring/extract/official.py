@@ -12,6 +12,13 @@ from collections.abc import Mapping
 _ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
 _ANSWER_COLON = re.compile(r"[aA]nswer:\s*([A-J])")
 _LONE_LETTER = re.compile(r"\b[A-J]\b")
+_ANY_ANSWER = re.compile(r"ANSWER\s*:\s*([A-P])", re.I)
+_ANSWER_MARKER = re.compile(r"ANSWER\s*:\s*\**\s*", re.I)
+_LABELS_AFTER = (
+    re.compile(r"[(\[（【]\s*([A-Za-z\d](?:\s*[,，]\s*[A-Za-z\d])*)\s*[)\]）】]"),
+    re.compile(r"([A-Za-z\d][A-Za-z\d ,]*)"),
+)
+_LABEL = re.compile(r"[A-Za-z\d]+")
 _SIMPLE_ANSWER = re.compile(r"Answer[ \t]*:[ \t]*\$?([A-Z])\$?", re.I)
 _STRICT_NUMBER = re.compile(r"#### (-?[0-9.,]+)")
 _FLEXIBLE_NUMBER = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
@@ -35,6 +42,58 @@ def mmlu_pro(text: str, choices: Mapping[str, str]) -> str | None:
     else:
         label = ([match[0] for match in _LONE_LETTER.finditer(text)] or [""])[-1]
     return label if label in choices else None
+
+
+def mmlu_pro_lm_eval(text: str, choices: Mapping[str, str]) -> str | None:
+    """lm-evaluation-harness' ``custom-extract`` for MMLU-Pro: the first ``answer is (X)``.
+
+    Source: EleutherAI/lm-evaluation-harness 0.4.13, ``lm_eval/tasks/mmlu_pro`` (MIT).
+    """
+    match = _ANSWER_IS.search(text)
+    return match[1] if match is not None and match[1] in choices else None
+
+
+def first_label(text: str, choices: Mapping[str, str]) -> str | None:
+    """The first character that is a label: lm-evaluation-harness' rule for MMLU-Redux.
+
+    Source: EleutherAI/lm-evaluation-harness 0.4.13, ``lm_eval/tasks/mmlu-redux`` (MIT).
+    """
+    return next((character for character in text if character in choices), None)
+
+
+def opencompass_answer(text: str, choices: Mapping[str, str]) -> str | None:
+    """OpenCompass' rule for prompts that ask for a last line ``ANSWER: X``: the first such letter.
+
+    Source: opencompass 0.5.4, ``match_answer_pattern`` with ``(?i)ANSWER\\s*:\\s*([A-P])`` (Apache-2.0).
+    """
+    match = _ANY_ANSWER.search(text)
+    label = "" if match is None else match[1].upper()
+    return label if label in choices else None
+
+
+def evalscope(text: str, choices: Mapping[str, str]) -> str | None:
+    """evalscope's rule: the label after the last ``ANSWER:`` that has one, else the last capital letter.
+
+    Source: modelscope/evalscope, ``parse_answers`` in ``evalscope/utils/multi_choices.py`` (Apache-2.0).
+    """
+    for marker in reversed(list(_ANSWER_MARKER.finditer(text))):
+        for pattern in _LABELS_AFTER:
+            match = pattern.match(text, marker.end())
+            stated = "" if match is None else _label_prefix(match[1], choices)
+            if stated:
+                return stated if stated in choices else None
+    capital = next((letter for letter in reversed(text) if letter.isupper()), None)
+    return capital if capital in choices else None
+
+
+def _label_prefix(stated: str, choices: Mapping[str, str]) -> str:
+    """The beginning of a statement that holds nothing but labels: ``B`` of ``B not C``."""
+    end = 0
+    for match in _LABEL.finditer(stated):
+        if match[0] not in choices and not set(match[0]) <= choices.keys():
+            break
+        end = match.end()
+    return stated[:end].strip()
 
 
 def simple_evals(text: str, choices: Mapping[str, str]) -> str | None:

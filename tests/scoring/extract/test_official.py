@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from pytest_llmeval.scoring.extract.official import (
+    evalscope,
+    first_label,
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
     mmlu_pro,
+    mmlu_pro_lm_eval,
+    opencompass_answer,
     simple_evals,
 )
 from tests.support.paths import REAL_DATA
@@ -29,6 +33,19 @@ OUTPUTS = sorted((REAL_DATA / "outputs/mmlu_pro").glob("*.jsonl.gz"))
         (mmlu_pro, "Answer: A\nAnswer: B", "A"),
         (mmlu_pro, "I would take F", "F"),
         (mmlu_pro, "none", None),
+        (mmlu_pro_lm_eval, "The answer is (C). No, the answer is D.", "C"),
+        (mmlu_pro_lm_eval, "Answer: B", None),
+        (opencompass_answer, "Answer: b\nANSWER:\n C", "B"),
+        (opencompass_answer, "the answer is B", None),
+        (opencompass_answer, "ANSWER: P", None),
+        (first_label, "The best is B, not A", "B"),
+        (first_label, "none", None),
+        (evalscope, "ANSWER: [LETTER]\nANSWER: B, not C", "B"),
+        (evalscope, "ANSWER: **(D)**", "D"),
+        (evalscope, "ANSWER: A\nANSWER: the second", "A"),
+        (evalscope, "ANSWER: A, B", None),
+        (evalscope, "It must be C!", "C"),
+        (evalscope, "I choose Z", None),
         (simple_evals, "Answer: b. Answer: C", "B"),
         (simple_evals, "answer:$D$", "D"),
         (simple_evals, "The answer is B", None),
