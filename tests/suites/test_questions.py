@@ -768,3 +768,12 @@ def test_a_gold_answer_of_another_metric_refuses_the_file(metric: str, gold: str
     text = f"question,answer\nHow many?,7\nWhich?,{gold}\n"
     message = fails(text, f"metric = '{metric}'\n[data]\nchoices = []")
     assert message.startswith("t.csv, line 3: answer ") and f'use metric = "{other}"' in message
+
+
+def test_a_list_is_one_gold_answer_for_metrics_with_whole_gold() -> None:
+    row = json.dumps({"question": "1. ... 2. ...", "answer": ["B", "A", "B"]})
+    toml = '[metric]\nname = "{}"\n[data]\nformat = "jsonl"\nchoices = []'
+    (whole,) = read(row, toml.format("choice_list"), name="t.jsonl")
+    assert (whole.answer, whole.problem) == ('["B", "A", "B"]', None)
+    (alternatives,) = read(row, toml.format("exact"), name="t.jsonl")
+    assert alternatives.answer == '["B", "A"]'
