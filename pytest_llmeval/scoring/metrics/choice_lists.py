@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 
+from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.metrics.base import Score, Scores, checked
 
@@ -12,6 +14,21 @@ from pytest_llmeval.scoring.metrics.base import Score, Scores, checked
 def choice_list_problem(gold: str) -> str | None:
     """Why a gold answer is no list of answers such as ``["B", "AC"]``; None if it is one."""
     return None if _gold(gold) else 'it must be a list of labels, as in ["B", "AC"]'
+
+
+def points_problem(options: Mapping[str, object], fields: Mapping[str, str]) -> str | None:
+    """Why a row's points are not a number above 0; None if they are, or all questions have the same."""
+    columns = options.get("columns")
+    if not isinstance(columns, Mapping) or "points" not in columns:
+        return None
+    column = str(columns["points"])
+    try:
+        points = float(fields.get(column, ""))
+    except ValueError:
+        points = 0.0
+    if 0 < points < math.inf:
+        return None
+    return f"{column} must be a number of points above 0, not {one_line(repr(fields.get(column, '')), 40)}"
 
 
 def make_choice_list(options: Mapping[str, object], where: str) -> Score:
@@ -30,7 +47,7 @@ def make_choice_list(options: Mapping[str, object], where: str) -> Score:
 
     def score(answer: str, question: Question) -> float:
         gold = _gold(question.answer or "")
-        points = _points(question.fields.get(points_column, "")) if points_column else 1.0
+        points = float(question.fields[points_column]) if points_column else 1.0
         answers = _answers(answer, gold)
         count = len(gold)
         earned = [_credit(*pair) for pair in zip(answers, gold, strict=True)] if len(answers) == count else []
@@ -77,11 +94,3 @@ def _credit(answer: str, gold: str) -> float:
     if labels == set(gold):
         return 1.0
     return 0.5 if labels < set(gold) else 0.0
-
-
-def _points(cell: str) -> float:
-    """Raises ``ValueError`` if a row's points are not a number above 0."""
-    points = float(cell)
-    if not 0 < points < float("inf"):
-        raise ValueError(f"points {cell} must be a number above 0")
-    return points

@@ -70,9 +70,14 @@ def test_reason_for_another_number_of_answers() -> None:
 
 
 @pytest.mark.parametrize("points", ["", "six", "0", "-1", "inf", "nan"])
-def test_bad_points_are_an_error(points: str) -> None:
-    with pytest.raises(ValueError, match=r"points|float"):
-        scored("A", ["A"], points)
+def test_bad_points_are_a_problem_of_the_row(points: str) -> None:
+    problem = METRICS["choice_list"].row_problem(POINTS, {"score": points})
+    assert problem == f"score must be a number of points above 0, not {points!r}"
+
+
+@pytest.mark.parametrize(("options", "fields"), [(POINTS, {"score": "1.5"}), ({}, {}), ({"columns": {}}, {})])
+def test_good_points(options: Mapping[str, object], fields: Mapping[str, str]) -> None:
+    assert METRICS["choice_list"].row_problem(options, fields) is None
 
 
 @pytest.mark.parametrize("gold", ["", "A", "{}", '["A", 1]', '["A", ""]', "[]", "[" * 10_000])
