@@ -384,7 +384,8 @@ def _question(
     style: Style | None,
 ) -> Question:
     spec = benchmark.data
-    sets = registry.metrics()[benchmark.metric.name].sets
+    metric = registry.metrics()[benchmark.metric.name]
+    sets = metric.sets
     question, choices, reply, right = "", dict[str, str](), None, None
     try:
         question, reply = _asked(fields, spec)
@@ -400,7 +401,7 @@ def _question(
         "answer_text": fields.get(spec.answer, "") if reply is None else reply,
     }
     answer = row["answer_text"].strip()
-    if not spec.has_choices and benchmark.metric.name != "json":
+    if not spec.has_choices and not metric.whole_gold:
         answer = gold_text(row["answer_text"]).strip()
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)

@@ -125,6 +125,7 @@ def _judge(**options: object) -> Maker:
 EXTRACTORS = (
     "choice",
     "choices",
+    "choice_list",
     "code",
     "json",
     "text",

@@ -10,8 +10,9 @@ import pytest
 
 from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Request, TextPrompt
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import load_questions, load_shots, locate, read_table
 
 ROWS = [[f" Question {n}? ", f"a{n}", "b, b", "c", "d", "ABCDA"[n]] for n in range(5)]
 SUMS = [
@@ -83,3 +84,17 @@ def test_gsm8k(tmp_path: Path) -> None:
     assert asked.prompt.messages == tuple(wanted[:-1])
     assert asked.stop == ("Question:", "</s>", "<|im_end|>")
     assert answer == "1,000"
+
+
+def test_gsm8k_exemplars_are_those_of_lm_eval() -> None:
+    tasks = Path(pytest.importorskip("lm_eval").__file__).parent / "tasks"
+    published = pytest.importorskip("yaml").safe_load((tasks / "gsm8k/gsm8k-cot.yaml").read_text("utf-8"))
+    shots = [f"Q: {shot['question']}\nA: {shot['target']}" for shot in published["fewshot_config"]["samples"]]
+    benchmark = load(packaged()["gsm8k"], variant="lm-eval-cot")
+    row = json.dumps(SUMS[0]).encode()
+    (question,) = read_table(row, Path("t.jsonl"), benchmark, "gsm8k", True)
+    builder = PromptBuilder(benchmark, "generate", {}, load_exemplars(benchmark, ["gsm8k"], ()))
+    prompt = builder.request(question).prompt
+    assert isinstance(prompt, ChatPrompt)
+    assert [turn.content for turn in prompt.messages] == ["\n\n".join([*shots, "Q: Sum 0?\nA:"])]
+    assert len(shots) == 8 and published["doc_to_text"] == "Q: {{question}}\nA:"

@@ -6,9 +6,11 @@ template makes of them: ``{column}`` in a published template stands for the row'
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ import pytest
 from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.types import ChatPrompt, Request, TextPrompt
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder
 from pytest_llmeval.suites.questions import read_table
+from pytest_llmeval.suites.spec import Benchmark
 from tests.support.paths import DATA
 
 CASES = {
@@ -35,15 +39,31 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
     return template
 
 
+def file_of(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark) -> bytes:
+    """A file of these rows in the format of the benchmark's data; parquet is JSON lines here."""
+    data = benchmark.data
+    if data.format == "csv":
+        table = io.StringIO()
+        writer = csv.DictWriter(table, data.header or list(rows[0]), restval="")
+        if not data.header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return table.getvalue().encode()
+    if data.rows is not None:
+        return json.dumps({data.rows: rows}).encode()
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
 def request(case: Mapping[str, Any]) -> Request:
     name = BenchmarkName.parse(case["benchmark"])
     benchmark = load(packaged()[name.base], variant=name.variant)
-    benchmark = replace(benchmark, data=replace(benchmark.data, format="jsonl"))
+    if benchmark.data.format == "parquet":
+        benchmark = replace(benchmark, data=replace(benchmark.data, format="jsonl"))
     rows = [*case.get("shots", []), case["row"]]
     subject = case.get("subject", benchmark.name)
-    raw = "\n".join(json.dumps(row) for row in rows).encode()
-    *shots, question = read_table(raw, Path("rows.jsonl"), benchmark, subject, True)
-    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots})
+    *shots, question = read_table(file_of(rows, benchmark), Path("rows"), benchmark, subject, True)
+    exemplars = load_exemplars(benchmark, [question.subject], ())
+    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots}, exemplars)
     return builder.request(question)
 
 

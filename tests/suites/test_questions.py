@@ -789,3 +789,12 @@ def test_choices_of_every_row() -> None:
 def test_fixed_choices_are_labels_and_texts(value: str) -> None:
     with pytest.raises(UserError, match="not a table of labels and texts"):
         benchmark(f"[data]\nfixed_choices = {value}")
+
+
+def test_a_list_is_one_gold_answer_for_metrics_with_whole_gold() -> None:
+    row = json.dumps({"question": "1. ... 2. ...", "answer": ["B", "A", "B"]})
+    toml = '[metric]\nname = "{}"\n[data]\nformat = "jsonl"\nchoices = []'
+    (whole,) = read(row, toml.format("choice_list"), name="t.jsonl")
+    assert (whole.answer, whole.problem) == ('["B", "A", "B"]', None)
+    (alternatives,) = read(row, toml.format("exact"), name="t.jsonl")
+    assert alternatives.answer == '["B", "A"]'

@@ -8,7 +8,8 @@ negated, hypothetical or part of a question; and turns the others into claims of
 ``markers.MARKERS`` (phrases before an answer), ``words.STATEMENTS`` (phrases after one), and lines that
 consist of an answer. The last explicit statement decides (``The answer is B``); without one the strongest
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
-``choices`` reads all choices that a text calls right, by the same rules.
+``choices`` reads all choices that a text calls right, by the same rules, and ``choice_list`` the answers to
+several questions about one passage.
 
 ``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``verbatim`` the same with all of its
 blanks, ``json`` a JSON value, ``code`` a program.
@@ -23,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from pytest_llmeval.scoring.extract.choice_lists import choice_list
 from pytest_llmeval.scoring.extract.choice_sets import choices, explicit_choices
 from pytest_llmeval.scoring.extract.choices import choice, explicit_choice
 from pytest_llmeval.scoring.extract.code import code
@@ -49,6 +51,7 @@ __all__ = [
     "FOR_CUT_OFF",
     "Extractor",
     "choice",
+    "choice_list",
     "choices",
     "code",
     "first_capital",
@@ -67,6 +70,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "explicit_choice": explicit_choice,
     "choices": choices,
     "explicit_choices": explicit_choices,
+    "choice_list": choice_list,
     "mmlu_pro": mmlu_pro,
     "mmlu_pro_lm_eval": mmlu_pro_lm_eval,
     "opencompass_answer": opencompass_answer,

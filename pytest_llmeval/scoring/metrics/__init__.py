@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from pytest_llmeval.scoring.metrics import (
     agreement,
+    choice_lists,
     choice_sets,
     code,
     distance,
@@ -30,12 +31,21 @@ __all__ = ["METRICS", "Metric", "Reasoned", "Score", "Scores"]
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
     "choices": Metric(choice_sets.make_choices, "choices", graded=True, sets=True),
+    "choice_list": Metric(
+        choice_lists.make_choice_list,
+        "choice_list",
+        graded=True,
+        gold_problem=choice_lists.choice_list_problem,
+        row_problem=choice_lists.points_problem,
+        whole_gold=True,
+        scores_unparsed=True,
+    ),
     "exact": Metric(texts.make_exact, "text", looser="contains"),
     "number": Metric(texts.make_number, "number", gold_problem=texts.number_problem),
     "math": Metric(mathematics.make_math, "math", gold_problem=mathematics.math_problem),
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
-    "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
+    "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem, whole_gold=True),
     "code": Metric(code.make_code, "code", gold_problem=program_tests.problem_of_tests, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "judge": Metric(judge.make_judge, "text"),

@@ -72,7 +72,8 @@ class Metric:
 
     Metrics without ``gold`` need no gold answers.
 
-    The gold answers of metrics with ``sets`` are sets of choices, such as ``ACD``.
+    The gold answers of metrics with ``sets`` are sets of choices, such as ``ACD``. For metrics with
+    ``whole_gold``, a list in the column of gold answers is one gold answer, otherwise it has alternatives.
 
     ``looser`` is the name of a metric that also accepts texts around the gold answer. Reports count the wrong
     answers that it would accept.
@@ -102,6 +103,7 @@ class Metric:
     gold: bool = True
     runs_code: bool = False
     sets: bool = False
+    whole_gold: bool = False
     looser: str | None = None
     totals: Mapping[str, str] = field(default_factory=dict)
     scores_unparsed: bool = False

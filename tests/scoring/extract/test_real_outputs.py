@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
-from pytest_llmeval.scoring.extract import choice
+from pytest_llmeval.scoring.extract import choice, choice_list
 from tests.support.paths import REAL_DATA
 
 OUTPUTS = sorted((REAL_DATA / "outputs/mmlu_pro").glob("*.jsonl.gz"))
 CASES = REAL_DATA / "cases/scoring.jsonl"
-GAOKAO = sorted((REAL_DATA / "outputs/gaokao_gpt4").glob("*_MCQs.jsonl.gz"))
+FOLDER = REAL_DATA / "outputs/gaokao_gpt4"
+GAOKAO = sorted(FOLDER.glob("*_MCQs.jsonl.gz"))
+PASSAGES = [path for path in GAOKAO if "Geography" in path.name] + sorted(
+    path for kind in ("Fill_in_Blanks", "Reading_Comp", "Modern_Lit") for path in FOLDER.glob(f"*{kind}*")
+)
+FIRST = re.compile(r"【答案】\s*[:：]*\s*[A-Z]")
 PLAIN = re.compile(r"answer is \(?([A-J])\)?\.?\s*$")
 FINAL = re.compile(r"【答案】\s*:?\s*([A-D])\s*(?:<eoa>)?\s*$")
 
@@ -45,6 +50,15 @@ def test_chinese_finals_after_an_analysis_are_read(path: Path) -> None:
         final = FINAL.search(row["model_output"])
         if final and len(row["model_answer"]) == 1:
             assert choice(row["model_output"], dict.fromkeys("ABCD", "")) == final[1]
+
+
+@pytest.mark.parametrize("path", PASSAGES, ids=lambda path: path.name)
+def test_answers_to_passages_are_read_as_published(path: Path) -> None:
+    read: Counter[bool] = Counter()
+    for row in rows(path):
+        if len(FIRST.findall(row["model_output"])) == len(row["standard_answer"]):
+            read[choice_list(row["model_output"]) == ", ".join(row["model_answer"])] += 1
+    assert read[True] >= 0.95 * read.total() > 0
 
 
 def test_labelled_choices() -> None:
