@@ -6,43 +6,21 @@ template makes of them: ``{column}`` in a published template stands for the row'
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_llmeval.core.benchmark_name import BenchmarkName
-from pytest_llmeval.core.types import ChatPrompt, Request, TextPrompt
-from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import read_table
-from tests.support.paths import DATA
+from pytest_llmeval.core.types import ChatPrompt, TextPrompt
+from tests.support.protocol_cases import load_cases, request
 
-CASES = {
-    f"{file.stem}-{number}": case
-    for file in sorted((DATA / "protocols").glob("*.toml"))
-    for number, case in enumerate(tomllib.loads(file.read_text("utf-8"))["case"])
-}
+CASES = load_cases()
 
 
 def filled(template: str, row: Mapping[str, Any]) -> str:
     for column, cell in row.items():
         template = template.replace("{" + column + "}", str(cell))
     return template
-
-
-def request(case: Mapping[str, Any]) -> Request:
-    name = BenchmarkName.parse(case["benchmark"])
-    benchmark = load(packaged()[name.base], variant=name.variant)
-    rows = [*case.get("shots", []), case["row"]]
-    subject = case.get("subject", benchmark.name)
-    raw = "\n".join(json.dumps(row) for row in rows).encode()
-    *shots, question = read_table(raw, Path("rows.jsonl"), benchmark, subject, True)
-    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots})
-    return builder.request(question)
 
 
 @pytest.mark.parametrize("name", CASES)

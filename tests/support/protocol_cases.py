@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.types import Question, Request
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder
 from pytest_llmeval.suites.questions import read_table
 from pytest_llmeval.suites.spec import Benchmark
@@ -36,13 +37,15 @@ def read(case: Case) -> tuple[Benchmark, list[Question]]:
     subject = case.get("subject", benchmark.name)
     raw = "\n".join(json.dumps(row) for row in [*case.get("shots", []), case["row"]]).encode()
     on_lines = replace(benchmark, data=replace(benchmark.data, format="jsonl", rows=None))
-    return benchmark, read_table(raw, Path("rows.jsonl"), on_lines, subject, True)
+    return benchmark, read_table(raw, Path("rows.jsonl"), on_lines, subject, benchmark.metric.needs_gold)
 
 
 def request(case: Case) -> Request:
-    """What a model is sent for the question of a case."""
+    """What a model is sent for the question of a case; ``exemplars`` stand in for those of a file."""
     benchmark, (*shots, question) = read(case)
-    exemplars = {question.subject: case["exemplars"]} if "exemplars" in case else {}
-    return PromptBuilder(
-        benchmark, case.get("mode", "generate"), {question.subject: shots}, exemplars
-    ).request(question)
+    if "exemplars" in case:
+        exemplars = {question.subject: case["exemplars"]}
+    else:
+        exemplars = load_exemplars(benchmark, [question.subject], ())
+    mode = case.get("mode", "generate")
+    return PromptBuilder(benchmark, mode, {question.subject: shots}, exemplars).request(question)
