@@ -34,6 +34,8 @@ HARNESSES = {
 _DOCS = Path(__file__).parent
 _LANGUAGES = {"en": "English", "zh": "Chinese"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+#: commits and tags, which GitHub has addresses for
+_COMMIT = re.compile(r"[0-9a-f]{7,40}|v[0-9][0-9.]*")
 _ROW = re.compile(r"^\| (`[^|]+?) \| ((?:[^|\\]|\\.)+) \|", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 #: more languages are only counted
@@ -163,14 +165,18 @@ def _questions(benchmark: Benchmark) -> str:
 
 
 def _protocol(protocol: Protocol) -> str:
+    """The source of a protocol, with links if it is a repository on GitHub and its commit is one."""
     if not _REPOSITORY.fullmatch(protocol.source):
         return _escaped(str(protocol))
     address = f"https://github.com/{protocol.source}"
     at = f" at `{protocol.commit[:12]}`" if protocol.commit else ""
-    if not protocol.file:
-        return f"[{protocol.source}]({address}){at}"
-    file = f"{address}/blob/{protocol.commit or 'HEAD'}/{protocol.file}"
-    return f"[{protocol.source}]({address}){at}, [`{protocol.file}`]({file})"
+    has_files = _COMMIT.fullmatch(protocol.commit) is not None
+    files = [
+        f"[`{file}`]({address}/blob/{protocol.commit}/{file})" if has_files else _code(file)
+        for file in re.split(r",\s*", protocol.file)
+        if file
+    ]
+    return ", ".join([f"[{protocol.source}]({address}){at}", *files])
 
 
 def _prompts(benchmark: Benchmark) -> Iterator[str]:
