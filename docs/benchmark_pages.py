@@ -100,7 +100,7 @@ def page(benchmark: Benchmark) -> str:
         f"# {benchmark.title}",
         _text(benchmark.summary),
         f"    {_command(benchmark)}",
-        _table(("", ""), _facts(benchmark)),
+        _table(("name", _code(benchmark.name)), _facts(benchmark)),
         *_prompts(benchmark),
         *_scoring(benchmark),
         *_cost(benchmark),
@@ -131,7 +131,6 @@ def modes(benchmark: Benchmark) -> list[Mode]:
 
 
 def _facts(benchmark: Benchmark) -> Iterator[tuple[str, str]]:
-    yield "name", _code(benchmark.name)
     yield "questions", _questions(benchmark)
     if len(benchmark.subjects) > 1:
         groups = f", in the groups {', '.join(map(_code, benchmark.groups))}" if benchmark.groups else ""
@@ -186,7 +185,8 @@ def _prompts(benchmark: Benchmark) -> Iterator[str]:
     yield "## An example"
     question = next(iter(examples.values())).question
     kind = "The first question" if benchmark.data.inside else "A made-up question"
-    gold = f" Its gold answer is {_inline(question.answer)}." if question.answer else ""
+    word = "tests are" if registry.metrics()[benchmark.metric.name].runs_code else "gold answer is"
+    gold = f" Its {word} {_inline(question.answer)}." if question.answer else ""
     yield f"{kind}, as it is sent.{gold} `--llm-show-prompts` prints the prompts of the real ones."
     for mode, example in examples.items():
         if len(modes(benchmark)) > 1:
@@ -205,7 +205,7 @@ def _example(benchmark: Benchmark, mode: Mode) -> Example | None:
     ]
     if not named:
         return None
-    case = max(named, key=lambda case: bool(case.get("shots")))
+    case = max(named, key=lambda case: (bool(case.get("shots")), bool(case.get("right"))))
     _, (*shots, question) = protocol_cases.read(case)
     reply = next(iter(case.get("right", ())), None)
     shot = None if shots or not benchmark.shots else _shot(benchmark, question, mode)
@@ -267,10 +267,10 @@ def _scoring(benchmark: Benchmark) -> Iterator[str]:
         lines.append(f"- figures of the whole benchmark: {totals}")
     extractor = benchmark.extractor
     if "generate" in modes(benchmark) and metric.gold:
-        pattern = f" in what {_code(extractor.pattern)} matches" if extractor.pattern is not None else ""
-        rule = _sentence(_words("reading.md").get(extractor.name, ""))
-        read = f"[reading answers](../reading.md){pattern}" if not rule else f"{rule}{pattern}"
-        lines.append(f"- extractor `{extractor.name}`: {read}")
+        rule = _sentence(_words("reading.md").get(extractor.name, "")) or "[reading answers](../reading.md)"
+        lines.append(f"- extractor `{extractor.name}`: {rule}")
+        if extractor.pattern is not None:
+            lines.append(f"- it reads the {extractor.match} match of {_option('pattern', extractor.pattern)}")
     if benchmark.official is not None:
         rule = _sentence(_words("reading.md").get(benchmark.official, ""))
         words = f" ({rule})" if rule else ""
@@ -293,13 +293,12 @@ def _likelihood(benchmark: Benchmark) -> str:
 
 def _options(options: Mapping[str, Any]) -> str:
     """The options of a metric; long texts are in benchmark.toml."""
-    shown = []
-    for key, value in options.items():
-        text = json.dumps(value, ensure_ascii=False)
-        shown.append(
-            f"`{key}` (in `benchmark.toml`)" if len(text) > _LONGEST_OPTION else f"`{key}` = {_code(text)}"
-        )
-    return ", ".join(shown)
+    return ", ".join(_option(key, value) for key, value in options.items())
+
+
+def _option(key: str, value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return f"`{key}` = {_code(text)}" if len(text) <= _LONGEST_OPTION else f"`{key}` (in `benchmark.toml`)"
 
 
 def _words(document: str) -> dict[str, str]:
