@@ -1,4 +1,4 @@
-"""Pages of the site that are made from other files: options, keys, documents at the project's root."""
+"""Pages of the site that are made from other files: options, keys, benchmarks, documents of the project."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+import benchmark_pages  # noqa: E402
 
 from pytest_llmeval.config.declare import Option, options_of  # noqa: E402
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig  # noqa: E402
 from pytest_llmeval.config.options import OPTIONS, SECTIONS  # noqa: E402
 from pytest_llmeval.suites import benchmark  # noqa: E402
 
+#: the page with the table of benchmarks, and the line that stands for the table
+_BENCHMARKS = "benchmarks.md"
+_TABLE = "<!-- the table of benchmarks -->"
 _DOCUMENTS = ("ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY")
 _EXAMPLE = re.compile(r"^(?:\.\./)?examples/(\w+)/README\.md$")
 _FOLDER = TemporaryDirectory()
@@ -42,16 +47,39 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     if not source.exists():
         _prepare(source, config)
     config.docs_dir = str(source)
+    if config.nav is not None:
+        config.nav = [_with_benchmarks(entry) for entry in config.nav]
     return config
 
 
+def _with_benchmarks(entry: Any) -> Any:
+    """An entry of the navigation, in which the page on benchmarks is followed by those of each of them."""
+    if isinstance(entry, list):
+        return [_with_benchmarks(item) for item in entry]
+    if not isinstance(entry, dict):
+        return entry
+    if _BENCHMARKS in entry.values():
+        pages = [
+            {benchmark.title: f"benchmarks/{benchmark.name}.md"} for benchmark in benchmark_pages.benchmarks()
+        ]
+        return {title: [_BENCHMARKS, *pages] for title in entry}
+    return {title: _with_benchmarks(item) for title, item in entry.items()}
+
+
 def _prepare(source: Path, config: MkDocsConfig) -> None:
-    shutil.copytree(config.docs_dir, source, ignore=shutil.ignore_patterns("hooks.py", "__pycache__"))
+    shutil.copytree(config.docs_dir, source, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     for name in _DOCUMENTS:
         text = (ROOT / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](")
         (source / f"{name.lower()}.md").write_text(text, encoding="utf-8")
     (source / "options.md").write_text(_options(), encoding="utf-8")
     (source / "benchmark-toml.md").write_text(_benchmark_keys(), encoding="utf-8")
+    index = source / _BENCHMARKS
+    index.write_text(
+        index.read_text(encoding="utf-8").replace(_TABLE, benchmark_pages.index()), encoding="utf-8"
+    )
+    (source / "benchmarks").mkdir()
+    for name, text in benchmark_pages.pages().items():
+        (source / "benchmarks" / f"{name}.md").write_text(text, encoding="utf-8")
     for example in sorted((ROOT / "examples").glob("*/README.md")):
         (source / "examples").mkdir(exist_ok=True)
         text = example.read_text(encoding="utf-8").replace("../../docs/", "../")

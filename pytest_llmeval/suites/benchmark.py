@@ -217,6 +217,36 @@ _VARIANTS: Kind[Any] = Kind(
     {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
 )
 
+
+def _peers(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(
+        isinstance(name, str) and name.strip() for name in value.values()
+    ):
+        raise ValueError('a table of harnesses and names, such as { lm-eval = "mmlu_pro" }')
+    return dict(value)
+
+
+def _languages(value: object) -> tuple[str, ...]:
+    codes = ANY_TEXTS.convert(value)
+    if not all(re.fullmatch(_LANGUAGE_CODE, code) for code in codes):
+        raise ValueError("a list of language codes, such as en, zh or zh-Hant")
+    return codes
+
+
+_LANGUAGE_CODE = r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
+_PEERS: Kind[Mapping[str, str]] = Kind(
+    _peers, {"type": "object", "additionalProperties": {"type": "string", "pattern": r"\S"}}
+)
+_LANGUAGES: Kind[tuple[str, ...]] = Kind(
+    _languages,
+    {
+        "anyOf": [
+            {"type": "string", "pattern": f"^{_LANGUAGE_CODE}$"},
+            {"type": "array", "items": {"type": "string", "pattern": f"^{_LANGUAGE_CODE}$"}},
+        ]
+    },
+)
+
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
     {"anyOf": [{"type": "string"}, table_schema(options_of(MetricSpec)) | {"additionalProperties": True}]},
@@ -457,6 +487,19 @@ class Benchmark:
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
     title: str = toml_key(COMPUTED, ANY_TEXT, "the name in tables and reports (default: the name)")
+    summary: str = toml_key("", ANY_TEXT, "what it asks, in one sentence")
+    languages: tuple[str, ...] = toml_key(
+        (), _LANGUAGES, "languages of the questions, by their codes, such as en and zh"
+    )
+    peers: Mapping[str, str] = toml_key(
+        {}, _PEERS, "what other harnesses call the same benchmark: a table of harnesses and names"
+    )
+    notes: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "what readers of results must know, a sentence each: known faults of the data, and which published "
+        "figures the benchmark reproduces",
+    )
     source: str = toml_key("", ANY_TEXT, "where the questions come from")
     licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")

@@ -30,7 +30,7 @@ _ANY_BENCHMARK = (
 def listing(words: Sequence[str], file: File, start: Path, settings: Settings) -> list[str]:
     """List the models, benchmarks, suites and runs whose line contains any of ``words``, ignoring case.
 
-    With words, each benchmark has more lines: on its licence, its source and where its data is.
+    With words, each benchmark has more lines: what it asks, its protocol, source and data, and notes.
     """
     filters = [word.lower() for word in words]
 
@@ -112,28 +112,22 @@ def _load(start: Path) -> dict[str, Benchmark | UserError]:
     return loaded
 
 
-def _protocol(benchmark: Benchmark) -> str:
-    """What a benchmark says of its version, its protocol and its repeats."""
-    parts = [f"version {benchmark.version}"] if benchmark.version > 1 else []
-    parts += [f"protocol {benchmark.protocol}"] if benchmark.protocol is not None else []
-    parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
-    return "; ".join(parts)
-
-
 def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
-    """One line: subjects, size, splits, groups, and whether the data is here."""
+    """One line: size, groups, protocol, licence, and whether the data is here."""
     if isinstance(benchmark, UserError):
         return f"broken: {benchmark}"
-    subjects = "1 subject" if len(benchmark.subjects) == 1 else f"{len(benchmark.subjects)} subjects"
-    parts = [subjects if benchmark.subjects else "own questions"]
-    if benchmark.questions is not None:
-        parts.append(f"{benchmark.questions:,} questions")
-    parts.append(f"splits {', '.join(benchmark.splits)}")
-    groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
-    hub = benchmark.data.hub
-    gated = "; gated" if hub is not None and hub.gated else ""
-    here = "here" if _folder(benchmark, settings) is not None else "not here"
-    return f"{benchmark.title}: {', '.join(parts)}{groups}{gated}; data {here}"
+    count, hub = len(benchmark.subjects), benchmark.data.hub
+    size = [f"{count} subjects"] if count > 1 else []
+    size += [f"{benchmark.questions:,} questions"] if benchmark.questions is not None else []
+    size.append(f"split{'s' * (len(benchmark.splits) > 1)} {', '.join(benchmark.splits)}")
+    parts = [f"{benchmark.title}: {', '.join(size)}"]
+    parts += [f"groups {', '.join(benchmark.groups)}"] if benchmark.groups else []
+    parts += [f"version {benchmark.version}"] if benchmark.version > 1 else []
+    parts += [f"protocol {benchmark.protocol.source}"] if benchmark.protocol is not None else []
+    parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
+    parts += [one_line(benchmark.licence)] if benchmark.licence else []
+    parts += ["gated"] if hub is not None and hub.gated else []
+    return "; ".join([*parts, "data here" if _folder(benchmark, settings) is not None else "data not here"])
 
 
 def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Settings) -> str:
@@ -141,10 +135,14 @@ def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Sett
 
 
 def _details(benchmark: Benchmark, settings: Settings) -> list[str]:
-    """Lines on protocol, licence, source and data."""
-    lines = [text] if (text := _protocol(benchmark)) else []
-    lines += [f"licence: {one_line(benchmark.licence)}"] if benchmark.licence else []
-    lines += [f"source: {one_line(benchmark.source)}"] if benchmark.source else []
+    """Lines on what a benchmark asks, where it comes from, and where its data is."""
+    texts = {
+        "asks": benchmark.summary,
+        "protocol": str(benchmark.protocol or ""),
+        "licence": benchmark.licence,
+        "source": benchmark.source,
+    }
+    lines = [f"{key}: {one_line(text)}" for key, text in texts.items() if text]
     hub = benchmark.data.hub
     if hub is not None:
         size = f", {size_text(hub.bytes)}" if hub.bytes is not None else ""
@@ -153,7 +151,8 @@ def _details(benchmark: Benchmark, settings: Settings) -> list[str]:
             lines.append("gated: accept the terms on that page, and set HF_TOKEN to a token of that account")
     folder = _folder(benchmark, settings)
     hint = f"not here; pytest --llm-fetch {benchmark.result_name}" if hub is not None else "not here"
-    return [*lines, f"data: {folder or hint}"]
+    lines.append(f"data: {folder or hint}")
+    return [*lines, *(f"note: {one_line(note, 400)}" for note in benchmark.notes)]
 
 
 def _folder(benchmark: Benchmark, settings: Settings) -> Path | None:

@@ -11,13 +11,16 @@ from pytest_llmeval.suites.benchmark import NOT_OF_VARIANTS
 
 #: tables whose keys belong together, so that a variant replaces them whole
 _WHOLE = ("metric", "extractor")
+#: keys of [data] that decide which rows are questions
+_ROWS = {"paths", "hub", "where", "rows"}
 
 
 def apply(table: Mapping[str, Any], variant: str | None, path: Path) -> dict[str, Any]:
     """The content of the benchmark.toml at ``path`` as ``variant`` has it; None for the benchmark itself.
 
     Tables are merged at any depth, except [metric] and [extractor]; everything else replaces. A variant
-    without a title has that of the benchmark and its own name. Raises ``UserError``.
+    without a title has that of the benchmark and its own name. One with other rows does not inherit the
+    number of questions. Raises ``UserError``.
     """
     if variant is None:
         return dict(table)
@@ -34,7 +37,14 @@ def apply(table: Mapping[str, Any], variant: str | None, path: Path) -> dict[str
     merged = _merged(base, changes)
     if "title" not in changes:
         merged["title"] = f"{title} ({variant})"
+    if "questions" not in changes and _has_other_rows(changes):
+        merged.pop("questions", None)
     return merged
+
+
+def _has_other_rows(changes: Mapping[str, Any]) -> bool:
+    data = changes.get("data")
+    return "split" in changes or (isinstance(data, dict) and not _ROWS.isdisjoint(data))
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

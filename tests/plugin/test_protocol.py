@@ -115,6 +115,14 @@ def test_runs_without_a_version_have_the_first() -> None:
 
 
 def test_the_list_shows_version_protocol_and_repeats(pytester: pytest.Pytester) -> None:
-    folder(pytester, "benchmarks/v", f"version = 2\nrepeats = 4\n{PROTOCOL}")
-    listed = pytester.runpytest("--llm-list=lm-eval at")
-    listed.stdout.fnmatch_lines(["*version 2; protocol lm-eval at 0.4.13, x.yaml; 4 repeats*"])
+    keys = f'version = 2\nrepeats = 4\nsummary = "Sums"\nnotes = ["One is wrong."]\n{PROTOCOL}'
+    folder(pytester, "benchmarks/v", keys)
+    listed = pytester.runpytest("--llm-list=protocol lm-eval")
+    listed.stdout.fnmatch_lines(
+        [
+            "*version 2; protocol lm-eval; 4 repeats*",
+            "      asks: Sums",
+            "      protocol: lm-eval at 0.4.13, x.yaml",
+            "      note: One is wrong.",
+        ]
+    )

@@ -6,65 +6,21 @@ template makes of them: ``{column}`` in a published template stands for the row'
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from pytest_llmeval.core.benchmark_name import BenchmarkName
-from pytest_llmeval.core.types import ChatPrompt, Request, TextPrompt
-from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.exemplars import load_exemplars
-from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import read_table
-from pytest_llmeval.suites.spec import Benchmark
-from tests.support.paths import DATA
+from pytest_llmeval.core.types import ChatPrompt, TextPrompt
+from tests.support.protocol_cases import load_cases, request
 
-CASES = {
-    f"{file.stem}-{number}": case
-    for file in sorted((DATA / "protocols").glob("*.toml"))
-    for number, case in enumerate(tomllib.loads(file.read_text("utf-8"))["case"])
-}
+CASES = load_cases()
 
 
 def filled(template: str, row: Mapping[str, Any]) -> str:
     for column, cell in row.items():
         template = template.replace("{" + column + "}", str(cell))
     return template
-
-
-def file_of(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark) -> bytes:
-    """A file of these rows in the format of the benchmark's data; parquet is JSON lines here."""
-    data = benchmark.data
-    if data.format == "csv":
-        table = io.StringIO()
-        writer = csv.DictWriter(table, data.header or list(rows[0]), restval="")
-        if not data.header:
-            writer.writeheader()
-        writer.writerows(rows)
-        return table.getvalue().encode()
-    if data.rows is not None:
-        return json.dumps({data.rows: rows}).encode()
-    return "\n".join(map(json.dumps, rows)).encode()
-
-
-def request(case: Mapping[str, Any]) -> Request:
-    name = BenchmarkName.parse(case["benchmark"])
-    benchmark = load(packaged()[name.base], variant=name.variant)
-    if benchmark.data.format == "parquet":
-        benchmark = replace(benchmark, data=replace(benchmark.data, format="jsonl"))
-    rows = [*case.get("shots", []), case["row"]]
-    subject = case.get("subject", benchmark.name)
-    *shots, question = read_table(file_of(rows, benchmark), Path("rows"), benchmark, subject, True)
-    exemplars = load_exemplars(benchmark, [question.subject], ())
-    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots}, exemplars)
-    return builder.request(question)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -115,4 +115,23 @@ def test_the_schema_of_a_variant_has_the_keys_of_the_benchmark() -> None:
     properties = schema()["properties"]["variants"]["additionalProperties"]["properties"]
     assert set(properties) == set(by_key(options_of(Benchmark))) - {"name", "variants"}
     assert "required" not in properties["data"]["properties"]["hub"]
-    assert schema()["properties"]["data"]["properties"]["hub"]["required"] == ["repo", "file"]
+    assert schema()["properties"]["data"]["properties"]["hub"]["required"] == ["repo"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "questions"),
+    [
+        ("shots = 0", 7),
+        ("split = 'dev'", None),
+        ("[variants.other.data]\nwhere = {year = '>=2020'}", None),
+        ("[variants.other.data]\npaths = 'b.jsonl'", None),
+        ("questions = 3\n[variants.other.data]\npaths = 'b.jsonl'", 3),
+        ("[variants.other.data]\nshot_columns = 'worked'", 7),
+    ],
+)
+def test_the_number_of_questions_is_that_of_the_same_rows(
+    tmp_path: Path, changes: str, questions: int | None
+) -> None:
+    text = BASE.replace("shots = 3", "shots = 3\nquestions = 7\nsplits = ['test', 'dev']")
+    (tmp_path / "benchmark.toml").write_text(f"{text}\n[variants.other]\n{changes}\n")
+    assert catalog.load(tmp_path, variant="other").questions == questions
