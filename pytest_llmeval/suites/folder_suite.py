@@ -335,7 +335,7 @@ class FolderSource(Source):
                 f"cannot tell; ask without --llm-mode={settings.mode}"
             )
         judge_prompts = _judge_prompts(benchmark, settings)
-        grader = _grader(benchmark, judge_prompts)
+        grader = make_grader(benchmark, judge_prompts)
         if isinstance(judge_prompts, LabelledPrompts):
             builder, questions = judge_prompts, judge_prompts.labelled(questions)
         seed = settings.shuffle_choices
@@ -465,7 +465,8 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
     return agreement.labelled_prompts(options, where)
 
 
-def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None) -> Grader:
+def make_grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None = None) -> Grader:
+    """How the answers of a benchmark are graded, by a judge if there are prompts for one."""
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
     extract, extract_cut_off = _extract(benchmark.extractor)

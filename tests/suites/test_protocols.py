@@ -1,7 +1,8 @@
 """Prompts of packaged benchmarks are those of the source that each names, byte for byte.
 
 A file in ``tests/data/protocols`` has made-up rows in the layout of the data, and what the source's own
-template makes of them: ``{column}`` in a published template stands for the row's column.
+template makes of them: ``{column}`` in a published template stands for the row's column. Outputs in ``right``
+state the row's answer as the source's rules read it; those in ``wrong`` do not.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_llmeval.core.benchmark_name import BenchmarkName
-from pytest_llmeval.core.types import ChatPrompt, Request, TextPrompt
+from pytest_llmeval.core.types import ChatPrompt, Question, Request, TextPrompt
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.folder_suite import make_grader
 from pytest_llmeval.suites.prompts import PromptBuilder
 from pytest_llmeval.suites.questions import read_table
+from pytest_llmeval.suites.spec import Benchmark
 from tests.support.paths import DATA
 
 CASES = {
@@ -34,14 +38,21 @@ def filled(template: str, row: Mapping[str, Any]) -> str:
     return template
 
 
-def request(case: Mapping[str, Any]) -> Request:
+def read(case: Mapping[str, Any]) -> tuple[Benchmark, list[Question]]:
+    """The benchmark, and the shots and the question of a case."""
     name = BenchmarkName.parse(case["benchmark"])
     benchmark = load(packaged()[name.base], variant=name.variant)
     rows = [*case.get("shots", []), case["row"]]
-    subject = case.get("subject", benchmark.name)
     raw = "\n".join(json.dumps(row) for row in rows).encode()
-    *shots, question = read_table(raw, Path("rows.jsonl"), benchmark, subject, True)
-    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots})
+    on_lines = replace(benchmark, data=replace(benchmark.data, format="jsonl", rows=None))
+    subject = case.get("subject", benchmark.name)
+    return benchmark, read_table(raw, Path("rows.jsonl"), on_lines, subject, True)
+
+
+def request(case: Mapping[str, Any]) -> Request:
+    benchmark, (*shots, question) = read(case)
+    exemplars = {question.subject: case["exemplars"]} if "exemplars" in case else {}
+    builder = PromptBuilder(benchmark, case.get("mode", "generate"), {question.subject: shots}, exemplars)
     return builder.request(question)
 
 
@@ -55,8 +66,20 @@ def test_prompt(name: str) -> None:
         return
     assert isinstance(made.prompt, ChatPrompt)
     turns = [(turn.role, turn.content) for turn in made.prompt.messages]
-    published = case["turns"]
-    assert turns == [(turn["role"], filled(turn["content"], case["row"])) for turn in published]
+    cells = {**case["row"], "exemplars": case.get("exemplars", "")}
+    assert turns == [(turn["role"], filled(turn["content"], cells)) for turn in case["turns"]]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if {"right", "wrong"} & case.keys()])
+def test_outputs(name: str) -> None:
+    case = CASES[name]
+    benchmark, (*_, question) = read(case)
+    assert question.problem is None
+    grader = make_grader(benchmark)
+    for output in (*case.get("right", ()), *case.get("wrong", ())):
+        answer = grader.extract(output, question.choices)
+        grade = grader.grade(question, answer, None)
+        assert grade.correct == (output in case.get("right", ())), (output, answer, question.answer)
 
 
 def test_rows_differ() -> None:
