@@ -1,0 +1,56 @@
+"""Packaged benchmarks read made-up files in the layouts of their hub repositories and archives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_llmeval.core.types import Question
+from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.questions import load_questions, locate
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps({"canary": "guid", "examples": rows}), encoding="utf-8")
+    elif path.suffix == ".tsv":
+        path.write_text("".join("\t".join(map(str, row.values())) + "\n" for row in rows), encoding="utf-8")
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def questions(name: str, folder: Path, split: str | None = None) -> list[Question]:
+    benchmark = load(packaged()[name])
+    split = split or benchmark.split
+    layout = locate(benchmark, split, folder, folder / "cache")
+    return list(load_questions(benchmark, layout, split).questions)
+
+
+@pytest.mark.parametrize(
+    "path", ["bbh/snarks.json", "BBH/data/snarks.json", "snarks/test-00000-of-00001.parquet"]
+)
+def test_bbh(tmp_path: Path, path: str) -> None:
+    write(tmp_path / path, [{"input": "Which?", "target": "(B)"}, {"input": "Close (", "target": ")"}])
+    found = questions("bbh", tmp_path)
+    assert [(question.subject, question.answer) for question in found] == [("snarks", "B"), ("snarks", ")")]
+
+
+@pytest.mark.parametrize("folder", ["agieval", "data/v1", "AGIEval/data/v1"])
+def test_agieval(tmp_path: Path, folder: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"passage": None, "question": "?", "options": ["(A)x", "(B)y"], "label": label}
+        for label in ("B", ["A", "B"], ["C"])
+    ]
+    write(tmp_path / folder / "gaokao-physics.jsonl", rows)
+    first, second, bad = questions("agieval", tmp_path)
+    assert (first.answer, second.answer) == ("B", "AB")
+    assert bad.problem is not None
+    assert "is not a set of A, B" in bad.problem
