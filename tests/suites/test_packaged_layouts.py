@@ -54,3 +54,30 @@ def test_agieval(tmp_path: Path, folder: str) -> None:
     assert (first.answer, second.answer) == ("B", "AB")
     assert bad.problem is not None
     assert "is not a set of A, B" in bad.problem
+
+
+@pytest.mark.parametrize("path", ["mgsm/mgsm_sw.tsv", "mgsm_sw.tsv"])
+def test_mgsm(tmp_path: Path, path: str) -> None:
+    write(tmp_path / path, [{"": 'Mayai "7" mangapi?', " ": "1,450"}, {"": "Ngapi?", " ": 3}])
+    first, second = questions("mgsm", tmp_path)
+    assert (first.subject, first.fields["question"]) == ("sw", 'Mayai "7" mangapi?')
+    assert (first.answer, second.answer) == ("1,450", "3")
+
+
+def test_mmmlu(tmp_path: Path) -> None:
+    file = tmp_path / "test" / "mmlu_JA-JP.csv"
+    file.parent.mkdir()
+    file.write_text(',Question,A,B,C,D,Answer,Subject\n0,"誰, どこ?",a,b,c,d,D,anatomy\n', encoding="utf-8")
+    (question,) = questions("mmmlu", tmp_path)
+    assert (question.subject, question.answer, dict(question.choices)["D"]) == ("JA-JP", "D", "d")
+    assert question.fields["question"] == "誰, どこ?"
+
+
+def test_musr(tmp_path: Path) -> None:
+    file = tmp_path / "object_placements.csv"
+    cells = "narrative,question,choices,answer_index,answer_choice\n"
+    file.write_text(
+        cells + '"Dark,\nit was.",Where?,"[\'box\', ""Al\'s bag""]",1,Al\'s bag\n', encoding="utf-8"
+    )
+    (question,) = questions("musr", tmp_path)
+    assert (question.answer, dict(question.choices)) == ("B", {"A": "box", "B": "Al's bag"})
