@@ -135,6 +135,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.answer": data.answer,
         "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
+        "data.answer_separator": data.answer_separator,
         "data.header": data.header,
     }
     values: dict[str, object] = json.loads(json.dumps(keys, default=str))
@@ -244,6 +245,10 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
             raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
     if data.labels and (data.choices or data.choice_list or data.distractors):
         raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
+    if data.answer_separator is not None and (not data.answer_separator or data.has_choices):
+        raise UserError(
+            f"{where}: answer_separator must be a text between right answers, of questions without choices"
+        )
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
     for key, pattern in (

@@ -81,3 +81,9 @@ def test_musr(tmp_path: Path) -> None:
     )
     (question,) = questions("musr", tmp_path)
     assert (question.answer, dict(question.choices)) == ("B", {"A": "box", "B": "Al's bag"})
+
+
+def test_drop(tmp_path: Path) -> None:
+    row = {"context": "Passage: x\nQuestion: y?\nAnswer:", "completion": " 3", "ref_text": "3|three cows|3"}
+    write(tmp_path / "drop_simple_eval" / "dev.jsonl", [row, {**row, "ref_text": "4"}])
+    assert [question.answer for question in questions("drop", tmp_path)] == ['["3", "three cows"]', "4"]
