@@ -87,3 +87,14 @@ def test_drop(tmp_path: Path) -> None:
     row = {"context": "Passage: x\nQuestion: y?\nAnswer:", "completion": " 3", "ref_text": "3|three cows|3"}
     write(tmp_path / "drop_simple_eval" / "dev.jsonl", [row, {**row, "ref_text": "4"}])
     assert [question.answer for question in questions("drop", tmp_path)] == ['["3", "three cows"]', "4"]
+
+
+@pytest.mark.parametrize(
+    "path", ["rc.nocontext/validation-00000-of-00001.parquet", "triviaqa/triviaqa-validation.jsonl"]
+)
+def test_triviaqa(tmp_path: Path, path: str) -> None:
+    aliases = ["Seine", "La Seine"]
+    answer = {"aliases": aliases, "normalized_aliases": ["seine"], "value": "Seine"}
+    write(tmp_path / path, [{"question": "?", "answer": answer if "parquet" in path else aliases}])
+    (question,) = questions("triviaqa", tmp_path)
+    assert question.answer == json.dumps(aliases)
