@@ -339,5 +339,5 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
             if source is not None and key not in ("separator", "shots_as", "normalise"):
                 of_choice = mode == "logprob" and key in ("choice", "question")
                 allowed = fields | {"label", "choice_text"} if of_choice else fields
-                allowed = subject_fields if key in ("system", "description") else allowed
+                allowed = subject_fields if key == "description" else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

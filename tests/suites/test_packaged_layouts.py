@@ -98,3 +98,14 @@ def test_triviaqa(tmp_path: Path, path: str) -> None:
     write(tmp_path / path, [{"question": "?", "answer": answer if "parquet" in path else aliases}])
     (question,) = questions("triviaqa", tmp_path)
     assert question.answer == json.dumps(aliases)
+
+
+def test_hle_without_pictures(tmp_path: Path) -> None:
+    row = {"id": "66a", "question": "?", "image": "", "answer": "1", "answer_type": "exactMatch"}
+    rows = [
+        {**row, "category": "Biology/Medicine"},
+        {**row, "id": "66b", "image": "data:;", "category": "Math"},
+    ]
+    write(tmp_path / "data" / "test-00000-of-00001.parquet", rows)
+    (question,) = questions("hle", tmp_path)
+    assert (question.subject, question.key, question.answer) == ("biology_medicine", "66a", "1")

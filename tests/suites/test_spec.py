@@ -265,7 +265,7 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
             "[prompts.generate]\nuser = '{{ label }}'",
             "unknown field 'label' in {file} [prompts.generate] user",
         ),
-        ("[prompts.generate]\nsystem = '{{ question }}'", SUBJECT_TEMPLATES),
+        ("[prompts.generate]\ndescription = '{{ question }}'", SUBJECT_TEMPLATES),
         ("[prompts.logprob]\ndescription = '{{ question }}'", SUBJECT_TEMPLATES),
         (
             "[prompts.logprob]\nchoice = '{{ lable }}'",
