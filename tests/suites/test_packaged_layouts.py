@@ -34,9 +34,7 @@ def questions(name: str, folder: Path, split: str | None = None) -> list[Questio
     return list(load_questions(benchmark, layout, split).questions)
 
 
-@pytest.mark.parametrize(
-    "path", ["bbh/snarks.json", "BBH/data/snarks.json", "snarks/test-00000-of-00001.parquet"]
-)
+@pytest.mark.parametrize("path", ["bbh/snarks.json", "BBH/data/snarks.json", "snarks/test.parquet"])
 def test_bbh(tmp_path: Path, path: str) -> None:
     write(tmp_path / path, [{"input": "Which?", "target": "(B)"}, {"input": "Close (", "target": ")"}])
     found = questions("bbh", tmp_path)

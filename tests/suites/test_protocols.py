@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.types import ChatPrompt, Question, Request, TextPrompt
+from pytest_llmeval.scoring.metrics.judge import make_judge
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.folder_suite import make_grader
-from pytest_llmeval.suites.prompts import PromptBuilder
+from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import read_table
 from pytest_llmeval.suites.spec import Benchmark
 from tests.support.paths import DATA
@@ -80,6 +82,17 @@ def test_outputs(name: str) -> None:
         answer = grader.extract(output, question.choices)
         grade = grader.grade(question, answer, None)
         assert grade.correct == (output in case.get("right", ())), (output, answer, question.answer)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "judge" in case])
+def test_judge_prompt(name: str) -> None:
+    case = CASES[name]
+    benchmark, (*_, question) = read(case)
+    judge = make_judge(benchmark.metric.options, name)
+    asked = judge.request(question, judge_text(benchmark, question), "It is so.", ModelConfig("j", "echo"))
+    assert isinstance(asked.prompt, ChatPrompt)
+    (turn,) = asked.prompt.messages
+    assert turn.content == filled(case["judge"], {**case["row"], "response": "It is so."})
 
 
 def test_rows_differ() -> None:
