@@ -409,6 +409,9 @@ class DataSpec:
     answer_pattern: str | None = toml_key(
         None, ANY_TEXT, "regular expression whose first group is the gold answer in its column"
     )
+    answer_separator: str | None = toml_key(
+        None, ANY_TEXT, "text between several right answers in the column of the gold answer, such as |"
+    )
     messages: str | None = toml_key(None, ANY_TEXT, "column with chat turns, sent unchanged")
     aliases: Mapping[str, tuple[str, ...]] = toml_key(
         COMPUTED, _ALIASES, "columns by other names that they have in other layouts of the same data"

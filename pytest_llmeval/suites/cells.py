@@ -244,6 +244,12 @@ def gold_text(cell: str) -> str:
     return json.dumps(texts, ensure_ascii=False) if len(texts) != 1 else texts[0]
 
 
+def separated(gold: str, separator: str) -> str:
+    """Gold answers with a separator between them as a JSON list of texts; one alone stays a text."""
+    answers = list(dict.fromkeys(filter(None, map(str.strip, gold.split(separator)))))
+    return json.dumps(answers, ensure_ascii=False) if len(answers) > 1 else "".join(answers)
+
+
 def _lines(value: object) -> str:
     if isinstance(value, dict):
         parts = list(map(_lines, value.values()))

@@ -17,6 +17,7 @@ from pytest_llmeval.core.types import (
     Completion,
     Grade,
     Judgement,
+    Mode,
     OfficialReading,
     Order,
     Question,
@@ -34,6 +35,7 @@ from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.metrics.likelihood import likeliest
 from pytest_llmeval.scoring.sandbox import selection
+from pytest_llmeval.scoring.templates import template_names
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.data_cache import read_manifest
@@ -342,12 +344,12 @@ class FolderSource(Source):
                 f"cannot tell; ask without --llm-mode={settings.mode}"
             )
         judge_prompts = _judge_prompts(benchmark, settings)
-        grader = _grader(benchmark, judge_prompts)
+        grader = make_grader(benchmark, judge_prompts)
         if isinstance(judge_prompts, LabelledPrompts):
             builder, questions = judge_prompts, judge_prompts.labelled(questions)
         seed = settings.shuffle_choices
         ordering = Ordering(settings.circular, benchmark.shuffle_choices if seed is None else seed)
-        _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
+        _check_ordering(benchmark, ordering, settings.mode, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
             name=benchmark.result_name,
             subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
@@ -495,7 +497,8 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
     return agreement.labelled_prompts(options, where)
 
 
-def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None) -> Grader:
+def make_grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts | None = None) -> Grader:
+    """How the answers of a benchmark are graded, by a judge if there are prompts for one."""
     metric = registry.metrics()[benchmark.metric.name]
     score = metric.make(benchmark.metric.options, f"{benchmark.file} [metric]")
     extract, extract_cut_off = _extract(benchmark.extractor)
@@ -533,9 +536,22 @@ def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
     return with_pattern(whole, pattern, spec.match), with_pattern(cut_off, pattern, spec.match)
 
 
-def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
-    fixed = not benchmark.data.has_choices or bool(benchmark.data.labels)
-    if not ordering.plain and (has_judge or fixed):
-        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices, or shuffle_choices"
-        why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
-        raise UserError(f"{benchmark.result_name}: {why}; leave out {option}")
+def _check_ordering(benchmark: Benchmark, ordering: Ordering, mode: Mode, *, has_judge: bool) -> None:
+    if ordering.plain:
+        return
+    if has_judge:
+        why = "its judge sees choices in file order"
+    elif not benchmark.data.has_choices or benchmark.data.labels:
+        why = "it has no choices to reorder"
+    elif mode == "generate" and not _shows_choices(benchmark):
+        why = "its prompts have the choices as the file has them"
+    else:
+        return
+    option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices, or shuffle_choices"
+    raise UserError(f"{benchmark.result_name}: {why}; leave out {option}")
+
+
+def _shows_choices(benchmark: Benchmark) -> bool:
+    """Whether texts are generated from prompts that list the choices in the order of a question."""
+    names = template_names(benchmark.generate.user)
+    return not names.isdisjoint({"choices", *benchmark.data.choices}) or benchmark.data.messages is not None

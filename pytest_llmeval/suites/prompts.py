@@ -130,16 +130,15 @@ class PromptBuilder:
         templates = self._benchmark.generate
         user, assistant = compiled(templates.user), compiled(templates.assistant)
         if question.subject not in self._heads:
-            system = self._system(question)
             shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
                 for fields in self._shot_fields(question.subject)
             )
             description = compiled(templates.description).render(self._fields(question))
             separator = templates.separator if templates.shots_as == "text" else None
-            self._heads[question.subject] = ChatPrompt((), shots, system, description, separator)
+            self._heads[question.subject] = ChatPrompt((), shots, (), description, separator)
         turn = Message("user", user.render(self._fields(question)))
-        return replace(self._heads[question.subject], question=(turn,))
+        return replace(self._heads[question.subject], question=(turn,), system=self._system(question))
 
     def _system(self, question: Question) -> tuple[Message, ...]:
         template = self._benchmark.generate.system

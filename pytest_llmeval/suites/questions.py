@@ -16,7 +16,15 @@ from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
-from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text, with_nested
+from pytest_llmeval.suites.cells import (
+    JsonCell,
+    Row,
+    cell_value,
+    gold_text,
+    plain_text,
+    separated,
+    with_nested,
+)
 from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
@@ -406,6 +414,8 @@ def _question(
     if spec.answer_pattern is not None and answer:
         match = re.search(spec.answer_pattern, answer)
         answer = (match[match.re.groups and 1] or "").strip() if match else ""
+    if spec.answer_separator is not None:
+        answer = separated(answer, spec.answer_separator)
     if style is not None and answer not in choices:
         answer = style(answer, choices) or answer
     gold: str | None = answer

@@ -142,6 +142,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.answer": data.answer,
         "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
+        "data.answer_separator": data.answer_separator,
         "data.header": data.header,
         "data.where": data.where,
         "data.shots_where": data.shots_where,
@@ -254,6 +255,10 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
             raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
     if data.labels and (data.choices or data.fixed_choices or data.choice_list or data.distractors):
         raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
+    if data.answer_separator is not None and (not data.answer_separator or data.has_choices):
+        raise UserError(
+            f"{where}: answer_separator must be a text between right answers, of questions without choices"
+        )
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
     for key, pattern in (
@@ -340,5 +345,5 @@ def _check_templates(benchmark: Benchmark, where: str) -> None:
             if source is not None and key not in ("separator", "shots_as", "normalise"):
                 of_choice = mode == "logprob" and key in ("choice", "question")
                 allowed = fields | {"label", "choice_text"} if of_choice else fields
-                allowed = subject_fields if key in ("system", "description") else allowed
+                allowed = subject_fields if key == "description" else allowed
                 check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

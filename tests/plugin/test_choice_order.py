@@ -324,3 +324,15 @@ def test_the_rerun_command_keeps_the_orders(knowing: pytest.Pytester) -> None:
 
     head = Rerun({"circular": True, "shuffle_choices": "7"}).head("tiny", "one")
     assert head == "pytest --llm-circular --llm-shuffle-choices=7 --llm-refresh"
+
+
+def test_choices_in_file_order_are_not_reordered(pytester: pytest.Pytester) -> None:
+    """AGIEval's prompts have the list of options as the file has it."""
+    row = {"passage": None, "question": "?", "options": ["(A)x", "(B)y"], "label": "A"}
+    folder = pytester.mkdir("agieval")
+    (folder / "aqua-rat.jsonl").write_text(json.dumps(row))
+    run = ["--llm-model=echo", "--llm-benchmark=agieval", f"--llm-data-dir={pytester.path}"]
+    for option in ("--llm-circular", "--llm-shuffle-choices=1"):
+        result = pytester.runpytest(*run, option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "its prompts have the choices as the file has them" in "".join(result.errlines)

@@ -265,7 +265,11 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
             "[prompts.generate]\nuser = '{{ label }}'",
             "unknown field 'label' in {file} [prompts.generate] user",
         ),
-        ("[prompts.generate]\nsystem = '{{ question }}'", SUBJECT_TEMPLATES),
+        ("[prompts.generate]\ndescription = '{{ question }}'", SUBJECT_TEMPLATES),
+        (
+            "[data]\nanswer_separator = '|'",
+            "{file} [data]: answer_separator must be a text between right answers, of questions without choices",
+        ),
         ("[prompts.logprob]\ndescription = '{{ question }}'", SUBJECT_TEMPLATES),
         (
             "[prompts.logprob]\nchoice = '{{ lable }}'",

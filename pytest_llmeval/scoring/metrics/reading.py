@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
-from pytest_llmeval.scoring.metrics.base import Score, checked
+from pytest_llmeval.scoring.metrics.base import Score, Scores, checked
 
 _MAX_CHARACTERS = 20_000
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -28,9 +28,17 @@ Rule = Callable[[str, Sequence[str]], tuple[float, float]]
 
 
 def make_f1(options: Mapping[str, object], where: str) -> Score:
-    """The F1 of words, from 0 to 1; ``rules`` is ``squad`` or ``drop``. Raises ``UserError``."""
+    """The F1 of words, from 0 to 1; ``rules`` is ``squad`` or ``drop``. Raises ``UserError``.
+
+    Scores have the exact match as ``em``, as the scripts report both.
+    """
     rule = _rule(options, where)
-    return lambda answer, question: max(rule(answer, gold)[1] for gold in golds(question))
+
+    def score(answer: str, question: Question) -> Scores:
+        exact, f1 = zip(*(rule(answer, gold) for gold in golds(question)), strict=True)
+        return Scores(max(f1), {"em": max(exact)})
+
+    return score
 
 
 def make_em(options: Mapping[str, object], where: str) -> Score:

@@ -15,7 +15,7 @@ from pytest_llmeval.scoring.extract.numbers import value
 from pytest_llmeval.scoring.extract.plain import stated
 from pytest_llmeval.scoring.metrics.base import Misfit, Score, checked, references
 from pytest_llmeval.scoring.metrics.containment import mentions
-from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find
+from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find, find_all
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _SAME_SIGNS = {ord(sign): "-" for sign in "\u2010\u2011\u2012\u2013\u2212"}
@@ -36,7 +36,8 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
     """1 if the answer equals one of the gold answers, both normalised according to the options.
 
     With ``pattern`` the answer is its last match (the first group, if it has one). Otherwise it is the whole
-    answer or, with ``ignore_label``, what its last explicit statement states: ``Answer: Paris``.
+    answer or, with ``ignore_label``, what its last explicit statement states: ``Answer: Paris``. Matches of
+    ``ignore_pattern`` count as blanks, in answers and gold answers.
     """
     settings = checked(
         options,
@@ -46,14 +47,18 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
             "ignore_punctuation": True,
             "ignore_articles": False,
             "ignore_label": True,
+            "ignore_pattern": "",
         },
         where,
     )
-    pattern = compile_pattern(settings["pattern"], f"{where}: pattern") if settings["pattern"] else None
+    pattern, ignored = (
+        compile_pattern(settings[key], f"{where}: {key}") if settings[key] else None
+        for key in ("pattern", "ignore_pattern")
+    )
 
     def normalised(text: str) -> str:
         return normalise(
-            text,
+            text if ignored is None else _without(text, ignored),
             case=settings["ignore_case"],
             punctuation=settings["ignore_punctuation"],
             articles=settings["ignore_articles"],
@@ -72,6 +77,16 @@ def make_exact(options: Mapping[str, object], where: str) -> Score:
         return float(labelled and any(normalised(short) in golds for short in stated(answer)))
 
     return score
+
+
+def _without(text: str, ignored: re.Pattern[str]) -> str:
+    """A text with a blank for each match of ``ignored``."""
+    text, end = text[-MAX_CHARACTERS:], 0
+    kept = []
+    for match in find_all(ignored, text):
+        kept.append(text[end : match.start])
+        end = match.end
+    return " ".join([*kept, text[end:]])
 
 
 def make_number(options: Mapping[str, object], where: str) -> Score:
