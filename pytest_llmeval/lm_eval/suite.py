@@ -55,7 +55,8 @@ class TaskSuite(Suite):
         try:
             plan, instances = self._plan(question, model)
             repeats = [instance.repeats or 1 for instance in instances]
-            responses = requests.responses(plan, completion, repeats)
+            think_end = model.reasoning_marks[1] if model.reasoning_marks else None
+            responses = requests.responses(plan, completion, repeats, think_end)
             task, aggregations = (
                 self._tasks.tasks[question.subject],
                 self._tasks.aggregations[question.subject],
@@ -145,4 +146,5 @@ def _check_options(name: str, settings: Settings) -> None:
 
 def _tasks(name: str, settings: Settings) -> tasks.Tasks:
     # the shots of a replayed run apply to its other benchmarks only
-    return tasks.load(name, settings.lm_eval_path, None if settings.replay else settings.shots)
+    shots = None if settings.replay else settings.shots
+    return tasks.load(name, settings.lm_eval_path, shots, tasks.Turns(chat=settings.lm_eval_chat))

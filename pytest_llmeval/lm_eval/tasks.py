@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
-from pytest_llmeval.lm_eval import generation
+from pytest_llmeval.lm_eval import chat, generation
 
 #: the oldest supported version, for ``TaskManager.load`` and groups
 LEAST = (0, 4, 13)
@@ -61,6 +61,17 @@ class _RandomState:
             self._numpy.set_state(session[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Whether documents are asked as chat turns, with each shot a turn, and the system instruction.
+
+    As ``--apply_chat_template --fewshot_as_multiturn`` and ``--system_instruction`` of the library.
+    """
+
+    chat: bool = False
+    system: str | None = None
+
+
 @dataclass(slots=True)
 class Tasks:
     """The tasks that ``lm-eval:NAME`` selects, by name, and their groups.
@@ -75,6 +86,7 @@ class Tasks:
     random_state: _RandomState
     #: each task's aggregations before grading, which adds to the task's own table
     aggregations: Mapping[str, Mapping[str, Any]]
+    turns: Turns = Turns()
     _instances: dict[str, tuple[int, Mapping[int, Sequence[Any]]]] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, int]:
@@ -119,7 +131,8 @@ class Tasks:
             if isinstance(config.get("metadata"), dict):
                 config["metadata"] = {**config["metadata"], "config_source": None}
             config["dataset_kwargs"] = None
-        return _sha256([self.version, _OTHER_SEED, configs])
+        turns = [] if self.turns == Turns() else [[self.turns.chat, self.turns.system]]
+        return _sha256([self.version, _OTHER_SEED, configs, *turns])
 
     def data_sha256(self) -> str:
         """A hash of the documents."""
@@ -140,7 +153,15 @@ class Tasks:
         task.set_fewshot_seed(seed=_OTHER_SEED)
         try:
             with self.random_state(), _quiet():
-                task.build_all_requests(limit=count, rank=0, world_size=1)
+                task.build_all_requests(
+                    limit=count,
+                    rank=0,
+                    world_size=1,
+                    system_instruction=self.turns.system,
+                    apply_chat_template=self.turns.chat,
+                    fewshot_as_multiturn=self.turns.chat,
+                    chat_template=chat.pack if self.turns.chat else None,
+                )
         except Exception as error:  # task code may raise anything
             raise UserError(
                 f"{self.name}: cannot build the requests of task {name}: {_message(error)}"
@@ -165,7 +186,7 @@ def check_installed() -> None:
 
 
 @lru_cache(maxsize=16)
-def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
+def load(name: str, paths: tuple[Path, ...], shots: int | None, turns: Turns = Turns()) -> Tasks:
     """Load the tasks of ``lm-eval:NAME`` with their data, once per process.
 
     ``paths`` are folders with more tasks (the library's ``--include_path``); ``shots`` replaces the number of
@@ -198,6 +219,7 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
         metadata.version("lm-eval"),
         random_state,
         {task_name: dict(task.aggregation() or {}) for task_name, task in loaded["tasks"].items()},
+        turns,
     )
     if not tasks.tasks:
         raise UserError(f"{name} has no tasks")

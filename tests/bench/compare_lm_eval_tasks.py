@@ -45,7 +45,8 @@ found = {}
 for name in asked["names"]:
     result = lm_eval.simple_evaluate(
         model=model, tasks=[name], task_manager=manager, bootstrap_iters=asked["draws"],
-        num_fewshot=asked["shots"], limit=asked["limit"],
+        num_fewshot=asked["shots"], limit=asked["limit"], apply_chat_template=asked["chat"],
+        fewshot_as_multiturn=asked["chat"], system_instruction=asked["system"],
     )
     samples = {}
     for task, rows in result["samples"].items():
@@ -110,6 +111,8 @@ def _lm_eval(options: argparse.Namespace, names: Sequence[str], work: Path) -> A
         "draws": _DRAWS,
         "shots": options.shots,
         "limit": options.limit,
+        "chat": options.chat,
+        "system": options.system,
         "out": str(out),
     }
     _run([sys.executable, "-c", _THEIRS, json.dumps(asked)], work)
@@ -127,6 +130,8 @@ def _ours(options: argparse.Namespace, names: Sequence[str], work: Path) -> dict
         *([f"--llm-context={options.context}"] if options.context else []),
         *([] if options.shots is None else [f"--llm-shots={options.shots}"]),
         *([] if options.limit is None else [f"--llm-limit={options.limit}"]),
+        *(["--llm-lm-eval-chat"] if options.chat else []),
+        *([] if options.system is None else [f"--llm-system={options.system}"]),
         *options.ours_args,
     ]
     _run(command, work)
@@ -205,6 +210,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--context", type=int, help="most tokens of prompt and answer together")
     parser.add_argument("--shots", type=int, help="as many for all tasks")
     parser.add_argument("--limit", type=int, help="so many documents of each task")
+    parser.add_argument("--chat", action="store_true", help="as chat turns, each shot a turn")
+    parser.add_argument("--system", help="system instruction")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--batch-size", type=int, default=1, help="lm-eval's")
     parser.add_argument("--tolerance", type=float, default=1e-4)
