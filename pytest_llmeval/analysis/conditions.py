@@ -53,7 +53,8 @@ class EvalConditions:
 
     ``prompt_sha256`` is the hash of the prompts with their shots, ``data_sha256`` that of the data files.
     ``scoring`` maps the settings for extraction and comparison to their JSON values; None (a run that did
-    not record them) equals any. ``circular`` and ``shuffle_choices`` (a seed) determine the order of choices.
+    not record them) equals any. ``version`` is that of the benchmark, which changes with its scores.
+    ``circular`` and ``shuffle_choices`` (a seed) determine the order of choices.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> asked.differences(EvalConditions("generate", "test", 5, prompt_sha256="", data_sha256=""))
@@ -69,6 +70,7 @@ class EvalConditions:
     circular: bool = False
     shuffle_choices: int | None = None
     judge: JudgeModel | None = None
+    version: int = 1
 
     @property
     def order_words(self) -> tuple[str, ...]:
@@ -79,6 +81,8 @@ class EvalConditions:
     def differences(self, later: EvalConditions) -> tuple[str, ...]:
         """The differences, in words, without those that follow from another one."""
         words = []
+        if self.version != later.version:
+            words.append(f"version {self.version} of the benchmark then, {later.version} now")
         if self.mode != later.mode:
             words.append(f"mode {self.mode} then, {later.mode} now")
         if self.shots != later.shots:
@@ -121,6 +125,7 @@ class EvalConditions:
         ``circular`` and ``judge`` are objects there, with more values; results_json.py writes them.
         """
         return {
+            "version": self.version,
             "mode": self.mode,
             "shots": self.shots,
             "split": self.split,
@@ -147,6 +152,7 @@ class EvalConditions:
             circular=result.get("circular") is not None,
             shuffle_choices=result.get("shuffle_choices"),
             judge=JudgeModel.from_json(result.get("judge")),
+            version=int(result.get("version", 1)),
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.config.benchmark_suites import expand
 from pytest_llmeval.config.declare import options_of
 from pytest_llmeval.config.file import File, parse_file, read_file
 from pytest_llmeval.config.models import BACKENDS, PRESETS, ModelConfig
@@ -78,7 +79,8 @@ def resolve(
     judge = parse_judge(settings.judge_spec, file)
     if judge is not None and judge.model.backend == "serve":
         _check_servers(judge.model, models)
-    benchmarks, labels = settings.benchmarks, settings.judge_labels
+    benchmarks, suites = expand(settings.benchmarks, file.suites, file.name)
+    labels = settings.judge_labels
     if labels is not None:
         benchmarks = (*benchmarks, labels)
         if not models:
@@ -96,6 +98,8 @@ def resolve(
         specs=tuple(dict.fromkeys(settings.specs)),
         models=_check_distinct(models),
         benchmarks=tuple(dict.fromkeys(benchmarks)),
+        named=tuple(dict.fromkeys(settings.benchmarks)),
+        suites=suites,
         judge=judge,
         baseline=baseline,
         file_gates=file.gates,
@@ -144,7 +148,7 @@ def _check(settings: Settings, all_values: Mapping[str, Any]) -> None:
         )
     if settings.seed is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
-    if settings.repeats > 1 and settings.mode == "logprob":
+    if (settings.repeats or 1) > 1 and settings.mode == "logprob":
         raise UserError(
             "--llm-repeats needs --llm-mode=generate: with --llm-mode=logprob every repeat scores the same"
         )

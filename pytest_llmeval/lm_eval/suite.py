@@ -137,7 +137,7 @@ class TaskSource(Source):
 
 
 def _check_options(name: str, settings: Settings) -> None:
-    if settings.repeats > 1:
+    if (settings.repeats or 1) > 1:
         raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
     if settings.circular or settings.shuffle_choices is not None:
         option = "--llm-circular" if settings.circular else "--llm-shuffle-choices"

@@ -34,6 +34,7 @@ from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 if TYPE_CHECKING:
     from pytest_llmeval.config.settings import File, Settings
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.plugin.requested import Requested
     from pytest_llmeval.results.runs import Run
     from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.runtime.store import Store
@@ -206,15 +207,29 @@ def _start_session(config: pytest.Config, file: File) -> Session:
         findings.notes.append,
         None if settings.no_cache else open_store,
         refresh=settings.refresh,
-        repeats=settings.repeats,
         replay=replay,
         judge=settings.judge,
         make_judge=make_judge,
     )
-    session = Session(settings, models, suites, replay, _baseline(settings, start))
+    requested = _requested(config, settings, replay)
+    session = Session(settings, models, suites, replay, _baseline(settings, start), requested=requested)
     config.stash[SESSION] = session
     config.pluginmanager.register(session.names, "llmeval-result-names")
     return session
+
+
+def _requested(config: pytest.Config, settings: Settings, replay: Replay | None) -> tuple[Requested, ...]:
+    """The benchmarks of ``--llm-benchmark``. Raises ``UserError`` for an unknown one."""
+    if not settings.benchmarks:
+        return ()
+    from pytest_llmeval.plugin.requested import find_requested
+
+    try:
+        return find_requested(settings, config)
+    except UserError as error:
+        if replay is None:
+            raise
+        raise replay.unknown_benchmark(error, settings.benchmarks) from None
 
 
 def _check_models(config: pytest.Config, session: Session) -> None:
@@ -257,7 +272,7 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
 
 def _greedy_repeats(settings: Settings) -> list[str]:
     """Notes on models whose repeats would be mostly identical."""
-    if settings.repeats == 1 or settings.replay is not None:
+    if settings.repeats in (None, 1) or settings.replay is not None:
         return []
     greedy = [model.name for model in settings.models if not model.temperature]
     note = "at temperature 0 repeats are mostly identical; set for example --llm-temperature=0.7"
@@ -329,12 +344,7 @@ def _replace_paths(config: pytest.Config, session: Session) -> None:
     """Make pytest collect the benchmarks of ``--llm-benchmark`` instead of its default paths."""
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
-    try:
-        files = benchmark_files(session.settings, config)
-    except UserError as error:
-        if session.replay is None:
-            raise
-        raise session.replay.unknown_benchmark(error, session.settings.benchmarks) from None
+    files = benchmark_files(session.requested)
     paths = command_line_paths(config)
     set_paths(config, [*paths, *dict.fromkeys(map(collectable, files))])
     given = [config.invocation_params.dir / path.partition("::")[0] for path in paths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -29,13 +29,17 @@ _LOG_EVERY_S = 60.0
 
 
 class Progress:
-    """Reports the progress of the benchmark and model whose question finished last."""
+    """Reports the progress of the benchmark and model whose question finished last.
 
-    def __init__(self, config: pytest.Config, tally: Tally) -> None:
+    ``repeats`` returns how often each question of a result is asked.
+    """
+
+    def __init__(self, config: pytest.Config, tally: Tally, repeats: Callable[[str], int]) -> None:
         self._config = config
         self._session = config.stash[SESSION]
         self._findings = config.stash[FINDINGS]
         self._tally = tally
+        self._repeats = repeats
         self._live: LiveFile | None = None
         self._reported_at = time.monotonic()
         self._every_s = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
@@ -82,7 +86,7 @@ class Progress:
         line = status_line(
             f"{benchmark} {model}",
             counts.requested,
-            self._expected(plan.get(benchmark, {}).get(model, {})),
+            self._expected(benchmark, plan.get(benchmark, {}).get(model, {})),
             counts.correct,
             counts.scored,
             tally.seconds(model, benchmark),
@@ -93,11 +97,11 @@ class Progress:
             stored=tally.stored(model, benchmark),
             errors=counts.error,
         )
-        pairs = [subjects for models in plan.values() for subjects in models.values()]
+        pairs = [(name, subjects) for name, models in plan.items() for subjects in models.values()]
         if len(pairs) > 1:
-            line += f"  (all {tally.counts().requested}/{sum(map(self._expected, pairs))})"
+            line += f"  (all {tally.counts().requested}/{sum(self._expected(*pair) for pair in pairs)})"
         return line
 
-    def _expected(self, subjects: Mapping[str, int]) -> int:
-        """The number of answers to expect for these numbers of questions by subject."""
-        return sum(subjects.values()) * self._session.settings.repeats
+    def _expected(self, result: str, subjects: Mapping[str, int]) -> int:
+        """The number of answers to expect for these numbers of a result's questions by subject."""
+        return sum(subjects.values()) * self._repeats(result)

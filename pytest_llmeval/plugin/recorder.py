@@ -209,7 +209,7 @@ class Recorder:
         current.running = True
         try:
             with without_assertion_diff():
-                for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats):
+                for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats(question)):
                     orders: list[Record] = []
                     for rotation in range(len(asker.orders(question))):
                         asker.attempt = Attempt(repeat, rotation, asked.test)
@@ -292,7 +292,8 @@ class Recorder:
             records = [record.with_error(message) for record in current.records]
         else:
             asked, response = self._questions[current.item], Response(Completion(error=message))
-            repeats = range(asked.first_repeat, asked.first_repeat + self._session.settings.repeats)
+            times = self._session.suites[asked.question.benchmark].info.repeats
+            repeats = range(asked.first_repeat, asked.first_repeat + times)
             records = [
                 self._record(current.item, asked.question, response, Outcome.ERROR, repeat)
                 for repeat in repeats
@@ -360,7 +361,7 @@ class Recorder:
             score=response.score,
             order=response.order,
             judgement=response.judgement,
-            metrics={} if grade is None else grade.metrics,
+            metrics={} if response.grade is None else response.grade.metrics,
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,

@@ -16,11 +16,13 @@ from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
 from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
+from pytest_llmeval.plugin.requested import find_members
 from pytest_llmeval.plugin.run_writer import write_files
 from pytest_llmeval.plugin.session_gates import session_gates
 from pytest_llmeval.plugin.session_tables import write_summary
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.record import Record, outcome_property
+from pytest_llmeval.results.suite_average import suite_results
 from pytest_llmeval.results.summary import summarise
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Controller:
         self._findings = config.stash[FINDINGS]
         self._gates = session_gates(config)
         self._baseline = self._baseline_answers()
-        self._progress = Progress(config, self.run.tally)
+        self._progress = Progress(config, self.run.tally, self.run.repeats)
 
     def _baseline_answers(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
         """The answers of the baseline by model and benchmark. Raises ``UserError``."""
@@ -161,6 +163,12 @@ class Controller:
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
         self.run.results = summarise(self.run.tally, self.run.infos, models)
         self.run.ended_early = self.run.missing > 0
+        self.run.suites = suite_results(
+            find_members(settings, self._config),
+            self.run.results,
+            tuple(models),
+            ended_early=self.run.ended_early,
+        )
         self.run.comparisons = self._compare()
         self.run.verdicts = gate.evaluate(
             self._gates,
@@ -175,7 +183,6 @@ class Controller:
             if self._session.baseline is None
             else {(item.after.model, item.benchmark): item for item in self.run.comparisons},
             strict=settings.inconclusive == "fail",
-            repeats=settings.repeats,
         )
         if self.run.results:
             write_files(self.run)

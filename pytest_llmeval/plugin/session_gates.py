@@ -11,7 +11,6 @@ from pytest_llmeval.analysis import gate_expressions
 from pytest_llmeval.analysis.gate_expressions import Gate
 from pytest_llmeval.core.errors import unknown
 from pytest_llmeval.core.sources import prefix_of
-from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import SESSION
 from pytest_llmeval.suites import catalog
 from pytest_llmeval.suites.folder_suite import row_subjects
@@ -53,16 +52,17 @@ def _known_names(
     config: pytest.Config, gates: tuple[Gate, ...]
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """The groups and subjects of all benchmarks that a gate may name, by benchmark."""
-    settings, start = config.stash[SESSION].settings, config.invocation_params.dir
-    prefixed = [name for name in settings.benchmarks if prefix_of(name)]
-    places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
+    session, start = config.stash[SESSION], config.invocation_params.dir
+    settings = session.settings
+    prefixed = [item for item in session.requested if prefix_of(item.name.base)]
+    places = [str(item.place) for item in session.requested if item not in prefixed]
     benchmarks = catalog.load_all(start, places, config.args)
     names = {name: (tuple(item.groups), tuple(item.subjects)) for name, item in benchmarks.items()}
     if any(prefix_of(gate.benchmark or "") for gate in gates):
-        for name in prefixed:
-            place = find_place(name, start, config)
-            groups, subjects = source_of(name).outline(name, place, settings)
-            names[name] = tuple(groups), tuple(subjects)
+        for item in prefixed:
+            whole = item.name.whole
+            groups, subjects = source_of(whole).outline(whole, item.place, settings)
+            names[whole] = tuple(groups), tuple(subjects)
     for name, parts in _parts_in_rows(gates, benchmarks).items():
         groups, subjects = names[name]
         found = row_subjects(benchmarks[name], settings)
@@ -79,5 +79,5 @@ def _parts_in_rows(gates: Iterable[Gate], benchmarks: Mapping[str, Benchmark]) -
         if benchmark is None or gate.part is None or benchmark.data.subject is None:
             continue
         if gate.part not in (*benchmark.groups, *benchmark.subjects):
-            parts.setdefault(benchmark.name, []).append(gate.part)
+            parts.setdefault(benchmark.result_name, []).append(gate.part)
     return parts

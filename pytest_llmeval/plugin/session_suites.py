@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
 
@@ -21,23 +22,6 @@ if TYPE_CHECKING:
 
 class NothingSelected(Exception):
     """``-k`` can select none of the benchmark's questions."""
-
-
-def find_place(name: str, start: Path, config: pytest.Config) -> Path:
-    """The folder or file from which pytest collects a benchmark; other plugins may provide it.
-
-    Raises ``UserError`` for an unknown benchmark.
-    """
-    if prefix_of(name):
-        return source_of(name).place(name, start)
-    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=start)
-    return place
-
-
-def result_name(name: str, config: pytest.Config) -> str:
-    """The name in results of a benchmark of ``--llm-benchmark``. Raises ``UserError``."""
-    place = find_place(name, config.invocation_params.dir, config)
-    return source_of(name).result_name(name, place)
 
 
 def load_suite(
@@ -54,7 +38,7 @@ def load_suite(
     key = source.result_name(name, place)
     session.names.add(key, function)
     if key not in session.suites:
-        subjects = source.numbered_subjects(place)
+        subjects = source.numbered_subjects(name, place)
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
         only = None if session.replay is None else session.replay.ids
@@ -146,6 +130,13 @@ def _add_judge(suite: Suite, config: pytest.Config) -> None:
 def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
     """Add a suite to the session. Raises ``UserError`` if the baseline ran it under other conditions."""
     session = config.stash[SESSION]
+    if session.settings.repeats is not None:
+        suite.info = replace(suite.info, repeats=session.settings.repeats)
+    elif suite.info.repeats > 1 and session.replay is None:
+        notes += (
+            f"{suite.name} asks each question {suite.info.repeats} times, as its protocol does; "
+            "--llm-repeats=1 asks it once",
+        )
     if session.replay is not None:
         suite.info, replay_notes = session.replay.with_prompts(suite.info)
         notes += replay_notes

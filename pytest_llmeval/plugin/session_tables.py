@@ -11,6 +11,7 @@ import pytest
 from pytest_llmeval.core.hostile_text import escaped, without_commands
 from pytest_llmeval.plugin.pytest_internals import terminal_markup, terminal_width
 from pytest_llmeval.report import status, terminal
+from pytest_llmeval.report.suite_tables import suite_table
 from pytest_llmeval.report.table import Paint
 from pytest_llmeval.report.task_scores import task_table
 from pytest_llmeval.report.text import can_draw
@@ -36,6 +37,9 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
         width = terminal_width(reporter)
         for line in _tables(run, width, unicode, paint):
             write(line)
+        for suite in run.suites:
+            for line in [*suite_table(suite, width, unicode, paint), ""]:
+                write(line)
         for line in _comparisons(run, width, unicode, paint):
             write(line)
     # the fatal error was printed above
@@ -45,7 +49,7 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
     for line in findings.notes:
         write(f"llmeval: {escaped(line)}", yellow=True)
     if run.results and run.ended_early:
-        unit = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
+        unit = "questions" if all(info.repeats == 1 for info in run.infos.values()) else "questions' repeats"
         write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)

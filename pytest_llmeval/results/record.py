@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pytest_llmeval.analysis.majority import majority_index
-from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
+from pytest_llmeval.core.types import NUMBERS, Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
 from pytest_llmeval.results.benchmark_info import base_name
 from pytest_llmeval.results.unparsed import CUT_OFF, Reason, reason_of
@@ -131,6 +131,11 @@ class Record:
     def question_id(self) -> str:
         """The question's id without the test function."""
         return base_name(self.benchmark, self.test) + self.id.removeprefix(self.benchmark)
+
+    @property
+    def numbers(self) -> Mapping[str, object]:
+        """The numbers of a metric that returns ``Scores``: a number, or a numerator and a denominator."""
+        return self.metrics.get(NUMBERS, {})
 
     @property
     def gold(self) -> bool:
@@ -351,6 +356,8 @@ class Record:
             pairs.append((_PREFIX + "score", self.score))
         if completion.scores and not self.repeats:
             pairs.append((_PREFIX + "scores", _JSON.encode(record_fields.scores_json(completion.scores))))
+        if self.numbers and not self.repeats:
+            pairs.append((_PREFIX + NUMBERS, _JSON.encode(self.numbers)))
         if self.official is not None and not self.repeats:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
         if self.accepted_by is not None and not self.repeats:
@@ -382,6 +389,8 @@ class Record:
             content["cut_off"] = True
         if self.unparsed_reason is not None:
             content["unparsed_reason"] = self.unparsed_reason.value
+        if self.numbers:
+            content[NUMBERS] = dict(self.numbers)
         if self.official is not None:
             content["official"] = asdict(self.official)
         if self.accepted_by is not None:
@@ -428,6 +437,7 @@ class Record:
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
             reported_reason=_reason(values),
             accepted_by=values.get("accepted_by"),
+            metrics=_metrics(json.loads(values.get(NUMBERS, "{}"))),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
@@ -458,6 +468,7 @@ class Record:
             official=record_fields.official(figures),
             reported_reason=_reason(figures),
             accepted_by=figures.get("accepted_by"),
+            metrics=_metrics(figures.get(NUMBERS, {})),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
@@ -466,6 +477,10 @@ class Record:
 def other_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """The user properties of an item that are not part of a record."""
     return [pair for pair in properties if not pair[0].startswith(_PREFIX)]
+
+
+def _metrics(numbers: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    return {NUMBERS: numbers} if numbers else {}
 
 
 def _reason(values: Mapping[str, Any]) -> Reason | None:

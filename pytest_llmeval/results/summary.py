@@ -25,6 +25,7 @@ from pytest_llmeval.results.circular import Circular, circular
 from pytest_llmeval.results.cut_off import CutOff
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
 from pytest_llmeval.results.looser_metric import LooserMetric
+from pytest_llmeval.results.numbers import mean_numbers
 from pytest_llmeval.results.official import OfficialRule
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
@@ -39,7 +40,8 @@ class Part:
     ``weight`` is the effective (correct, scored) number of independent questions if some questions depend on
     each other (they share a cluster or were repeated), else None. ``mean_score`` is the mean score of a
     graded metric, with unparsed answers as 0. ``circular`` is None if each question was asked in a single
-    order of its choices. ``cut_off`` counts the answers that the token limit ended.
+    order of its choices. ``cut_off`` counts the answers that the token limit ended. ``metrics`` are the means
+    of a metric's further numbers, and the figures computed from them.
     """
 
     counts: Counts
@@ -48,6 +50,7 @@ class Part:
     mean_score: float | None = field(default=None, kw_only=True)
     circular: Circular | None = field(default=None, kw_only=True)
     cut_off: CutOff = field(default_factory=CutOff, kw_only=True)
+    metrics: Mapping[str, float | None] = field(default_factory=dict, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -143,6 +146,7 @@ class Result:
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
     calibration: Calibration | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     unparsed: Mapping[Reason, int] = field(default_factory=dict)
     served_models: Mapping[str, int] = field(default_factory=dict)
 
@@ -201,6 +205,7 @@ class Result:
             mean_score=self.mean_score,
             circular=self.circular,
             cut_off=self.cut_off,
+            metrics=self.metrics,
         )
 
 
@@ -253,6 +258,7 @@ def _result(
             mean_score=_mean_score(rows),
             circular=circular(rows),
             cut_off=CutOff.of(rows),
+            metrics=mean_numbers(rows, info.totals),
         )
         for key, rows in by_subject.items()
     }
@@ -271,6 +277,7 @@ def _result(
                 mean_score=_mean_score(rows),
                 circular=circular(rows),
                 cut_off=CutOff.of(rows),
+                metrics=mean_numbers(rows, info.totals),
             )
     records = [record for rows in by_subject.values() for record in rows]
     latencies = _latencies(records)
@@ -301,6 +308,7 @@ def _result(
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),
+        metrics=mean_numbers(records, info.totals),
         unparsed=count_reasons(one.unparsed_reason for record in records for one in record.attempts),
         served_models=_served_models(records),
     )

@@ -38,7 +38,6 @@ class ModelPool:
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
-        repeats: int = 1,
         replay: Replay | None = None,
         judge: JudgeConfig | None = None,
         make_judge: Callable[[ModelConfig], Model] | None = None,
@@ -53,7 +52,6 @@ class ModelPool:
         self._open_store = open_store
         self._store: Store | None = None
         self._refresh = refresh
-        self._repeats = repeats
         self._replay = replay
         self._askers: dict[str, tuple[Asker, Engine]] = {}
         self._judge: tuple[Judge, Engine] | None = None
@@ -68,11 +66,9 @@ class ModelPool:
             engine = self._engine(self.make(config), name)
             judge = None if self.judge_config is None else self.judge
             if self._replay is None:
-                asker = Asker(config, engine, self._suites, self._report_waiting, self._repeats, judge)
+                asker = Asker(config, engine, self._suites, self._report_waiting, judge)
             else:
-                asker = self._replay.asker(
-                    config, engine, self._suites, self._report_waiting, self._repeats, judge
-                )
+                asker = self._replay.asker(config, engine, self._suites, self._report_waiting, judge)
             self._askers[name] = asker, engine
         return self._askers[name][0]
 

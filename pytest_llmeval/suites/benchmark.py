@@ -22,7 +22,9 @@ from pytest_llmeval.config.declare import (
 )
 from pytest_llmeval.config.kinds import ANY_TEXT, ANY_TEXTS, FLAG, Kind, matching, one_of, whole_number
 from pytest_llmeval.config.schema import DIALECT
+from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
+from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
@@ -31,12 +33,11 @@ SUBJECT_KEY = matching(
 )
 #: the labels of choices that have none of their own
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_DEFAULT_USER = (
-    "{{ question }}\n{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}Answer:"
-)
+LIST_OF_CHOICES = "{% for label in choices %}{{ label }}. {{ choices[label] }}\n{% endfor %}"
+DEFAULT_USER = f"{{{{ question }}}}\n{LIST_OF_CHOICES}Answer:"
 
 #: the user turn of questions with several right choices
-SETS_USER = _DEFAULT_USER.removesuffix("Answer:") + (
+SETS_USER = DEFAULT_USER.removesuffix("Answer:") + (
     "One or more of these choices are right. Answer with the labels of all right choices.\nAnswer:"
 )
 
@@ -57,6 +58,13 @@ def _threshold(value: object) -> float:
     return value
 
 
+def _expressions(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("a table of expressions")
+    return value
+
+
+_EXPRESSIONS: Kind[Any] = Kind(_expressions, {"type": "object", "additionalProperties": {"type": "string"}})
 _THRESHOLD = Kind(_threshold, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
 
 
@@ -70,6 +78,19 @@ class Subject:
     groups: tuple[str, ...] = toml_key(
         (), ANY_TEXTS, "groups that the subject belongs to, the main one first"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Where a benchmark's prompts and scoring were taken from."""
+
+    source: str = toml_key(REQUIRED, ANY_TEXT, "the repository or package")
+    file: str = toml_key("", ANY_TEXT, "the file in it")
+    commit: str = toml_key("", ANY_TEXT, "its commit or version")
+
+    def __str__(self) -> str:
+        version = f" at {self.commit}" if self.commit else ""
+        return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +112,11 @@ class MetricSpec:
 
     name: str = toml_key(REQUIRED, ANY_TEXT, "the metric's name")
     threshold: float | None = toml_key(None, _THRESHOLD, "lowest score that counts as correct")
+    totals: Mapping[str, str] = toml_key(
+        {},
+        _EXPRESSIONS,
+        "figures of the whole benchmark: expressions over the means of the metric's numbers, by name",
+    )
     options: Mapping[str, object]
 
     @property
@@ -104,6 +130,21 @@ class MetricSpec:
         columns = self.options.get("columns")
         return tuple(map(str, columns.values())) if isinstance(columns, dict) else ()
 
+
+def _variants(value: object) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+        raise ValueError("tables, one a variant: [variants.NAME]")
+    for name in value:
+        if not VARIANT.fullmatch(name):
+            raise ValueError(f"tables with names of ASCII letters, digits, - and _, which {name!r} is not")
+    return value
+
+
+#: the schema of a variant's keys is that of the benchmark's own; ``schema`` adds it
+_VARIANTS: Kind[Any] = Kind(
+    _variants,
+    {"type": "object", "propertyNames": {"type": "string", "pattern": f"^{VARIANT.pattern}$"}},
+)
 
 _METRIC: Kind[Any] = Kind(
     _name_or_table,
@@ -142,6 +183,8 @@ _ALIASES: Kind[Mapping[str, tuple[str, ...]]] = Kind(
 class DataSpec:
     """Where a benchmark's rows are, and how to read them.
 
+    A column may be a dotted name of a value inside an object: ``question.stem``.
+
     The first group of ``answer_pattern`` is the gold answer in its column; templates see the whole column
     as ``answer_text``.
     """
@@ -158,6 +201,12 @@ class DataSpec:
     inside: bool = toml_key(
         COMPUTED, FLAG, "whether paths start from the benchmark's folder (default: true without a hub)"
     )
+    rows: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "key of the list of rows in the object of a JSON file, with dots between nested keys (default: a "
+        "usual one, such as data or examples)",
+    )
     id: str | None = toml_key(None, ANY_TEXT, "column with the rows' ids (default: their position)")
     ids: str = toml_key(
         COMPUTED, one_of(("number", "text")), "how ids are written (default: text with id, otherwise number)"
@@ -173,6 +222,11 @@ class DataSpec:
         ANY_TEXTS,
         "columns with the choices, one for each label in choices, where their names are no labels "
         "(choices is then A, B, C, ... by default)",
+    )
+    labels: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "labels of choices whose texts are part of the question, in place of columns with choices",
     )
     choice_list: str | None = toml_key(
         None,
@@ -208,6 +262,20 @@ class DataSpec:
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
     )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
+    shot_columns: tuple[str, ...] = toml_key(
+        (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
+    )
+    exemplars: tuple[str, ...] = toml_key(
+        (),
+        ANY_TEXTS,
+        "text files with few-shot examples, tried in order, which templates use as exemplars; {subject} is "
+        "replaced. They are looked for where the data is, and in the benchmark's folder",
+    )
+    exemplars_pattern: str | None = toml_key(
+        None,
+        ANY_TEXT,
+        "regular expression whose first group is the part of those files to use (default: all of it)",
+    )
     unanswered_splits: tuple[str, ...] = toml_key((), ANY_TEXTS, "splits without gold answers")
     hub: Hub | None = toml_table(Hub, "files to download from the Hugging Face hub")
     header: tuple[str, ...] = toml_key((), ANY_TEXTS, "column names, for CSV files without a header")
@@ -222,7 +290,7 @@ class DataSpec:
     @property
     def has_choices(self) -> bool:
         """Whether the questions have choices."""
-        return bool(self.choices or self.choice_list or self.distractors)
+        return bool(self.choices or self.labels or self.choice_list or self.distractors)
 
     @property
     def asked_columns(self) -> tuple[str, ...]:
@@ -236,9 +304,18 @@ class DataSpec:
 class GeneratePrompt:
     """Templates of the user turn and, for shots, the assistant turn after it."""
 
-    user: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
+    user: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of the user turn with the question")
     assistant: str = toml_key("{{ answer }}", ANY_TEXT, "template of the assistant turn of a shot")
     system: str | None = toml_key(None, ANY_TEXT, "template of the system message")
+    description: str = toml_key(
+        "", ANY_TEXT, "template of a text that begins the first turn after the system message"
+    )
+    shots_as: str = toml_key(
+        "turns",
+        one_of(("turns", "text")),
+        "whether each shot is a user and an assistant turn, or all are part of the text of one user turn",
+    )
+    separator: str = toml_key("\n\n", ANY_TEXT, "text between shots, with shots_as = text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +323,20 @@ class LogprobPrompt:
     """Templates of the plain text; in shots, ``answer`` follows ``question``."""
 
     description: str = toml_key("", ANY_TEXT, "template of the text before the shots")
-    question: str = toml_key(_DEFAULT_USER, ANY_TEXT, "template of a question")
+    question: str = toml_key(DEFAULT_USER, ANY_TEXT, "template of a question")
     answer: str = toml_key(" {{ answer }}", ANY_TEXT, "template of a shot's answer")
     separator: str = toml_key("\n\n", ANY_TEXT, "text between shots")
-    choice: str = toml_key(" {{ label }}", ANY_TEXT, "template of each continuation that is scored")
+    choice: str = toml_key(
+        " {{ label }}",
+        ANY_TEXT,
+        "template of each continuation that is scored, with label and choice_text; a question's "
+        "template with one of these gives each choice its own prompt (WinoGrande)",
+    )
+    normalise: str = toml_key(
+        "none",
+        one_of(NORMALISATIONS),
+        "the length by which the log-probability of each choice is divided to find the likeliest",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +349,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark.toml.
+    """One benchmark.toml, or a variant that it declares.
 
     ``groups`` maps a group's name to its subjects' keys. ``file`` is the benchmark.toml, or the data file
-    of a benchmark that has none.
+    of a benchmark that has none. ``variant`` is None for the benchmark without a variant's changes.
     """
 
     name: str = toml_key(COMPUTED, NAME, "the benchmark's name (default: the folder's)")
@@ -273,12 +360,26 @@ class Benchmark:
     source: str = toml_key("", ANY_TEXT, "where the questions come from")
     licence: str = toml_key("", ANY_TEXT, "the licence of the questions")
     citation: str = toml_key("", ANY_TEXT, "the publication to cite")
+    version: int = toml_key(
+        1, whole_number(1, text=False), "raised when scores change; runs of two versions are not compared"
+    )
+    protocol: Protocol | None = toml_table(Protocol, "where prompts and scoring were taken from")
+    repeats: int = toml_key(
+        1,
+        whole_number(1, text=False),
+        "how often to ask each question in mode generate, unless --llm-repeats says otherwise",
+    )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
-        "number of few-shot examples (default: 5 if there are subjects, otherwise 0)",
+        "number of few-shot examples (default: 5 if there are subjects and no exemplars, otherwise 0)",
+    )
+    shuffle_choices: int | None = toml_key(
+        None,
+        whole_number(0, text=False),
+        "seed for an order of the choices that is drawn for each question",
     )
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
@@ -299,9 +400,21 @@ class Benchmark:
     data: DataSpec = toml_table(DataSpec, "where the rows are, and how to read them")
     prompts: Prompts = toml_table(Prompts, "templates of the prompts")
     subjects: Mapping[str, Subject] = toml_tables(Subject, SUBJECT_KEY, "the subjects, by key")
+    variants: Mapping[str, Mapping[str, Any]] = toml_key(
+        {},
+        _VARIANTS,
+        "other ways to ask, by name, for --llm-benchmark=NAME@VARIANT: the keys that differ, with tables "
+        "merged into the benchmark's own",
+    )
     folder: Path
     groups: Mapping[str, tuple[str, ...]]
     file: Path
+    variant: str | None = None
+
+    @property
+    def result_name(self) -> str:
+        """The name in results and question ids: ``mmlu_pro``, or ``mmlu_pro@lm-eval`` for a variant."""
+        return str(BenchmarkName(self.name, self.variant))
 
     @property
     def generate(self) -> GeneratePrompt:
@@ -314,6 +427,10 @@ class Benchmark:
         return self.prompts.logprob
 
 
+#: the keys that variants cannot change
+NOT_OF_VARIANTS = ("name", "variants")
+
+
 def schema() -> dict[str, Any]:
     """The JSON Schema of benchmark.toml; plugins may add to the metrics and extractors it names."""
     from pytest_llmeval.scoring import registry
@@ -322,4 +439,21 @@ def schema() -> dict[str, Any]:
     content["properties"]["metric"]["examples"] = sorted(registry.metrics())
     for key in ("extractor", "official"):
         content["properties"][key]["examples"] = sorted(registry.extractors())
+    variant = _optional({**content, "properties": {**content["properties"]}})
+    for key in NOT_OF_VARIANTS:
+        del variant["properties"][key]
+    content["properties"]["variants"]["additionalProperties"] = variant
     return {"$schema": DIALECT, "title": "benchmark.toml of pytest-llmeval-harness", **content}
+
+
+def _optional(content: Any) -> Any:
+    """A schema in which no key is required: what a variant leaves out, the benchmark has."""
+    if isinstance(content, list):
+        return [_optional(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        key: _optional(value)
+        for key, value in content.items()
+        if not (key == "required" and isinstance(value, list))
+    }

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
-from pytest_llmeval.suites import infer
+from pytest_llmeval.suites import infer, variants
 from pytest_llmeval.suites.formats import format_of
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
 from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
-_loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
+#: by path, metric and variant: the benchmark, and the time and size of the files that it was read from
+_loaded: dict[tuple[Path, str | None, str | None], tuple[tuple[int, int], Benchmark]] = {}
 
 
-def load(folder: Path, metric: str | None = None) -> Benchmark:
-    """Load the benchmark in ``folder``; the result is cached until the file changes.
+def load(folder: Path, metric: str | None = None, variant: str | None = None) -> Benchmark:
+    """Load the benchmark in ``folder``, or a variant of it; the result is cached until the file changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
     without a benchmark.toml, each of which is a subject. A benchmark.toml next to
@@ -26,17 +27,21 @@ def load(folder: Path, metric: str | None = None) -> Benchmark:
     sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
     if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
-        return _load_table(folder, metric)
+        return _load_table(folder, metric, variant)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
     try:
         stat = path.stat()
         stamp = stat.st_mtime_ns, stat.st_size
-        if (path, metric) in _loaded and _loaded[path, metric][0] == stamp:
-            return _loaded[path, metric][1]
+        if (path, metric, variant) in _loaded and _loaded[path, metric, variant][0] == stamp:
+            return _loaded[path, metric, variant][1]
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_infer_missing(_table(path), path, metric), path)
-    _loaded[path, metric] = stamp, benchmark
+    table = variants.apply(_table(path), variant, path)
+    benchmark = parse(_infer_missing(table, path, metric), path, variant)
+    _loaded[path, metric, variant] = stamp, benchmark
+    if variant is None:
+        for name in benchmark.variants:  # a mistake in one is found before it is asked for
+            load(folder, metric, name)
     return benchmark
 
 
@@ -52,7 +57,7 @@ def _table(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _load_table(file: Path, metric: str | None) -> Benchmark:
+def _load_table(file: Path, metric: str | None, variant: str | None) -> Benchmark:
     """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
     toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
@@ -61,17 +66,19 @@ def _load_table(file: Path, metric: str | None) -> Benchmark:
         stamps = [hash(tuple(stat.st_mtime_ns for stat in stats)), sum(stat.st_size for stat in stats)]
         if _is_benchmark(file.parent) and not file.is_dir():
             stamps.append(toml_file.stat().st_mtime_ns)
-            table = _table(toml_file)
+            table = variants.apply(_table(toml_file), variant, toml_file)
             data = table.get("data", {})
             name = file.name.replace("{", "{{").replace("}", "}}")
             table["data"] = {**data, "paths": [name]} if isinstance(data, dict) else data
+        elif variant is not None:
+            raise UserError(f"{file} has no variant {variant!r}: it has no {FILE_NAME} that declares any")
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
     stamp = stamps[0], sum(stamps[1:])
-    if (file, metric) in _loaded and _loaded[file, metric][0] == stamp:
-        return _loaded[file, metric][1]
-    benchmark = parse(infer.complete(_with_metric(table, metric), file), file)
-    _loaded[file, metric] = stamp, benchmark
+    if (file, metric, variant) in _loaded and _loaded[file, metric, variant][0] == stamp:
+        return _loaded[file, metric, variant][1]
+    benchmark = parse(infer.complete(_with_metric(table, metric), file), file, variant)
+    _loaded[file, metric, variant] = stamp, benchmark
     return benchmark
 
 
@@ -122,6 +129,11 @@ def _is_benchmark(folder: Path) -> bool:
     return os.path.isfile(folder / FILE_NAME)
 
 
+def is_path(text: str, near: Path) -> bool:
+    """Whether a benchmark's name is a path that exists, relative to ``near``."""
+    return os.path.exists(near / os.path.expanduser(text))
+
+
 def find(name: str, near: Path) -> Path:
     """Find a benchmark's folder or file of questions; a folder may also hold several files and nothing else.
 
@@ -159,7 +171,7 @@ def find(name: str, near: Path) -> Path:
 
 
 def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
-    """Load every benchmark that a session may refer to.
+    """Load every benchmark that a session may refer to, with its variants, by their names in results.
 
     These are the packaged benchmarks, those under ``start``, those in ``names``, and those at or next to
     ``paths``.
@@ -178,5 +190,6 @@ def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[st
     for folder in (*folders, *named):
         if folder in named or _is_benchmark(folder) or is_table(folder):
             benchmark = load(folder)
-            benchmarks[benchmark.name] = benchmark
+            for item in (benchmark, *(load(folder, variant=name) for name in benchmark.variants)):
+                benchmarks[item.result_name] = item
     return benchmarks

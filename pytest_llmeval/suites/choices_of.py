@@ -33,6 +33,7 @@ class _Choices:
 
     choices: tuple[str, ...] = ()
     choice_columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     choice_list: str | None = None
     distractors: tuple[str, ...] = ()
     question: str = "question"
@@ -46,6 +47,7 @@ class _Choices:
         return cls(
             choices=_texts(data.get("choices", tuple(LETTERS[: len(columns)]))),
             choice_columns=columns,
+            labels=_texts(data.get("labels", ())),
             choice_list=data.get("choice_list"),
             distractors=_texts(data.get("distractors", ())),
             question=data.get("question", "question"),

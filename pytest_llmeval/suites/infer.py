@@ -14,10 +14,10 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.suites import columns as names
-from pytest_llmeval.suites.cells import JsonCell, gold_text
+from pytest_llmeval.suites.cells import JsonCell, gold_text, with_nested
 from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
 from pytest_llmeval.suites.columns import find_column
-from pytest_llmeval.suites.formats import columns_of, read_rows
+from pytest_llmeval.suites.formats import columns_of, read_rows, stem_of
 from pytest_llmeval.suites.messages import parse_turns, split_reply
 from pytest_llmeval.suites.spec import FILE_NAME
 from pytest_llmeval.suites.tables import Table, open_tables, tables_in
@@ -29,7 +29,7 @@ _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanat
 _TRUTH_USER = "{{ question }}\nAnswer true or false, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
 #: the keys of [data] for choices
-_CHOICE_KEYS = {"choices", "choice_columns", "choice_list", "distractors"}
+_CHOICE_KEYS = {"choices", "choice_columns", "choice_list", "distractors", "labels"}
 #: the prompts of metrics that need an instruction
 _USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
 #: LaTeX that an answer has if it is mathematics
@@ -57,7 +57,7 @@ def table_in(folder: Path) -> Path | None:
 
 def benchmark_name(path: Path) -> str:
     """Derive a benchmark's name from its file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "questions"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem_of(path)).strip("_-") or "questions"
 
 
 def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -72,7 +72,9 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     tables = open_tables(path)
     data.setdefault("format", tables[0].format)
     all_rows = [
-        row for table in tables for row in read_rows(table.raw, table.path, table.format or data["format"])
+        with_nested(row, _dotted_names(data))
+        for table in tables
+        for row in read_rows(table.raw, table.path, table.format or data["format"], rows=data.get("rows"))
     ]
     if not all_rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
@@ -113,6 +115,13 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     elif not has_choices and "prompts" not in spec:
         spec["prompts"] = {"generate": {"user": "{{ question }}"}}
     return spec
+
+
+def _dotted_names(data: Mapping[str, Any]) -> list[str]:
+    """The columns of [data] that may be inside an object: those with a dot."""
+    values = [value for value in data.values() if isinstance(value, (str, list))]
+    texts = [text for value in values for text in ([value] if isinstance(value, str) else value)]
+    return [text for text in texts if isinstance(text, str) and "." in text]
 
 
 def _label_metric(

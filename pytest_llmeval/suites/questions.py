@@ -14,7 +14,7 @@ from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
-from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
+from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text, with_nested
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -65,11 +65,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     its subfolders ``data`` and ``NAME`` (the benchmark's), and the cache. Raises ``DataMissing``, which says
     how to get the data.
     """
-    if benchmark.data.inside:
-        roots = [benchmark.folder]
-    else:
-        local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*local, cache_dir / benchmark.name]
+    roots = search_roots(benchmark, data_dir, cache_dir)
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
@@ -83,6 +79,14 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         f"{benchmark.name}: no data for split {split} in {places} (expected files such as {example}); "
         "give the folder with --llm-data-dir or LLMEVAL_DATA"
     )
+
+
+def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -> list[Path]:
+    """The folders from which the paths of a benchmark's files start, in order."""
+    if benchmark.data.inside:
+        return [benchmark.folder]
+    local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+    return [*local, cache_dir / benchmark.name]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
@@ -108,14 +112,16 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         tables = open_tables(path)
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
-        rows_of = _rows_of(tables, benchmark.data)
+        rows_of = _rows_of(tables, benchmark)
         questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
         for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
         keys = _subject_keys(itertools.chain(*rows_of), benchmark)
         subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
     _check_usable(questions, benchmark)
-    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    spec = benchmark.data
+    named = {*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns}
+    used = named | {column.partition(".")[0] for column in named}
     unused = tuple(name for name in columns if name not in used)
     return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
 
@@ -183,18 +189,23 @@ def read_tables(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    rows_of = _rows_of(tables, benchmark.data)
+    rows_of = _rows_of(tables, benchmark)
     return _questions(tables, rows_of, path, benchmark, subject, answers_due)
 
 
-def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
-    """The rows of each table. Raises ``UserError``."""
+def _rows_of(tables: Sequence[Table], benchmark: Benchmark) -> list[list[Row]]:
+    """The rows of each table, with cells for dotted names of columns. Raises ``UserError``."""
+    spec = benchmark.data
     rows_of = [
         with_aliases(
-            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header), spec.aliases
+            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header, spec.rows),
+            spec.aliases,
         )
         for table in tables
     ]
+    columns = (*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns)
+    if dotted := [column for column in columns if "." in column]:
+        rows_of = [[with_nested(row, dotted) for row in rows] for rows in rows_of]
     for table, rows in zip(tables, rows_of, strict=True):
         if not rows:
             raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
@@ -346,7 +357,7 @@ def _question(
     except ValueError as error:
         problem = problem or str(error)
     row = {
-        **dict.fromkeys([*spec.columns, *spec.choices], ""),
+        **dict.fromkeys([*spec.columns, *spec.shot_columns, *spec.choices], ""),
         **fields,
         **choices,
         "question": question,
@@ -365,7 +376,7 @@ def _question(
         gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right
         gold = gold if gold is None or sets or gold in choices else None
     if problem is None:
-        problem = _problem(question, choices)
+        problem = _problem(question, {} if spec.labels else choices)
     if problem is None and answers_due and not answer:
         problem = "the answer is missing"
     if problem is None and gold is None:
@@ -376,7 +387,7 @@ def _question(
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
     return Question(
-        benchmark=benchmark.name,
+        benchmark=benchmark.result_name,
         subject=subject,
         key=key,
         fields=row,

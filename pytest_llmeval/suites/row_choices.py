@@ -37,6 +37,9 @@ class ChoiceKeys(Protocol):
     def choice_columns(self) -> tuple[str, ...]: ...
 
     @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
     def choice_list(self) -> str | None: ...
 
     @property
@@ -62,11 +65,16 @@ class _List:
 
 
 def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
-    """Labels to texts, empty for open questions. Raises a descriptive ``ValueError``."""
+    """Labels to texts, empty for open questions; the texts are empty if the question has them.
+
+    Raises a descriptive ``ValueError``.
+    """
     if data.choice_list is not None:
         return listed_choices(fields.get(data.choice_list, ""), data.choice_list)
     if data.distractors:
         return _mixed_choices(fields, data)
+    if data.labels:
+        return dict.fromkeys(data.labels, "")
     texts = [fields.get(column, "") for column in data.choice_columns]
     while len(texts) > _FEWEST and not texts[-1].strip():
         texts.pop()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Source(ABC):
     """A kind of suite: it resolves the names of its benchmarks and loads them.
 
-    All methods raise ``UserError`` for an unknown name.
+    Names are whole, as in ``lm-eval:arc_easy`` or ``mmlu_pro@lm-eval``; the part of ``ceval:stem`` is not
+    among them. All methods raise ``UserError`` for an unknown name.
 
         ``tests/suites/test_source.py`` has a complete one, whose questions come from a database::
 
@@ -60,14 +61,14 @@ class Source(ABC):
         """The benchmark's name in results."""
         return name
 
-    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+    def numbered_subjects(self, name: str, place: Path) -> Sequence[str] | None:
         """All subjects if question ids are known to be whole numbers, else None.
 
         With them ``-k`` can be evaluated before any data is read.
         """
         return None
 
-    def wants_judge(self, place: Path) -> bool:
+    def wants_judge(self, name: str, place: Path) -> bool:
         """Whether a model judges the answers."""
         return False
 

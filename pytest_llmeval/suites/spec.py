@@ -12,7 +12,9 @@ from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.benchmark import (
+    DEFAULT_USER,
     LETTERS,
+    LIST_OF_CHOICES,
     SETS_USER,
     SUBJECT_KEY,
     Benchmark,
@@ -23,6 +25,7 @@ from pytest_llmeval.suites.benchmark import (
     LogprobPrompt,
     MetricSpec,
     Prompts,
+    Protocol,
     Subject,
 )
 from pytest_llmeval.suites.formats import format_of
@@ -42,32 +45,43 @@ __all__ = [
 FILE_NAME = "benchmark.toml"
 
 
-def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
-    """The benchmark that the content of a benchmark.toml declares. Raises ``UserError``."""
+def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> Benchmark:
+    """The benchmark that the content of a benchmark.toml declares. Raises ``UserError``.
 
-    values = _read(Benchmark, table, str(path))
-    name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{path}: name")
-    metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), path)
-    extractor = _extractor(values.pop("extractor", {}), metric, path)
+    ``table`` is that of a ``variant`` if ``variants.apply`` has made it; messages then name the variant.
+    """
+    where = str(path) if variant is None else f"{path} [variants.{variant}]"
+    values = _read(Benchmark, table, where)
+    name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{where}: name")
+    metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), where)
+    extractor = _extractor(values.pop("extractor", {}), metric, where)
     from pytest_llmeval.scoring import registry
 
     official = values.get("official")
     if official is not None and official not in (extractors := registry.extractors()):
-        raise unknown("extractor", official, extractors, where=f"{path} official")
-    subjects = _subjects(values.pop("subjects", {}), path)
-    data = _data(values.pop("data", {}), path)
+        raise unknown("extractor", official, extractors, where=f"{where} official")
+    subjects = _subjects(values.pop("subjects", {}), where)
+    protocol = values.pop("protocol", None)
+    if protocol is not None:
+        protocol = Protocol(**_read(Protocol, protocol, f"{where} [protocol]"))
+    data = _data(values.pop("data", {}), where)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
-        raise UserError(f"{path}: metric {metric.name!r} needs choices; name their columns in [data] choices")
-    prompts = _prompts(values.pop("prompts", {}), path, {"user": SETS_USER} if sets else {})
+        raise UserError(
+            f"{where}: metric {metric.name!r} needs choices; name their columns in [data] choices"
+        )
+    prompts = _prompts(values.pop("prompts", {}), where, data, sets=sets)
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
-        raise unknown("split", split, splits, where=str(path))
-    computed = {"title": name, "shots": 5 if subjects else 0}
+        raise unknown("split", split, splits, where=where)
+    computed = {"title": name, "shots": 5 if subjects and not data.exemplars else 0}
+    if values.get("shuffle_choices") is not None and (not data.has_choices or data.labels):
+        raise UserError(f"{where}: shuffle_choices: the benchmark has no choices to reorder")
     benchmark = Benchmark(
         **{**computed, **values},
         name=name,
+        protocol=protocol,
         metric=metric,
         extractor=extractor,
         split=split,
@@ -78,8 +92,9 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
         groups=_groups(subjects.values()),
         folder=path.parent,
         file=path,
+        variant=variant,
     )
-    _check_templates(benchmark)
+    _check_templates(benchmark, where)
     return benchmark
 
 
@@ -114,6 +129,7 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.input": data.input,
         "data.choices": data.choices,
         "data.choice_columns": data.choice_columns if data.choice_columns != data.choices else None,
+        "data.labels": data.labels,
         "data.choice_list": data.choice_list,
         "data.distractors": data.distractors,
         "data.answer": data.answer,
@@ -127,26 +143,29 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
     data = table.get("data")
-    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors"} & data.keys():
+    if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors", "labels"} & data.keys():
         return True
     return data.get("choices") != [] and "messages" not in data
 
 
-def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
+def _metric(table: dict[str, Any], path: str) -> MetricSpec:
     """Raises ``UserError`` for an unknown metric or invalid options."""
     from pytest_llmeval.scoring import registry
+    from pytest_llmeval.scoring.templates import check_expression
 
     metrics, where = registry.metrics(), f"{path} [metric]"
     own_options = by_key(options_of(MetricSpec))
     options = {key: value for key, value in table.items() if key not in own_options}
     values = read_table({key: table[key] for key in own_options if key in table}, own_options, where)
     if values["name"] not in metrics:
-        raise unknown("metric", values["name"], metrics, where=str(path))
+        raise unknown("metric", values["name"], metrics, where=path)
     metrics[values["name"]].make(options, where)
+    for name, expression in values.get("totals", {}).items():
+        check_expression(expression, f"{where}: totals: {name}")
     return MetricSpec(**values, options=options)
 
 
-def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> ExtractorSpec:
+def _extractor(table: dict[str, Any], metric: MetricSpec, path: str) -> ExtractorSpec:
     """Raises ``UserError`` for an unknown extractor or an invalid pattern."""
     from pytest_llmeval.scoring import registry
     from pytest_llmeval.scoring.patterns import compile_pattern
@@ -154,7 +173,7 @@ def _extractor(table: dict[str, Any], metric: MetricSpec, path: Path) -> Extract
     where = f"{path} [extractor]"
     values = {"name": registry.metrics()[metric.name].extractor, **_read(ExtractorSpec, table, where)}
     if values["name"] not in (extractors := registry.extractors()):
-        raise unknown("extractor", values["name"], extractors, where=str(path))
+        raise unknown("extractor", values["name"], extractors, where=path)
     if values.get("pattern") is not None:
         compile_pattern(values["pattern"], f"{where}: pattern")
     return ExtractorSpec(**values)
@@ -177,7 +196,7 @@ def _groups(subjects: Collection[Subject]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
+def _subjects(table: Mapping[str, Any], path: str) -> dict[str, Subject]:
     subjects = {}
     for key, row in table.items():
         where = f"{path} [subjects] {one_line(key, 60)}"
@@ -191,7 +210,7 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
     return subjects
 
 
-def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
+def _data(table: Mapping[str, Any], path: str) -> DataSpec:
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
     kind = values.setdefault("format", _format_of_first(values.get("paths", ())))
@@ -216,30 +235,44 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         )
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
-    for template in data.paths:
-        if not _is_path(template):
-            raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
-    if len(set(data.choices)) < len(data.choices):
-        raise UserError(f"{where}: choices: a label occurs twice in {', '.join(data.choices)}")
-    if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.patterns import compile_pattern
+    for key, templates in (("paths", data.paths), ("exemplars", data.exemplars)):
+        for template in templates:
+            if not _is_path(template):
+                raise UserError(f"{where}: {key}: {template!r} may only use {{split}} and {{subject}}")
+    for key, labels in (("choices", data.choices), ("labels", data.labels)):
+        if len(set(labels)) < len(labels):
+            raise UserError(f"{where}: {key}: a label occurs twice in {', '.join(labels)}")
+    if data.labels and (data.choices or data.choice_list or data.distractors):
+        raise UserError(f"{where}: labels are for choices in the question's text, but columns have them here")
+    if data.rows is not None and data.format not in ("json", "jsonl"):
+        raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
+    for key, pattern in (
+        ("answer_pattern", data.answer_pattern),
+        ("exemplars_pattern", data.exemplars_pattern),
+    ):
+        if pattern is not None:
+            from pytest_llmeval.scoring.patterns import compile_pattern
 
-        compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
+            compile_pattern(pattern, f"{where}: {key}")
     return data
 
 
 def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if {"messages", "choice_list", "distractors"} & data.keys() else ("A", "B", "C", "D")
+    return () if {"messages", "choice_list", "distractors", "labels"} & data.keys() else ("A", "B", "C", "D")
 
 
-def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) -> Prompts:
-    """``defaults`` are templates of mode ``generate``."""
+def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool) -> Prompts:
+    user, question = SETS_USER if sets else DEFAULT_USER, DEFAULT_USER
+    if data.labels:  # the question has the choices
+        user, question = (text.replace(LIST_OF_CHOICES, "") for text in (user, question))
     values = _read(Prompts, table, f"{path} [prompts]")
     generate = _read(GeneratePrompt, values.get("generate", {}), f"{path} [prompts.generate]")
     logprob = _read(LogprobPrompt, values.get("logprob", {}), f"{path} [prompts.logprob]")
-    return Prompts(GeneratePrompt(**{**defaults, **generate}), LogprobPrompt(**logprob))
+    return Prompts(
+        GeneratePrompt(**{"user": user, **generate}), LogprobPrompt(**{"question": question, **logprob})
+    )
 
 
 def _is_path(template: str) -> bool:
@@ -263,19 +296,22 @@ def template_fields(data: DataSpec) -> set[str]:
         "subject_name",
         "subject_zh",
         *data.choices,
-        *data.columns,
+        *(column.partition(".")[0] for column in (*data.columns, *data.shot_columns)),
+        *(("exemplars",) if data.exemplars else ()),
     }
 
 
-def _check_templates(benchmark: Benchmark) -> None:
+def _check_templates(benchmark: Benchmark, where: str) -> None:
     from pytest_llmeval.scoring.templates import check_template
 
     fields = template_fields(benchmark.data)
-    subject_fields = {"subject", "subject_name", "subject_zh"}  # rendered once for all its questions
+    # rendered once for all questions of a subject
+    subject_fields = {"subject", "subject_name", "subject_zh"} | fields & {"exemplars"}
     for mode, prompt in (("generate", benchmark.generate), ("logprob", benchmark.logprob)):
         for key in prompt.__slots__:
             source = getattr(prompt, key)
-            if source is not None and key != "separator":
-                allowed = fields | {"label"} if key == "choice" else fields
+            if source is not None and key not in ("separator", "shots_as", "normalise"):
+                of_choice = mode == "logprob" and key in ("choice", "question")
+                allowed = fields | {"label", "choice_text"} if of_choice else fields
                 allowed = subject_fields if key in ("system", "description") else allowed
-                check_template(source, allowed, f"{benchmark.file} [prompts.{mode}] {key}")
+                check_template(source, allowed, f"{where} [prompts.{mode}] {key}")

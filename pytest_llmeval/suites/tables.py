@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import zipfile
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.formats import format_of
+from pytest_llmeval.suites.formats import format_of, is_gzip, stem_of
 
 #: suffixes of files of questions, for messages
-SUFFIXES = ".csv, .tsv, .jsonl, .json, .parquet or .zip"
+SUFFIXES = ".csv, .tsv, .jsonl, .json, .parquet (also with .gz) or .zip"
 _ARCHIVE = ".zip"
 _MAX_UNPACKED = 2 * 1024**3
 _SPLIT = re.compile(r"(train|dev|val|valid|validation|test)(?:ing|-\d+-of-\d+)?", re.IGNORECASE)
@@ -75,10 +76,19 @@ def open_tables(path: Path) -> list[Table]:
 
 
 def _read(path: Path) -> bytes:
+    """The content of a file, decompressed if it is compressed. Raises ``UserError``."""
     try:
-        return path.read_bytes()
+        if not is_gzip(path):
+            return path.read_bytes()
+        with gzip.open(path) as file:
+            content = file.read(_MAX_UNPACKED + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path}: cannot be decompressed: {one_line(error, 120)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > _MAX_UNPACKED:
+        raise UserError(f"{path}: more than {_MAX_UNPACKED >> 30} GiB when decompressed; split it")
+    return content
 
 
 def _unpacked(path: Path) -> list[Table]:
@@ -112,7 +122,7 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
     """
     if len(files) == 1:
         return [Table(*files[0])]
-    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(path.stem))}
+    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(stem_of(path)))}
     if len(splits) > 1:
         where = "unzip it, and name one of them" if place.is_file() else "name one of them"
         raise UserError(
@@ -120,9 +130,9 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
         )
     tables, keys = [], set[str]()
     for number, (path, raw) in enumerate(files, start=1):
-        key = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-")[:70]
+        key = re.sub(r"[^A-Za-z0-9_-]+", "_", stem_of(path)).strip("_-")[:70]
         if not key or key in keys:
             key = f"{key or 'file'}_{number}"
         keys.add(key)
-        tables.append(Table(path, raw, key, path.stem))
+        tables.append(Table(path, raw, key, stem_of(path)))
     return tables

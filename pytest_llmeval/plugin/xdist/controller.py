@@ -22,7 +22,6 @@ from pytest_llmeval.plugin.pytest_internals import (
     worker_index,
 )
 from pytest_llmeval.plugin.say import make_say
-from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.plugin.xdist.messages import PlannedQuestion, WorkerInput, WorkerMessage
 from pytest_llmeval.results.record import Record
@@ -83,11 +82,12 @@ class ControllerSide:
 
     def _served_judge(self) -> list[ModelConfig]:
         """The judge's model, if it needs a server and a benchmark of ``--llm-benchmark`` needs a judge."""
-        settings, start = self._session.settings, self._config.invocation_params.dir
+        settings = self._session.settings
         if settings.judge is None or settings.judge.model.backend != "serve":
             return []
         wanted = settings.metric == "judge" or any(
-            source_of(name).wants_judge(find_place(name, start, self._config)) for name in settings.benchmarks
+            source_of(item.name.base).wants_judge(item.name.whole, item.place)
+            for item in self._session.requested
         )
         return [settings.judge.model] if wanted else []
 
@@ -180,7 +180,7 @@ class ControllerSide:
         )
         records = [
             replace(record, repeat=question.first_repeat + repeat)
-            for repeat in range(self._session.settings.repeats)
+            for repeat in range(self._run.repeats(question.benchmark))
         ]
         with QuestionLog(self._run.folder / _PART) as log:
             for repeat_record in records:

@@ -14,15 +14,16 @@ from pytest_llmeval.scoring.metrics import (
     code,
     distance,
     judge,
+    likelihood,
     mathematics,
     overlap,
     quantity,
     reading,
     texts,
 )
-from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score
+from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score, Scores
 
-__all__ = ["METRICS", "Metric", "Reasoned", "Score"]
+__all__ = ["METRICS", "Metric", "Reasoned", "Score", "Scores"]
 
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
@@ -43,5 +44,13 @@ METRICS: Mapping[str, Metric] = {
     "em": Metric(reading.make_em, "text", looser="contains"),
     "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
     "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
+    "probability_mass": Metric(
+        likelihood.make_probability_mass,
+        "choice",
+        graded=True,
+        threshold=0.5,
+        sets=True,
+        likelihood=likelihood.probability_mass,
+    ),
     "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),
 }

@@ -17,12 +17,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_llmeval.config.models import ModelConfig
-from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request, request_temperature
-from pytest_llmeval.scoring.metrics.base import checked, references
+from pytest_llmeval.core.errors import UserError, one_line, unknown
+from pytest_llmeval.core.types import ChatPrompt, Judgement, Message, Question, Request, request_temperature
+from pytest_llmeval.scoring.metrics.base import Scores, checked, references
 from pytest_llmeval.scoring.metrics.verdicts import after_grade, bare, last_line, number, whole_number
 from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find_all
 
@@ -99,6 +99,7 @@ class JudgePrompt:
     grades: Mapping[str, float]
     scale: tuple[float, float] | None
     pattern: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, reply: str, question: Question) -> float:
         """The score of the grade in a judge's reply. Raises ValueError if it has none."""
@@ -180,6 +181,13 @@ class JudgePrompt:
             stop=model.stop,
         )
 
+    def scores(self, judgement: Judgement) -> float:
+        """The score of a judgement, with a number for each of ``names``: 1 for its verdict's, else 0."""
+        score = judgement.score or 0.0
+        if not self.names:
+            return score
+        return Scores(score, {name: float(label == judgement.verdict) for label, name in self.names.items()})
+
     def again(self, request: Request, reply: str) -> Request:
         """The request that follows a ``reply`` without a grade: it asks for the grade alone."""
         assert isinstance(request.prompt, ChatPrompt)
@@ -248,9 +256,10 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
     ``prompt`` is a template, ``rubric`` the criteria (a row's column ``rubric`` takes precedence). With
     ``reference = false`` the prompt has no gold answers. ``grades`` maps labels to scores from 0 to 1,
     ``scale`` is ``[lowest, highest]`` for numbers, ``pattern`` finds the grade in the reply's last line.
+    ``names`` maps labels to numbers that are reported: the share of the answers with that grade.
     """
     defaults = {"prompt": "", "rubric": "", "reference": True, "grades": {}, "scale": [], "pattern": ""}
-    settings = checked(options, defaults, where)
+    settings = checked(options, {**defaults, "names": {}}, where)
     if settings["grades"] and settings["scale"]:
         raise UserError(f"{where}: set either grades or scale, not both")
     if settings["pattern"]:
@@ -262,13 +271,20 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
             )
     if settings["prompt"]:
         check_prompt(settings["prompt"], f"{where}: prompt")
+    grades = {} if settings["scale"] else _grades(settings["grades"], f"{where}: grades")
+    for label, name in settings["names"].items():
+        if label not in grades:
+            raise unknown("grade", label, grades, where=f"{where}: names")
+        if not isinstance(name, str):
+            raise UserError(f"{where}: names: {label} must be a text, such as correct")
     return JudgePrompt(
         prompt=settings["prompt"] or PROMPT,
         rubric=settings["rubric"].strip(),
         reference=settings["reference"],
-        grades={} if settings["scale"] else _grades(settings["grades"], f"{where}: grades"),
+        grades=grades,
         scale=_scale(settings["scale"], f"{where}: scale") if settings["scale"] else None,
         pattern=settings["pattern"],
+        names=settings["names"],
     )
 
 
