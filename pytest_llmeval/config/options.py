@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +25,15 @@ from pytest_llmeval.config.kinds import (
     TEXT,
     TEXTS,
     Limit,
+    matching,
+    one_of,
 )
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig
 from pytest_llmeval.core.types import Mode, Policy
 
 FILE_NAME = "llmeval.toml"
+SANDBOXES = ("auto", "bubblewrap", "docker", "podman", "own")
+IMAGE = matching(re.compile(r"[A-Za-z0-9][\w./:@-]*"), "the name of a container image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,19 @@ class Settings:
         False,
         FLAG,
         "run programs written by the model against their tests, in a sandbox without network (docs/code.md)",
+    )
+    sandbox: str = option(
+        "auto",
+        one_of(SANDBOXES),
+        "where programs run: bubblewrap, docker, podman or own; auto (default) is bubblewrap where it works, "
+        "otherwise own",
+        metavar="NAME",
+    )
+    sandbox_image: str | None = option(
+        None,
+        IMAGE,
+        "image with Python 3 for --llm-sandbox=docker or podman, pulled before (default: python:X.Y-slim)",
+        metavar="IMAGE",
     )
     report_dir: Path = option(
         Path("reports"), FOLDER, "folder for the run folders (default: reports)", metavar="DIR"

@@ -76,6 +76,8 @@ def resolve(
         }
     )
     models = _models(settings.specs, file, {**file.values, **run}, command_line)
+    if settings.replay is None:
+        _check_backends(models, command_line)
     judge = parse_judge(settings.judge_spec, file)
     if judge is not None and judge.model.backend == "serve":
         _check_servers(judge.model, models)
@@ -91,6 +93,10 @@ def resolve(
             models = [judge.model]
     baseline = None if settings.baseline == "none" else settings.baseline
     _check(settings, all_values)
+    for model in models:
+        if model.system is not None and settings.mode == "logprob":
+            where = "--llm-system" if "system" in command_line else f"the system prompt of {model.name}"
+            raise UserError(f"{where} needs chat turns; --llm-mode=logprob sends plain text, which has none")
     if "max_drop" in command_line and baseline is None:
         raise UserError("--llm-max-drop is relative to an earlier run: name one with --llm-baseline=RUN")
     return replace(
@@ -152,6 +158,20 @@ def _check(settings: Settings, all_values: Mapping[str, Any]) -> None:
         raise UserError(
             "--llm-repeats needs --llm-mode=generate: with --llm-mode=logprob every repeat scores the same"
         )
+
+
+def _check_backends(models: Sequence[ModelConfig], command_line: Mapping[str, object]) -> None:
+    """Raises ``UserError`` for an option of the command line that is for none of the models."""
+    for option in OPTIONS:
+        if option.key not in command_line or not option.backends or not models:
+            continue
+        # nobody knows what a plugin's backend reads
+        if all(model.backend in BACKENDS and model.backend not in option.backends for model in models):
+            names = ", ".join(f"{model.name} ({model.backend})" for model in models)
+            raise UserError(
+                f"--llm-{option.name} has no effect on {names}; it is for models behind "
+                f"{' or '.join(option.backends)}; leave it out"
+            )
 
 
 def _check_servers(judge: ModelConfig, models: Sequence[ModelConfig]) -> None:

@@ -184,6 +184,20 @@ class Request:
     rolling: bool = False
     parts: tuple[Request, ...] = ()
 
+    def with_system(self, system: str | None) -> Request:
+        """A copy whose chat begins with ``system`` in place of its own system turns; with none if it is "".
+
+        Unchanged for None, and for a prompt of plain text, which has no turns.
+
+            >>> chat = Request(ChatPrompt((Message("user", "Hi"),)))
+            >>> chat.with_system("Be brief.").prompt.messages[0]
+            Message(role='system', content='Be brief.')
+        """
+        if system is None or isinstance(self.prompt, TextPrompt):
+            return self
+        turns = (Message("system", system),) if system else ()
+        return replace(self, prompt=replace(self.prompt, system=turns))
+
 
 def request_temperature(setting: Temperature | None, default: float = 0.0) -> float | None:
     """A request's temperature for the user's ``setting``; None stands for the ``default``.

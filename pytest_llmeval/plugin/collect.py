@@ -24,7 +24,7 @@ from pytest_llmeval.plugin.pytest_internals import (
     keyword_matcher,
 )
 from pytest_llmeval.plugin.requested import asked_by
-from pytest_llmeval.plugin.session_gates import check_tests
+from pytest_llmeval.plugin.session_gates import check_selected, check_tests
 from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, load_suite
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Session
 from pytest_llmeval.suites.source import source_of
@@ -134,8 +134,11 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not is_empty(item)]
     try:
         if not (config.option.collectonly or session.settings.show_prompts):
-            questions = (question_of(item) for item in items)
-            check_judge({question.benchmark for question in questions if question is not None}, config)
+            questions = [question for item in items if (question := question_of(item)) is not None]
+            benchmarks = {question.benchmark for question in questions}
+            check_judge(benchmarks, config)
+            if session.models.configs:
+                check_selected(benchmarks, config)
             check_tests(config)
     except UserError as error:
         if not is_worker(config):
@@ -153,7 +156,10 @@ def without_model_line(config: pytest.Config) -> str:
     benchmarks = config.stash[SESSION].settings.named
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
     selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
-    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"
+    from pytest_llmeval.models.smollm2 import is_installed
+
+    model, meaning = ("smollm2", "") if is_installed() else ("echo", " (always the first choice)")
+    return f"{', '.join(names)}: no model given; try: pytest --llm-model={model} {selection}{meaning}"
 
 
 def benchmark_files(requested: Iterable[Requested]) -> dict[Path, list[str]]:

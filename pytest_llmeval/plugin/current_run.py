@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmeval.models.base import Storable
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import new_run_folder
@@ -105,6 +106,19 @@ class CurrentRun:
             for number in subjects.values()
         )
         return selected - self.tally.counts().requested
+
+    @property
+    def unanswered(self) -> int:
+        """The number of selected questions (times repeats) that have no answer."""
+        return self.missing + self.tally.counts().error
+
+    @property
+    def stores_answers(self) -> bool:
+        """Whether a later run finds the answers of this one in the store."""
+        settings, models = self.session.settings, self.session.models
+        if settings.no_cache or settings.refresh or self.session.replay is not None:
+            return False
+        return all(isinstance(models.make(config), Storable) for config in models.configs.values())
 
     @property
     def complete(self) -> bool:

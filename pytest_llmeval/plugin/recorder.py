@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: allocations between two garbage collections; with Python's default of 700 they take a tenth of a run
 _COLLECT_EVERY = 50_000
+#: longer gold answers are shortened
+_LONGEST_TARGET = 20_000
 
 
 class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pytest has no type for it
@@ -353,7 +355,7 @@ class Recorder:
             subject=question.subject,
             outcome=outcome,
             answer=response.answer,
-            target=question.answer if grade is None else grade.target,
+            target=_recorded(question.answer if grade is None else grade.target),
             completion=response.completion,
             prompt=response.prompt,
             cluster=question.cluster,
@@ -365,6 +367,7 @@ class Recorder:
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,
+            choices=tuple(question.choices),
         )
 
     def _write(self, record: Record) -> None:
@@ -382,3 +385,10 @@ class Recorder:
         line = f"not all answers are in questions.jsonl: {error}"
         if line not in self._findings.unwritten:
             self._findings.unwritten.append(line)
+
+
+def _recorded(target: str | None) -> str | None:
+    """A gold answer as records have it: tests of programs may take megabytes, which every page would hold."""
+    if target is None or len(target) <= _LONGEST_TARGET:
+        return target
+    return f"{target[: _LONGEST_TARGET // 10]}... ({len(target):,} characters)"

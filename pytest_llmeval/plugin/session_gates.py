@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmeval.analysis import gate_expressions
 from pytest_llmeval.analysis.gate_expressions import Gate
-from pytest_llmeval.core.errors import unknown
+from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.state import SESSION
 from pytest_llmeval.suites import catalog
 from pytest_llmeval.suites.folder_suite import row_subjects
@@ -32,6 +33,29 @@ def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
     if any(gate.benchmark for gate in gates):
         gate_expressions.check_names(gates, _known_names(config, gates))
     return gates
+
+
+def check_selected(benchmarks: Collection[str], config: pytest.Config) -> None:
+    """Raise ``UserError`` for a gate or baseline of the command line without any of the ``benchmarks``.
+
+    These are the benchmarks of which questions were selected: nothing is paid for before this is known.
+    """
+    if not benchmarks:
+        return
+    session, command_line = config.stash[SESSION], CommandLine.of(config)
+    shown = one_line(", ".join(sorted(benchmarks)), 120)
+    gates = [gate_expressions.parse(text) for text in command_line.value("fail_under", config) or ()]
+    gates += [gate_expressions.parse_drop(text) for text in command_line.value("max_drop", config) or ()]
+    for gate in gates:
+        name = gate.benchmark
+        if name is not None and not any(f"{name}/".startswith(f"{benchmark}/") for benchmark in benchmarks):
+            raise UserError(f"{gate.where}: no question of {name} was selected, only of {shown}")
+    baseline = session.baseline
+    if baseline is None or not command_line.value("baseline", config):
+        return
+    if not any(baseline.results_for(benchmark) for benchmark in benchmarks):
+        asked = one_line(", ".join(dict.fromkeys(result.base for result in baseline.results)), 120)
+        raise UserError(f"{baseline.source}: {baseline.name} asked {asked}, and this run asks {shown}")
 
 
 def check_tests(config: pytest.Config) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.plugin.command_line import CommandLine
+from pytest_llmeval.plugin.pytest_internals import without_capture
 from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
@@ -41,8 +43,11 @@ def load_suite(
         subjects = source.numbered_subjects(name, place)
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
-        only = None if session.replay is None else session.replay.ids
-        suite, notes = source.load(name, place, session.settings, only)
+        settings, only = session.settings, None
+        if session.replay is not None:
+            settings, only = session.replay.settings_of(key, settings), session.replay.ids
+        with without_capture(config):  # a download shows its progress
+            suite, notes = source.load(name, place, settings, only)
         if session.replay is not None:
             notes += session.replay.check_ids(suite.questions, suite.name)
         _check_metric(suite, session.settings.metric)
@@ -56,9 +61,19 @@ def load_suite(
 
 
 def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
-    """Check that the judge can answer, if any of the benchmarks needs it. Raises ``UserError``."""
+    """Check that the judge can answer, if any of the benchmarks needs it.
+
+    Raises ``UserError``, also for a judge of the command line that none of them needs.
+    """
     session = config.stash[SESSION]
     suites = [session.suites[name] for name in benchmarks]
+    spec = CommandLine.of(config).value("judge", config)
+    if spec and suites and not any(suite.judge_prompt is not None or suite.has_labels for suite in suites):
+        names = one_line(", ".join(sorted(benchmarks)), 120)
+        raise UserError(
+            f"--llm-judge={one_line(spec, 80)}: no judge is needed: {names} "
+            f"{'is' if len(suites) == 1 else 'are'} scored without one; leave out the option"
+        )
     needed = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
     if session.models.configs and needed:
         session.models.check_judge()
@@ -141,6 +156,8 @@ def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> No
         suite.info, replay_notes = session.replay.with_prompts(suite.info)
         notes += replay_notes
     if session.baseline is not None and not session.settings.baseline_force:
-        session.baseline.check(suite.name, suite.info.conditions)
+        for model in session.settings.models:
+            conditions = replace(suite.info.conditions, system=model.system)
+            session.baseline.check(suite.name, conditions, model.name)
     session.suites[suite.name] = suite
     config.stash[FINDINGS].notes += notes

@@ -1,4 +1,4 @@
-"""Prints the end of a run: tables, errors by cause, gates, and the paths of the reports."""
+"""Prints the end of a run: errors by cause, tables, gates, and the paths of the reports."""
 
 from __future__ import annotations
 
@@ -29,11 +29,18 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(without_commands(line), **markup)
 
     findings = run.findings
+    if run.results:
+        reporter.section("llmeval")
     for line in [*([findings.fatal] if findings.fatal else findings.problems), *findings.unwritten]:
         write(f"ERROR: {escaped(line)}", red=True)
     unicode, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminal_markup(reporter)
+    # the fatal error was printed above
+    errors = [(question, error) for question, error in run.errors if error != findings.fatal]
+    for line in status.error_groups(errors, unicode, paint):
+        write(line)
+    for line in findings.notes:
+        write(f"llmeval: {escaped(line)}", yellow=True)
     if run.results:
-        reporter.section("llmeval")
         width = terminal_width(reporter)
         for line in _tables(run, width, unicode, paint):
             write(line)
@@ -42,15 +49,12 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
                 write(line)
         for line in _comparisons(run, width, unicode, paint):
             write(line)
-    # the fatal error was printed above
-    errors = [(question, error) for question, error in run.errors if error != findings.fatal]
-    for line in status.error_groups(errors, unicode, paint):
-        write(line)
-    for line in findings.notes:
-        write(f"llmeval: {escaped(line)}", yellow=True)
     if run.results and run.ended_early:
         unit = "questions" if all(info.repeats == 1 for info in run.infos.values()) else "questions' repeats"
         write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
+    if run.results and run.unanswered and run.stores_answers:
+        what = "question" if run.unanswered == 1 else f"{run.unanswered} questions"
+        write(f"the same command asks only the {what} without an answer; the other answers are stored")
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)
     if run.shown_path is not None:

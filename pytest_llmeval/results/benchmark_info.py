@@ -30,6 +30,8 @@ class BenchmarkInfo:
     as correct, or None if the ``metric`` is not graded. ``repeats`` is how often a test asks each question.
     ``totals`` maps figures of the whole benchmark to expressions over the means of its metric's numbers.
     ``protocol`` says where prompts and scoring were taken from: ``source``, ``file`` and ``commit``.
+    ``data_source`` is the data set on the Hugging Face hub that the questions were downloaded from, as in
+    ``owner/name@commit``; None for files from elsewhere.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> subjects = {"astronomy": ("Astronomy", "")}
@@ -49,6 +51,7 @@ class BenchmarkInfo:
     repeats: int = 1
     totals: Mapping[str, str] = field(default_factory=dict)
     protocol: Mapping[str, str] = field(default_factory=dict)
+    data_source: str | None = None
 
     @property
     def benchmark(self) -> str:

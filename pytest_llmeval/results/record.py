@@ -37,9 +37,10 @@ class Record:
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
     rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
     ``id`` and ``benchmark``. ``reported_reason`` is the ``unparsed_reason`` of a record that a report carried
-    without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer. If the
-    question was repeated, ``repeats`` has the record of each
-    repeat, and this record is that of the majority's answer, with sums over all repeats.
+    without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer.
+    ``choices`` are the labels of the question's choices in file order. If the question was repeated,
+    ``repeats`` has the record of each repeat, and this record is that of the majority's answer, with sums
+    over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
         >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
@@ -69,6 +70,7 @@ class Record:
     test: str | None = None
     reported_reason: Reason | None = None
     accepted_by: str | None = None
+    choices: tuple[str, ...] = ()
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -231,6 +233,8 @@ class Record:
             content["official"] = asdict(self.official)
         if self.accepted_by is not None:
             content["accepted_by"] = self.accepted_by
+        if self.choices:
+            content["choices"] = list(self.choices)
         if self.rotations:
             content["rotations"] = [record._answer_json() for record in self.rotations]
         if self.judgement is not None:
@@ -300,6 +304,7 @@ class Record:
             official=record_fields.official(row),
             test=record_fields.text(row.get("test")),
             accepted_by=record_fields.text(row.get("accepted_by")),
+            choices=tuple(map(str, row.get("choices") or ())),
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -362,6 +367,8 @@ class Record:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
         if self.accepted_by is not None and not self.repeats:
             pairs.append((_PREFIX + "accepted_by", self.accepted_by))
+        if self.choices:
+            pairs.append((_PREFIX + "choices", _JSON.encode(self.choices)))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == CUT_OFF:
@@ -438,6 +445,7 @@ class Record:
             reported_reason=_reason(values),
             accepted_by=values.get("accepted_by"),
             metrics=_metrics(json.loads(values.get(NUMBERS, "{}"))),
+            choices=tuple(json.loads(values.get("choices", "[]"))),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))

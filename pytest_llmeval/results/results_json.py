@@ -72,6 +72,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         # only where several tests asked the benchmark
         **({} if result.test is None else {"test": result.test}),
         **conditions.to_json(),
+        "data_source": info.data_source,
         "protocol": dict(info.protocol),
         "planned": info.planned,
         "counts": result.counts.as_dict(),
@@ -103,6 +104,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "cut_off": result.cut_off.to_json(),
         "unparsed": {reason.value: count for reason, count in result.unparsed.items()},
         "served_models": dict(result.served_models),
+        "guessing": None if result.guessing is None else result.guessing.to_json(),
         "official": None if result.official is None else result.official.to_json(),
         "looser_metric": None if result.looser_metric is None else result.looser_metric.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_llmeval.analysis.calibration import Calibration, calibration, forecast
 from pytest_llmeval.analysis.stats import (
@@ -23,6 +23,7 @@ from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.circular import Circular, circular
 from pytest_llmeval.results.cut_off import CutOff
+from pytest_llmeval.results.guessing import Guessing
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
 from pytest_llmeval.results.looser_metric import LooserMetric
 from pytest_llmeval.results.numbers import mean_numbers
@@ -118,7 +119,8 @@ class Result:
 
     ``questions_per_s`` is over the wall time in which these questions finished, including model
     loading. ``cached`` is the number of answers from the store. ``task_scores`` has the numbers that
-    lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores.
+    lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores,
+    ``guessing`` for questions with one correct choice.
     ``unparsed`` counts unparsed answers by reason, ``served_models`` the answers of models that the server
     named instead of the model's name.
     """
@@ -147,6 +149,7 @@ class Result:
     task_scores: TaskScores | None = None
     calibration: Calibration | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    guessing: Guessing | None = None
     unparsed: Mapping[Reason, int] = field(default_factory=dict)
     served_models: Mapping[str, int] = field(default_factory=dict)
 
@@ -210,11 +213,15 @@ class Result:
 
 
 def summarise(
-    tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
+    tally: Tally,
+    infos: Mapping[str, BenchmarkInfo],
+    identities: Mapping[str, str] | None = None,
+    systems: Mapping[str, str | None] | None = None,
 ) -> tuple[Result, ...]:
     """Summarise the records of each model and benchmark, ordered by benchmark as in ``infos``, then by model.
 
     ``identities`` maps models to what their answers depend on; its order is the order of the models.
+    ``systems`` maps models to their system prompts.
     Raises KeyError for a benchmark without info.
     """
     identities = identities or {}
@@ -230,12 +237,17 @@ def summarise(
         _result(
             model,
             identities.get(model, ""),
-            infos[benchmark],
+            _with_system(infos[benchmark], (systems or {}).get(model)),
             by_result[model, benchmark],
             tally.seconds(model, benchmark),
         )
         for model, benchmark in keys
     )
+
+
+def _with_system(info: BenchmarkInfo, system: str | None) -> BenchmarkInfo:
+    """A copy of ``info`` with a model's system prompt among the conditions."""
+    return info if system is None else replace(info, conditions=replace(info.conditions, system=system))
 
 
 def _result(
@@ -309,6 +321,7 @@ def _result(
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),
         metrics=mean_numbers(records, info.totals),
+        guessing=Guessing.of(records, info.metric),
         unparsed=count_reasons(one.unparsed_reason for record in records for one in record.attempts),
         served_models=_served_models(records),
     )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.judge import Judge, Pending
     from pytest_llmeval.suites.suite import Suite
 
-_FIRST_WAIT_MESSAGE_S = 3.0
-_NEXT_WAIT_MESSAGE_S = 10.0
+#: how often a waiting test reports that it waits
+_REPORT_EVERY_S = 0.5
 
 #: a question's id, which repeat of it, and which order of its choices
 Key: TypeAlias = tuple[str, int, int]
@@ -97,7 +97,7 @@ class Asker:
     """Sends the questions of all suites to one model, and grades its answers.
 
     Each question is sent as often as its suite's ``repeats`` says. ``judge`` returns the judge, if there is
-    one. ``say`` is called with the name of the model that a test is waiting for.
+    one. While a test waits for a model, ``report_waiting`` is called twice a second with the model's name.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Asker:
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None = None,
     ) -> None:
         self.config = config
@@ -113,7 +113,7 @@ class Asker:
         self.attempt = Attempt()
         self._engine = engine
         self._suites = suites
-        self._say = say
+        self._report_waiting = report_waiting
         self._judge = judge
         self._jobs: dict[Key, tuple[Request, Job]] = {}
         self._pending: dict[Key, Pending] = {}
@@ -334,13 +334,11 @@ class Asker:
         judge = self._judge()
         if pending is None:  # the test has already used the judgement
             pending = judge.submit(case, response.answer)
-        patience_s = _FIRST_WAIT_MESSAGE_S
         while True:
             try:
-                return judge.wait(pending, patience_s)
+                return judge.wait(pending, _REPORT_EVERY_S)
             except TimeoutError:
-                self._say(f"judge {judge.name}")
-                patience_s = _NEXT_WAIT_MESSAGE_S
+                self._report_waiting(f"judge {judge.name}")
 
     def _key(self, question: Question, attempt: Attempt) -> Key:
         # a test may also send other questions, which may have fewer orders
@@ -356,13 +354,11 @@ class Asker:
         return [suite.request(presented(question, order), self.config) for order in self.orders(question)]
 
     def _wait(self, job: Job) -> Completion:
-        patience_s = _FIRST_WAIT_MESSAGE_S
         while True:
             try:
-                return self._engine.wait(job, patience_s)
+                return self._engine.wait(job, _REPORT_EVERY_S)
             except TimeoutError:
-                self._say(self.name)
-                patience_s = _NEXT_WAIT_MESSAGE_S
+                self._report_waiting(self.name)
 
 
 def _with_labels(completion: Completion, labels: Mapping[str, str]) -> Completion:

@@ -38,7 +38,8 @@ class Replay:
     ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
     model to its records by question id, repeat and rotation. The other fields are settings of the run.
     ``outputs_sha256`` is the hash of a file of outputs, whose prompts are unknown and whose ids may be keys
-    of questions; None for a run. ``command`` is the command of the run.
+    of questions; None for a run. ``command`` is the command of the run, ``systems`` maps models to their
+    system prompts.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Replay:
     shuffle_choices: int | None = None
     outputs_sha256: str | None = None
     command: str = ""
+    systems: Mapping[str, str | None] = field(default_factory=dict)
 
     def unknown_benchmark(self, error: UserError, names: Iterable[str]) -> UserError:
         """``error``, or how to name the benchmarks again if some of the run's ``names`` are unknown.
@@ -155,7 +157,9 @@ class Replay:
         return replace(
             settings,
             benchmarks=settings.benchmarks or (() if paths else tuple(self.conditions)),
-            models=tuple(ModelConfig(name=name, backend="replay") for name in models),
+            models=tuple(
+                ModelConfig(name=name, backend="replay", system=self.systems.get(name)) for name in models
+            ),
             mode=self.mode,
             shots=self.shots,
             split=self.split if self.outputs_sha256 is None else settings.split,
@@ -165,16 +169,37 @@ class Replay:
             no_cache=settings.no_cache or settings.judge is None,
         )
 
+    def settings_of(self, benchmark: str, settings: Settings) -> Settings:
+        """The settings with which the run asked ``benchmark``; ``settings`` if it did not."""
+        conditions = self.conditions.get(benchmark)
+        if conditions is None or source_of(benchmark).fixes_conditions:
+            return settings
+        return replace(
+            settings,
+            mode=_known_mode(conditions.mode),
+            shots=conditions.shots,
+            split=conditions.split,
+            shuffle_choices=conditions.shuffle_choices,
+        )
+
     def asker(
         self,
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
     ) -> Asker:
         """Create the asker that answers a model's questions from the run."""
-        return ReplayAsker(config, engine, suites, say, judge, self.answers.get(config.name, {}))
+        return ReplayAsker(config, engine, suites, report_waiting, judge, self.answers.get(config.name, {}))
+
+
+def _known_mode(mode: str) -> Mode:
+    """Raises ``UserError`` for a mode that this version does not know."""
+    known = next((name for name in MODES if name == mode), None)
+    if known is None:
+        raise UserError(f"--llm-replay: the run has an unknown mode {one_line(mode, 40)!r}")
+    return known
 
 
 def _benchmark_options(command: str) -> list[str]:
@@ -221,11 +246,11 @@ class ReplayAsker(Asker):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
         answers: Mapping[Key, Record],
     ) -> None:
-        super().__init__(config, engine, suites, say, judge)
+        super().__init__(config, engine, suites, report_waiting, judge)
         self._answers = answers
 
     @property
@@ -304,23 +329,28 @@ def _completion(record: Record) -> Completion:
 
 @dataclass(slots=True)
 class _Conditions:
-    """The conditions of a run; benchmarks must not differ in ``protocols`` and ``circular``.
+    """The conditions of a run, whose benchmarks must not differ in ``circular``.
 
-    They may differ in ``seeds`` for the order of choices, if these are their own.
+    ``mixed`` are benchmarks with several conditions, which no run has.
     """
 
     models: dict[str, str] = field(default_factory=dict)
+    systems: dict[str, str | None] = field(default_factory=dict)
     by_benchmark: dict[str, EvalConditions] = field(default_factory=dict)
     protocols: set[tuple[str, int | None, str | None]] = field(default_factory=set)
     circular: set[bool] = field(default_factory=set)
     seeds: set[int | None] = field(default_factory=set)
+    mixed: set[str] = field(default_factory=set)
 
     def add(self, result: Mapping[str, Any]) -> None:
         conditions = EvalConditions.from_json(result)
         test = result.get("test")
         benchmark = base_name(str(result["benchmark"]), None if test is None else str(test))
         self.models[str(result["model"])] = str(result["identity"])
-        self.by_benchmark[benchmark] = conditions
+        self.systems[str(result["model"])] = conditions.system
+        conditions = replace(conditions, system=None)
+        if self.by_benchmark.setdefault(benchmark, conditions) != conditions:
+            self.mixed.add(benchmark)
         self.circular.add(conditions.circular)
         self.seeds.add(conditions.shuffle_choices)
         if not source_of(benchmark).fixes_conditions:
@@ -331,7 +361,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     """Read the run called ``name``: a folder, its results.json, or a run's name in ``reports_dir``.
 
     ``name`` may also be a JSONL file of outputs (``outputs.py``). Raises ``UserError`` for an unfinished run,
-    or one of whose benchmarks only some are circular, or which have different modes, shots or splits.
+    or one of whose benchmarks only some are circular.
     """
     path = start / expanded(name)
     if is_outputs_file(path) and path.name != QUESTIONS:
@@ -346,17 +376,24 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(folder / RESULTS, "--llm-replay", error) from None
     protocols = conditions.protocols or {(MODES[0], None, None)}
-    if len(protocols) != 1 or len(conditions.circular) > 1:
+    if conditions.mixed:
+        names = one_line(", ".join(sorted(conditions.mixed)), 80)
         raise UserError(
-            f"--llm-replay: {folder} ran its benchmarks with different settings "
-            "(mode, shots, split, circular), which cannot be replayed in one run"
+            f"--llm-replay: {folder} asked {names} with different settings, which no run does; "
+            "give the folder as the run left it"
         )
-    ((mode, shots, split),) = protocols
+    if len(conditions.circular) > 1:
+        raise UserError(
+            f"--llm-replay: {folder} asked only some of its benchmarks in circular order, "
+            "which cannot be replayed in one run"
+        )
+    # for benchmarks that the run did not ask
+    mode, shots, split = next(iter(protocols))
+    if len(protocols) > 1:
+        shots = split = None
     circular = True in conditions.circular
     seed = next(iter(conditions.seeds)) if len(conditions.seeds) == 1 else None
-    known_mode = next((name for name in MODES if name == mode), None)
-    if known_mode is None:
-        raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
+    known_mode = _known_mode(mode)
     answers = _answers(folder)
     repeats = 1 + max((repeat for records in answers.values() for _, repeat, _ in records), default=0)
     return Replay(
@@ -371,6 +408,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         circular,
         seed,
         command=command,
+        systems=conditions.systems,
     )
 
 

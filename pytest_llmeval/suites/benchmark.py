@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from pytest_llmeval.core.benchmark_name import VARIANT, BenchmarkName
 from pytest_llmeval.scoring.extract.pattern import MATCHES
 from pytest_llmeval.scoring.metrics.likelihood import NORMALISATIONS
 from pytest_llmeval.suites.formats import FORMATS
+from pytest_llmeval.suites.where import WHERE, Where
 
 NAME = matching(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*"), "a name of ASCII letters, digits, - and _")
 SUBJECT_KEY = matching(
@@ -93,13 +95,79 @@ class Protocol:
         return f"{self.source}{version}" + (f", {self.file}" if self.file else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A benchmark's files on the Hugging Face hub."""
+def _splits(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not value or not all(map(_is_split, (*value, *value.values()))):
+        raise ValueError('a table of splits and their names on the hub, such as { dev = "validation" }')
+    return dict(value)
 
-    repo: str = toml_key(REQUIRED, ANY_TEXT, "the dataset's repository, as in owner/name")
+
+def _is_split(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(_SPLIT_NAME, name) is not None
+
+
+def _digests(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict) or not all(
+        isinstance(digest, str) and re.fullmatch(_SHA256, digest) for digest in value.values()
+    ):
+        raise ValueError("a table of files of the repository and their SHA-256 (64 hexadecimal digits)")
+    return dict(value)
+
+
+_SPLIT_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_SHA256 = r"[0-9A-Fa-f]{64}"
+_SPLITS: Kind[Mapping[str, str]] = Kind(
+    _splits,
+    {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{_SPLIT_NAME}$"},
+        "additionalProperties": {"type": "string", "pattern": f"^{_SPLIT_NAME}$"},
+    },
+)
+_DIGESTS: Kind[Mapping[str, str]] = Kind(
+    _digests, {"type": "object", "additionalProperties": {"type": "string", "pattern": f"^{_SHA256}$"}}
+)
+_REPO = matching(re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?"), "a data set's name, as in owner/name")
+_CONFIG = matching(
+    re.compile(r"(?:[A-Za-z0-9_.+ -]|\{subject\})+"), "a configuration's name, which may contain {subject}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """A benchmark's files on the Hugging Face hub: named ``files``, or those of splits of a configuration.
+
+    A configuration's splits become ``CONFIG/SPLIT.parquet`` in the cache, with the benchmark's own names of
+    splits; the data set's default configuration is called ``default``.
+    """
+
+    repo: str = toml_key(REQUIRED, _REPO, "the data set's repository, as in owner/name")
     files: tuple[str, ...] = toml_key(
-        REQUIRED, ANY_TEXTS, "one archive (zip or tar), or the tables themselves", key="file"
+        (),
+        ANY_TEXTS,
+        "archives (zip or tar) or tables to download, in place of splits",
+        key="file",
+    )
+    config: str | None = toml_key(
+        None,
+        _CONFIG,
+        "configuration to download; {subject} is replaced by each subject's key "
+        "(default: the data set's own default)",
+    )
+    splits: Mapping[str, str] = toml_key(
+        COMPUTED, _SPLITS, "the benchmark's splits, and their names on the hub (default: the same names)"
+    )
+    revision: str | None = toml_key(
+        None, ANY_TEXT, "commit to download; a branch or tag is possible, but may change (default: main)"
+    )
+    sha256: Mapping[str, str] = toml_key(
+        COMPUTED, _DIGESTS, "SHA-256 of files, by their path in the repository; others are refused"
+    )
+    gated: bool = toml_key(
+        False, FLAG, "whether terms must be accepted on the data set's page before a download"
+    )
+    bytes: int | None = toml_key(
+        None, whole_number(1, text=False), "size of the download in bytes, which --llm-list shows"
     )
 
 
@@ -121,8 +189,11 @@ class MetricSpec:
 
     @property
     def needs_gold(self) -> bool:
-        """Whether a question must have a gold answer; a judge may do without."""
-        return not (self.name == "judge" and self.options.get("reference") is False)
+        """Whether a question must have a gold answer; a judge may do without, some metrics have none."""
+        from pytest_llmeval.scoring import registry
+
+        judged_without = self.name == "judge" and self.options.get("reference") is False
+        return registry.metrics()[self.name].gold and not judged_without
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -261,6 +332,14 @@ class DataSpec:
     cluster: str | None = toml_key(
         None, ANY_TEXT, "column whose equal values mark questions that depend on each other"
     )
+    where: Where | None = toml_key(
+        None,
+        WHERE,
+        'conditions on columns that select the questions, such as {date = [">=2024-08-01", "<2025-02-01"]}',
+    )
+    shots_where: Where | None = toml_key(
+        None, WHERE, "conditions on columns that select the few-shot examples, which are no questions then"
+    )
     columns: tuple[str, ...] = toml_key((), ANY_TEXTS, "more columns that prompt templates may use")
     shot_columns: tuple[str, ...] = toml_key(
         (), ANY_TEXTS, "columns that templates may use and only the few-shot examples need to have"
@@ -297,7 +376,9 @@ class DataSpec:
         """The columns that requests are made from; those with None are left out."""
         question = (self.messages or self.question, *self.choice_columns, *self.distractors, *self.columns)
         more = (self.choice_list, self.context, self.input, self.id, self.subject, self.cluster)
-        return tuple(column for column in (*question, *more) if column is not None)
+        filters = (where.columns for where in (self.where, self.shots_where) if where is not None)
+        columns = (*question, *more, *itertools.chain(*filters))
+        return tuple(dict.fromkeys(column for column in columns if column is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +452,9 @@ class Benchmark:
     )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
+    questions: int | None = toml_key(
+        None, whole_number(1, text=False), "number of questions in split, which --llm-list shows"
+    )
     shots: int = toml_key(
         COMPUTED,
         whole_number(0, text=False),
@@ -384,6 +468,9 @@ class Benchmark:
     shots_split: str = toml_key("dev", ANY_TEXT, "split to take the few-shot examples from")
     max_tokens: int = toml_key(1024, whole_number(1, text=False), "maximum number of tokens in an answer")
     stop: tuple[str, ...] = toml_key((), ANY_TEXTS, "strings that end an answer")
+    system: str | None = toml_key(
+        None, ANY_TEXT, "template of the system message, the same as system in [prompts.generate]"
+    )
     extractor: ExtractorSpec = toml_key(
         COMPUTED,
         _EXTRACTOR,

@@ -33,9 +33,10 @@ from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.metrics.likelihood import likeliest
-from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.scoring.sandbox import selection
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.data_cache import read_manifest
 from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
@@ -199,9 +200,10 @@ class FolderSuite(Suite):
 
     def request(self, question: Question, model: ModelConfig) -> Request:
         """See ``Suite``."""
-        return self._builder.request(
+        request = self._builder.request(
             question, max_tokens=model.max_tokens, temperature=model.temperature, stop=model.stop
         )
+        return request.with_system(model.system)
 
     def read(self, question: Question, completion: Completion) -> str | None:
         """See ``Suite``; if choices were scored, the label of the likeliest one."""
@@ -277,6 +279,10 @@ class FolderSource(Source):
         """See ``Source``."""
         return catalog.find(BenchmarkName.parse(name, lambda text: catalog.is_path(text, near)).base, near)
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """See ``Source``."""
+        return download.ensure(_load(name, place), settings.data_dir, settings.cache_dir)
+
     def result_name(self, name: str, place: Path) -> str:
         """See ``Source``."""
         return _load(name, place).result_name
@@ -315,6 +321,7 @@ class FolderSource(Source):
         benchmark = _load(name, place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
+        downloaded = read_manifest(layout.root)
         table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
@@ -322,7 +329,7 @@ class FolderSource(Source):
         exemplars = load_exemplars(benchmark, total, roots)
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
-        _check_code(benchmark, settings)
+        sandbox = _sandbox(benchmark, settings)
         metric = registry.metrics()[benchmark.metric.name]
         if metric.likelihood is not None and settings.mode != "logprob":
             raise UserError(
@@ -356,7 +363,7 @@ class FolderSource(Source):
                 shots=shots,
                 prompt_sha256=ordering.prompt_hash(builder.sha256),
                 data_sha256=table.sha256,
-                scoring=scoring(benchmark, settings.mode),
+                scoring={**scoring(benchmark, settings.mode), **sandbox},
                 circular=ordering.circular,
                 shuffle_choices=ordering.seed,
                 version=benchmark.version,
@@ -366,10 +373,16 @@ class FolderSource(Source):
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
             totals={**registry.metrics()[benchmark.metric.name].totals, **benchmark.metric.totals},
+            data_source=None if downloaded is None else downloaded.source,
             repeats=benchmark.repeats if settings.mode == "generate" else 1,
             protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
+        if downloaded is not None and not downloaded.pinned:
+            notes += (
+                f"{benchmark.name}: its data is {downloaded.repo} at {downloaded.revision or 'main'}, which "
+                f'may change; revision = "{downloaded.commit}" in [data.hub] keeps it',
+            )
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
             notes += (f"{benchmark.result_name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
@@ -382,6 +395,7 @@ class FolderSource(Source):
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)
+        _check_libraries(benchmark, questions, settings)
         if not questions:
             notes += (f"{benchmark.result_name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
@@ -431,17 +445,33 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
 
 
-def _check_code(benchmark: Benchmark, settings: Settings) -> None:
-    """Raise ``UserError`` unless programs written by a model are allowed and a sandbox is available."""
+def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
+    """The sandbox of programs written by a model, as a condition of scoring; empty without programs.
+
+    Raises ``UserError`` unless such programs are allowed and a sandbox is available.
+    """
     runs_code = registry.metrics()[benchmark.metric.name].runs_code
     if not (runs_code and settings.models) or settings.show_prompts:
-        return
+        return {}
     if not settings.allow_code:
         raise UserError(
             f"{benchmark.result_name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
-    runner.check(benchmark.result_name)
+    try:
+        return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
+    except UserError as error:
+        raise UserError(f"{benchmark.result_name}: {error}") from None
+
+
+def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:
+    """Raise ``UserError`` if the metric needs something for these questions that is not on this machine."""
+    if settings.show_prompts or not settings.models:
+        return
+    metric = registry.metrics()[benchmark.metric.name]
+    rows = (question.fields for question in questions if question.problem is None)
+    if (problem := metric.missing(benchmark.metric.options, rows)) is not None:
+        raise UserError(f"{benchmark.result_name}: its metric {benchmark.metric.name} {problem}")
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:

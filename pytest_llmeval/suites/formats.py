@@ -33,6 +33,14 @@ def format_of(path: Path) -> str | None:
     return suffix if suffix in FORMATS else _OTHER_SUFFIXES.get(suffix)
 
 
+def data_suffix(name: str) -> str | None:
+    """The suffix of a file of questions, such as ``.jsonl.gz``; None for other files."""
+    if format_of(Path(name)) is None:
+        return None
+    path = Path(name.lower())
+    return Path(path.stem).suffix + path.suffix if is_gzip(path) else path.suffix
+
+
 def columns_of(rows: Sequence[Row]) -> list[str]:
     """The columns of all rows without a problem, or of the first row if every row has one."""
     valid = [fields for _, fields, problem in rows if problem is None]

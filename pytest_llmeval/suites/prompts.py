@@ -126,14 +126,11 @@ class PromptBuilder:
         if self._benchmark.data.messages is not None:
             turns, _ = asked_turns(question.fields, self._benchmark.data)
             lead = sum(1 for _ in itertools.takewhile(lambda turn: turn.role == "system", turns))
-            return ChatPrompt(turns[lead:], system=turns[:lead])
+            return ChatPrompt(turns[lead:], system=turns[:lead] or self._system(question))
         templates = self._benchmark.generate
         user, assistant = compiled(templates.user), compiled(templates.assistant)
         if question.subject not in self._heads:
-            system: tuple[Message, ...] = ()
-            if templates.system is not None:
-                text = compiled(templates.system).render(self._fields(question))
-                system = (Message("system", text),)
+            system = self._system(question)
             shots: tuple[tuple[Message, ...], ...] = tuple(
                 (Message("user", user.render(fields)), Message("assistant", assistant.render(fields)))
                 for fields in map(self._fields, self._shots.get(question.subject, ()))
@@ -143,6 +140,12 @@ class PromptBuilder:
             self._heads[question.subject] = ChatPrompt((), shots, system, description, separator)
         turn = Message("user", user.render(self._fields(question)))
         return replace(self._heads[question.subject], question=(turn,))
+
+    def _system(self, question: Question) -> tuple[Message, ...]:
+        template = self._benchmark.generate.system
+        if not template:  # a variant removes the benchmark's with an empty one
+            return ()
+        return (Message("system", compiled(template).render(self._fields(question))),)
 
     @property
     def _asks_each_choice(self) -> bool:

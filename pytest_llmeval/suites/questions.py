@@ -6,15 +6,18 @@ import difflib
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.aliases import with_aliases
 from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text, with_nested
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -86,7 +89,7 @@ def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -
     if benchmark.data.inside:
         return [benchmark.folder]
     local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-    return [*local, cache_dir / benchmark.name]
+    return [*local, cache_folder(benchmark, cache_dir)]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
@@ -113,11 +116,16 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
         rows_of = _rows_of(tables, benchmark)
-        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
+        chosen = partial(_is_asked, benchmark.data)
+        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due, chosen)
         for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
         keys = _subject_keys(itertools.chain(*rows_of), benchmark)
         subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
+    if not questions and benchmark.data.where is not None and len(missing) < len(_file_subjects(benchmark)):
+        raise UserError(
+            f"{benchmark.name}: no row of {layout.path(split, '*')} satisfies where ({benchmark.data.where})"
+        )
     _check_usable(questions, benchmark)
     spec = benchmark.data
     named = {*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns}
@@ -134,10 +142,10 @@ def load_shots(
     Raises ``UserError`` if a subject has fewer examples, or one of these is bad.
     """
     split = benchmark.shots_split
-    if "{split}" not in layout.template:
+    if "{split}" not in layout.template and benchmark.data.shots_where is None:
         raise UserError(
             f"{benchmark.name}: no few-shot examples: {layout.path(split, '')} holds the questions; "
-            f"put examples into a separate file, or give --llm-shots=0"
+            f"put examples into a separate file, select them with shots_where, or give --llm-shots=0"
         )
     examples: dict[str, list[Question]] = {subject: [] for subject in subjects}
     for subject, path in _files(benchmark, layout, split).items():
@@ -148,7 +156,9 @@ def load_shots(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or give --llm-shots=0"
             )
-        for row in read_tables(open_tables(path), path, benchmark, subject, True):
+        tables, chosen = open_tables(path), partial(_is_shot, benchmark.data)
+        rows_of = _rows_of(tables, benchmark)
+        for row in _questions(tables, rows_of, path, benchmark, subject, True, chosen):
             if row.subject in examples:
                 examples[row.subject].append(row)
             elif row.subject == subject and row.problem is not None:  # the subject of a bad row is unknown
@@ -219,7 +229,9 @@ def _questions(
     benchmark: Benchmark,
     subject: str,
     answers_due: bool,
+    chosen: Callable[[Mapping[str, str]], bool] = lambda fields: True,
 ) -> list[Question]:
+    """The questions of the rows that are ``chosen``, which raises ``ValueError`` for cells it cannot read."""
     _check_columns(columns_of(list(itertools.chain(*rows_of))), benchmark.data, path, answers_due)
     entries = [
         (fields, row_subject, key, problem, f"{table.path.name}, line {line}")
@@ -228,6 +240,8 @@ def _questions(
             rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
         )
     ]
+
+    entries = list(filter(None, (_chosen_entry(entry, chosen) for entry in entries)))
 
     def make(style: Style | None) -> list[Question]:
         return [
@@ -239,6 +253,31 @@ def _questions(
     if (style := _style(questions, benchmark)) is not None:
         questions = make(style)
     return questions
+
+
+#: cells, subject, key, problem, place
+_Entry: TypeAlias = tuple[Mapping[str, str], str, str, str | None, str]
+
+
+def _chosen_entry(entry: _Entry, chosen: Callable[[Mapping[str, str]], bool]) -> _Entry | None:
+    """The entry if it is chosen; with the problem if a cell cannot be read; else None."""
+    fields, subject, key, problem, place = entry
+    try:
+        return entry if problem is not None or chosen(fields) else None
+    except ValueError as error:
+        return fields, subject, key, str(error), place
+
+
+def _is_asked(spec: DataSpec, fields: Mapping[str, str]) -> bool:
+    """Whether a row is a question; examples of the same file are none. Raises ``ValueError``."""
+    if spec.where is not None and not spec.where.holds(fields):
+        return False
+    return spec.shots_where is None or not spec.shots_where.holds(fields)
+
+
+def _is_shot(spec: DataSpec, fields: Mapping[str, str]) -> bool:
+    """Whether a row is an example. Raises ``ValueError``."""
+    return spec.shots_where is None or spec.shots_where.holds(fields)
 
 
 def _style(questions: Sequence[Question], benchmark: Benchmark) -> Style | None:
@@ -386,6 +425,8 @@ def _question(
             problem = registry.gold_problem(benchmark.metric.name, answer)
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
+    if problem is None:
+        problem = registry.metrics()[benchmark.metric.name].row_problem(benchmark.metric.options, row)
     return Question(
         benchmark=benchmark.result_name,
         subject=subject,

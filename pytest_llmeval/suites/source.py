@@ -57,6 +57,13 @@ class Source(ABC):
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """The names of its groups and subjects, without reading its questions."""
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """Download the data unless it is on this machine, and describe it in a few words.
+
+        Raises ``DataMissing`` if it cannot be had.
+        """
+        return "has nothing to download"
+
     def result_name(self, name: str, place: Path) -> str:
         """The benchmark's name in results."""
         return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pytest_llmeval.suites.benchmark import (
     Subject,
 )
 from pytest_llmeval.suites.formats import format_of
+from pytest_llmeval.suites.hub_files import DEFAULT
 
 __all__ = [
     "FILE_NAME",
@@ -71,6 +73,10 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
             f"{where}: metric {metric.name!r} needs choices; name their columns in [data] choices"
         )
     prompts = _prompts(values.pop("prompts", {}), where, data, sets=sets)
+    if (system := values.get("system")) is not None:
+        if prompts.generate.system is not None:
+            raise UserError(f"{where}: system and [prompts.generate] system are the same; give one of them")
+        prompts = replace(prompts, generate=replace(prompts.generate, system=system))
     split = values.pop("split", "test")
     splits = values.pop("splits", (split,))
     if split not in splits:
@@ -98,9 +104,9 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     return benchmark
 
 
-def _format_of_first(paths: Sequence[str]) -> str:
-    """The format that the suffix of the first path tells, else CSV."""
-    return (format_of(Path(paths[0])) if paths else None) or "csv"
+def _format_of_first(paths: Sequence[str], default: str) -> str:
+    """The format that the suffix of the first path tells."""
+    return (format_of(Path(paths[0])) if paths else None) or default
 
 
 def _read(spec_class: type[Any], table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -136,6 +142,8 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
         "data.answer_index": data.answer_index,
         "data.answer_pattern": data.answer_pattern,
         "data.header": data.header,
+        "data.where": data.where,
+        "data.shots_where": data.shots_where,
     }
     values: dict[str, object] = json.loads(json.dumps(keys, default=str))
     return {key: value for key, value in values.items() if value not in (None, [])}
@@ -213,14 +221,11 @@ def _subjects(table: Mapping[str, Any], path: str) -> dict[str, Subject]:
 def _data(table: Mapping[str, Any], path: str) -> DataSpec:
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
-    kind = values.setdefault("format", _format_of_first(values.get("paths", ())))
-    hub = None
-    if "hub" in values:
-        hub = Hub(**_read(Hub, values["hub"], f"{path} [data.hub]"))
-        if not hub.files:
-            raise UserError(f"{path} [data.hub]: file is missing: the list is empty")
+    hub = _hub(values["hub"], path) if "hub" in values else None
+    default_format = "csv" if hub is None or hub.files else "parquet"
+    kind = values.setdefault("format", _format_of_first(values.get("paths", ()), default_format))
     computed = {
-        "paths": (f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"),
+        "paths": _default_paths(kind, hub),
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
         "choices": _default_labels(values),
@@ -255,6 +260,22 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
 
             compile_pattern(pattern, f"{where}: {key}")
     return data
+
+
+def _hub(table: Mapping[str, Any], path: str) -> Hub:
+    where = f"{path} [data.hub]"
+    hub = Hub(**{"splits": {}, "sha256": {}, **_read(Hub, table, where)})
+    if "file" in table and not hub.files:
+        raise UserError(f"{where}: file: the list is empty; name a file, or leave out the key")
+    if hub.files and (hub.config is not None or hub.splits):
+        raise UserError(f"{where}: file and {'splits' if hub.splits else 'config'} exclude each other")
+    return hub
+
+
+def _default_paths(kind: str, hub: Hub | None) -> tuple[str, ...]:
+    if hub is not None and not hub.files:
+        return (f"{hub.config or DEFAULT}/{{split}}.{kind}",)
+    return f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"
 
 
 def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:

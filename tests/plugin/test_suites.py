@@ -54,6 +54,17 @@ def test_a_row_for_each_benchmark_and_the_average(pytester: pytest.Pytester, xdi
     assert '<section id="suites">' in (folder / "report.html").read_text("utf-8")
 
 
+def test_a_replay_has_the_conditions_of_each_benchmark(pytester: pytest.Pytester) -> None:
+    assert pytester.runpytest(*ECHO, "--llm-benchmark=suite:ours", "--llm-run-name=first").ret == 0
+    first = results(pytester)
+    done = pytester.runpytest("--llm-replay=first", "--llm-benchmark=suite:ours")
+    assert done.ret == 0
+    again = results(pytester)
+    assert [result["shots"] for result in again["results"]] == [0, 1, 0]
+    assert again["suites"] == first["suites"]
+    done.stdout.no_fnmatch_line("*not scored as in*")
+
+
 def test_two_models_and_a_whole_benchmark_beside_its_part(pytester: pytest.Pytester) -> None:
     (pytester.path / "llmeval.toml").write_text(SUITES + '[models.two]\nbackend = "echo"\n')
     options = ("--llm-benchmark=suite:ours", "--llm-benchmark=tiny", "--llm-model=two")

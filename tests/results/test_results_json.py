@@ -93,11 +93,11 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "version", "mode", "shots", "split", "prompt_sha256", "data_sha256",
-        "scoring", "shuffle_choices", "protocol", "planned", "counts", "accuracy", "macro_accuracy", "metric",
-        "threshold", "mean_score", "metrics", "interval", "macro_interval", "detectable_drop", "repeats",
-        "circular",
+        "scoring", "shuffle_choices", "system", "protocol", "planned", "counts", "accuracy", "macro_accuracy",
+        "metric", "threshold", "mean_score", "metrics", "interval", "macro_interval", "detectable_drop",
+        "repeats", "circular",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
-        "unparsed", "served_models",
+        "unparsed", "served_models", "guessing",
         "official", "looser_metric", "judge", "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"

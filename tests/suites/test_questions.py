@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.questions import FileLayout, Split, load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 
@@ -459,11 +460,14 @@ def test_layouts(tmp_path: Path, name: str, layout: str) -> None:
 
 def test_the_given_folder_comes_before_the_cache(tmp_path: Path) -> None:
     ceval = load(packaged()["ceval"])
-    tree(tmp_path, cache__ceval__val__law_val="x", given__val__law_val="x")
     given, cache = tmp_path / "given", tmp_path / "cache"
+    cached = cache_folder(ceval, cache)
+    for folder in (given, cached):
+        (folder / "val").mkdir(parents=True)
+        (folder / "val/law_val.csv").write_text("x")
     assert locate(ceval, "val", given, cache).root == given
-    assert locate(ceval, "val", None, cache).root == cache / "ceval"
-    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cache / "ceval"
+    assert locate(ceval, "val", None, cache).root == cached
+    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cached
 
 
 @pytest.mark.parametrize("given", [None, "nowhere", "x" * 5000])
@@ -474,7 +478,7 @@ def test_data_that_is_nowhere(tmp_path: Path, given: str | None) -> None:
         locate(ceval, "val", data_dir, tmp_path / "cache")
     said = str(caught.value)
     assert said.startswith("ceval: no data for split val in ") and said.isprintable()
-    assert str(tmp_path / "cache/ceval") in said and (given is None or str(data_dir) in said)
+    assert str(cache_folder(ceval, tmp_path / "cache")) in said and (given is None or str(data_dir) in said)
     assert "--llm-data-dir or LLMEVAL_DATA" in said
 
 
@@ -631,7 +635,7 @@ def test_questions_are_never_their_own_shots(tmp_path: Path) -> None:
         load_shots(own, locate(own, "test", None, tmp_path), [own.name], 1)
     assert str(caught.value) == (
         f"{own.name}: no few-shot examples: {tmp_path}/data.csv holds the questions; "
-        "put examples into a separate file, or give --llm-shots=0"
+        "put examples into a separate file, select them with shots_where, or give --llm-shots=0"
     )
 
 

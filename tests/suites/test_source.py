@@ -91,6 +91,16 @@ def test_questions_from_a_database(pytester: pytest.Pytester, database: None, wo
     assert done.ret == 1
 
 
+def test_a_part_of_a_database(pytester: pytest.Pytester, database: None) -> None:
+    run = ("-p", "conftest", "--llm-model=echo")
+    done = pytester.runpytest_subprocess(*run, "--llm-benchmark=db:facts.sqlite3:all")
+    assert done.ret == 0
+    (result,) = json.loads((pytester.path / "reports/latest/results.json").read_text("utf-8"))["results"]
+    assert (result["benchmark"], result["counts"]["requested"]) == ("db:facts.sqlite3", 3)
+    done = pytester.runpytest_subprocess(*run, "--llm-benchmark=db:facts.sqlite3:fact")
+    done.stderr.fnmatch_lines(["ERROR: unknown group or subject of db:facts.sqlite3 'fact'*'facts'?"])
+
+
 def test_an_unknown_one_is_a_usage_error(pytester: pytest.Pytester, database: None) -> None:
     done = pytester.runpytest_subprocess(
         "-p", "conftest", "--llm-model=echo", "--llm-benchmark=db:other.sqlite3"

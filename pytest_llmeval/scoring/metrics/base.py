@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -39,6 +39,14 @@ def _accept_any(answer: str) -> str | None:
     return None
 
 
+def _accept_any_row(options: Mapping[str, object], fields: Mapping[str, str]) -> str | None:
+    return None
+
+
+def _need_nothing(options: Mapping[str, object], rows: Iterable[Mapping[str, str]]) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric: how a benchmark scores the answers to its questions.
@@ -55,6 +63,14 @@ class Metric:
     ``gold_problem(answer)`` says in one line why the metric cannot compare with a gold answer, or returns
     None. That question becomes an error. If the gold answer belongs to another metric, it raises ``Misfit``,
     which refuses the whole file.
+
+    ``row_problem(options, fields)`` says in one line why the metric cannot score the answers to a row, whose
+    cells are ``fields``, or returns None. That question becomes an error before it is asked.
+
+    ``missing(options, rows)`` says in one line what the metric needs for these rows that is not on this
+    machine, and how to get it, or returns None. It is called before the first question.
+
+    Metrics without ``gold`` need no gold answers.
 
     The gold answers of metrics with ``sets`` are sets of choices, such as ``ACD``.
 
@@ -81,6 +97,9 @@ class Metric:
     graded: bool = False
     threshold: float = 1.0
     gold_problem: Callable[[str], str | None] = _accept_any
+    row_problem: Callable[[Mapping[str, object], Mapping[str, str]], str | None] = _accept_any_row
+    missing: Callable[[Mapping[str, object], Iterable[Mapping[str, str]]], str | None] = _need_nothing
+    gold: bool = True
     runs_code: bool = False
     sets: bool = False
     looser: str | None = None
