@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
-from pytest_llmeval.lm_eval import chat, generation
+from pytest_llmeval.lm_eval import chat, code_eval, generation
 
 #: the oldest supported version, for ``TaskManager.load`` and groups
 LEAST = (0, 4, 13)
@@ -116,6 +116,11 @@ class Tasks:
         kinds = {task.OUTPUT_TYPE for task in self.tasks.values()}
         return "generate" if kinds == {"generate_until"} else "logprob"
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether answers of some task are programs, which are run."""
+        return any(getattr(task, "UNSAFE_CODE", False) for task in self.tasks.values())
+
     def members(self) -> dict[str, tuple[str, ...]]:
         """Each group's tasks at any depth, without groups that are empty or contain every task."""
         members = {
@@ -203,7 +208,7 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None, turns: Turns = T
         random_state = _RandomState()
         packaged = attempts.pop(0)
         try:
-            with random_state(), _quiet():
+            with random_state(), _quiet(), code_eval.sandboxed():
                 loaded = _load_task(task, paths, packaged)
             if loaded is not None:
                 break
@@ -243,8 +248,11 @@ def _load_task(task: str, paths: Sequence[Path], packaged: bool) -> Any:
 
 def _set_up(name: str, task_name: str, task: Any, shots: int | None) -> None:
     """Prepare a task as ``simple_evaluate`` does. Raises ``UserError`` if it is not supported."""
-    if getattr(task, "UNSAFE_CODE", False):
-        raise UserError(f"{name}: task {task_name} runs code written by the model, which is not supported")
+    if getattr(task, "UNSAFE_CODE", False) and not code_eval.is_sandboxed(task):
+        raise UserError(
+            f"{name}: task {task_name} runs code written by the model itself, outside of any sandbox; "
+            "it is not supported"
+        )
     if getattr(task, "MULTIMODAL", False):
         raise UserError(f"{name}: task {task_name} needs images or sound; only text is supported")
     if task.get_config("output_type") == "generate_until":

@@ -28,6 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from tests.support import lm_eval_packaged as packaged_tasks  # noqa: E402
 from tests.support import lm_eval_tasks as harness_tasks  # noqa: E402
 
 _DRAWS = 1000
@@ -70,7 +71,8 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="compare-lm-eval-tasks-") as temporary:
         work = (options.work_dir or Path(temporary)).resolve()
-        names = harness_tasks.write(work / "tasks")
+        kind = packaged_tasks if options.packaged else harness_tasks
+        names = kind.write(work / "tasks")
         names = [name for name in names if name in (options.task or names)]
         theirs = _lm_eval(options, names, work)
         ours = _ours(options, names, work)
@@ -207,6 +209,11 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of a saved model")
     parser.add_argument("--task", action="append", default=[], help="only these (default: all)")
+    parser.add_argument(
+        "--packaged",
+        action="store_true",
+        help="60 tasks of the library's own, with made-up rows in their layouts",
+    )
     parser.add_argument("--context", type=int, help="most tokens of prompt and answer together")
     parser.add_argument("--shots", type=int, help="as many for all tasks")
     parser.add_argument("--limit", type=int, help="so many documents of each task")
