@@ -85,6 +85,12 @@ class Settings:
         "folder with additional YAML tasks for lm-eval:TASK (repeatable; lm-eval's --include_path)",
         metavar="DIR",
     )
+    lm_eval_chat: bool = option(
+        False,
+        FLAG,
+        "ask tasks of lm-evaluation-harness as chat turns, each shot a turn (lm-eval's --apply_chat_template "
+        "--fewshot_as_multiturn)",
+    )
     run: str | None = option(
         None, TEXT, "use the settings of [runs.NAME] in llmeval.toml", metavar="NAME", in_file=False
     )

@@ -11,7 +11,7 @@ from pytest_llmeval.core.types import Grade, Outcome
 from pytest_llmeval.lm_eval.values import pack, with_source
 
 #: the metrics that decide whether a document is correct; the first one present is used
-_DECIDING = ("acc", "exact_match")
+_DECIDING = ("acc", "exact_match", "pass@1", "pass_at_1")
 #: what the library's regex filter returns if nothing matches
 _NO_MATCH = "[invalid]"
 _MAX_TEXT = 200
@@ -22,8 +22,8 @@ def grade(
 ) -> Grade:
     """The outcome and all metrics of a document; ``aggregations`` are the task's before any grading.
 
-    Filters see this document only. The first filter that has ``acc`` or else ``exact_match`` decides whether
-    the document is correct; if none has, the outcome is ``ANSWERED``. Raises whatever the task raises, and
+    Filters see this document only. The first filter that has a metric of ``_DECIDING`` decides whether the
+    document is correct; if none has, the outcome is ``ANSWERED``. Raises whatever the task raises, and
     TypeError for a metric value that cannot be stored.
     """
     completed = [

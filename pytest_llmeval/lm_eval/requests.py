@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import Completion, Request, Temperature, TextPrompt, request_temperature
+from pytest_llmeval.core.types import (
+    Completion,
+    Prompt,
+    Request,
+    Temperature,
+    TextPrompt,
+    request_temperature,
+)
+from pytest_llmeval.lm_eval import chat
 from pytest_llmeval.lm_eval.generation import generation, problem
 
 #: the label in results of a text that is scored as a whole
@@ -72,7 +80,7 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
             continue
         place = part_of_context.setdefault(context, len(parts))
         if place == len(parts):
-            parts.append(Request(TextPrompt(context), choices={label: text}, lm_eval=True))
+            parts.append(Request(_prompt(context), choices={label: text}, lm_eval=True))
         else:
             parts[place] = replace(parts[place], choices={**parts[place].choices, label: text})
         spots.append(Spot((place,), label))
@@ -80,11 +88,14 @@ def plan(instances: Sequence[Any], overrides: Overrides) -> Plan:
     return Plan(first if len(parts) == 1 else replace(first, choices={}, parts=tuple(parts)), tuple(spots))
 
 
-def responses(request_plan: Plan, completion: Completion, repeats: Sequence[int]) -> list[list[Any]]:
+def responses(
+    request_plan: Plan, completion: Completion, repeats: Sequence[int], think_end: str | None = None
+) -> list[list[Any]]:
     """The responses that the library's own model would give to each instance, one per repeat.
 
-    Generated texts are strings. A continuation has its log-probability and whether it is the greedy one (None
-    if unknown), a whole text its log-probability. Raises ValueError if a score is missing.
+    Generated texts are strings, without what precedes ``think_end`` (the library's ``think_end_token``). A
+    continuation has its log-probability and whether it is the greedy one (None if unknown), a whole text its
+    log-probability. Raises ValueError if a score is missing.
     """
     parts = completion.parts or (completion,)
     results: list[list[Any]] = []
@@ -92,7 +103,7 @@ def responses(request_plan: Plan, completion: Completion, repeats: Sequence[int]
         if spot.label is None:
             # take all parts of a single instance: a replayed run may have used another temperature
             text_parts = parts if len(request_plan.spots) == 1 else [parts[place] for place in spot.parts]
-            texts = [part.text for part in text_parts]
+            texts = [_without_reasoning(part.text, think_end) for part in text_parts]
             results.append(texts * times if len(texts) == 1 else texts)
             continue
         part = parts[spot.parts[0]]
@@ -113,7 +124,7 @@ def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int)
     parameters = generation(kwargs)
     temperature = request_temperature(overrides.temperature, parameters.temperature)
     request = Request(
-        TextPrompt(_text(arguments[0])),
+        _prompt(_text(arguments[0])),
         max_tokens=overrides.max_tokens or parameters.max_tokens,
         temperature=temperature,
         stop=tuple(dict.fromkeys((*parameters.stop, *overrides.stop))),
@@ -121,6 +132,14 @@ def _text_requests(arguments: Sequence[Any], overrides: Overrides, repeats: int)
     )
     times = repeats if temperature != 0 else 1  # repeats of a greedy text are identical
     return [replace(request, repeat=repeat) if repeat else request for repeat in range(times)]
+
+
+def _prompt(context: str) -> Prompt:
+    return chat.turns(context) or TextPrompt(context)
+
+
+def _without_reasoning(text: str, end: str | None) -> str:
+    return text if not end or end not in text else text.split(end)[-1].lstrip()
 
 
 def _text(value: object) -> str:

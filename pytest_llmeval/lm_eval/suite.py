@@ -11,6 +11,7 @@ from pytest_llmeval.core.errors import RequestFailed, UserError, one_line
 from pytest_llmeval.core.types import Completion, Grade, Judgement, Question, Request
 from pytest_llmeval.lm_eval import grading, requests, scores, tasks
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
+from pytest_llmeval.suites.programs import sandbox_condition
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.suite import Suite, select
 
@@ -55,7 +56,8 @@ class TaskSuite(Suite):
         try:
             plan, instances = self._plan(question, model)
             repeats = [instance.repeats or 1 for instance in instances]
-            responses = requests.responses(plan, completion, repeats)
+            think_end = model.reasoning_marks[1] if model.reasoning_marks else None
+            responses = requests.responses(plan, completion, repeats, think_end)
             task, aggregations = (
                 self._tasks.tasks[question.subject],
                 self._tasks.aggregations[question.subject],
@@ -112,6 +114,7 @@ class TaskSource(Source):
                 shots=max(loaded.shots().values()),
                 prompt_sha256=loaded.prompt_sha256(),
                 data_sha256=loaded.data_sha256(),
+                scoring=sandbox_condition(name, settings) if loaded.runs_code else None,
             ),
             total=sizes,
             planned=0,
@@ -141,10 +144,10 @@ class TaskSource(Source):
 
 
 def _check_options(name: str, settings: Settings) -> None:
-    if any(model.system is not None for model in settings.models):
+    if len({model.system or None for model in settings.models}) > 1:
         raise UserError(
-            f"{name}: tasks of lm-eval are plain text without a system prompt; leave out --llm-system "
-            "(or system in [models.NAME])"
+            f"{name}: tasks of lm-eval ask all models of a run with the same system prompt; give it with "
+            "--llm-system, or evaluate the models one by one"
         )
     if (settings.repeats or 1) > 1:
         raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
@@ -155,4 +158,6 @@ def _check_options(name: str, settings: Settings) -> None:
 
 def _tasks(name: str, settings: Settings) -> tasks.Tasks:
     # the shots of a replayed run apply to its other benchmarks only
-    return tasks.load(name, settings.lm_eval_path, None if settings.replay else settings.shots)
+    shots = None if settings.replay else settings.shots
+    system = next((model.system for model in settings.models), None) or None
+    return tasks.load(name, settings.lm_eval_path, shots, tasks.Turns(settings.lm_eval_chat, system))

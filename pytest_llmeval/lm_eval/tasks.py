@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.types import Mode
-from pytest_llmeval.lm_eval import generation
+from pytest_llmeval.lm_eval import chat, code_eval, generation
 
 #: the oldest supported version, for ``TaskManager.load`` and groups
 LEAST = (0, 4, 13)
@@ -61,6 +61,17 @@ class _RandomState:
             self._numpy.set_state(session[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Whether documents are asked as chat turns, with each shot a turn, and the system instruction.
+
+    As ``--apply_chat_template --fewshot_as_multiturn`` and ``--system_instruction`` of the library.
+    """
+
+    chat: bool = False
+    system: str | None = None
+
+
 @dataclass(slots=True)
 class Tasks:
     """The tasks that ``lm-eval:NAME`` selects, by name, and their groups.
@@ -75,6 +86,7 @@ class Tasks:
     random_state: _RandomState
     #: each task's aggregations before grading, which adds to the task's own table
     aggregations: Mapping[str, Mapping[str, Any]]
+    turns: Turns = Turns()
     _instances: dict[str, tuple[int, Mapping[int, Sequence[Any]]]] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, int]:
@@ -104,6 +116,11 @@ class Tasks:
         kinds = {task.OUTPUT_TYPE for task in self.tasks.values()}
         return "generate" if kinds == {"generate_until"} else "logprob"
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether answers of some task are programs, which are run."""
+        return any(getattr(task, "UNSAFE_CODE", False) for task in self.tasks.values())
+
     def members(self) -> dict[str, tuple[str, ...]]:
         """Each group's tasks at any depth, without groups that are empty or contain every task."""
         members = {
@@ -119,7 +136,8 @@ class Tasks:
             if isinstance(config.get("metadata"), dict):
                 config["metadata"] = {**config["metadata"], "config_source": None}
             config["dataset_kwargs"] = None
-        return _sha256([self.version, _OTHER_SEED, configs])
+        turns = [] if self.turns == Turns() else [[self.turns.chat, self.turns.system]]
+        return _sha256([self.version, _OTHER_SEED, configs, *turns])
 
     def data_sha256(self) -> str:
         """A hash of the documents."""
@@ -140,7 +158,15 @@ class Tasks:
         task.set_fewshot_seed(seed=_OTHER_SEED)
         try:
             with self.random_state(), _quiet():
-                task.build_all_requests(limit=count, rank=0, world_size=1)
+                task.build_all_requests(
+                    limit=count,
+                    rank=0,
+                    world_size=1,
+                    system_instruction=self.turns.system,
+                    apply_chat_template=self.turns.chat,
+                    fewshot_as_multiturn=self.turns.chat,
+                    chat_template=chat.pack if self.turns.chat else None,
+                )
         except Exception as error:  # task code may raise anything
             raise UserError(
                 f"{self.name}: cannot build the requests of task {name}: {_message(error)}"
@@ -165,7 +191,7 @@ def check_installed() -> None:
 
 
 @lru_cache(maxsize=16)
-def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
+def load(name: str, paths: tuple[Path, ...], shots: int | None, turns: Turns = Turns()) -> Tasks:
     """Load the tasks of ``lm-eval:NAME`` with their data, once per process.
 
     ``paths`` are folders with more tasks (the library's ``--include_path``); ``shots`` replaces the number of
@@ -182,7 +208,7 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
         random_state = _RandomState()
         packaged = attempts.pop(0)
         try:
-            with random_state(), _quiet():
+            with random_state(), _quiet(), code_eval.sandboxed():
                 loaded = _load_task(task, paths, packaged)
             if loaded is not None:
                 break
@@ -198,6 +224,7 @@ def load(name: str, paths: tuple[Path, ...], shots: int | None) -> Tasks:
         metadata.version("lm-eval"),
         random_state,
         {task_name: dict(task.aggregation() or {}) for task_name, task in loaded["tasks"].items()},
+        turns,
     )
     if not tasks.tasks:
         raise UserError(f"{name} has no tasks")
@@ -221,8 +248,11 @@ def _load_task(task: str, paths: Sequence[Path], packaged: bool) -> Any:
 
 def _set_up(name: str, task_name: str, task: Any, shots: int | None) -> None:
     """Prepare a task as ``simple_evaluate`` does. Raises ``UserError`` if it is not supported."""
-    if getattr(task, "UNSAFE_CODE", False):
-        raise UserError(f"{name}: task {task_name} runs code written by the model, which is not supported")
+    if getattr(task, "UNSAFE_CODE", False) and not code_eval.is_sandboxed(task):
+        raise UserError(
+            f"{name}: task {task_name} runs code written by the model itself, outside of any sandbox; "
+            "it is not supported"
+        )
     if getattr(task, "MULTIMODAL", False):
         raise UserError(f"{name}: task {task_name} needs images or sound; only text is supported")
     if task.get_config("output_type") == "generate_until":

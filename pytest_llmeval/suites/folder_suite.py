@@ -34,12 +34,12 @@ from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
 from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
 from pytest_llmeval.scoring.metrics.likelihood import likeliest
-from pytest_llmeval.scoring.sandbox import selection
 from pytest_llmeval.scoring.templates import template_names
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
 from pytest_llmeval.suites.data_cache import read_manifest
 from pytest_llmeval.suites.exemplars import load_exemplars
+from pytest_llmeval.suites.programs import sandbox_condition
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
 from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
 from pytest_llmeval.suites.reading_notes import reading_notes
@@ -331,8 +331,8 @@ class FolderSource(Source):
         exemplars = load_exemplars(benchmark, total, roots)
         builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
-        sandbox = _sandbox(benchmark, settings)
         metric = registry.metrics()[benchmark.metric.name]
+        sandbox = sandbox_condition(benchmark.result_name, settings) if metric.runs_code else {}
         if metric.likelihood is not None and settings.mode != "logprob":
             raise UserError(
                 f"{benchmark.name}: metric {benchmark.metric.name} scores log-probabilities of choices; "
@@ -445,25 +445,6 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
             raise
         download.fetch(benchmark, settings.cache_dir)
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
-
-
-def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
-    """The sandbox of programs written by a model, as a condition of scoring; empty without programs.
-
-    Raises ``UserError`` unless such programs are allowed and a sandbox is available.
-    """
-    runs_code = registry.metrics()[benchmark.metric.name].runs_code
-    if not (runs_code and settings.models) or settings.show_prompts:
-        return {}
-    if not settings.allow_code:
-        raise UserError(
-            f"{benchmark.result_name}: its answers are programs, which run only with --llm-allow-code "
-            "(in a sandbox without network: docs/code.md)"
-        )
-    try:
-        return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
-    except UserError as error:
-        raise UserError(f"{benchmark.result_name}: {error}") from None
 
 
 def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:

@@ -28,6 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
+from tests.support import lm_eval_packaged as packaged_tasks  # noqa: E402
 from tests.support import lm_eval_tasks as harness_tasks  # noqa: E402
 
 _DRAWS = 1000
@@ -45,7 +46,8 @@ found = {}
 for name in asked["names"]:
     result = lm_eval.simple_evaluate(
         model=model, tasks=[name], task_manager=manager, bootstrap_iters=asked["draws"],
-        num_fewshot=asked["shots"], limit=asked["limit"],
+        num_fewshot=asked["shots"], limit=asked["limit"], apply_chat_template=asked["chat"],
+        fewshot_as_multiturn=asked["chat"], system_instruction=asked["system"],
     )
     samples = {}
     for task, rows in result["samples"].items():
@@ -69,7 +71,8 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="compare-lm-eval-tasks-") as temporary:
         work = (options.work_dir or Path(temporary)).resolve()
-        names = harness_tasks.write(work / "tasks")
+        kind = packaged_tasks if options.packaged else harness_tasks
+        names = kind.write(work / "tasks")
         names = [name for name in names if name in (options.task or names)]
         theirs = _lm_eval(options, names, work)
         ours = _ours(options, names, work)
@@ -110,6 +113,8 @@ def _lm_eval(options: argparse.Namespace, names: Sequence[str], work: Path) -> A
         "draws": _DRAWS,
         "shots": options.shots,
         "limit": options.limit,
+        "chat": options.chat,
+        "system": options.system,
         "out": str(out),
     }
     _run([sys.executable, "-c", _THEIRS, json.dumps(asked)], work)
@@ -127,6 +132,8 @@ def _ours(options: argparse.Namespace, names: Sequence[str], work: Path) -> dict
         *([f"--llm-context={options.context}"] if options.context else []),
         *([] if options.shots is None else [f"--llm-shots={options.shots}"]),
         *([] if options.limit is None else [f"--llm-limit={options.limit}"]),
+        *(["--llm-lm-eval-chat"] if options.chat else []),
+        *([] if options.system is None else [f"--llm-system={options.system}"]),
         *options.ours_args,
     ]
     _run(command, work)
@@ -202,9 +209,16 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of a saved model")
     parser.add_argument("--task", action="append", default=[], help="only these (default: all)")
+    parser.add_argument(
+        "--packaged",
+        action="store_true",
+        help="60 tasks of the library's own, with made-up rows in their layouts",
+    )
     parser.add_argument("--context", type=int, help="most tokens of prompt and answer together")
     parser.add_argument("--shots", type=int, help="as many for all tasks")
     parser.add_argument("--limit", type=int, help="so many documents of each task")
+    parser.add_argument("--chat", action="store_true", help="as chat turns, each shot a turn")
+    parser.add_argument("--system", help="system instruction")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--batch-size", type=int, default=1, help="lm-eval's")
     parser.add_argument("--tolerance", type=float, default=1e-4)

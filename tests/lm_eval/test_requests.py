@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.types import Completion, Request
+from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request
+from pytest_llmeval.lm_eval import chat
 from pytest_llmeval.lm_eval.requests import Overrides, plan, responses
 from tests.support.lm_eval_instances import Instance
 
@@ -113,3 +114,28 @@ def test_a_continuation_without_a_score_is_an_error() -> None:
 def test_what_cannot_be_asked(instance: Instance, said: str) -> None:
     with pytest.raises(UserError, match=said):
         plan([instance], NOTHING)
+
+
+def test_turns_of_a_chat() -> None:
+    turns = [{"role": "user", "content": "1 + 1 = ?"}]
+    instances = [
+        Instance("generate_until", (chat.pack(turns), {"until": ["x"]})),
+        *scored((chat.pack(turns), " 2"), (chat.pack(turns), " 3")),
+    ]
+    prompt = ChatPrompt((Message("user", "1 + 1 = ?"),))
+    assert plan(instances[:1], NOTHING).request.prompt == prompt
+    scores = plan(instances[1:], NOTHING).request
+    assert scores.prompt == prompt and list(scores.choices.values()) == [" 2", " 3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "answer"),
+    [
+        ("a</think>b</think>\n c", "</think>", "c"),
+        ("a</think>b", None, "a</think>b"),
+        ("never ends", "</think>", "never ends"),
+    ],
+)
+def test_what_precedes_the_end_of_reasoning_is_no_answer(text: str, end: str | None, answer: str) -> None:
+    instances = [Instance("generate_until", ("what?", {"until": []}))]
+    assert responses(plan(instances, NOTHING), Completion(text=text), [1], end) == [[answer]]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import lm_eval_tasks as harness_tasks
+from tests.support.api_server import Server
 from tests.support.paths import ROOT
 from tests.support.tiny_benchmark import questions, results
 from tests.support.tiny_models import save_tiny
@@ -63,12 +64,19 @@ def numbers(pytester: pytest.Pytester) -> dict[str, Any]:
     return {result["benchmark"]: result["lm_eval"] for result in results(pytester)["results"]}
 
 
-def test_the_numbers_are_those_of_the_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("--chat", "--system=Be brief.")], ids=["text", "chat"])
+def test_the_numbers_are_those_of_the_library(tmp_path: Path, more: tuple[str, ...]) -> None:
     """The same model asked by ``lm_eval.simple_evaluate`` and by us: prompts, metrics, numbers, groups."""
-    save_tiny(tmp_path / "model", template=None)
+    save_tiny(tmp_path / "model")
     tasks = ("own_weighted", "own_capitals_random", "own_sums", "own_pages")
     done = subprocess.run(
-        [sys.executable, SCRIPT, f"--model={tmp_path / 'model'}", *(f"--task={task}" for task in tasks)],
+        [
+            sys.executable,
+            SCRIPT,
+            f"--model={tmp_path / 'model'}",
+            *(f"--task={task}" for task in tasks),
+            *more,
+        ],
         capture_output=True,
         text=True,
     )
@@ -266,3 +274,21 @@ def test_the_library_is_imported_only_for_its_tasks(pytester: pytest.Pytester) -
     done = pytester.runpytest_subprocess("--llm-model=echo", "--llm-benchmark=mini", "--llm-limit=1")
     done.stdout.fnmatch_lines(["IMPORTED []"])
     run(pytester, "own_words").stdout.fnmatch_lines(["IMPORTED [[]'lm_eval', 'datasets', 'numpy']"])
+
+
+def test_turns_reach_a_chat_api_as_messages(pytester: pytest.Pytester) -> None:
+    with Server() as server:
+        harness_tasks.write(pytester.path / "tasks", ["own_sums"])
+        done = pytester.runpytest_subprocess(
+            "--llm-model=openai:m",
+            f"--llm-base-url={server.url}",
+            "--llm-benchmark=lm-eval:own_sums",
+            "--llm-lm-eval-path=tasks",
+            "--llm-lm-eval-chat",
+            "--llm-system=Be brief.",
+            "--llm-limit=1",
+        )
+        assert done.ret == 0
+    roles = [turn["role"] for turn in server.bodies[-1]["messages"]]
+    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert server.bodies[-1]["messages"][0]["content"] == "Be brief."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
+
+from jinja2 import TemplateError
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed
 from pytest_llmeval.core.types import Completion, Request
@@ -130,6 +133,27 @@ class PromptTokenizer:
             turns, add_generation_prompt=True, tokenize=True, return_dict=False
         )
         return ids
+
+    def render_chat(self, turns: Sequence[dict[str, str]]) -> str | None:
+        """The text that the model's chat template makes of ``turns``; None without a template.
+
+        A last turn of the assistant is left open, to be continued. Turns of the system are left out if the
+        template refuses them, as lm-evaluation-harness does (``HFLM.apply_chat_template``).
+        """
+        if not self._tokenizer.chat_template:
+            return None
+        continues = turns[-1]["role"] == "assistant"
+        render = partial(
+            self._tokenizer.apply_chat_template,
+            tokenize=False,
+            add_generation_prompt=not continues,
+            continue_final_message=continues,
+        )
+        try:
+            text: str = render(list(turns))
+        except TemplateError:
+            text = render([turn for turn in turns if turn["role"] != "system"])
+        return text
 
 
 def _appended_tokens(tokenizer: Any) -> Tokens:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pytest_llmeval.core.errors import RequestFailed, one_line
-from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, shown
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
+from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request, TextPrompt, shown
 from pytest_llmeval.models.base import NO_CHAT_TEMPLATE
 from pytest_llmeval.models.hf import as_lm_eval
 from pytest_llmeval.models.hf.encoded import EncodedRequest, PromptTokenizer
@@ -44,11 +45,27 @@ class Encoder:
     def _encode_pieces(self, request: Request) -> tuple[EncodedRequest, ...]:
         if not request.lm_eval:
             return (self.encode(request),)
+        if isinstance(request.prompt, ChatPrompt):
+            return self._encode_turns(request, request.prompt)
         if request.rolling:
             return as_lm_eval.encode_rolling(self._tokenizer, request, self._context)
         if request.choices:
             return as_lm_eval.encode_choices(self._tokenizer, request, self._context)
         return (as_lm_eval.encode_generation(self._tokenizer, request, self._context),)
+
+    def _encode_turns(self, request: Request, prompt: ChatPrompt) -> tuple[EncodedRequest, ...]:
+        """Encode a request of lm-evaluation-harness as the text that the chat template makes of its turns.
+
+        Raises ``ModelUnusable`` without a template.
+        """
+        turns = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        text = self._tokenizer.render_chat(turns)
+        if text is None:
+            raise ModelUnusable(
+                "the tokenizer has no chat template, which --llm-lm-eval-chat needs; leave out the option"
+            )
+        pieces = self._encode_pieces(replace(request, prompt=TextPrompt(text)))
+        return tuple(replace(piece, draft=replace(piece.draft, prompt=text)) for piece in pieces)
 
     def encode(self, request: Request) -> EncodedRequest:
         """Encode a request; drops the earliest shots until it fits the context.

@@ -70,6 +70,12 @@ def build_body(request: Request, prompt: Prompt, model: str, options: PayloadOpt
         )
     if isinstance(prompt, ChatPrompt):
         messages = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        if request.lm_eval and messages[-1]["role"] == "assistant":
+            start = one_line(messages[-1]["content"], 40)
+            raise ModelUnusable(
+                f"the task begins the answer itself ({start!r}, its gen_prefix), which chat APIs do not "
+                "continue; leave out --llm-lm-eval-chat, or use a local model"
+            )
     else:
         messages = [{"role": "user", "content": prompt.text}]
     if request.choices:

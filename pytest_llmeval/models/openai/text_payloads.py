@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmeval.core.errors import RequestFailed, one_line
+from pytest_llmeval.core.errors import ModelUnusable, RequestFailed, one_line
 from pytest_llmeval.core.types import ChatPrompt, Completion, Prompt, Request
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
@@ -49,7 +49,13 @@ class TextPayloads:
         """The JSON body for one part of ``request``, with ``prompt`` instead of the request's prompt.
 
         Raises ``RequestFailed`` if there is no prompt before a choice: servers do not score a first token.
+        Raises ``ModelUnusable`` for turns of lm-evaluation-harness, which need a chat template.
         """
+        if request.lm_eval and isinstance(prompt, ChatPrompt):
+            raise ModelUnusable(
+                "the completions API has no chat template, which --llm-lm-eval-chat needs; leave out the "
+                'option, or set api = "chat"'
+            )
         if request.choices and not prompt.text:
             raise RequestFailed("a choice without a prompt before it can only be scored by a local model")
         if request.choices:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmeval.core.errors import ModelUnusable, RequestFailed
-from pytest_llmeval.core.types import Request, TextPrompt
+from pytest_llmeval.core.types import ChatPrompt, Message, Request, TextPrompt
 from pytest_llmeval.models.hf.encoding import Encoder
 from tests.support.tiny_models import chat, load_tokenizer, save_tokenizer
 
@@ -120,3 +120,18 @@ def test_an_empty_prompt_needs_a_token_to_begin_with(tmp_path: Path) -> None:
     tokenizer.bos_token = tokenizer.eos_token = None
     with pytest.raises(RequestFailed, match="the prompt is empty, and the tokenizer has no bos or eos"):
         Encoder(tokenizer, None).encode(Request(TextPrompt(""), choices={"A": "a", "B": "b"}))
+
+
+def test_turns_of_lm_evaluation_harness_are_rendered_by_the_template(folder: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(folder)
+    turns = [{"role": "user", "content": "the cat"}]
+    prompt = ChatPrompt((Message("user", "the cat"),))
+    (encoded,) = Encoder(tokenizer, None).encode_pieces(Request(prompt, choices={"A": " dog"}, lm_eval=True))
+    rendered = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    assert encoded.draft.prompt == rendered
+    begun = ChatPrompt((*prompt.question, Message("assistant", "a dog")))
+    (encoded,) = Encoder(tokenizer, None).encode_pieces(Request(begun, max_tokens=4, lm_eval=True))
+    assert encoded.draft.prompt is not None and encoded.draft.prompt.endswith("a dog")
+    save_tokenizer(tmp_path, template=None)
+    with pytest.raises(ModelUnusable, match="no chat template, which --llm-lm-eval-chat needs"):
+        Encoder(load_tokenizer(tmp_path), None).encode_pieces(Request(prompt, max_tokens=4, lm_eval=True))

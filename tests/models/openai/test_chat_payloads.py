@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
 from pytest_llmeval.models.openai.chat_payloads import (
     NoCompletion,
@@ -311,3 +312,12 @@ def test_lists_of_models() -> None:
 @pytest.mark.parametrize("count", [-1, True, "12", 1e300, 10**300, 1.5, None, [3], {}])
 def test_token_counts_that_are_none(count: object) -> None:
     assert token_usage({"usage": {"prompt_tokens": count, "completion_tokens": 3}}) == (None, 3)
+
+
+def test_a_task_that_begins_the_answer_is_refused() -> None:
+    turns = (Message("user", "q"), Message("assistant", "The answer is"))
+    prompt = ChatPrompt(turns)
+    with pytest.raises(ModelUnusable, match=r"begins the answer itself \('The answer is'"):
+        build_body(Request(prompt, lm_eval=True), prompt, "m", PayloadOptions())
+    body = build_body(Request(prompt), prompt, "m", PayloadOptions())
+    assert [turn["content"] for turn in body["messages"]] == ["q", "The answer is"]

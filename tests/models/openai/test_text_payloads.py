@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_llmeval.core.errors import ModelUnusable
 from pytest_llmeval.core.types import ChatPrompt, Completion, Message, Request, TextPrompt
 from pytest_llmeval.models.openai.chat_payloads import NoCompletion, PromptTooLong
 from pytest_llmeval.models.openai.choice_scores import NoScores
@@ -163,3 +164,9 @@ def test_the_border_may_be_between_any_tokens(tokens: list[tuple[str, float]], d
     continuation = "".join(text for text, _ in tokens[border:])
     wanted = sum(value for _, value in tokens[border:])
     assert Echo(logprobs(body), continuation).score(generated) == pytest.approx(wanted)
+
+
+def test_turns_of_lm_evaluation_harness_need_a_template() -> None:
+    prompt = ChatPrompt((Message("user", "q"),))
+    with pytest.raises(ModelUnusable, match="no chat template"):
+        TextPayloads().build(Request(prompt, lm_eval=True), prompt, "", "m", OPTIONS)
