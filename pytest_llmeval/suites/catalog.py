@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.suites import infer
 from pytest_llmeval.suites.formats import format_of
-from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, check_keys, parse
 from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
-_loaded: dict[tuple[Path, str | None], tuple[tuple[int, int], Benchmark]] = {}
+#: a file's time of change in nanoseconds, and its size in bytes
+_Stamp: TypeAlias = tuple[int, int]
+_tables: dict[Path, tuple[_Stamp, dict[str, Any]]] = {}
+_loaded: dict[tuple[Path, str | None], tuple[list[object], Benchmark]] = {}
 
 
 def load(folder: Path, metric: str | None = None) -> Benchmark:
-    """Load the benchmark in ``folder``; the result is cached until the file changes.
+    """Load the benchmark in ``folder``; the result is cached until a file of it changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
     without a benchmark.toml, each of which is a subject. A benchmark.toml next to
@@ -28,20 +31,44 @@ def load(folder: Path, metric: str | None = None) -> Benchmark:
     if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
         return _load_table(folder, metric)
     path = folder if folder.name == FILE_NAME else folder / FILE_NAME
-    try:
-        stat = path.stat()
-        stamp = stat.st_mtime_ns, stat.st_size
-        if (path, metric) in _loaded and _loaded[path, metric][0] == stamp:
-            return _loaded[path, metric][1]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    benchmark = parse(_infer_missing(_table(path), path, metric), path)
-    _loaded[path, metric] = stamp, benchmark
+    table = _table(path)
+    return _complete(*infer.locate(table, path.parent), path, metric)
+
+
+def _complete(table: Mapping[str, Any], files: Sequence[Path], path: Path, metric: str | None) -> Benchmark:
+    """The benchmark that ``table`` and its ``files`` of questions declare.
+
+    ``path`` is its benchmark.toml, or its file of questions if it is found by that.
+    """
+    state: list[object] = [table, *(_stamp(one) for file in files for one in (file, *tables_in(file)))]
+    if (path, metric) in _loaded and _loaded[path, metric][0] == state:
+        return _loaded[path, metric][1]
+    benchmark = parse(infer.complete(_with_metric(table, metric), files) if files else dict(table), path)
+    _loaded[path, metric] = state, benchmark
     return benchmark
 
 
+def _stamp(path: Path) -> _Stamp:
+    """Raises ``UserError``."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    return stat.st_mtime_ns, stat.st_size
+
+
 def _table(path: Path) -> dict[str, Any]:
-    """Read and parse a benchmark.toml. Raises ``UserError``."""
+    """Read a benchmark.toml and check its keys; cached until the file changes. Raises ``UserError``."""
+    stamp = _stamp(path)
+    if path not in _tables or _tables[path][0] != stamp:
+        table = _parsed(path)
+        check_keys(table, path)
+        _tables[path] = stamp, table
+    return _tables[path][1]
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """Raises ``UserError``."""
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
@@ -54,51 +81,17 @@ def _table(path: Path) -> dict[str, Any]:
 
 def _load_table(file: Path, metric: str | None) -> Benchmark:
     """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
-    toml_file = file.with_name(FILE_NAME)
     table: dict[str, Any] = {}
-    try:
-        stats = [path.stat() for path in (tables_in(file) if file.is_dir() else [file])]
-        stamps = [hash(tuple(stat.st_mtime_ns for stat in stats)), sum(stat.st_size for stat in stats)]
-        if _is_benchmark(file.parent) and not file.is_dir():
-            stamps.append(toml_file.stat().st_mtime_ns)
-            table = _table(toml_file)
-            data = table.get("data", {})
-            name = file.name.replace("{", "{{").replace("}", "}}")
-            table["data"] = {**data, "paths": [name]} if isinstance(data, dict) else data
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    stamp = stamps[0], sum(stamps[1:])
-    if (file, metric) in _loaded and _loaded[file, metric][0] == stamp:
-        return _loaded[file, metric][1]
-    benchmark = parse(infer.complete(_with_metric(table, metric), file), file)
-    _loaded[file, metric] = stamp, benchmark
-    return benchmark
+    if _is_benchmark(file.parent) and not file.is_dir():
+        table = _table(file.with_name(FILE_NAME))
+        name = file.name.replace("{", "{{").replace("}", "}}")
+        table = {**table, "data": {**table.get("data", {}), "paths": [name]}}
+    return _complete(table, [file], file, metric)
 
 
-def _with_metric(table: dict[str, Any], metric: str | None) -> dict[str, Any]:
+def _with_metric(table: Mapping[str, Any], metric: str | None) -> dict[str, Any]:
     """``table`` with the metric, if there is one and the table sets neither metric nor extractor."""
-    return table if metric is None or {"metric", "extractor"} & table.keys() else table | {"metric": metric}
-
-
-def _infer_missing(table: dict[str, Any], path: Path, metric: str | None) -> dict[str, Any]:
-    """Infer what a benchmark.toml omits from its file of questions, if it has exactly one."""
-    data = table.get("data", {})
-    if (
-        not isinstance(data, dict)
-        or {"question", "messages", "choices", "answer", "hub", "header"} & data.keys()
-    ):
-        return table
-    names = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
-    if names is None:
-        file = infer.table_in(path.parent)
-    elif isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) and "{" not in names[0]:
-        file = path.parent / names[0]
-    else:
-        return table
-    if file is None or not is_table(file):
-        return table
-    table.setdefault("name", path.parent.name)
-    return infer.complete(_with_metric(table, metric), file)
+    return {"metric": metric, **table} if metric is not None and "extractor" not in table else dict(table)
 
 
 def packaged_dir() -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_text, plain_text
+from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_part, gold_text, plain_text
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
@@ -337,8 +337,7 @@ def _question(
     if not spec.has_choices and benchmark.metric.name != "json":
         answer = gold_text(row["answer_text"]).strip()
     if spec.answer_pattern is not None and answer:
-        match = re.search(spec.answer_pattern, answer)
-        answer = (match[match.re.groups and 1] or "").strip() if match else ""
+        answer = gold_part(spec.answer_pattern, answer)
     if style is not None and answer not in choices:
         answer = style(answer, choices) or answer
     gold: str | None = answer

@@ -34,12 +34,25 @@ __all__ = [
     "ExtractorSpec",
     "Hub",
     "Subject",
+    "check_keys",
+    "default_paths",
+    "is_path",
     "parse",
     "scoring",
     "template_fields",
 ]
 
 FILE_NAME = "benchmark.toml"
+#: the labels, and columns, of choices that a benchmark.toml does not name
+_LABELS = ("A", "B", "C", "D")
+#: the extractors of metrics that compare choices
+_OF_CHOICES = ("choice", "choices")
+
+
+def check_keys(table: Mapping[str, Any], path: Path) -> None:
+    """Check the keys of a benchmark.toml at ``path`` and the types of their values. Raises ``UserError``."""
+    where = f"{path} [data]"
+    _check_pattern(_read(DataSpec, _read(Benchmark, table, str(path)).get("data", {}), where), where)
 
 
 def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
@@ -55,7 +68,8 @@ def parse(table: Mapping[str, Any], path: Path) -> Benchmark:
     if official is not None and official not in (extractors := registry.extractors()):
         raise unknown("extractor", official, extractors, where=f"{path} official")
     subjects = _subjects(values.pop("subjects", {}), path)
-    data = _data(values.pop("data", {}), path)
+    takes_choices = registry.metrics()[metric.name].extractor in _OF_CHOICES
+    data = _data(values.pop("data", {}), path, takes_choices)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
         raise UserError(f"{path}: metric {metric.name!r} needs choices; name their columns in [data] choices")
@@ -126,10 +140,14 @@ def scoring(benchmark: Benchmark, mode: Mode) -> dict[str, object]:
 
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
+    """Whether a benchmark that sets no metric has choices: unless its keys say otherwise."""
     data = table.get("data")
     if not isinstance(data, dict) or {"choice_columns", "choice_list", "distractors"} & data.keys():
         return True
-    return data.get("choices") != [] and "messages" not in data
+    if "choices" in data:
+        return bool(data["choices"])
+    header = data.get("header", _LABELS)
+    return "messages" not in data and all(label in header for label in _LABELS)
 
 
 def _metric(table: dict[str, Any], path: Path) -> MetricSpec:
@@ -191,7 +209,8 @@ def _subjects(table: Mapping[str, Any], path: Path) -> dict[str, Subject]:
     return subjects
 
 
-def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
+def _data(table: Mapping[str, Any], path: Path, takes_choices: bool) -> DataSpec:
+    """``takes_choices`` says whether the metric compares choices. Raises ``UserError``."""
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
     kind = values.setdefault("format", _format_of_first(values.get("paths", ())))
@@ -201,10 +220,10 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
         if not hub.files:
             raise UserError(f"{path} [data.hub]: file is missing: the list is empty")
     computed = {
-        "paths": (f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"),
+        "paths": default_paths(kind),
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
-        "choices": _default_labels(values),
+        "choices": _default_labels(values, takes_choices),
     }
     values = {**computed, **values, "hub": hub}
     data = DataSpec(**{"choice_columns": values["choices"], **values})
@@ -216,21 +235,32 @@ def _data(table: Mapping[str, Any], path: Path) -> DataSpec:
     if not data.paths:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
     for template in data.paths:
-        if not _is_path(template):
+        if not is_path(template):
             raise UserError(f"{where}: paths: {template!r} may only use {{split}} and {{subject}}")
     if len(set(data.choices)) < len(data.choices):
         raise UserError(f"{where}: choices: a label occurs twice in {', '.join(data.choices)}")
-    if data.answer_pattern is not None:
-        from pytest_llmeval.scoring.patterns import compile_pattern
-
-        compile_pattern(data.answer_pattern, f"{where}: answer_pattern")
+    _check_pattern(values, where)
     return data
 
 
-def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
+def _check_pattern(data: Mapping[str, Any], where: str) -> None:
+    """Raises ``UserError``."""
+    from pytest_llmeval.scoring.patterns import compile_pattern
+
+    if data.get("answer_pattern") is not None:
+        compile_pattern(data["answer_pattern"], f"{where}: answer_pattern")
+
+
+def default_paths(format: str) -> tuple[str, ...]:
+    """The templates of the files of a benchmark that names none."""
+    return (f"data/{{split}}/{{subject}}.{format}", f"{{split}}.{format}", f"data.{format}")
+
+
+def _default_labels(data: Mapping[str, Any], takes_choices: bool) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if {"messages", "choice_list", "distractors"} & data.keys() else ("A", "B", "C", "D")
+    elsewhere = {"messages", "choice_list", "distractors"} & data.keys()
+    return _LABELS if takes_choices and not elsewhere else ()
 
 
 def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) -> Prompts:
@@ -241,7 +271,7 @@ def _prompts(table: Mapping[str, Any], path: Path, defaults: Mapping[str, Any]) 
     return Prompts(GeneratePrompt(**{**defaults, **generate}), LogprobPrompt(**logprob))
 
 
-def _is_path(template: str) -> bool:
+def is_path(template: str) -> bool:
     """Whether the template uses only {split} and {subject}, without format specifications."""
     try:
         parts = list(string.Formatter().parse(template))
