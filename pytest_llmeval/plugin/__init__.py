@@ -106,7 +106,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         from pytest_llmeval.suites.scaffold import write_benchmark
 
         try:
-            for line in write_benchmark(new_benchmark, config.invocation_params.dir):
+            metric = command_line.value("metric", config) or "choice"
+            for line in write_benchmark(new_benchmark, metric, config.invocation_params.dir):
                 print(line)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None

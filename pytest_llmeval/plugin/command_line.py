@@ -52,7 +52,9 @@ class CommandLine:
             "--llm-new-benchmark",
             dest="llmeval_new_benchmark",
             metavar="NAME",
-            help="create a folder with an example benchmark to edit, and exit",
+            help="create a folder with an example benchmark to edit, and exit; --llm-metric says for which "
+            "kind of questions: choice (default), choices, exact (free answers), number, math, code "
+            "(programs), judge, or another metric that compares texts",
         )
         self._add(group, "--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
         self._stop_watching = manager.add_hookcall_monitoring(self._before, self._after)

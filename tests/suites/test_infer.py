@@ -252,16 +252,6 @@ def test_choices_of_files_elsewhere_follow_from_the_metric(
     assert load(pytester.path).data.choices == labels
 
 
-def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest("--llm-new-benchmark=mine")
-    assert done.ret == 0
-    assert pytester.runpytest(*ECHO, "--llm-benchmark=mine").ret == 0
-    assert len(questions(pytester)) == 3
-    again = pytester.runpytest("--llm-new-benchmark=mine")
-    assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(["*mine already exists; choose another name"])
-
-
 def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:
     if find_spec("rouge_score") is None:
         pytest.skip("needs rouge-score")
