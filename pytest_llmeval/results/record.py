@@ -30,8 +30,9 @@ class Record:
     ``answer`` was extracted from the completion, ``target`` is the gold answer (None: nothing to compare).
     Both, and choice scores, use the labels of the file, even if the choices were shown in another ``order``
     (None: file order). ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a self-graded
-    suite, by filter and name. ``prompt`` is the text that was sent. ``judgement`` is None without a judge.
-    ``repeat`` counts from 0.
+    suite, by filter and name. ``prompt`` is the text that was sent, ``question`` that of the file alone, and
+    ``choices`` its labels and texts; both are empty in suites without a file of questions. ``judgement`` is
+    None without a judge. ``repeat`` counts from 0.
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
@@ -69,6 +70,8 @@ class Record:
     test: str | None = None
     reported_reason: Reason | None = None
     accepted_by: str | None = None
+    question: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -213,7 +216,11 @@ class Record:
             "target": self.target,
             **self._answer_json(),
         }
-        # keys that most runs do not need are omitted
+        # keys that some runs do not need are omitted
+        if self.question:
+            content["question"] = self.question
+        if self.choices:
+            content["choices"] = dict(self.choices)
         if self.test is not None:
             content["test"] = self.test
         if self.cluster is not None:
@@ -295,6 +302,8 @@ class Record:
             official=record_fields.official(row),
             test=record_fields.text(row.get("test")),
             accepted_by=record_fields.text(row.get("accepted_by")),
+            question=record_fields.text(row.get("question")) or "",
+            choices={str(label): str(text) for label, text in (row.get("choices") or {}).items()},
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record

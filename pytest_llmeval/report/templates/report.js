@@ -303,7 +303,7 @@
 
   function haystack(question, i) {
     if (question.haystack === undefined) {
-      const parts = [idOf(i), nameOf(i), question.prompt];
+      const parts = [idOf(i), nameOf(i), question.prompt, question.question];
       for (const ofModel of Object.values(question.models)) {
         for (const answer of ofModel.answers) parts.push(answer.text, answer.reasoning, answer.error, answer.judge && answer.judge.text, ...(answer.notes || []));
       }
@@ -426,7 +426,8 @@
         line.dataset.filled = "1";
         if (!content) continue;
         line.textContent = "";
-        put(line, gist(textOf(content, chunk, i).prompt));
+        const { question, prompt } = textOf(content, chunk, i);
+        put(line, question ? brief(question) : gist(prompt));
       } catch { return; }
     }
   }
@@ -443,7 +444,11 @@
     let text = prompt.slice(turn < 0 ? 0 : turn + 7);
     const first = text.slice(0, text.indexOf("\n") + 1); // skip an instruction that starts every turn
     if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) text = text.slice(first.length);
-    return head(text, 160).replace(/\s+/g, " ").trim() || "\u00a0";
+    return brief(text);
+  }
+
+  function brief(text) {
+    return head(text.trim(), 160).replace(/\s+/g, " ").trim() || "\u00a0";
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });
