@@ -346,7 +346,8 @@
 
   // ---- the list: only visible rows are in the page
 
-  const ROW = 46;
+  const rowHeight = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
+  let ROW = rowHeight(); // narrow screens have higher rows
   const view = byId("list"), spacer = byId("spacer");
   let current = -1; // the question that is open
   let place = -1; // its place in the list
@@ -452,7 +453,11 @@
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });
-  new ResizeObserver(() => draw(false)).observe(view);
+  new ResizeObserver(() => {
+    const height = rowHeight(), changed = height !== ROW;
+    ROW = height;
+    draw(changed);
+  }).observe(view);
   view.addEventListener("click", (event) => {
     const row = event.target.closest(".item");
     if (row) choose([...rows].find(([, element]) => element === row)[0], true);
