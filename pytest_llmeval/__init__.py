@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_llmeval.results.record import Record
     from pytest_llmeval.runtime.llm import LLM
     from pytest_llmeval.scoring.extract import Extractor
-    from pytest_llmeval.scoring.metrics import Metric, Reasoned, Score
+    from pytest_llmeval.scoring.metrics import Metric, Reasoned, Score, Scores
     from pytest_llmeval.suites.source import Source
     from pytest_llmeval.suites.suite import Suite
 
@@ -70,6 +70,7 @@ __all__ = [
     "Request",
     "RequestFailed",
     "Score",
+    "Scores",
     "Source",
     "Storable",
     "Suite",
@@ -93,7 +94,7 @@ _HOMES = {
     "results.benchmark_info": ("BenchmarkInfo",),
     "runtime.llm": ("LLM",),
     "scoring.extract": ("Extractor",),
-    "scoring.metrics": ("Metric", "Reasoned", "Score"),
+    "scoring.metrics": ("Metric", "Reasoned", "Score", "Scores"),
     "suites.source": ("Source",),
     "suites.suite": ("Suite",),
 }

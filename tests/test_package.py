@@ -29,7 +29,7 @@ def test_benchmarks_ship(wheel: zipfile.ZipFile) -> None:
         for path in (ROOT / "benchmarks").rglob("*")
         if path.suffix in {".toml", ".csv", ".py"}
     }
-    assert len(here) == 6 * 2 + 2 * 16
+    assert {path.rpartition("/")[2] for path in here} > {"benchmark.toml", "test_ceval.py"}
     assert here <= set(wheel.namelist())
 
 

@@ -14,7 +14,8 @@ PUBLIC = [
     *("BenchmarkInfo", "EvalConditions"),
     *("ChatPrompt", "Completion", "DataMissing", "Extractor", "Grade", "Job", "Jobs", "Judgement", "LLM"),
     *("LLMEvalError", "Message", "Metric", "Model", "ModelConfig", "ModelUnusable", "Outcome", "Prompt"),
-    *("Question", "Reasoned", "Record", "Request", "RequestFailed", "Score", "Source", "Storable", "Suite"),
+    *("Question", "Reasoned", "Record", "Request", "RequestFailed", "Score", "Scores", "Source"),
+    *("Storable", "Suite"),
     *("TextPrompt", "UserError", "model_key", "run_batches", "run_concurrently"),
 ]
 

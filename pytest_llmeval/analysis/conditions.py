@@ -53,7 +53,9 @@ class EvalConditions:
 
     ``prompt_sha256`` is the hash of the prompts with their shots, ``data_sha256`` that of the data files.
     ``scoring`` maps the settings for extraction and comparison to their JSON values; None (a run that did
-    not record them) equals any. ``circular`` and ``shuffle_choices`` (a seed) determine the order of choices.
+    not record them) equals any. ``version`` is that of the benchmark, which changes with its scores.
+    ``circular`` and ``shuffle_choices`` (a seed) determine the order of choices. ``system`` is the model's
+    system prompt, "" for none; None leaves the benchmark's own, which is part of the prompts.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> asked.differences(EvalConditions("generate", "test", 5, prompt_sha256="", data_sha256=""))
@@ -69,6 +71,8 @@ class EvalConditions:
     circular: bool = False
     shuffle_choices: int | None = None
     judge: JudgeModel | None = None
+    version: int = 1
+    system: str | None = None
 
     @property
     def order_words(self) -> tuple[str, ...]:
@@ -79,6 +83,8 @@ class EvalConditions:
     def differences(self, later: EvalConditions) -> tuple[str, ...]:
         """The differences, in words, without those that follow from another one."""
         words = []
+        if self.version != later.version:
+            words.append(f"version {self.version} of the benchmark then, {later.version} now")
         if self.mode != later.mode:
             words.append(f"mode {self.mode} then, {later.mode} now")
         if self.shots != later.shots:
@@ -94,6 +100,8 @@ class EvalConditions:
             words.append(f"split {self.split} then, {later.split} now")
         elif self.data_sha256 != later.data_sha256:
             words.append("different data (data_sha256)")
+        if self.system != later.system:
+            words.append(f"{_system(self.system)} then, {_system(later.system)} now")
         before, after = (_judge(conditions.judge) for conditions in (self, later))
         if before != after:
             words.append(f"judged by {before} then, by {after} now")
@@ -121,6 +129,7 @@ class EvalConditions:
         ``circular`` and ``judge`` are objects there, with more values; results_json.py writes them.
         """
         return {
+            "version": self.version,
             "mode": self.mode,
             "shots": self.shots,
             "split": self.split,
@@ -128,6 +137,7 @@ class EvalConditions:
             "data_sha256": self.data_sha256,
             "scoring": None if self.scoring is None else dict(self.scoring),
             "shuffle_choices": self.shuffle_choices,
+            "system": self.system,
         }
 
     @classmethod
@@ -147,6 +157,8 @@ class EvalConditions:
             circular=result.get("circular") is not None,
             shuffle_choices=result.get("shuffle_choices"),
             judge=JudgeModel.from_json(result.get("judge")),
+            version=int(result.get("version", 1)),
+            system=None if result.get("system") is None else str(result["system"]),
         )
 
 
@@ -157,6 +169,12 @@ def _value(scoring: Mapping[str, object], name: str) -> str:
 
 def _order(seed: int | None) -> str:
     return "in the file's order" if seed is None else f"shuffled with seed {seed}"
+
+
+def _system(system: str | None) -> str:
+    if system is None:
+        return "the benchmark's system prompt"
+    return f"system prompt {one_line(repr(system), 60)}"
 
 
 def _judge(judge: JudgeModel | None) -> str:

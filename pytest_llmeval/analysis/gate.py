@@ -89,6 +89,8 @@ class Info(Protocol):
     def total(self) -> Mapping[str, int]: ...  # also of subjects that only rows name
     @property
     def planned(self) -> int: ...
+    @property
+    def repeats(self) -> int: ...
     def is_called(self, name: str) -> bool: ...
 
 
@@ -104,7 +106,6 @@ def evaluate(
     models: Sequence[str] = (),
     comparisons: Mapping[tuple[str, str], Comparison] | None = None,
     strict: bool = False,
-    repeats: int = 1,
 ) -> tuple[GateResult, ...]:
     """Evaluate gates: one result for each gate, model and benchmark.
 
@@ -115,7 +116,7 @@ def evaluate(
     ``failed_questions`` is their number in the run, each counted once whatever its repeats (None: the errors
     of the results). ``models`` are all models of the run, including those that answered nothing.
     ``comparisons`` maps (model, benchmark) to the comparison with the baseline; None without a baseline.
-    ``strict`` fails inconclusive gates. Each question must be asked ``repeats`` times.
+    ``strict`` fails inconclusive gates. Each question must be asked as often as its benchmark's ``repeats``.
     """
     if failed_questions is None:
         failed_questions = sum(result.counts.error for result in results)
@@ -128,7 +129,6 @@ def evaluate(
         too_many_errors=failed_questions > allow_errors,
         allow_errors=allow_errors,
         comparisons=comparisons,
-        repeats=repeats,
     )
     return tuple(replace(result, strict=strict) for gate in gates for result in run.evaluate(gate))
 
@@ -143,7 +143,6 @@ class _Evaluation:
     too_many_errors: bool
     allow_errors: int
     comparisons: Mapping[tuple[str, str], Comparison] | None
-    repeats: int
 
     def evaluate(self, gate: Gate) -> list[GateResult]:
         if gate.drop and gate.from_config and self.comparisons is None:
@@ -237,9 +236,9 @@ class _Evaluation:
             problems.append("the run ended early")
         if not self.partial:
             # a plugin that repeats tests repeats questions, too
-            problems += _missing(counts, members, result, info, max(self.repeats, result.times))
+            problems += _missing(counts, members, result, info, max(info.repeats, result.times))
         if counts.error and self.too_many_errors:
-            unit = "questions" if self.repeats == 1 else "answers"
+            unit = "questions" if info.repeats == 1 else "answers"
             problems.append(f"{counts.error} of {counts.requested} {unit} ended in an error")
         if counts.rate is None and not problems:
             problems.append(

@@ -14,14 +14,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
+from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.errors import UserError, one_line, unknown
-from pytest_llmeval.core.sources import SOURCES, split_part
 
-_PREFIXES = "|".join(map(re.escape, SOURCES))
-_GATE = re.compile(
-    rf"\s*(?:(?P<benchmark>(?:(?:{_PREFIXES}):)?[^:=<>]*?)\s*"
-    r"(?P<colon>:\s*(?P<part>[^=<>]*?))?\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*"
-)
+_GATE = re.compile(r"\s*(?:(?P<name>[^=<>]*?)\s*(?P<sign>>=|==?)\s*)?(?P<value>[^=<>]*?)\s*")
 _NUMBER = re.compile(r"(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<percent>%?)")
 _LEVEL = re.compile(r"(?P<rest>.*?)\s*@\s*(?P<level>[^@]*)", re.DOTALL)
 
@@ -94,17 +90,14 @@ def parse_drop(expr: str, *, from_config: bool = False) -> Gate:
 def _parse(expr: str, kind: _Kind) -> Gate:
     shown = one_line(expr, 80)
     where = f"{kind.option}={shown}"
-    rest, level = _split_level(expr.strip(), where) if kind.levels else (expr.strip(), None)
-    match = _GATE.fullmatch(rest)
+    match = _GATE.fullmatch(expr.strip())
     if match is None:
         raise UserError(f"{where}: not a gate; {kind.forms}")
-    if match["sign"] is None:
-        if match["value"][:1].isalpha():
-            example = f"{one_line(rest, 80)}={kind.example}"
-            raise UserError(f"{where}: the threshold is missing; write {example}")
-        return Gate(shown, None, None, _threshold(match["value"], where, kind), level=level)
-    benchmark, part = _names(match["benchmark"], match["part"] if match["colon"] else None, where, kind)
-    return Gate(shown, benchmark, part, _threshold(match["value"], where, kind), level=level)
+    if match["sign"] is None and match["value"][:1].isalpha():
+        raise UserError(f"{where}: the threshold is missing; write {shown}={kind.example}")
+    number, level = _split_level(match["value"], where) if kind.levels else (match["value"], None)
+    benchmark, part = (None, None) if match["sign"] is None else _names(match["name"], where, kind)
+    return Gate(shown, benchmark, part, _threshold(number, where, kind), level=level)
 
 
 def _split_level(text: str, where: str) -> tuple[str, Fraction | None]:
@@ -136,7 +129,7 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             value_text = one_line(repr(value), 40)
             raise UserError(f"{place} must be a number from 0 to 1 or a percentage, not {value_text}")
-        benchmark, part = _names(*split_part(key.strip()), place, _ACCURACY)
+        benchmark, part = _names(key, place, _ACCURACY)
         # repr gives the shortest digits of the float, which are the digits in the file
         text = value if isinstance(value, str) else _plain(repr(value))
         number, level = _split_level(text, place)
@@ -145,10 +138,11 @@ def from_table(table: Mapping[str, object], where: str = "[gates]") -> tuple[Gat
     return tuple(gates)
 
 
-def _names(benchmark: str, part: str | None, where: str, kind: _Kind) -> tuple[str, str | None]:
-    if not benchmark or part == "":
+def _names(text: str, where: str, kind: _Kind) -> tuple[str, str | None]:
+    name = BenchmarkName.parse(text)
+    if not name.base or name.part == "":
         raise UserError(f"{where}: the name is missing; {kind.forms}")
-    return benchmark, part
+    return name.whole, name.part
 
 
 def _plain(number: str) -> str:

@@ -135,17 +135,37 @@ def macro_interval(parts: Iterable[tuple[float, float]], z: float = Z95) -> tupl
     if all subjects have the same rate: without that it would be 0 for a subject with one question.
     """
     known = [(successes, trials) for successes, trials in parts if trials]
-    if not known:
+    return weighted_interval(known, [1.0] * len(known), z)
+
+
+def weighted_interval(
+    parts: Sequence[tuple[float, float]], weights: Sequence[float], z: float = Z95
+) -> tuple[float, float] | None:
+    """The interval for the mean of rates by weight, as ``macro_interval`` computes it for equal weights.
+
+    Each part is one rate's (successes, trials). None without parts. Raises ValueError for a part without
+    trials, a weight that is not above 0, or a different number of weights.
+    """
+    if any(trials <= 0 for _, trials in parts) or any(weight <= 0 for weight in weights):
+        raise ValueError("each part needs trials, and a weight above 0")
+    if not parts:
         return None
-    if len(known) == 1:
-        return wilson(*known[0], z)
-    number = len(known)
-    rate = math.fsum(successes / trials for successes, trials in known) / number
+    if len(parts) == 1:
+        return wilson(*parts[0], z)
+    total = math.fsum(weights)
+    shares = [weight / total for weight in weights]
+    rate = math.fsum(share * part[0] / part[1] for share, part in zip(shares, parts, strict=True))
     variance = 0.0
-    for successes, trials in known:
+    for share, (successes, trials) in zip(shares, parts, strict=True):
         shrunk = (successes + rate) / (trials + 1)
-        variance += shrunk * (1 - shrunk) / trials / shrinkage(trials, number)
-    size = effective_size(rate * (1 - rate), variance / number**2, known)
+        variance += share**2 * shrunk * (1 - shrunk) / trials / shrinkage(trials, len(parts))
+    one = rate * (1 - rate)
+    # without variance, the size is that of independent questions of equal variance
+    size = (
+        one / variance
+        if variance > 0 and one > 0
+        else 1 / math.fsum(share**2 / part[1] for share, part in zip(shares, parts, strict=True))
+    )
     return wilson(min(rate * size, size), size, z)
 
 

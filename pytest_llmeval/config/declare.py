@@ -34,7 +34,8 @@ class Option:
     ``attribute`` is the dataclass field for its value, ``plural`` another spelling of the key. The value of
     a ``secret`` option is never printed. A ``bare`` option may be given without a value, and is then True.
     ``model`` marks parameters of a model, ``changes_answers`` those that may change its answers to the same
-    request and are therefore part of the store's key.
+    request and are therefore part of the store's key. ``backends`` are those of this package that a model's
+    option is for; empty for all of them.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Option:
     in_file: bool = True
     model: bool = False
     changes_answers: bool = False
+    backends: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ def option(
     bare: bool = False,
     in_file: bool = True,
     changes_answers: bool = False,
+    backends: tuple[str, ...] = (),
     repr: bool = True,
 ) -> D | T:
     """A field that is set on the command line or in the file. ``key`` defaults to the field's name."""
@@ -107,6 +110,7 @@ def option(
         bare=bare,
         in_file=in_file,
         changes_answers=changes_answers,
+        backends=backends,
     )
     new_field: D | T = _field(declaration, repr)
     return new_field

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.config.benchmark_suites import BenchmarkSuite, read_suites
 from pytest_llmeval.config.declare import by_key, options_of, read_table
 from pytest_llmeval.config.models import PRESETS, JudgeConfig, ModelConfig, OpenAIOptions
 from pytest_llmeval.config.options import FILE_NAME, OPTIONS
@@ -25,7 +26,7 @@ JUDGE = by_key(
         *options_of(JudgeConfig),
     )
 )
-_TABLES = ("models", "runs", "gates", "judge")
+_TABLES = ("models", "runs", "gates", "judge", "suites")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class File:
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     gates: Mapping[str, float | str] = field(default_factory=dict)
     judge: Mapping[str, Any] = field(default_factory=dict)
+    suites: Mapping[str, BenchmarkSuite] = field(default_factory=dict)
 
 
 def read_file(folders: Sequence[Path]) -> File:
@@ -97,6 +99,7 @@ def parse_file(table: Mapping[str, Any], name: str) -> File:
         runs=runs,
         gates=gates,
         judge=_judge(table["judge"], name) if "judge" in table else {},
+        suites=read_suites(_section(table, "suites", name), name),
     )
 
 

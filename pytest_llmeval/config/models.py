@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from pytest_llmeval.config.declare import REQUIRED, option, toml_key
 from pytest_llmeval.config.kinds import (
     ABOVE_ZERO,
+    ANY_TEXT,
     API,
     BODY,
     CONCURRENCY,
@@ -26,6 +27,10 @@ from pytest_llmeval.config.kinds import (
 from pytest_llmeval.core.types import Api, Temperature
 
 BACKENDS = ("hf", "openai", "serve", "smollm2", "echo")
+#: the backends that options of one kind are for
+_API = ("openai", "serve")
+_WEIGHTS = ("hf", "serve", "smollm2")
+_IN_PROCESS = ("hf", "smollm2")
 #: inference servers that can be started; ``models/serving/presets.py`` has their command lines
 PRESETS = ("lmdeploy", "vllm", "sglang", "transformers")
 
@@ -39,7 +44,8 @@ class ModelOptions:
     this process's number, from 0, and the number of processes that share the session's traffic limits.
     None means the default of the backend or benchmark.
 
-    ``max_tokens``, ``temperature`` and ``stop`` also change answers, but they are part of every request.
+    ``max_tokens``, ``temperature``, ``stop`` and ``system`` also change answers, but they are part of every
+    request.
     """
 
     name: str
@@ -63,6 +69,12 @@ class ModelOptions:
         changes_answers=True,
     )
     stop: tuple[str, ...] = option((), TEXTS, "string that ends an answer (repeatable)", metavar="TEXT")
+    system: str | None = option(
+        None,
+        ANY_TEXT,
+        "system prompt, in place of the benchmark's own if it has one; an empty one for none",
+        metavar="TEXT",
+    )
     reasoning_marks: tuple[str, str] | None = toml_key(
         None, PAIR, "text before and after the model's reasoning, if they are not among the usual marks"
     )
@@ -82,13 +94,20 @@ class OpenAIOptions:
     """
 
     base_url: str | None = option(
-        None, TEXT, "URL of the OpenAI-compatible API", metavar="URL", changes_answers=True, repr=False
+        None,
+        TEXT,
+        "URL of the OpenAI-compatible API",
+        metavar="URL",
+        changes_answers=True,
+        repr=False,
+        backends=("openai",),
     )
     api_key_env: str | None = option(
         None,
         TEXT,
         "environment variable that holds the API key (default: OPENAI_API_KEY)",
         metavar="VAR",
+        backends=_API,
     )
     top_p: float | None = option(
         None,
@@ -96,28 +115,32 @@ class OpenAIOptions:
         "nucleus sampling: sample from the most likely tokens with this total probability (API)",
         metavar="P",
         changes_answers=True,
+        backends=_API,
     )
     sampling_seed: int | None = option(
-        None, COUNT, "seed for the model's sampling (API)", metavar="N", changes_answers=True
+        None, COUNT, "seed for the model's sampling (API)", metavar="N", changes_answers=True, backends=_API
     )
     concurrency: int | None = option(
         None,
         CONCURRENCY,
         "number of concurrent requests (API; default: auto, which adapts to the server)",
         metavar="N",
+        backends=_API,
     )
     rate: float | None = option(
-        None, ABOVE_ZERO, "maximum requests per second; may be a fraction (API)", metavar="R"
+        None, ABOVE_ZERO, "maximum requests per second; may be a fraction (API)", metavar="R", backends=_API
     )
     tokens_per_minute: int | None = option(
-        None, POSITIVE, "maximum prompt and answer tokens per minute (API)", metavar="N"
+        None, POSITIVE, "maximum prompt and answer tokens per minute (API)", metavar="N", backends=_API
     )
-    stream: bool = option(False, FLAG, "stream answers, which measures the time to the first token (API)")
+    stream: bool = option(
+        False, FLAG, "stream answers, which measures the time to the first token (API)", backends=_API
+    )
     retries: int | None = option(
-        None, COUNT, "how many times to retry a failed request (API; default: 5)", metavar="N"
+        None, COUNT, "how many times to retry a failed request (API; default: 5)", metavar="N", backends=_API
     )
     timeout: float | None = option(
-        None, ABOVE_ZERO, "seconds before a request times out (API; default: 120)", metavar="S"
+        None, ABOVE_ZERO, "seconds before a request times out (API; default: 120)", metavar="S", backends=_API
     )
     api: Api = toml_key(
         "chat", API, "chat, or completions for base models (plain text prompts)", changes_answers=True
@@ -138,15 +161,31 @@ class HFOptions:
     """The options of the backend for local weights, and of servers that are started for a run."""
 
     device: str = option(
-        "auto", TEXT, "torch device, or auto (local models)", metavar="NAME", changes_answers=True
+        "auto",
+        TEXT,
+        "torch device, or auto (local models)",
+        metavar="NAME",
+        changes_answers=True,
+        backends=_WEIGHTS,
     )
     dtype: str = option(
-        "auto", TEXT, "torch dtype, or auto (local models)", metavar="NAME", changes_answers=True
+        "auto",
+        TEXT,
+        "torch dtype, or auto (local models)",
+        metavar="NAME",
+        changes_answers=True,
+        backends=_WEIGHTS,
     )
     batch_tokens: int | None = option(
-        None, POSITIVE, "maximum number of tokens in a batch (local models)", metavar="N"
+        None,
+        POSITIVE,
+        "maximum number of tokens in a batch (local models)",
+        metavar="N",
+        backends=_IN_PROCESS,
     )
-    trust_remote_code: bool = option(False, FLAG, "allow running Python code that comes with a model")
+    trust_remote_code: bool = option(
+        False, FLAG, "allow running Python code that comes with a model", backends=("hf", "serve")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_llmeval.config.benchmark_suites import BenchmarkSuite
 from pytest_llmeval.config.declare import option, options_of, parameters_of
 from pytest_llmeval.config.kinds import (
     COUNT,
@@ -23,11 +25,15 @@ from pytest_llmeval.config.kinds import (
     TEXT,
     TEXTS,
     Limit,
+    matching,
+    one_of,
 )
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig
 from pytest_llmeval.core.types import Mode, Policy
 
 FILE_NAME = "llmeval.toml"
+SANDBOXES = ("auto", "bubblewrap", "docker", "podman", "own")
+IMAGE = matching(re.compile(r"[A-Za-z0-9][\w./:@-]*"), "the name of a container image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,8 @@ class Settings:
     """The settings of a session; ``resolve`` makes them.
 
     ``specs`` are the model specs, one for each of ``models``. ``badge`` and ``plot`` are None for no badge
-    or charts, and "" for their default place in the run's folder. ``resolve`` computes ``judge``,
-    ``file_gates`` and the fields after it.
+    or charts, and "" for their default place in the run's folder. ``resolve`` computes ``named`` and the
+    fields after it: ``benchmarks`` has those of ``suites``, ``named`` only what the user named.
     """
 
     specs: tuple[str, ...] = option(
@@ -52,7 +58,8 @@ class Settings:
         (),
         TEXTS,
         "benchmark to run (repeatable): a packaged one; your own folder or file of questions (csv, jsonl, "
-        "parquet); lm-eval:TASK for a task or group of lm-evaluation-harness",
+        "parquet); lm-eval:TASK for a task or group of lm-evaluation-harness; suite:NAME for several. "
+        "NAME@VARIANT asks in another way, NAME:PART a group or subject",
         metavar="NAME_OR_PATH",
         key="benchmark",
         plural="benchmarks",
@@ -106,10 +113,11 @@ class Settings:
     seed: int | None = option(
         None, COUNT, "with --llm-limit=N: sample N questions with this seed, not the first N", metavar="N"
     )
-    repeats: int = option(
-        1,
+    repeats: int | None = option(
+        None,
         POSITIVE,
-        "ask each question N times; reports the mean, pass@k, the majority vote and unstable questions",
+        "ask each question N times; reports the mean, pass@k, the majority vote and unstable questions "
+        "(default: set by the benchmark)",
         metavar="N",
     )
     circular: bool = option(
@@ -188,6 +196,19 @@ class Settings:
         FLAG,
         "run programs written by the model against their tests, in a sandbox without network (docs/code.md)",
     )
+    sandbox: str = option(
+        "auto",
+        one_of(SANDBOXES),
+        "where programs run: bubblewrap, docker, podman or own; auto (default) is bubblewrap where it works, "
+        "otherwise own",
+        metavar="NAME",
+    )
+    sandbox_image: str | None = option(
+        None,
+        IMAGE,
+        "image with Python 3 for --llm-sandbox=docker or podman, pulled before (default: python:X.Y-slim)",
+        metavar="IMAGE",
+    )
     report_dir: Path = option(
         Path("reports"), FOLDER, "folder for the run folders (default: reports)", metavar="DIR"
     )
@@ -214,6 +235,8 @@ class Settings:
     show_prompts: bool = option(
         False, FLAG, "print the prompts of the selected questions without sending them, and exit"
     )
+    named: tuple[str, ...] = ()
+    suites: tuple[BenchmarkSuite, ...] = ()
     judge: JudgeConfig | None = None
     file_gates: Mapping[str, float | str] = field(default_factory=dict)
     max_drop_from_file: bool = False

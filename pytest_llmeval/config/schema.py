@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_llmeval.config.declare import REQUIRED, Option, option_schema
+from pytest_llmeval.config.benchmark_suites import KEYS
+from pytest_llmeval.config.declare import REQUIRED, Option, option_schema, table_schema
 from pytest_llmeval.config.file import JUDGE, MODEL, SETTINGS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,6 +36,11 @@ def schema() -> dict[str, Any]:
             "type": "object",
             "description": 'lowest accuracy by benchmark, group or subject, as in "ceval:stem" = 0.4',
             "additionalProperties": {"type": ["number", "string"]},
+        },
+        "suites": {
+            "type": "object",
+            "description": "benchmarks that run together under a name, for --llm-benchmark=suite:NAME",
+            "additionalProperties": table_schema(KEYS.values()),
         },
         "judge": {
             "description": "the model that judges answers, with its parameters and prompt; or its SPEC",

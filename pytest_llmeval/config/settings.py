@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pytest_llmeval.config.benchmark_suites import expand
 from pytest_llmeval.config.declare import options_of
 from pytest_llmeval.config.file import File, parse_file, read_file
 from pytest_llmeval.config.models import BACKENDS, PRESETS, ModelConfig
@@ -75,10 +76,13 @@ def resolve(
         }
     )
     models = _models(settings.specs, file, {**file.values, **run}, command_line)
+    if settings.replay is None:
+        _check_backends(models, command_line)
     judge = parse_judge(settings.judge_spec, file)
     if judge is not None and judge.model.backend == "serve":
         _check_servers(judge.model, models)
-    benchmarks, labels = settings.benchmarks, settings.judge_labels
+    benchmarks, suites = expand(settings.benchmarks, file.suites, file.name)
+    labels = settings.judge_labels
     if labels is not None:
         benchmarks = (*benchmarks, labels)
         if not models:
@@ -89,6 +93,10 @@ def resolve(
             models = [judge.model]
     baseline = None if settings.baseline == "none" else settings.baseline
     _check(settings, all_values)
+    for model in models:
+        if model.system is not None and settings.mode == "logprob":
+            where = "--llm-system" if "system" in command_line else f"the system prompt of {model.name}"
+            raise UserError(f"{where} needs chat turns; --llm-mode=logprob sends plain text, which has none")
     if "max_drop" in command_line and baseline is None:
         raise UserError("--llm-max-drop is relative to an earlier run: name one with --llm-baseline=RUN")
     return replace(
@@ -96,6 +104,8 @@ def resolve(
         specs=tuple(dict.fromkeys(settings.specs)),
         models=_check_distinct(models),
         benchmarks=tuple(dict.fromkeys(benchmarks)),
+        named=tuple(dict.fromkeys(settings.benchmarks)),
+        suites=suites,
         judge=judge,
         baseline=baseline,
         file_gates=file.gates,
@@ -144,10 +154,24 @@ def _check(settings: Settings, all_values: Mapping[str, Any]) -> None:
         )
     if settings.seed is not None and (limit is None or limit.start or limit.stop is None):
         raise UserError("--llm-seed chooses N questions at random: give --llm-limit=N (a count) with it")
-    if settings.repeats > 1 and settings.mode == "logprob":
+    if (settings.repeats or 1) > 1 and settings.mode == "logprob":
         raise UserError(
             "--llm-repeats needs --llm-mode=generate: with --llm-mode=logprob every repeat scores the same"
         )
+
+
+def _check_backends(models: Sequence[ModelConfig], command_line: Mapping[str, object]) -> None:
+    """Raises ``UserError`` for an option of the command line that is for none of the models."""
+    for option in OPTIONS:
+        if option.key not in command_line or not option.backends or not models:
+            continue
+        # nobody knows what a plugin's backend reads
+        if all(model.backend in BACKENDS and model.backend not in option.backends for model in models):
+            names = ", ".join(f"{model.name} ({model.backend})" for model in models)
+            raise UserError(
+                f"--llm-{option.name} has no effect on {names}; it is for models behind "
+                f"{' or '.join(option.backends)}; leave it out"
+            )
 
 
 def _check_servers(judge: ModelConfig, models: Sequence[ModelConfig]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields, replace
+from difflib import get_close_matches
 
 from pytest_llmeval.config.declare import options_of
 from pytest_llmeval.config.file import File
 from pytest_llmeval.config.models import PRESETS, JudgeConfig, ModelConfig
-from pytest_llmeval.core.errors import UserError, unknown
+from pytest_llmeval.core.errors import UserError, one_line, unknown
 
 #: the name of a model whose spec is ``openai:`` alone, until its server names it
 UNNAMED = "openai"
@@ -29,12 +30,7 @@ def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConf
     if not colon:
         if os.path.isdir(spec):
             raise UserError(f"{option}={spec}: for a folder with weights write hf:{spec}")
-        raise unknown(
-            "model",
-            spec,
-            [*file.models, "smollm2", "echo", "hf:PATH_OR_ID", "openai:NAME", "serve:PRESET:PATH"],
-            where=file.name if file.models else "",
-        )
+        raise _unknown_model(spec, file)
     if backend in ("smollm2", "echo") and target:
         raise UserError(f"{option}={spec}: {backend} takes no name; write {option}={backend}")
     if backend == "hf" and not target:
@@ -48,6 +44,18 @@ def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConf
 def short_name(target: str) -> str:
     """A model's name in results: the last part of a path, hub id or name at an API."""
     return target.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _unknown_model(spec: str, file: File) -> UserError:
+    """The error for a bare name: a misspelt one, or that of a model on a hub or behind an API."""
+    names = [*file.models, "smollm2", "echo"]
+    if get_close_matches(spec, names, n=1, cutoff=0.5):
+        return unknown("model", spec, names, where=file.name if file.models else "")
+    shown, known = one_line(spec, 80), ", ".join(names)
+    return UserError(
+        f"unknown model {shown!r}; write openai:{shown} for a model behind an API, hf:{shown} for one on the "
+        f"Hugging Face hub, serve:PRESET:{shown} to start a server for it; known without a prefix: {known}"
+    )
 
 
 def _parse_server(spec: str, target: str, option: str) -> ModelConfig:

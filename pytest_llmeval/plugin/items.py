@@ -16,7 +16,7 @@ from pytest_llmeval.plugin.state import Plan, Session
 class AskedQuestion(NamedTuple):
     """The question of an item, its model and result, and the first repeat that the item asks.
 
-    An item asks all repeats of ``--llm-repeats``; pytest-repeat makes further items, for further repeats.
+    An item asks all repeats of its question; pytest-repeat makes further items, for further repeats.
     """
 
     question: Question
@@ -42,7 +42,8 @@ def asked_question(item: pytest.Item, session: Session) -> AskedQuestion | None:
         return None
     step: int = parametrized_value(item, REPEAT_PARAMETER) or 0
     result = session.names.name(item, question)
-    return AskedQuestion(question, model_of(item, session), result, step * session.settings.repeats)
+    repeats = session.suites[question.benchmark].info.repeats
+    return AskedQuestion(question, model_of(item, session), result, step * repeats)
 
 
 def ends_question(report: pytest.TestReport) -> bool:

@@ -1,11 +1,16 @@
-"""Reports the progress of a run: a line that is rewritten on a terminal, or else a new line now and then."""
+"""Reports the progress of a run: a line that is rewritten on a terminal, or else a new line now and then.
+
+Both are written from the main thread only: when a question has finished, and while it waits for an answer.
+"""
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -15,33 +20,49 @@ from pytest_llmeval.plugin.pytest_internals import (
     terminal_file,
     terminal_reporter,
     terminal_width,
+    without_capture,
 )
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.report.live import LiveFile
-from pytest_llmeval.report.status import status_line
+from pytest_llmeval.report.status import status_line, waiting_text
+from pytest_llmeval.report.table import GAP
+from pytest_llmeval.report.text import clean
+from pytest_llmeval.results.activity import Activity
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
 
 _LIVE_EVERY_S = 0.2
 _TERMINAL_EVERY_S = 10.0
 _LOG_EVERY_S = 60.0
+#: seconds without an answer before a log says so, and between lines about different reasons
+_LOG_QUIET_S = 3.0
+_LOG_CHANGE_S = 10.0
 
 
 class Progress:
-    """Reports the progress of the benchmark and model whose question finished last."""
+    """Reports the progress of the benchmark and model whose question finished last.
 
-    def __init__(self, config: pytest.Config, tally: Tally) -> None:
+    ``repeats`` returns how often each question of a result is asked.
+    """
+
+    def __init__(self, config: pytest.Config, tally: Tally, repeats: Callable[[str], int]) -> None:
         self._config = config
         self._session = config.stash[SESSION]
         self._findings = config.stash[FINDINGS]
         self._tally = tally
+        self._repeats = repeats
+        #: benchmark and model of the last question
+        self._last: tuple[str, str] | None = None
+        self._waited_at = -math.inf
+        self._waited_for: tuple[bool, str] | None = None
         self._live: LiveFile | None = None
         self._reported_at = time.monotonic()
         self._every_s = _TERMINAL_EVERY_S if sys.stdout.isatty() else _LOG_EVERY_S
 
     def start(self) -> None:
-        """Replace the terminal's file, if the terminal can rewrite a line."""
+        """Watch for tests that wait; replace the terminal's file, if the terminal can rewrite a line."""
+        self._session.models.on_wait = self.wait
         reporter = terminal_reporter(self._config)
         in_place = (
             sys.stdout.isatty()
@@ -63,14 +84,42 @@ class Progress:
 
     def report(self, record: Record) -> None:
         """Report progress after a question, unless the last report is too recent."""
+        self._last = record.benchmark, record.model
         now = time.monotonic()
         if now - self._reported_at < self._every_s:
             return
         self._reported_at = now
-        line = self.line(record.benchmark, record.model)
+        self._show(self.line(record.benchmark, record.model))
+
+    def wait(self, activity: Activity) -> None:
+        """Report what a model is doing while the main thread waits for it.
+
+        In a log this is a line after some seconds without an answer, then one now and then; sooner if the
+        reason changes.
+        """
+        if self._live is None:
+            now = time.monotonic()
+            reason = bool(activity.sent), re.sub(r"\d+", "", activity.status or "")
+            every_s = self._every_s if reason == self._waited_for else min(_LOG_CHANGE_S, self._every_s)
+            if activity.quiet_s < min(_LOG_QUIET_S, self._every_s) or now - self._waited_at < every_s:
+                return
+            self._waited_at, self._waited_for = now, reason
+        self._show(self._waiting_line(activity))
+
+    def _waiting_line(self, activity: Activity) -> str:
+        text, model = waiting_text(activity), activity.model
+        if self._last is not None and self._last[1] == model:
+            return f"{self.line(*self._last)}{GAP}{text}"
+        planned = sum(
+            self._expected(result, models.get(model, {})) for result, models in self._findings.plan.items()
+        )
+        return f"{clean(model)} 0/{planned}{GAP}{text}" if planned else f"{clean(model)}: {text}"
+
+    def _show(self, line: str) -> None:
         reporter = terminal_reporter(self._config)
         if reporter is not None and self._live is not None:
-            self._live.show(line, terminal_width(reporter))
+            with without_capture(self._config):
+                self._live.show(line, terminal_width(reporter))
         else:
             make_say(self._config)(line)
 
@@ -82,7 +131,7 @@ class Progress:
         line = status_line(
             f"{benchmark} {model}",
             counts.requested,
-            self._expected(plan.get(benchmark, {}).get(model, {})),
+            self._expected(benchmark, plan.get(benchmark, {}).get(model, {})),
             counts.correct,
             counts.scored,
             tally.seconds(model, benchmark),
@@ -93,11 +142,11 @@ class Progress:
             stored=tally.stored(model, benchmark),
             errors=counts.error,
         )
-        pairs = [subjects for models in plan.values() for subjects in models.values()]
+        pairs = [(name, subjects) for name, models in plan.items() for subjects in models.values()]
         if len(pairs) > 1:
-            line += f"  (all {tally.counts().requested}/{sum(map(self._expected, pairs))})"
+            line += f"  (all {tally.counts().requested}/{sum(self._expected(*pair) for pair in pairs)})"
         return line
 
-    def _expected(self, subjects: Mapping[str, int]) -> int:
-        """The number of answers to expect for these numbers of questions by subject."""
-        return sum(subjects.values()) * self._session.settings.repeats
+    def _expected(self, result: str, subjects: Mapping[str, int]) -> int:
+        """The number of answers to expect for these numbers of a result's questions by subject."""
+        return sum(subjects.values()) * self._repeats(result)

@@ -8,6 +8,7 @@ the supported versions. ``check_supported`` looks names up in advance, if that i
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from importlib.metadata import version
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
+from queue import Empty
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -358,6 +360,17 @@ def set_outcome_order(reporter: pytest.TerminalReporter, outcomes: Iterable[str]
         stats.setdefault(outcome, [])
 
 
+def name_interruption(reporter: pytest.TerminalReporter, text: str) -> None:
+    """Let the last lines of an interrupted session say ``text``, without the place of the interruption.
+
+    Call it from ``pytest_keyboard_interrupt``, after the reporter. While a test waits for a model, that place
+    is in Python's own modules.
+    """
+    crash = _attribute(reporter, "_keyboardinterrupt_memo.reprcrash", "say that a session was interrupted")
+    if crash is not None:
+        crash.message = text
+
+
 def without_capture(config: pytest.Config) -> AbstractContextManager[None]:
     """Write to the real terminal, even while a test runs."""
     capture = config.pluginmanager.get_plugin("capturemanager")
@@ -478,6 +491,27 @@ def apply_maxfail(config: pytest.Config, report: pytest.TestReport) -> None:
     """Count a report that the controller created towards ``-x`` and ``--maxfail``."""
     session = config.pluginmanager.get_plugin("dsession")
     _xdist_attribute(session, "_handlefailures", _HANDLE_FAILURES.purpose)(report)
+
+
+def call_when_idle(config: pytest.Config, call: Callable[[], object], every_s: float) -> None:
+    """Call ``call`` in the controller's main thread while no worker has anything to report.
+
+    Call this before the controller begins to wait for its workers.
+    """
+    session = config.pluginmanager.get_plugin("dsession")
+    queue = _xdist_attribute(session, "queue", "report progress while workers wait")
+    get = queue.get
+
+    def get_or_call(timeout: float) -> object:
+        end = time.monotonic() + timeout
+        while (remaining_s := end - time.monotonic()) > every_s:
+            try:
+                return get(timeout=every_s)
+            except Empty:
+                call()
+        return get(timeout=max(remaining_s, 0.0))
+
+    queue.get = get_or_call
 
 
 def same_collection(scheduler: LoadScheduling) -> bool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: allocations between two garbage collections; with Python's default of 700 they take a tenth of a run
 _COLLECT_EVERY = 50_000
+#: longer gold answers are shortened
+_LONGEST_TARGET = 20_000
 
 
 class Failure(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # pytest has no type for it
@@ -209,7 +211,7 @@ class Recorder:
         current.running = True
         try:
             with without_assertion_diff():
-                for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats):
+                for repeat in range(asked.first_repeat, asked.first_repeat + asker.repeats(question)):
                     orders: list[Record] = []
                     for rotation in range(len(asker.orders(question))):
                         asker.attempt = Attempt(repeat, rotation, asked.test)
@@ -292,7 +294,8 @@ class Recorder:
             records = [record.with_error(message) for record in current.records]
         else:
             asked, response = self._questions[current.item], Response(Completion(error=message))
-            repeats = range(asked.first_repeat, asked.first_repeat + self._session.settings.repeats)
+            times = self._session.suites[asked.question.benchmark].info.repeats
+            repeats = range(asked.first_repeat, asked.first_repeat + times)
             records = [
                 self._record(current.item, asked.question, response, Outcome.ERROR, repeat)
                 for repeat in repeats
@@ -352,7 +355,7 @@ class Recorder:
             subject=question.subject,
             outcome=outcome,
             answer=response.answer,
-            target=question.answer if grade is None else grade.target,
+            target=_recorded(question.answer if grade is None else grade.target),
             completion=response.completion,
             prompt=response.prompt,
             cluster=question.cluster,
@@ -360,7 +363,7 @@ class Recorder:
             score=response.score,
             order=response.order,
             judgement=response.judgement,
-            metrics={} if grade is None else grade.metrics,
+            metrics={} if response.grade is None else response.grade.metrics,
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,
@@ -383,3 +386,10 @@ class Recorder:
         line = f"not all answers are in questions.jsonl: {error}"
         if line not in self._findings.unwritten:
             self._findings.unwritten.append(line)
+
+
+def _recorded(target: str | None) -> str | None:
+    """A gold answer as records have it: tests of programs may take megabytes, which every page would hold."""
+    if target is None or len(target) <= _LONGEST_TARGET:
+        return target
+    return f"{target[: _LONGEST_TARGET // 10]}... ({len(target):,} characters)"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pytest_llmeval.core.benchmark_name import item_name
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.plugin.pytest_internals import parameter_ids, parameter_names, parametrized_value
 
@@ -118,7 +119,7 @@ def _variant(item: pytest.Item, question: Question) -> str:
         return ""
     ids = parameter_ids(item)
     model, step = parametrized_value(item, "llm"), parametrized_value(item, REPEAT_PARAMETER)
-    _remove(ids, _escaped(f"{question.subject}-{question.key}"))
+    _remove(ids, _escaped(item_name(question.benchmark, question.subject, question.key)))
     if model is not None:
         _remove(ids, _escaped(str(model)))
     if step is not None:

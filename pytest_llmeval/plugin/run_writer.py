@@ -19,7 +19,6 @@ from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.redact import redact
 from pytest_llmeval.core.run_info import RunInfo, machine, versions
 from pytest_llmeval.plugin.command_line import CommandLine
-from pytest_llmeval.plugin.session_suites import result_name
 from pytest_llmeval.report.run_files import write_run
 from pytest_llmeval.results.question_log import QUESTIONS, merge, read_records
 from pytest_llmeval.results.rerun import Rerun
@@ -51,7 +50,7 @@ def write_files(run: CurrentRun) -> None:
         machine=machine(),
     )
     each = partial(_each, lines=findings.unwritten)
-    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons, each)
+    write_run(folder, info, run.results, run.verdicts, run.errors, run.comparisons, run.suites, each)
     if any(result.counts.answered for result in run.results):
         with _each("the submission", findings.unwritten):
             write_submissions(folder)
@@ -118,6 +117,7 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
         tuple(run.errors),
         rerun,
         run.comparisons,
+        run.suites,
     )
     wanted = outlets.select_outlets(settings.badge, settings.plot, os.environ, sheet=settings.questions_csv)
     for outlet in wanted:
@@ -132,7 +132,7 @@ def _rerun(run: CurrentRun) -> Rerun:
     values = CommandLine.of(config).values(config)
     if session.replay is not None:  # "latest" will refer to another run
         values["replay"] = os.path.relpath(session.replay.folder, start)
-    selected = {result_name(name, config): name for name in session.settings.benchmarks}
+    selected = {item.result: item.name.whole for item in session.requested}
     names = {info.name: selected[info.benchmark] for info in run.infos.values() if info.benchmark in selected}
     tests = {info.name: info.test for info in run.infos.values() if info.name != info.benchmark and info.test}
     specs = zip((model.name for model in session.settings.models), session.settings.specs, strict=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,19 @@ from pytest_llmeval.analysis import gate
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.plugin.current_run import CurrentRun
+from pytest_llmeval.plugin.hints import nothing_asked_lines
 from pytest_llmeval.plugin.items import ends_question, make_plan
 from pytest_llmeval.plugin.llm_fixture import has_llm
 from pytest_llmeval.plugin.progress import Progress
-from pytest_llmeval.plugin.pytest_internals import set_outcome_order, terminal_reporter
+from pytest_llmeval.plugin.pytest_internals import name_interruption, set_outcome_order, terminal_reporter
+from pytest_llmeval.plugin.repeated_errors import RepeatedErrors
+from pytest_llmeval.plugin.requested import find_members
 from pytest_llmeval.plugin.run_writer import write_files
 from pytest_llmeval.plugin.session_gates import session_gates
 from pytest_llmeval.plugin.session_tables import write_summary
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.results.record import Record, outcome_property
+from pytest_llmeval.results.suite_average import suite_results
 from pytest_llmeval.results.summary import summarise
 
 if TYPE_CHECKING:
@@ -44,7 +48,9 @@ class Controller:
         self._findings = config.stash[FINDINGS]
         self._gates = session_gates(config)
         self._baseline = self._baseline_answers()
-        self._progress = Progress(config, self.run.tally)
+        self._progress = Progress(config, self.run.tally, self.run.repeats)
+        self._repeated_errors = RepeatedErrors()
+        config.pluginmanager.register(self._repeated_errors, "llmeval-repeated-errors")
 
     def _baseline_answers(self) -> Mapping[tuple[str, str], Mapping[str, Answer]]:
         """The answers of the baseline by model and benchmark. Raises ``UserError``."""
@@ -159,8 +165,15 @@ class Controller:
         self.run.add_infos(self._session.names.infos(self._session.suites))
         self._set_planned_counts()
         models = {name: self._session.models.identity(name) for name in self._session.models.configs}
-        self.run.results = summarise(self.run.tally, self.run.infos, models)
+        systems = {name: config.system for name, config in self._session.models.configs.items()}
+        self.run.results = summarise(self.run.tally, self.run.infos, models, systems)
         self.run.ended_early = self.run.missing > 0
+        self.run.suites = suite_results(
+            find_members(settings, self._config),
+            self.run.results,
+            tuple(models),
+            ended_early=self.run.ended_early,
+        )
         self.run.comparisons = self._compare()
         self.run.verdicts = gate.evaluate(
             self._gates,
@@ -175,7 +188,6 @@ class Controller:
             if self._session.baseline is None
             else {(item.after.model, item.benchmark): item for item in self.run.comparisons},
             strict=settings.inconclusive == "fail",
-            repeats=settings.repeats,
         )
         if self.run.results:
             write_files(self.run)
@@ -206,6 +218,25 @@ class Controller:
             counts = [sum(subjects.values()) for subjects in self._findings.plan.get(name, {}).values()]
             self.run.infos[name] = replace(info, planned=max(counts, default=0))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print tables, errors by cause, gates, and the paths of the reports."""
-        write_summary(self.run, terminalreporter)
+    @pytest.hookimpl(trylast=True)  # after the reporter
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Shorten what is said of Ctrl-C."""
+        reporter = terminal_reporter(self._config)
+        if reporter is not None and excinfo.type is KeyboardInterrupt and not self._config.option.fulltrace:
+            name_interruption(reporter, "interrupted by Ctrl-C")
+
+    @pytest.hookimpl(
+        wrapper=True, tryfirst=True
+    )  # around everything else, so that the results are on the screen
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> Generator[None]:
+        """Print errors by cause, tables, gates, and the paths of the reports after all other sections."""
+        self._repeated_errors.hide(terminalreporter)
+        try:
+            return (yield)
+        finally:
+            self._repeated_errors.show()
+            if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                self._findings.notes += nothing_asked_lines(self._config)
+            write_summary(self.run, terminalreporter)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_llmeval.analysis import gate_expressions
 from pytest_llmeval.analysis.gate_expressions import Gate
-from pytest_llmeval.core.errors import unknown
+from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.core.sources import prefix_of
-from pytest_llmeval.plugin.session_suites import find_place
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.state import SESSION
 from pytest_llmeval.suites import catalog
 from pytest_llmeval.suites.folder_suite import row_subjects
@@ -35,6 +35,29 @@ def session_gates(config: pytest.Config) -> tuple[Gate, ...]:
     return gates
 
 
+def check_selected(benchmarks: Collection[str], config: pytest.Config) -> None:
+    """Raise ``UserError`` for a gate or baseline of the command line without any of the ``benchmarks``.
+
+    These are the benchmarks of which questions were selected: nothing is paid for before this is known.
+    """
+    if not benchmarks:
+        return
+    session, command_line = config.stash[SESSION], CommandLine.of(config)
+    shown = one_line(", ".join(sorted(benchmarks)), 120)
+    gates = [gate_expressions.parse(text) for text in command_line.value("fail_under", config) or ()]
+    gates += [gate_expressions.parse_drop(text) for text in command_line.value("max_drop", config) or ()]
+    for gate in gates:
+        name = gate.benchmark
+        if name is not None and not any(f"{name}/".startswith(f"{benchmark}/") for benchmark in benchmarks):
+            raise UserError(f"{gate.where}: no question of {name} was selected, only of {shown}")
+    baseline = session.baseline
+    if baseline is None or not command_line.value("baseline", config):
+        return
+    if not any(baseline.results_for(benchmark) for benchmark in benchmarks):
+        asked = one_line(", ".join(dict.fromkeys(result.base for result in baseline.results)), 120)
+        raise UserError(f"{baseline.source}: {baseline.name} asked {asked}, and this run asks {shown}")
+
+
 def check_tests(config: pytest.Config) -> None:
     """Raise ``UserError`` for a gate of the command line on a test that was not collected."""
     session = config.stash[SESSION]
@@ -53,16 +76,17 @@ def _known_names(
     config: pytest.Config, gates: tuple[Gate, ...]
 ) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
     """The groups and subjects of all benchmarks that a gate may name, by benchmark."""
-    settings, start = config.stash[SESSION].settings, config.invocation_params.dir
-    prefixed = [name for name in settings.benchmarks if prefix_of(name)]
-    places = [str(find_place(name, start, config)) for name in settings.benchmarks if name not in prefixed]
+    session, start = config.stash[SESSION], config.invocation_params.dir
+    settings = session.settings
+    prefixed = [item for item in session.requested if prefix_of(item.name.base)]
+    places = [str(item.place) for item in session.requested if item not in prefixed]
     benchmarks = catalog.load_all(start, places, config.args)
     names = {name: (tuple(item.groups), tuple(item.subjects)) for name, item in benchmarks.items()}
     if any(prefix_of(gate.benchmark or "") for gate in gates):
-        for name in prefixed:
-            place = find_place(name, start, config)
-            groups, subjects = source_of(name).outline(name, place, settings)
-            names[name] = tuple(groups), tuple(subjects)
+        for item in prefixed:
+            whole = item.name.whole
+            groups, subjects = source_of(whole).outline(whole, item.place, settings)
+            names[whole] = tuple(groups), tuple(subjects)
     for name, parts in _parts_in_rows(gates, benchmarks).items():
         groups, subjects = names[name]
         found = row_subjects(benchmarks[name], settings)
@@ -79,5 +103,5 @@ def _parts_in_rows(gates: Iterable[Gate], benchmarks: Mapping[str, Benchmark]) -
         if benchmark is None or gate.part is None or benchmark.data.subject is None:
             continue
         if gate.part not in (*benchmark.groups, *benchmark.subjects):
-            parts.setdefault(benchmark.name, []).append(gate.part)
+            parts.setdefault(benchmark.result_name, []).append(gate.part)
     return parts

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.core.sources import prefix_of
+from pytest_llmeval.core.errors import UserError, one_line
+from pytest_llmeval.plugin.command_line import CommandLine
+from pytest_llmeval.plugin.pytest_internals import without_capture
+from pytest_llmeval.plugin.requested import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
 from pytest_llmeval.suites.source import source_of
 
@@ -21,23 +24,6 @@ if TYPE_CHECKING:
 
 class NothingSelected(Exception):
     """``-k`` can select none of the benchmark's questions."""
-
-
-def find_place(name: str, start: Path, config: pytest.Config) -> Path:
-    """The folder or file from which pytest collects a benchmark; other plugins may provide it.
-
-    Raises ``UserError`` for an unknown benchmark.
-    """
-    if prefix_of(name):
-        return source_of(name).place(name, start)
-    place: Path = config.hook.pytest_llmeval_find_benchmark(name=name, start=start)
-    return place
-
-
-def result_name(name: str, config: pytest.Config) -> str:
-    """The name in results of a benchmark of ``--llm-benchmark``. Raises ``UserError``."""
-    place = find_place(name, config.invocation_params.dir, config)
-    return source_of(name).result_name(name, place)
 
 
 def load_suite(
@@ -54,11 +40,14 @@ def load_suite(
     key = source.result_name(name, place)
     session.names.add(key, function)
     if key not in session.suites:
-        subjects = source.numbered_subjects(place)
+        subjects = source.numbered_subjects(name, place)
         if subjects is not None and not selectable(subjects):
             raise NothingSelected
-        only = None if session.replay is None else session.replay.ids
-        suite, notes = source.load(name, place, session.settings, only)
+        settings, only = session.settings, None
+        if session.replay is not None:
+            settings, only = session.replay.settings_of(key, settings), session.replay.ids
+        with without_capture(config):  # a download shows its progress
+            suite, notes = source.load(name, place, settings, only)
         if session.replay is not None:
             notes += session.replay.check_ids(suite.questions, suite.name)
         _check_metric(suite, session.settings.metric)
@@ -72,9 +61,19 @@ def load_suite(
 
 
 def check_judge(benchmarks: set[str], config: pytest.Config) -> None:
-    """Check that the judge can answer, if any of the benchmarks needs it. Raises ``UserError``."""
+    """Check that the judge can answer, if any of the benchmarks needs it.
+
+    Raises ``UserError``, also for a judge of the command line that none of them needs.
+    """
     session = config.stash[SESSION]
     suites = [session.suites[name] for name in benchmarks]
+    spec = CommandLine.of(config).value("judge", config)
+    if spec and suites and not any(suite.judge_prompt is not None or suite.has_labels for suite in suites):
+        names = one_line(", ".join(sorted(benchmarks)), 120)
+        raise UserError(
+            f"--llm-judge={one_line(spec, 80)}: no judge is needed: {names} "
+            f"{'is' if len(suites) == 1 else 'are'} scored without one; leave out the option"
+        )
     needed = any(suite.judge_prompt is not None and not suite.judged_before for suite in suites)
     if session.models.configs and needed:
         session.models.check_judge()
@@ -146,10 +145,19 @@ def _add_judge(suite: Suite, config: pytest.Config) -> None:
 def _register(suite: Suite, notes: tuple[str, ...], config: pytest.Config) -> None:
     """Add a suite to the session. Raises ``UserError`` if the baseline ran it under other conditions."""
     session = config.stash[SESSION]
+    if session.settings.repeats is not None:
+        suite.info = replace(suite.info, repeats=session.settings.repeats)
+    elif suite.info.repeats > 1 and session.replay is None:
+        notes += (
+            f"{suite.name} asks each question {suite.info.repeats} times, as its protocol does; "
+            "--llm-repeats=1 asks it once",
+        )
     if session.replay is not None:
         suite.info, replay_notes = session.replay.with_prompts(suite.info)
         notes += replay_notes
     if session.baseline is not None and not session.settings.baseline_force:
-        session.baseline.check(suite.name, suite.info.conditions)
+        for model in session.settings.models:
+            conditions = replace(suite.info.conditions, system=model.system)
+            session.baseline.check(suite.name, conditions, model.name)
     session.suites[suite.name] = suite
     config.stash[FINDINGS].notes += notes

@@ -1,4 +1,4 @@
-"""Prints the end of a run: tables, errors by cause, gates, and the paths of the reports."""
+"""Prints the end of a run: errors by cause, tables, gates, and the paths of the reports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from pytest_llmeval.core.hostile_text import escaped, without_commands
 from pytest_llmeval.plugin.pytest_internals import terminal_markup, terminal_width
 from pytest_llmeval.report import status, terminal
+from pytest_llmeval.report.suite_tables import suite_table
 from pytest_llmeval.report.table import Paint
 from pytest_llmeval.report.task_scores import task_table
 from pytest_llmeval.report.text import can_draw
@@ -28,25 +29,32 @@ def write_summary(run: CurrentRun, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(without_commands(line), **markup)
 
     findings = run.findings
+    if run.results:
+        reporter.section("llmeval")
     for line in [*([findings.fatal] if findings.fatal else findings.problems), *findings.unwritten]:
         write(f"ERROR: {escaped(line)}", red=True)
     unicode, paint = can_draw(getattr(sys.stdout, "encoding", None)), terminal_markup(reporter)
-    if run.results:
-        reporter.section("llmeval")
-        width = terminal_width(reporter)
-        for line in _tables(run, width, unicode, paint):
-            write(line)
-        for line in _comparisons(run, width, unicode, paint):
-            write(line)
     # the fatal error was printed above
     errors = [(question, error) for question, error in run.errors if error != findings.fatal]
     for line in status.error_groups(errors, unicode, paint):
         write(line)
     for line in findings.notes:
         write(f"llmeval: {escaped(line)}", yellow=True)
+    if run.results:
+        width = terminal_width(reporter)
+        for line in _tables(run, width, unicode, paint):
+            write(line)
+        for suite in run.suites:
+            for line in [*suite_table(suite, width, unicode, paint), ""]:
+                write(line)
+        for line in _comparisons(run, width, unicode, paint):
+            write(line)
     if run.results and run.ended_early:
-        unit = "questions" if run.session.settings.repeats == 1 else "questions' repeats"
+        unit = "questions" if all(info.repeats == 1 for info in run.infos.values()) else "questions' repeats"
         write(f"incomplete: {run.missing} of the selected {unit} were not run", red=True)
+    if run.results and run.unanswered and run.stores_answers:
+        what = "question" if run.unanswered == 1 else f"{run.unanswered} questions"
+        write(f"the same command asks only the {what} without an answer; the other answers are stored")
     for line in status.gate_lines(run.verdicts, unicode, paint):
         write(line)
     if run.shown_path is not None:

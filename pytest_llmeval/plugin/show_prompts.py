@@ -8,6 +8,7 @@ from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.hostile_text import safe
 from pytest_llmeval.core.types import shown
+from pytest_llmeval.plugin.command_line import CommandLine
 from pytest_llmeval.plugin.items import question_of
 from pytest_llmeval.plugin.say import make_say
 from pytest_llmeval.plugin.state import SESSION
@@ -26,7 +27,8 @@ class PromptPrinter:
         config = session.config
         state = config.stash[SESSION]
         say = make_say(config)
-        model = next(iter(state.models.configs.values()), ModelConfig("none", "none"))
+        without = ModelConfig("none", "none", system=CommandLine.of(config).value("system", config))
+        model = next(iter(state.models.configs.values()), without)
         seen, prompts = set(), 0
         for item in session.items:
             question = question_of(item)

@@ -12,6 +12,7 @@ from pytest_llmeval.plugin.result_names import ResultNames
 
 if TYPE_CHECKING:
     from pytest_llmeval.config.settings import Settings
+    from pytest_llmeval.plugin.requested import Requested
     from pytest_llmeval.results.runs import Run
     from pytest_llmeval.runtime.pool import ModelPool
     from pytest_llmeval.runtime.replay import Replay
@@ -26,7 +27,8 @@ class Session:
     """The settings, models and suites of the session.
 
     Created in ``pytest_configure``; only ``suites`` and ``names`` change later, during collection. ``replay``
-    is the run whose answers are graded again, ``baseline`` the run to compare with.
+    is the run whose answers are graded again, ``baseline`` the run to compare with, ``requested`` are the
+    benchmarks of ``--llm-benchmark``.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Session:
     replay: Replay | None = None
     baseline: Run | None = None
     names: ResultNames = field(default_factory=ResultNames)
+    requested: tuple[Requested, ...] = ()
 
 
 @dataclass(slots=True)

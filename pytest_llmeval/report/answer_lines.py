@@ -1,10 +1,11 @@
-"""Lines about answers that could not be read, and about the models that gave them."""
+"""Lines about the system prompt, answers that could not be read, guessing, and the models that answered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from pytest_llmeval.core.errors import one_line
+from pytest_llmeval.report.guessing import guessing_line
 from pytest_llmeval.results.summary import Result
 from pytest_llmeval.results.unparsed import Reason
 
@@ -21,8 +22,20 @@ _TEXTS = {
 def answer_lines(result: Result) -> list[str]:
     """The lines that a result needs."""
     answers = result.counts.requested - result.counts.error
-    lines = (unparsed_line(result.unparsed), served_line(result.served_models, answers))
+    lines = (
+        system_line(result.info.conditions.system),
+        unparsed_line(result.unparsed),
+        None if result.guessing is None else guessing_line(result.guessing, result.interval),
+        served_line(result.served_models, answers),
+    )
     return [line for line in lines if line is not None]
+
+
+def system_line(system: str | None) -> str | None:
+    """The model's system prompt; None if it has none of its own."""
+    if system is None:
+        return None
+    return f"system prompt: {one_line(system, 200)}" if system else "without a system prompt"
 
 
 def reason_text(reason: Reason) -> str:
@@ -31,8 +44,8 @@ def reason_text(reason: Reason) -> str:
 
 
 def unparsed_line(reasons: Mapping[Reason, int]) -> str | None:
-    """Why answers are unparsed, and which option changes that; None if all have a text to look at."""
-    if not set(reasons) - {Reason.UNREADABLE}:
+    """Why answers are unparsed, and which option changes that; None if there are none."""
+    if not reasons:
         return None
     parts = [f"{count:,} {_TEXTS[reason]}" for reason, count in reasons.items()]
     return f"unparsed answers: {', '.join(parts)}"

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_llmeval.core.benchmark_name import item_name
 from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.report.questions import Answer, ModelAnswers, Question, RunQuestions, as_text
 from pytest_llmeval.results.question_log import parse_line
@@ -147,7 +148,7 @@ def _question_json(
     """The texts of a question: its prompt, and each model's answers with the selector that reruns it."""
     prompts = [as_text(row.get("prompt")) or "" for answer_rows in rows.values() for _, row in answer_rows]
     prompt = prompts[0] if prompts else ""
-    name = f"{question.subject}-{question.key}"
+    name = item_name(question.benchmark, question.subject, question.key)
     texts = (as_text(row.get("question")) for answer_rows in rows.values() for _, row in answer_rows)
     text = next(filter(None, texts), None)
     return {

@@ -26,12 +26,13 @@ from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.analysis.stats import Counts
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.core.run_info import RunInfo
-from pytest_llmeval.report import charts, figures, task_scores, views
+from pytest_llmeval.report import charts, figures, suite_tables, task_scores, views
 from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.embed import index_json, packed_chunks, script_json
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.looser_metric import looser_metric_line
+from pytest_llmeval.report.metrics_line import metrics_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.questions import RunQuestions
 from pytest_llmeval.report.status import error_groups
@@ -40,6 +41,7 @@ from pytest_llmeval.results.question_log import QUESTIONS
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import encode, replacing, writing
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Result
 
 #: bytes of chunks in one page; more go into further pages (report-2.html, ...)
@@ -64,6 +66,7 @@ def write_html(
     errors: Iterable[tuple[str, str]] = (),
     rerun: Rerun | None = None,
     comparisons: Sequence[Comparison] = (),
+    suites: Sequence[SuiteResult] = (),
     *,
     page_bytes: int = PAGE_BYTES,
 ) -> list[Path]:
@@ -92,6 +95,7 @@ def write_html(
             "sections": views.benchmark_sections(results, questions.questions, questions.stats),
             "series": views.series_of(results),
             "verdicts": verdicts,
+            "suites": suites,
             "comparisons": [views.comparison_section(comparison) for comparison in comparisons],
             "errors": error_groups(errors),
             "totals": sum((result.counts for result in results), Counts()),
@@ -143,6 +147,11 @@ def _environment() -> jinja2.Environment:
     )
     style, script = (Markup((_TEMPLATES / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     environment.globals |= {"style": style, "script": script, "policy": _policy(style, script)}
+    environment.globals |= {
+        "suite_cells": suite_tables.suite_cells,
+        "suite_header": suite_tables.HEADER,
+        "missing_line": suite_tables.missing_line,
+    }
     environment.globals["legend_mark"] = charts.legend_mark
     environment.globals |= {"agreement_lines": agreement_lines, "answer_lines": answer_lines}
     environment.globals["pass_at_shown"] = PASS_AT_SHOWN
@@ -161,6 +170,7 @@ def _environment() -> jinja2.Environment:
         "value": views.sorted_value,
         "cut_off_line": cut_off_line,
         "looser_metric_line": looser_metric_line,
+        "metrics_line": metrics_line,
         "official_line": official_line,
         "judge_line": lambda result: judge_line(result.judge_usage, result.info.conditions.judge) or "",
     }

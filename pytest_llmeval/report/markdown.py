@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.errors import one_line
-from pytest_llmeval.report import figures, task_scores
+from pytest_llmeval.report import figures, suite_tables, task_scores
 from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.looser_metric import looser_metric_line
+from pytest_llmeval.report.metrics_line import metrics_line
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.status import error_groups
 from pytest_llmeval.results.circular import Circular
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Group, Part, Repeats, Result, outline
 
 if TYPE_CHECKING:
@@ -35,8 +37,9 @@ def summary_markdown(
     gates: Iterable[GateResult],
     errors: Iterable[tuple[str, str]],
     comparisons: Iterable[Comparison] = (),
+    suites: Iterable[SuiteResult] = (),
 ) -> str:
-    """The whole file: a section for each result and comparison, then gates, then errors by cause.
+    """The whole file: a section for each suite, result and comparison, then gates, then errors by cause.
 
     ``errors`` are (question id, message).
     """
@@ -45,6 +48,8 @@ def summary_markdown(
         lines += ["**This run is incomplete.**", ""]
     if not results:
         lines += ["No questions were asked.", ""]
+    for suite in suites:
+        lines += [*_suite_section(suite), ""]
     for result in results:
         lines += [*_result_section(result), ""]
     for comparison in comparisons:
@@ -87,6 +92,7 @@ def _result_section(result: Result) -> list[str]:
         f"- mean over questions: {_accuracy(result.accuracy, result.interval)}",
         f"- mean over subjects: {_accuracy(result.macro_accuracy, result.macro_interval)}",
         *_mean_score_lines(result),
+        *([f"- {escape(metrics_line(result.metrics))}"] if result.metrics else []),
         *([] if result.official is None else [f"- {escape(official_line(result.official))}"]),
         *([f"- {escape(looser_metric_line(result.looser_metric))}"] if result.looser_metric else []),
         *([f"- {escape(cut_off_line(result.cut_off))}"] if result.cut_off.answers else []),
@@ -105,6 +111,19 @@ def _result_section(result: Result) -> list[str]:
         "",
         *_table(header, "l" + "r" * (len(header) - 1), rows),
         *_task_score_lines(result),
+    ]
+
+
+def _suite_section(suite: SuiteResult) -> list[str]:
+    rows = [[escape(cell) for cell in cells] for cells in suite_tables.suite_cells(suite)]
+    if suite.average is not None:
+        rows[-1] = [f"**{cell}**" if cell else "" for cell in rows[-1]]
+    header = suite_tables.HEADER
+    return [
+        f"## {escape(f'suite {suite.suite} · {suite.model}')}",
+        "",
+        *([escape(suite_tables.missing_line(suite)), ""] if suite.missing else []),
+        *_table(header, "l" + "r" * (len(header) - 1), rows),
     ]
 
 

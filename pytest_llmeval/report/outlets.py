@@ -18,6 +18,7 @@ from pytest_llmeval.report.spreadsheet import SHEET, write_sheet
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import write_text
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Result
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -36,6 +37,7 @@ class Report:
     errors: tuple[tuple[str, str], ...]
     rerun: Rerun
     comparisons: tuple[Comparison, ...] = ()
+    suites: tuple[SuiteResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def _page(report: Report) -> None:
         report.errors,
         report.rerun,
         report.comparisons,
+        report.suites,
     )
 
 

@@ -16,6 +16,7 @@ from pytest_llmeval.report.markdown import summary_markdown
 from pytest_llmeval.report.spreadsheet import text_cell
 from pytest_llmeval.results.results_json import results_json
 from pytest_llmeval.results.run_folder import RESULTS, write_text
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Group, Part, Result, outline
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def write_run(
     gates: Sequence[GateResult] = (),
     errors: Iterable[tuple[str, str]] = (),
     comparisons: Sequence[Comparison] = (),
+    suites: Sequence[SuiteResult] = (),
     each: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Write results.json, summary.md and summary.csv; ``errors`` are (question id, message).
@@ -45,12 +47,11 @@ def write_run(
     ``LLMEvalError`` naming the folder.
     """
     with each(RESULTS):
-        content = json.dumps(results_json(run, results, gates, comparisons), ensure_ascii=False, indent=1)
-        write_text(folder / RESULTS, content + "\n")
+        content = results_json(run, results, gates, comparisons, suites)
+        write_text(folder / RESULTS, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     with each(SUMMARY):
-        write_text(
-            folder / SUMMARY, summary_markdown(run.name, run.complete, results, gates, errors, comparisons)
-        )
+        text = summary_markdown(run.name, run.complete, results, gates, errors, comparisons, suites)
+        write_text(folder / SUMMARY, text)
     with each("summary.csv"):
         write_text(folder / "summary.csv", summary_csv(results))
 

@@ -6,14 +6,17 @@ Each is one line whatever its length, so that a log can be searched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report.table import GAP, Paint, plain
 from pytest_llmeval.report.text import clean
+from pytest_llmeval.results.activity import Activity
 
 #: answers before a rate is shown: the first ones only measure how long the model took to load
 _RATE_FROM = 8
+#: seconds without an answer before this is worth saying
+_QUIET_S = 3.0
 _MAX_CAUSES = 20
 _MAX_IDS = 3
 
@@ -53,6 +56,18 @@ def status_line(
     return GAP.join(pieces)
 
 
+def waiting_text(activity: Activity) -> str:
+    """What a model does while a test waits: ``64 sent, 12 back  retrying ...  no answer for 20 s``."""
+    quiet = _duration(activity.quiet_s)
+    status = None if activity.status is None else clean(activity.status)
+    if not activity.sent:
+        return f"{status or 'starting'}, {quiet}"
+    pieces = [f"{activity.sent} sent, {activity.back} back"]
+    pieces += [] if status is None else [status]
+    pieces += [f"no answer for {quiet}"] if activity.quiet_s >= _QUIET_S else []
+    return GAP.join(pieces)
+
+
 def error_groups(
     errors: Iterable[tuple[str, str]],
     unicode: bool = True,
@@ -66,18 +81,28 @@ def error_groups(
     groups: dict[str, list[tuple[str, str]]] = {}
     for id, message in errors:
         text = clean(message, unicode=unicode) or "no message"
-        groups.setdefault(re.sub(r"0x[0-9a-fA-F]+|\d+", "#", text), []).append((id, text))
+        groups.setdefault(cause_key(text), []).append((id, text))
     ordered = sorted(groups.values(), key=len, reverse=True)
     lines = []
     for group in ordered[:most]:
-        ids = [clean(id, unicode=unicode) for id, _ in group[:_MAX_IDS]]
-        more = ", ..." if len(group) > _MAX_IDS else ""
+        ids = first_ids([id for id, _ in group], unicode)
         head = f"{len(group)} {'×' if unicode else 'x'} {group[0][1]}"
-        lines.append(f"{paint(head, red=True)} ({', '.join(ids)}{more})")
+        lines.append(f"{paint(head, red=True)} ({ids})")
     rest = ordered[most:]
     if rest:
         lines.append(f"and {sum(map(len, rest))} more errors with {len(rest)} other causes")
     return lines
+
+
+def cause_key(message: str) -> str:
+    """The cause of an error: equal for messages that differ only in numbers."""
+    return re.sub(r"0x[0-9a-fA-F]+|\d+", "#", message)
+
+
+def first_ids(ids: Sequence[str], unicode: bool = True) -> str:
+    """The first few ids of questions, with dots for the others."""
+    more = ", ..." if len(ids) > _MAX_IDS else ""
+    return ", ".join(clean(id, unicode=unicode) for id in ids[:_MAX_IDS]) + more
 
 
 def gate_lines(verdicts: Iterable[GateResult], unicode: bool = True, paint: Paint = plain) -> list[str]:

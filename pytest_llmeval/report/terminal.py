@@ -15,6 +15,7 @@ from pytest_llmeval.report.answer_lines import answer_lines
 from pytest_llmeval.report.cut_off import cut_off_line
 from pytest_llmeval.report.judge_lines import agreement_lines, judge_line
 from pytest_llmeval.report.looser_metric import looser_metric_line
+from pytest_llmeval.report.metrics_line import metrics_parts
 from pytest_llmeval.report.official import official_line
 from pytest_llmeval.report.table import GAP, WIDE, Paint, Row, fold, fold_list, layout_table, plain
 from pytest_llmeval.report.text import clean, width_of, wrap
@@ -56,6 +57,9 @@ def result_table(
     if result.mean_score is not None:
         score = f"mean score: {figures.graded_score(result.mean_score, info)}"
         lines += fold(score, width)
+    if result.metrics:
+        parts = [_draw(clean(part, unicode=unicode), unicode) for part in metrics_parts(result.metrics)]
+        lines += fold_list("metrics: ", parts, width)
     if result.calibration is not None:
         lines += fold(f"choice scores: {figures.calibration(result.calibration)}", width)
     if result.circular is not None:

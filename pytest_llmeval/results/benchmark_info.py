@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pytest_llmeval.analysis.conditions import EvalConditions, JudgeModel
@@ -27,7 +27,11 @@ class BenchmarkInfo:
     in the split by subject, excluding subjects without data. ``planned`` is the number of questions
     selected for each model (the maximum if models differ). ``test`` is the test function that asked it, which
     is part of the ``name`` if several did: ``mini/test_short``. ``threshold`` is the lowest score that counts
-    as correct, or None if the ``metric`` is not graded.
+    as correct, or None if the ``metric`` is not graded. ``repeats`` is how often a test asks each question.
+    ``totals`` maps figures of the whole benchmark to expressions over the means of its metric's numbers.
+    ``protocol`` says where prompts and scoring were taken from: ``source``, ``file`` and ``commit``.
+    ``data_source`` is the data set on the Hugging Face hub that the questions were downloaded from, as in
+    ``owner/name@commit``; None for files from elsewhere.
 
         >>> asked = EvalConditions("generate", "test", 0, prompt_sha256="", data_sha256="")
         >>> subjects = {"astronomy": ("Astronomy", "")}
@@ -44,6 +48,10 @@ class BenchmarkInfo:
     metric: str = "choice"
     threshold: float | None = None
     test: str | None = None
+    repeats: int = 1
+    totals: Mapping[str, str] = field(default_factory=dict)
+    protocol: Mapping[str, str] = field(default_factory=dict)
+    data_source: str | None = None
 
     @property
     def benchmark(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pytest_llmeval.analysis.majority import majority_index
-from pytest_llmeval.core.types import Completion, Judgement, OfficialReading, Order, Outcome
+from pytest_llmeval.core.types import NUMBERS, Completion, Judgement, OfficialReading, Order, Outcome
 from pytest_llmeval.results import record_fields
 from pytest_llmeval.results.benchmark_info import base_name
 from pytest_llmeval.results.unparsed import CUT_OFF, Reason, reason_of
@@ -31,16 +31,16 @@ class Record:
     Both, and choice scores, use the labels of the file, even if the choices were shown in another ``order``
     (None: file order). ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a self-graded
     suite, by filter and name. ``prompt`` is the text that was sent, ``question`` that of the file alone, and
-    ``choices`` its labels and texts; both are empty in suites without a file of questions. ``judgement`` is
-    None without a judge. ``repeat`` counts from 0.
+    ``choices`` maps its labels to their texts, in file order; both are empty in suites without a file of
+    questions. ``judgement`` is None without a judge. ``repeat`` counts from 0.
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
     rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
     ``id`` and ``benchmark``. ``reported_reason`` is the ``unparsed_reason`` of a record that a report carried
     without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer. If the
-    question was repeated, ``repeats`` has the record of each
-    repeat, and this record is that of the majority's answer, with sums over all repeats.
+    question was repeated, ``repeats`` has the record of each repeat, and this record is that of the
+    majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
         >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
@@ -134,6 +134,11 @@ class Record:
     def question_id(self) -> str:
         """The question's id without the test function."""
         return base_name(self.benchmark, self.test) + self.id.removeprefix(self.benchmark)
+
+    @property
+    def numbers(self) -> Mapping[str, object]:
+        """The numbers of a metric that returns ``Scores``: a number, or a numerator and a denominator."""
+        return self.metrics.get(NUMBERS, {})
 
     @property
     def gold(self) -> bool:
@@ -360,10 +365,14 @@ class Record:
             pairs.append((_PREFIX + "score", self.score))
         if completion.scores and not self.repeats:
             pairs.append((_PREFIX + "scores", _JSON.encode(record_fields.scores_json(completion.scores))))
+        if self.numbers and not self.repeats:
+            pairs.append((_PREFIX + NUMBERS, _JSON.encode(self.numbers)))
         if self.official is not None and not self.repeats:
             pairs.append((_PREFIX + "official", _JSON.encode(asdict(self.official))))
         if self.accepted_by is not None and not self.repeats:
             pairs.append((_PREFIX + "accepted_by", self.accepted_by))
+        if self.choices:
+            pairs.append((_PREFIX + "choices", _JSON.encode(list(self.choices))))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == CUT_OFF:
@@ -391,6 +400,8 @@ class Record:
             content["cut_off"] = True
         if self.unparsed_reason is not None:
             content["unparsed_reason"] = self.unparsed_reason.value
+        if self.numbers:
+            content[NUMBERS] = dict(self.numbers)
         if self.official is not None:
             content["official"] = asdict(self.official)
         if self.accepted_by is not None:
@@ -437,6 +448,8 @@ class Record:
             official=record_fields.official({"official": json.loads(values.get("official", "null"))}),
             reported_reason=_reason(values),
             accepted_by=values.get("accepted_by"),
+            metrics=_metrics(json.loads(values.get(NUMBERS, "{}"))),
+            choices=dict.fromkeys(json.loads(values.get("choices", "[]")), ""),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))
@@ -467,6 +480,7 @@ class Record:
             official=record_fields.official(figures),
             reported_reason=_reason(figures),
             accepted_by=figures.get("accepted_by"),
+            metrics=_metrics(figures.get(NUMBERS, {})),
         )
         rotations = [record._from_figures(rotation, repeat) for rotation in figures.get("rotations", ())]
         return replace(record, rotations=tuple(rotations))
@@ -475,6 +489,10 @@ class Record:
 def other_properties(properties: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """The user properties of an item that are not part of a record."""
     return [pair for pair in properties if not pair[0].startswith(_PREFIX)]
+
+
+def _metrics(numbers: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    return {NUMBERS: numbers} if numbers else {}
 
 
 def _reason(values: Mapping[str, Any]) -> Reason | None:

@@ -12,6 +12,7 @@ from pytest_llmeval.results.circular import Circular
 from pytest_llmeval.results.comparison_json import comparison_json
 from pytest_llmeval.results.judge_usage import agreement_json, judge_json
 from pytest_llmeval.results.run_folder import SCHEMA
+from pytest_llmeval.results.suite_average import SuiteResult
 from pytest_llmeval.results.summary import Part, Repeats, Result
 from pytest_llmeval.results.task_scores import scores_json
 
@@ -26,6 +27,7 @@ def results_json(
     results: Iterable[Result],
     gates: Iterable[GateResult],
     comparisons: Iterable[Comparison] = (),
+    suites: Iterable[SuiteResult] = (),
 ) -> dict[str, Any]:
     """The content of results.json, schema 1."""
     return {
@@ -56,6 +58,7 @@ def results_json(
             for verdict in gates
         ],
         "comparisons": [comparison_json(comparison) for comparison in comparisons],
+        "suites": [suite.to_json() for suite in suites],
     }
 
 
@@ -69,6 +72,8 @@ def _result_json(result: Result) -> dict[str, Any]:
         # only where several tests asked the benchmark
         **({} if result.test is None else {"test": result.test}),
         **conditions.to_json(),
+        "data_source": info.data_source,
+        "protocol": dict(info.protocol),
         "planned": info.planned,
         "counts": result.counts.as_dict(),
         "accuracy": result.accuracy,
@@ -76,6 +81,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "metric": info.metric,
         "threshold": info.threshold,
         "mean_score": result.mean_score,
+        "metrics": dict(result.metrics),
         "interval": result.interval,
         "macro_interval": result.macro_interval,
         "detectable_drop": result.detectable_drop,
@@ -98,6 +104,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "cut_off": result.cut_off.to_json(),
         "unparsed": {reason.value: count for reason, count in result.unparsed.items()},
         "served_models": dict(result.served_models),
+        "guessing": None if result.guessing is None else result.guessing.to_json(),
         "official": None if result.official is None else result.official.to_json(),
         "looser_metric": None if result.looser_metric is None else result.looser_metric.to_json(),
         "judge": judge_json(result.judge_usage, conditions.judge),
@@ -157,6 +164,7 @@ def _part_json(part: Part) -> dict[str, Any]:
         "cut_off": part.cut_off.answers,
         "accuracy": part.accuracy,
         "mean_score": part.mean_score,
+        **({"metrics": dict(part.metrics)} if part.metrics else {}),
         "interval": part.interval,
         "latency_p50_s": part.latency_p50_s,
     }

@@ -129,13 +129,14 @@ class Run:
         alone = sum(other.model == later.model and other.base == later.base for other in others) == 1
         return candidates[0] if alone and len(candidates) == 1 else None
 
-    def check(self, benchmark: str, conditions: EvalConditions) -> None:
-        """Check that a benchmark asked under ``conditions`` can be compared with this run.
+    def check(self, benchmark: str, conditions: EvalConditions, model: str) -> None:
+        """Check that a benchmark that ``model`` is asked under ``conditions`` can be compared with this run.
 
         Raises ``UserError`` with the differences.
         """
+        earlier = self.counterpart(model)
         for result in self.results_for(benchmark):
-            if result.conditions.differences(conditions):
+            if result.model == earlier and result.conditions.differences(conditions):
                 raise self._not_comparable(result, conditions, self.name, "--llm-baseline-force")
 
     def side(self, result: RunResult, answers: Answers) -> Side:

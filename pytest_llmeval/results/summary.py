@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_llmeval.analysis.calibration import Calibration, calibration, forecast
 from pytest_llmeval.analysis.stats import (
@@ -23,8 +23,10 @@ from pytest_llmeval.core.types import Outcome
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.circular import Circular, circular
 from pytest_llmeval.results.cut_off import CutOff
+from pytest_llmeval.results.guessing import Guessing
 from pytest_llmeval.results.judge_usage import Agreement, JudgeUsage, agreement
 from pytest_llmeval.results.looser_metric import LooserMetric
+from pytest_llmeval.results.numbers import mean_numbers
 from pytest_llmeval.results.official import OfficialRule
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.results.tally import Tally
@@ -39,7 +41,8 @@ class Part:
     ``weight`` is the effective (correct, scored) number of independent questions if some questions depend on
     each other (they share a cluster or were repeated), else None. ``mean_score`` is the mean score of a
     graded metric, with unparsed answers as 0. ``circular`` is None if each question was asked in a single
-    order of its choices. ``cut_off`` counts the answers that the token limit ended.
+    order of its choices. ``cut_off`` counts the answers that the token limit ended. ``metrics`` are the means
+    of a metric's further numbers, and the figures computed from them.
     """
 
     counts: Counts
@@ -48,6 +51,7 @@ class Part:
     mean_score: float | None = field(default=None, kw_only=True)
     circular: Circular | None = field(default=None, kw_only=True)
     cut_off: CutOff = field(default_factory=CutOff, kw_only=True)
+    metrics: Mapping[str, float | None] = field(default_factory=dict, kw_only=True)
 
     @property
     def accuracy(self) -> float | None:
@@ -115,7 +119,8 @@ class Result:
 
     ``questions_per_s`` is over the wall time in which these questions finished, including model
     loading. ``cached`` is the number of answers from the store. ``task_scores`` has the numbers that
-    lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores.
+    lm-evaluation-harness would report for its tasks. ``calibration`` is there for choice scores,
+    ``guessing`` for questions with one correct choice.
     ``unparsed`` counts unparsed answers by reason, ``served_models`` the answers of models that the server
     named instead of the model's name.
     """
@@ -143,6 +148,8 @@ class Result:
     agreement: Agreement | None = None
     task_scores: TaskScores | None = None
     calibration: Calibration | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    guessing: Guessing | None = None
     unparsed: Mapping[Reason, int] = field(default_factory=dict)
     served_models: Mapping[str, int] = field(default_factory=dict)
 
@@ -201,15 +208,20 @@ class Result:
             mean_score=self.mean_score,
             circular=self.circular,
             cut_off=self.cut_off,
+            metrics=self.metrics,
         )
 
 
 def summarise(
-    tally: Tally, infos: Mapping[str, BenchmarkInfo], identities: Mapping[str, str] | None = None
+    tally: Tally,
+    infos: Mapping[str, BenchmarkInfo],
+    identities: Mapping[str, str] | None = None,
+    systems: Mapping[str, str | None] | None = None,
 ) -> tuple[Result, ...]:
     """Summarise the records of each model and benchmark, ordered by benchmark as in ``infos``, then by model.
 
     ``identities`` maps models to what their answers depend on; its order is the order of the models.
+    ``systems`` maps models to their system prompts.
     Raises KeyError for a benchmark without info.
     """
     identities = identities or {}
@@ -225,12 +237,17 @@ def summarise(
         _result(
             model,
             identities.get(model, ""),
-            infos[benchmark],
+            _with_system(infos[benchmark], (systems or {}).get(model)),
             by_result[model, benchmark],
             tally.seconds(model, benchmark),
         )
         for model, benchmark in keys
     )
+
+
+def _with_system(info: BenchmarkInfo, system: str | None) -> BenchmarkInfo:
+    """A copy of ``info`` with a model's system prompt among the conditions."""
+    return info if system is None else replace(info, conditions=replace(info.conditions, system=system))
 
 
 def _result(
@@ -253,6 +270,7 @@ def _result(
             mean_score=_mean_score(rows),
             circular=circular(rows),
             cut_off=CutOff.of(rows),
+            metrics=mean_numbers(rows, info.totals),
         )
         for key, rows in by_subject.items()
     }
@@ -271,6 +289,7 @@ def _result(
                 mean_score=_mean_score(rows),
                 circular=circular(rows),
                 cut_off=CutOff.of(rows),
+                metrics=mean_numbers(rows, info.totals),
             )
     records = [record for rows in by_subject.values() for record in rows]
     latencies = _latencies(records)
@@ -301,6 +320,8 @@ def _result(
         judge_usage=JudgeUsage.of(judgement for record in records for judgement in record.judgements),
         agreement=agreement(info.metric, records),
         calibration=_calibration(records),
+        metrics=mean_numbers(records, info.totals),
+        guessing=Guessing.of(records, info.metric),
         unparsed=count_reasons(one.unparsed_reason for record in records for one in record.attempts),
         served_models=_served_models(records),
     )

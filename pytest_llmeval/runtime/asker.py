@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.judge import Judge, Pending
     from pytest_llmeval.suites.suite import Suite
 
-_FIRST_WAIT_MESSAGE_S = 3.0
-_NEXT_WAIT_MESSAGE_S = 10.0
+#: how often a waiting test reports that it waits
+_REPORT_EVERY_S = 0.5
 
 #: a question's id, which repeat of it, and which order of its choices
 Key: TypeAlias = tuple[str, int, int]
@@ -96,8 +96,8 @@ class Attempt:
 class Asker:
     """Sends the questions of all suites to one model, and grades its answers.
 
-    Each question is sent ``repeats`` times. ``judge`` returns the judge, if there is one. ``say`` is called
-    with the name of the model that a test is waiting for.
+    Each question is sent as often as its suite's ``repeats`` says. ``judge`` returns the judge, if there is
+    one. While a test waits for a model, ``report_waiting`` is called twice a second with the model's name.
     """
 
     def __init__(
@@ -105,17 +105,15 @@ class Asker:
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
-        repeats: int = 1,
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None = None,
     ) -> None:
         self.config = config
-        self.repeats = repeats
         #: the current attempt of the running test
         self.attempt = Attempt()
         self._engine = engine
         self._suites = suites
-        self._say = say
+        self._report_waiting = report_waiting
         self._judge = judge
         self._jobs: dict[Key, tuple[Request, Job]] = {}
         self._pending: dict[Key, Pending] = {}
@@ -131,7 +129,16 @@ class Asker:
     def window(self) -> int:
         """The number of questions to send ahead."""
         max_orders = max((suite.most_orders for suite in self._suites.values()), default=1)
-        return -(-self._engine.model.window // (self.repeats * max_orders))
+        return -(-self._engine.model.window // (self.most_repeats * max_orders))
+
+    @property
+    def most_repeats(self) -> int:
+        """The largest number of repeats of a question."""
+        return max((suite.info.repeats for suite in self._suites.values()), default=1)
+
+    def repeats(self, question: Question) -> int:
+        """How often one item sends a question."""
+        return self._suites[question.benchmark].info.repeats
 
     def ready(self, benchmark: str) -> int:
         """The number of a benchmark's questions that are answered and whose tests have not run."""
@@ -151,7 +158,7 @@ class Asker:
     def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
         """Send questions in the order in which their answers will be needed, without waiting.
 
-        Each question is sent in all orders of choices and ``repeats`` times, beginning with those of
+        Each question is sent in all orders of choices and all its repeats, beginning with those of
         ``start``: the repeats of a test that another plugin repeats have higher numbers.
         """
         start = start or Attempt()
@@ -165,7 +172,7 @@ class Asker:
             except UserError as error:  # its template fails: reported when its test runs
                 self._problems[question.id] = str(error)
                 continue
-            for repeat in self._repeats_from(start):
+            for repeat in self._repeats_from(question, start):
                 for rotation, request in enumerate(rotations):
                     key = question.id, repeat, rotation
                     if key >= first:
@@ -175,9 +182,10 @@ class Asker:
             self._jobs.update(zip(requests, zip(requests.values(), jobs, strict=True), strict=True))
             self._judge_ahead({question.id: question for question in questions}, requests)
 
-    def _repeats_from(self, start: Attempt) -> range:
+    def _repeats_from(self, question: Question, start: Attempt) -> range:
         """The numbers of the repeats of one item, beginning with that of ``start``."""
-        return range(start.repeat, start.repeat - start.repeat % self.repeats + self.repeats)
+        repeats = self.repeats(question)
+        return range(start.repeat, start.repeat - start.repeat % repeats + repeats)
 
     def _judge_ahead(self, questions: Mapping[str, Question], keys: Iterable[Key]) -> None:
         """Arrange for each answer to be judged as soon as it arrives."""
@@ -326,13 +334,11 @@ class Asker:
         judge = self._judge()
         if pending is None:  # the test has already used the judgement
             pending = judge.submit(case, response.answer)
-        patience_s = _FIRST_WAIT_MESSAGE_S
         while True:
             try:
-                return judge.wait(pending, patience_s)
+                return judge.wait(pending, _REPORT_EVERY_S)
             except TimeoutError:
-                self._say(f"judge {judge.name}")
-                patience_s = _NEXT_WAIT_MESSAGE_S
+                self._report_waiting(f"judge {judge.name}")
 
     def _key(self, question: Question, attempt: Attempt) -> Key:
         # a test may also send other questions, which may have fewer orders
@@ -348,13 +354,11 @@ class Asker:
         return [suite.request(presented(question, order), self.config) for order in self.orders(question)]
 
     def _wait(self, job: Job) -> Completion:
-        patience_s = _FIRST_WAIT_MESSAGE_S
         while True:
             try:
-                return self._engine.wait(job, patience_s)
+                return self._engine.wait(job, _REPORT_EVERY_S)
             except TimeoutError:
-                self._say(self.name)
-                patience_s = _NEXT_WAIT_MESSAGE_S
+                self._report_waiting(self.name)
 
 
 def _with_labels(completion: Completion, labels: Mapping[str, str]) -> Completion:

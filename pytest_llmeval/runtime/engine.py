@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import partial
 
@@ -12,6 +13,7 @@ from pytest_llmeval.core.errors import ModelUnusable, UserError, one_line
 from pytest_llmeval.core.types import Completion, Request
 from pytest_llmeval.models.base import NO_CHAT_TEMPLATE, Job, Jobs, Model, Storable
 from pytest_llmeval.models.joining import gather, side_by_side
+from pytest_llmeval.results.activity import Activity
 from pytest_llmeval.runtime.store import Store, request_key
 
 
@@ -32,6 +34,8 @@ class Engine:
         self._failure: UserError | None = None
         self._thread: threading.Thread | None = None
         self._joins_turns = False
+        self._put = self._back = 0
+        self._quiet_since = time.monotonic()
 
     def ask(self, requests: Iterable[Request]) -> list[Job]:
         """Queue requests, in the order their answers will be needed, and return without waiting.
@@ -66,6 +70,7 @@ class Engine:
             self._thread = threading.Thread(target=self._work, name=f"llmeval-{self.name}", daemon=True)
             self._thread.start()
         self._unfinished.update(pending)
+        self._count(pending)
         try:
             self._jobs.put(pending)
         except RuntimeError:  # the model stopped after the check of self._failure
@@ -96,6 +101,24 @@ class Engine:
         self._unfinished.difference_update((job, *job.parts))
         self._joins_turns |= NO_CHAT_TEMPLATE in completion.notes
         return completion
+
+    @property
+    def activity(self) -> Activity:
+        """What the model is doing."""
+        status = getattr(self.model, "status", None)
+        quiet_s = time.monotonic() - max(self._quiet_since, self._jobs.taken_since)
+        return Activity(self.name, self._jobs.taken, self._back, quiet_s, status)
+
+    def _count(self, jobs: Sequence[Job]) -> None:
+        if self._put == self._back:  # it had nothing to do
+            self._quiet_since = time.monotonic()
+        self._put += len(jobs)
+        for job in jobs:
+            job.future.add_done_callback(self._count_back)
+
+    def _count_back(self, future: Future[Completion]) -> None:
+        self._back += 1
+        self._quiet_since = time.monotonic()
 
     @property
     def notes(self) -> tuple[str, ...]:

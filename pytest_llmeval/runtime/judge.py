@@ -97,6 +97,7 @@ class Judge:
     def _submit(self, pending: Pending, case: JudgeCase, response: str) -> None:
         try:
             request = case.prompt.request(case.question, case.text, response, self._config)
+            request = request.with_system(self._config.system)
         except LLMEvalError as error:
             pending.set_result(self._error(str(error)))
             return

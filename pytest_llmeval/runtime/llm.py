@@ -95,7 +95,8 @@ class LLM:
             llm.generate("What is 2 + 2?", max_tokens=8).text
             llm.generate([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])
 
-        A parameter that is None defaults to the model's setting.
+        A parameter that is None defaults to the model's setting. The model's system prompt comes first,
+        unless the messages have one.
         """
         if isinstance(prompt, str):
             turns = [Message("user", prompt)]
@@ -105,14 +106,14 @@ class LLM:
                 for turn in prompt
             ]
         config = self._asker.config
-        return self._asker.submit(
-            Request(
-                ChatPrompt(tuple(turns)),
-                max_tokens=max_tokens or config.max_tokens or _MAX_TOKENS,
-                temperature=request_temperature(config.temperature if temperature is None else temperature),
-                stop=(*config.stop, *stop),
-            )
+        request = Request(
+            ChatPrompt(tuple(turns)),
+            max_tokens=max_tokens or config.max_tokens or _MAX_TOKENS,
+            temperature=request_temperature(config.temperature if temperature is None else temperature),
+            stop=(*config.stop, *stop),
         )
+        has_system = any(turn.role == "system" for turn in turns)
+        return self._asker.submit(request if has_system else request.with_system(config.system))
 
     def choose(self, text: str, choices: Sequence[str] | Mapping[str, str]) -> str:
         """The label of the most likely continuation of ``text``.

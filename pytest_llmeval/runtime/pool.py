@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_llmeval.config.models import JudgeConfig, ModelConfig
-from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.core.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from pytest_llmeval.models.base import Model
+    from pytest_llmeval.results.activity import Activity
     from pytest_llmeval.runtime.asker import Asker
     from pytest_llmeval.runtime.engine import Engine
     from pytest_llmeval.runtime.judge import Judge
@@ -17,15 +19,13 @@ if TYPE_CHECKING:
     from pytest_llmeval.runtime.store import Store
     from pytest_llmeval.suites.suite import Suite
 
-_DEFAULT_STATUS = "a local model is loading, a server is thinking"
-
 
 class ModelPool:
     """The session's models by name, their judge, and the store of their answers.
 
     ``make`` and ``make_judge`` create a backend. ``open_store`` opens the store (None: answers are not
-    stored). ``say`` writes a line to the terminal at once, ``note`` saves one for the end of the run. With a
-    ``replay``, answers come from an earlier run.
+    stored). ``note`` saves a line for the end of the run. With a ``replay``, answers come from an earlier
+    run. ``on_wait``, which may be set, is called twice a second while a test waits for a model.
     """
 
     def __init__(
@@ -33,12 +33,10 @@ class ModelPool:
         configs: Sequence[ModelConfig],
         make: Callable[[ModelConfig], Model],
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
         note: Callable[[str], None],
         open_store: Callable[[], Store] | None = None,
         *,
         refresh: bool = False,
-        repeats: int = 1,
         replay: Replay | None = None,
         judge: JudgeConfig | None = None,
         make_judge: Callable[[ModelConfig], Model] | None = None,
@@ -48,16 +46,14 @@ class ModelPool:
         self.make = make
         self.make_judge = make_judge or make
         self._suites = suites
-        self._say = say
         self._note = note
         self._open_store = open_store
         self._store: Store | None = None
         self._refresh = refresh
-        self._repeats = repeats
         self._replay = replay
         self._askers: dict[str, tuple[Asker, Engine]] = {}
         self._judge: tuple[Judge, Engine] | None = None
-        self._messages: set[str] = set()
+        self.on_wait: Callable[[Activity], None] = lambda activity: None
 
     def get(self, name: str) -> Asker:
         """The asker of the model called ``name``, created at first use."""
@@ -68,11 +64,9 @@ class ModelPool:
             engine = self._engine(self.make(config), name)
             judge = None if self.judge_config is None else self.judge
             if self._replay is None:
-                asker = Asker(config, engine, self._suites, self._report_waiting, self._repeats, judge)
+                asker = Asker(config, engine, self._suites, self._report_waiting, judge)
             else:
-                asker = self._replay.asker(
-                    config, engine, self._suites, self._report_waiting, self._repeats, judge
-                )
+                asker = self._replay.asker(config, engine, self._suites, self._report_waiting, judge)
             self._askers[name] = asker, engine
         return self._askers[name][0]
 
@@ -113,9 +107,11 @@ class ModelPool:
         return self.make(self.configs[name]).identity()
 
     def judge_identity(self) -> str:
-        """The ``identity`` of the judge's backend."""
+        """The ``identity`` of the judge's backend, with its system prompt."""
         assert self.judge_config is not None
-        return self.make_judge(self.judge_config.model).identity()
+        model = self.judge_config.model
+        identity = self.make_judge(model).identity()
+        return identity if model.system is None else f"{identity}, system {one_line(repr(model.system))}"
 
     def close(self, name: str | None = None) -> None:
         """Close one model; without a name, all models, the judge and the store."""
@@ -149,8 +145,5 @@ class ModelPool:
 
     def _report_waiting(self, name: str) -> None:
         engine = self._askers.get(name, self._judge or (None, None))[1]
-        status = getattr(getattr(engine, "model", None), "status", None)
-        line = f"{name}: {status}" if status else f"waiting for {name} ({_DEFAULT_STATUS})"
-        if line not in self._messages:
-            self._messages.add(line)
-            self._say(f"llmeval: {line}")
+        if engine is not None:
+            self.on_wait(replace(engine.activity, model=name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,8 @@ class Replay:
     ``models`` maps names to identities, ``conditions`` benchmarks to their conditions. ``answers`` maps each
     model to its records by question id, repeat and rotation. The other fields are settings of the run.
     ``outputs_sha256`` is the hash of a file of outputs, whose prompts are unknown and whose ids may be keys
-    of questions; None for a run. ``command`` is the command of the run.
+    of questions; None for a run. ``command`` is the command of the run, ``systems`` maps models to their
+    system prompts.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Replay:
     shuffle_choices: int | None = None
     outputs_sha256: str | None = None
     command: str = ""
+    systems: Mapping[str, str | None] = field(default_factory=dict)
 
     def unknown_benchmark(self, error: UserError, names: Iterable[str]) -> UserError:
         """``error``, or how to name the benchmarks again if some of the run's ``names`` are unknown.
@@ -78,8 +81,17 @@ class Replay:
         return None if conditions is None else conditions.judge
 
     def with_prompts(self, info: BenchmarkInfo) -> tuple[BenchmarkInfo, tuple[str, ...]]:
-        """A copy of ``info`` with the earlier run's prompts, and notes on what is scored differently now."""
+        """A copy of ``info`` with the earlier run's prompts and repeats.
+
+        Also notes on what is scored differently now. Raises ``UserError`` if choices had another order then.
+        """
+        info = replace(info, repeats=self._repeats_of(info.name))
         conditions = self.conditions.get(info.name)
+        if conditions is not None and conditions.shuffle_choices != info.conditions.shuffle_choices:
+            raise UserError(
+                f"--llm-replay: {self.folder.name} asked {info.name} with choices in another order: "
+                f"shuffle_choices was {conditions.shuffle_choices}, now {info.conditions.shuffle_choices}"
+            )
         if self.outputs_sha256 is not None:
             unknown = replace(info.conditions, prompt_sha256=self.outputs_sha256)
             note = f"{info.name}: prompts and settings of the outputs in {self.folder.name} are unknown"
@@ -97,6 +109,13 @@ class Replay:
         )
         current = replace(current, prompt_sha256=conditions.prompt_sha256)
         return replace(info, conditions=current), notes
+
+    def _repeats_of(self, benchmark: str) -> int:
+        """How often the questions of a benchmark were asked."""
+        if self.outputs_sha256 is not None:
+            return self.repeats
+        keys = itertools.chain.from_iterable(self.answers.values())
+        return 1 + max((repeat for id, repeat, _ in keys if id.startswith(f"{benchmark}/")), default=0)
 
     def check_ids(self, questions: Sequence[Question], benchmark: str) -> tuple[str, ...]:
         """Notes on ids of a file of outputs that are no questions. Raises ``UserError`` if none is one."""
@@ -138,14 +157,29 @@ class Replay:
         return replace(
             settings,
             benchmarks=settings.benchmarks or (() if paths else tuple(self.conditions)),
-            models=tuple(ModelConfig(name=name, backend="replay") for name in models),
+            models=tuple(
+                ModelConfig(name=name, backend="replay", system=self.systems.get(name)) for name in models
+            ),
             mode=self.mode,
             shots=self.shots,
             split=self.split if self.outputs_sha256 is None else settings.split,
-            repeats=self.repeats,
+            repeats=None,
             circular=self.circular,
             shuffle_choices=self.shuffle_choices,
             no_cache=settings.no_cache or settings.judge is None,
+        )
+
+    def settings_of(self, benchmark: str, settings: Settings) -> Settings:
+        """The settings with which the run asked ``benchmark``; ``settings`` if it did not."""
+        conditions = self.conditions.get(benchmark)
+        if conditions is None or source_of(benchmark).fixes_conditions:
+            return settings
+        return replace(
+            settings,
+            mode=_known_mode(conditions.mode),
+            shots=conditions.shots,
+            split=conditions.split,
+            shuffle_choices=conditions.shuffle_choices,
         )
 
     def asker(
@@ -153,12 +187,19 @@ class Replay:
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
-        repeats: int,
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
     ) -> Asker:
         """Create the asker that answers a model's questions from the run."""
-        return ReplayAsker(config, engine, suites, say, repeats, judge, self.answers.get(config.name, {}))
+        return ReplayAsker(config, engine, suites, report_waiting, judge, self.answers.get(config.name, {}))
+
+
+def _known_mode(mode: str) -> Mode:
+    """Raises ``UserError`` for a mode that this version does not know."""
+    known = next((name for name in MODES if name == mode), None)
+    if known is None:
+        raise UserError(f"--llm-replay: the run has an unknown mode {one_line(mode, 40)!r}")
+    return known
 
 
 def _benchmark_options(command: str) -> list[str]:
@@ -205,12 +246,11 @@ class ReplayAsker(Asker):
         config: ModelConfig,
         engine: Engine,
         suites: Mapping[str, Suite],
-        say: Callable[[str], None],
-        repeats: int,
+        report_waiting: Callable[[str], None],
         judge: Callable[[], Judge] | None,
         answers: Mapping[Key, Record],
     ) -> None:
-        super().__init__(config, engine, suites, say, repeats, judge)
+        super().__init__(config, engine, suites, report_waiting, judge)
         self._answers = answers
 
     @property
@@ -218,7 +258,7 @@ class ReplayAsker(Asker):
         """The number of answers to send to the judge ahead."""
         if self._judge is None or all(suite.judge_prompt is None for suite in self._suites.values()):
             return super().window
-        return -(-self._judge().window // self.repeats)
+        return -(-self._judge().window // self.most_repeats)
 
     def ask_ahead(self, questions: Sequence[Question], start: Attempt | None = None) -> None:
         """Send answers without a judgement to the judge."""
@@ -228,7 +268,7 @@ class ReplayAsker(Asker):
             case = suite.judge_case(question)
             if case is None or self._judge is None:
                 continue
-            for repeat in self._repeats_from(start):
+            for repeat in self._repeats_from(question, start):
                 key = question.id, repeat, start.rotation
                 record = self._record(question, key)
                 if record is None or key in self._pending or self._earlier_judgement(question, key):
@@ -289,20 +329,30 @@ def _completion(record: Record) -> Completion:
 
 @dataclass(slots=True)
 class _Conditions:
-    """The conditions of a run; benchmarks must not differ in ``protocols`` and ``orders``."""
+    """The conditions of a run, whose benchmarks must not differ in ``circular``.
+
+    ``mixed`` are benchmarks with several conditions, which no run has.
+    """
 
     models: dict[str, str] = field(default_factory=dict)
+    systems: dict[str, str | None] = field(default_factory=dict)
     by_benchmark: dict[str, EvalConditions] = field(default_factory=dict)
     protocols: set[tuple[str, int | None, str | None]] = field(default_factory=set)
-    orders: set[tuple[bool, int | None]] = field(default_factory=set)
+    circular: set[bool] = field(default_factory=set)
+    seeds: set[int | None] = field(default_factory=set)
+    mixed: set[str] = field(default_factory=set)
 
     def add(self, result: Mapping[str, Any]) -> None:
         conditions = EvalConditions.from_json(result)
         test = result.get("test")
         benchmark = base_name(str(result["benchmark"]), None if test is None else str(test))
         self.models[str(result["model"])] = str(result["identity"])
-        self.by_benchmark[benchmark] = conditions
-        self.orders.add((conditions.circular, conditions.shuffle_choices))
+        self.systems[str(result["model"])] = conditions.system
+        conditions = replace(conditions, system=None)
+        if self.by_benchmark.setdefault(benchmark, conditions) != conditions:
+            self.mixed.add(benchmark)
+        self.circular.add(conditions.circular)
+        self.seeds.add(conditions.shuffle_choices)
         if not source_of(benchmark).fixes_conditions:
             self.protocols.add((conditions.mode, conditions.shots, conditions.split))
 
@@ -311,7 +361,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     """Read the run called ``name``: a folder, its results.json, or a run's name in ``reports_dir``.
 
     ``name`` may also be a JSONL file of outputs (``outputs.py``). Raises ``UserError`` for an unfinished run,
-    or one whose benchmarks have different modes, shots or orders.
+    or one of whose benchmarks only some are circular.
     """
     path = start / expanded(name)
     if is_outputs_file(path) and path.name != QUESTIONS:
@@ -326,16 +376,24 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unreadable(folder / RESULTS, "--llm-replay", error) from None
     protocols = conditions.protocols or {(MODES[0], None, None)}
-    if len(protocols) != 1 or len(conditions.orders) != 1:
+    if conditions.mixed:
+        names = one_line(", ".join(sorted(conditions.mixed)), 80)
         raise UserError(
-            f"--llm-replay: {folder} ran its benchmarks with different settings (mode, shots, split, order), "
+            f"--llm-replay: {folder} asked {names} with different settings, which no run does; "
+            "give the folder as the run left it"
+        )
+    if len(conditions.circular) > 1:
+        raise UserError(
+            f"--llm-replay: {folder} asked only some of its benchmarks in circular order, "
             "which cannot be replayed in one run"
         )
-    ((mode, shots, split),) = protocols
-    ((circular, seed),) = conditions.orders
-    known_mode = next((name for name in MODES if name == mode), None)
-    if known_mode is None:
-        raise UserError(f"--llm-replay: {folder / RESULTS} has an unknown mode")
+    # for benchmarks that the run did not ask
+    mode, shots, split = next(iter(protocols))
+    if len(protocols) > 1:
+        shots = split = None
+    circular = True in conditions.circular
+    seed = next(iter(conditions.seeds)) if len(conditions.seeds) == 1 else None
+    known_mode = _known_mode(mode)
     answers = _answers(folder)
     repeats = 1 + max((repeat for records in answers.values() for _, repeat, _ in records), default=0)
     return Replay(
@@ -350,6 +408,7 @@ def read_replay(name: str, reports_dir: Path, start: Path) -> Replay:
         circular,
         seed,
         command=command,
+        systems=conditions.systems,
     )
 
 

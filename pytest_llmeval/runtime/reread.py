@@ -39,7 +39,8 @@ def reread(
             place = source.place(name, start)
         except UserError as error:
             raise replay.unknown_benchmark(error, [name]) from None
-        suite, _ = source.load(name, place, settings, replay.ids)
+        asked = replay.settings_of(source.result_name(name, place), settings)
+        suite, _ = source.load(name, place, asked, replay.ids)
         if not isinstance(suite, FolderSuite):
             raise UserError(f"reread: {name}: its answers are not read by an extractor")
         if extractor is not None:

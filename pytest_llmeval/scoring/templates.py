@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
@@ -14,6 +16,9 @@ from pytest_llmeval.core.errors import UserError, one_line, unknown
 # benchmarks, and with them their templates, may come from anyone
 _ENVIRONMENT = SandboxedEnvironment(
     undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+)
+_ENVIRONMENT.filters["regex_replace"] = lambda text, pattern, replacement="": re.sub(
+    pattern, replacement, str(text)
 )
 _ENVIRONMENT.globals.clear()  # templates must not use them, and every render would copy them
 
@@ -32,6 +37,24 @@ def check_template(source: str, fields: Iterable[str], where: str) -> None:
 def template_names(source: str) -> set[str]:
     """The fields that a valid template uses."""
     return jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+
+
+def evaluated(source: str, numbers: Mapping[str, float]) -> float | None:
+    """The value of an expression over ``numbers``; None if it has none, as after a division by 0."""
+    try:
+        value = _ENVIRONMENT.compile_expression(source, undefined_to_none=False)(**numbers)
+        number = float(value)  # type: ignore[arg-type]
+    except (ArithmeticError, TypeError, ValueError, jinja2.TemplateError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def check_expression(source: str, where: str) -> None:
+    """Check that ``source`` is an expression. Raises ``UserError``."""
+    try:
+        _ENVIRONMENT.compile_expression(source)
+    except jinja2.TemplateError as error:
+        raise UserError(f"{where}: not a valid expression: {one_line(error)}") from None
 
 
 def rendered(source: str, fields: Mapping[str, object]) -> str:

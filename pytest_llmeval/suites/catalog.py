@@ -4,48 +4,61 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
-from pytest_llmeval.suites import infer
+from pytest_llmeval.suites import infer, variants
 from pytest_llmeval.suites.formats import format_of
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, check_keys, parse
 from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
 #: a file's time of change in nanoseconds, and its size in bytes
 _Stamp: TypeAlias = tuple[int, int]
-_tables: dict[Path, tuple[_Stamp, dict[str, Any]]] = {}
-_loaded: dict[tuple[Path, str | None], tuple[list[object], Benchmark]] = {}
+_tables: dict[tuple[Path, str | None], tuple[_Stamp, dict[str, Any]]] = {}
+#: by path, metric and variant: the benchmark, and the keys and stamps of the files that it was made from
+_loaded: dict[tuple[Path, str | None, str | None], tuple[list[object], Benchmark]] = {}
 
 
-def load(folder: Path, metric: str | None = None) -> Benchmark:
-    """Load the benchmark in ``folder``; the result is cached until a file of it changes.
+def load(folder: Path, metric: str | None = None, variant: str | None = None) -> Benchmark:
+    """Load the benchmark in ``folder``, or a variant of it; the result is cached until a file of it changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
     without a benchmark.toml, each of which is a subject. A benchmark.toml next to
     a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml
     sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
-    if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
-        return _load_table(folder, metric)
-    path = folder if folder.name == FILE_NAME else folder / FILE_NAME
-    table = _table(path)
-    return _complete(*infer.locate(table, path.parent), path, metric)
-
-
-def _complete(table: Mapping[str, Any], files: Sequence[Path], path: Path, metric: str | None) -> Benchmark:
-    """The benchmark that ``table`` and its ``files`` of questions declare.
-
-    ``path`` is its benchmark.toml, or its file of questions if it is found by that.
-    """
+    path, table, files = _sources(folder, variant)
     state: list[object] = [table, *(_stamp(one) for file in files for one in (file, *tables_in(file)))]
-    if (path, metric) in _loaded and _loaded[path, metric][0] == state:
-        return _loaded[path, metric][1]
-    benchmark = parse(infer.complete(_with_metric(table, metric), files) if files else dict(table), path)
-    _loaded[path, metric] = state, benchmark
+    key = path, metric, variant
+    if key in _loaded and _loaded[key][0] == state:
+        return _loaded[key][1]
+    if files:
+        table = infer.complete(_with_metric(table, metric), files)
+    benchmark = parse(table, path, variant)
+    _loaded[key] = state, benchmark
+    if variant is None:
+        for name in benchmark.variants:  # a mistake in one is found before it is asked for
+            load(folder, metric, name)
     return benchmark
+
+
+def _sources(folder: Path, variant: str | None) -> tuple[Path, dict[str, Any], list[Path]]:
+    """The path of a benchmark.toml, its content, and its files of questions, if they can be read here.
+
+    The path is that of the file of questions if the benchmark is found by that. Raises ``UserError``.
+    """
+    if not is_table(folder) and (_is_benchmark(folder) or not tables_in(folder)):
+        path = folder if folder.name == FILE_NAME else folder / FILE_NAME
+        return path, *infer.locate(_table(path, variant), path.parent)
+    if _is_benchmark(folder.parent) and not folder.is_dir():
+        table = _table(folder.with_name(FILE_NAME), variant)
+        name = folder.name.replace("{", "{{").replace("}", "}}")
+        return folder, {**table, "data": {**table.get("data", {}), "paths": [name]}}, [folder]
+    if variant is not None:
+        raise UserError(f"{folder} has no variant {variant!r}: it has no {FILE_NAME} that declares any")
+    return folder, {}, [folder]
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -57,14 +70,17 @@ def _stamp(path: Path) -> _Stamp:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _table(path: Path) -> dict[str, Any]:
-    """Read a benchmark.toml and check its keys; cached until the file changes. Raises ``UserError``."""
-    stamp = _stamp(path)
-    if path not in _tables or _tables[path][0] != stamp:
-        table = _parsed(path)
-        check_keys(table, path)
-        _tables[path] = stamp, table
-    return _tables[path][1]
+def _table(path: Path, variant: str | None) -> dict[str, Any]:
+    """Read a benchmark.toml, or a variant of it, and check its keys; cached until the file changes.
+
+    Raises ``UserError``.
+    """
+    stamp, key = _stamp(path), (path, variant)
+    if key not in _tables or _tables[key][0] != stamp:
+        table = variants.apply(_parsed(path), variant, path)
+        check_keys(table, path, variant)
+        _tables[key] = stamp, table
+    return _tables[key][1]
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -77,16 +93,6 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not valid TOML: {one_line(error)}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _load_table(file: Path, metric: str | None) -> Benchmark:
-    """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
-    table: dict[str, Any] = {}
-    if _is_benchmark(file.parent) and not file.is_dir():
-        table = _table(file.with_name(FILE_NAME))
-        name = file.name.replace("{", "{{").replace("}", "}}")
-        table = {**table, "data": {**table.get("data", {}), "paths": [name]}}
-    return _complete(table, [file], file, metric)
 
 
 def _with_metric(table: Mapping[str, Any], metric: str | None) -> dict[str, Any]:
@@ -113,6 +119,11 @@ def packaged() -> dict[str, Path]:
 def _is_benchmark(folder: Path) -> bool:
     # os.path, because Path.is_file raises for names that are too long or contain NUL
     return os.path.isfile(folder / FILE_NAME)
+
+
+def is_path(text: str, near: Path) -> bool:
+    """Whether a benchmark's name is a path that exists, relative to ``near``."""
+    return os.path.exists(near / os.path.expanduser(text))
 
 
 def find(name: str, near: Path) -> Path:
@@ -152,7 +163,7 @@ def find(name: str, near: Path) -> Path:
 
 
 def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[str, Benchmark]:
-    """Load every benchmark that a session may refer to.
+    """Load every benchmark that a session may refer to, with its variants, by their names in results.
 
     These are the packaged benchmarks, those under ``start``, those in ``names``, and those at or next to
     ``paths``.
@@ -171,5 +182,6 @@ def load_all(start: Path, names: Iterable[str], paths: Iterable[str]) -> dict[st
     for folder in (*folders, *named):
         if folder in named or _is_benchmark(folder) or is_table(folder):
             benchmark = load(folder)
-            benchmarks[benchmark.name] = benchmark
+            for item in (benchmark, *(load(folder, variant=name) for name in benchmark.variants)):
+                benchmarks[item.result_name] = item
     return benchmarks

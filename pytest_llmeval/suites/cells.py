@@ -171,6 +171,56 @@ def _python_literal(text: str) -> str:
     return "".join(source)
 
 
+def nested(value: object, name: str) -> object:
+    """The value at a dotted name inside an object, as in ``question.stem``; None if it has none.
+
+    A list on the way gives the list of its items' values: ``choices.text`` of a list of choices.
+    """
+    key, dot, rest = name.partition(".")
+    if isinstance(value, list):
+        found = [nested(item, name) for item in value]
+        return found if any(item is not None for item in found) else None
+    if not isinstance(value, dict):
+        return None
+    if name in value:
+        return value[name]
+    return nested(value[key], rest) if dot and key in value else None
+
+
+def with_nested(row: Row, columns: Sequence[str]) -> Row:
+    """The row with further cells for dotted names of values inside its objects; a missing one is empty."""
+    line, cells, problem = row
+    found = {}
+    for column in columns:
+        root, _, rest = column.partition(".")
+        cell = cells.get(root)
+        if column not in cells and isinstance(cell, JsonCell):
+            found[column] = _text(nested(parse_json(cell), rest)) if rest else cell
+    return (line, {**cells, **found}, problem) if found else row
+
+
+class _PrintedList(list[object]):
+    """A list that prints as JSON."""
+
+    def __str__(self) -> str:
+        return json.dumps(self, ensure_ascii=False)
+
+
+class _PrintedObject(dict[str, object]):
+    """An object that prints as JSON."""
+
+    def __str__(self) -> str:
+        return json.dumps(self, ensure_ascii=False)
+
+
+def template_value(cell: str) -> object:
+    """A cell for templates: the list or the object that it holds, which prints as JSON, or its text."""
+    if not isinstance(cell, JsonCell):
+        return cell
+    content = parse_json(cell)
+    return _PrintedList(content) if isinstance(content, list) else _PrintedObject(content)  # type: ignore[call-overload]
+
+
 def plain_text(cell: str) -> str:
     """A cell as text for a prompt: the texts of a list or an object, a line each."""
     return _lines(parse_json(cell)) if isinstance(cell, JsonCell) else cell

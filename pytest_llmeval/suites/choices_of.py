@@ -26,7 +26,7 @@ Rows: TypeAlias = Sequence[Mapping[str, str]]
 #: keys of [data]
 Keys: TypeAlias = dict[str, Any]
 #: those that say where the choices are
-KEYS = ("choices", "choice_columns", "choice_list", "distractors")
+KEYS = ("choices", "choice_columns", "choice_list", "distractors", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class _Choices:
 
     choices: tuple[str, ...] = ()
     choice_columns: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     choice_list: str | None = None
     distractors: tuple[str, ...] = ()
     question: str = "question"
@@ -48,6 +49,7 @@ class _Choices:
         return cls(
             choices=_texts(data.get("choices", tuple(LETTERS[: len(columns)]))),
             choice_columns=columns,
+            labels=_texts(data.get("labels", ())),
             choice_list=data.get("choice_list"),
             distractors=_texts(data.get("distractors", ())),
             question=data.get("question", "question"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmeval.analysis.conditions import EvalConditions
+from pytest_llmeval.core.benchmark_name import BenchmarkName
 from pytest_llmeval.core.errors import DataMissing, RequestFailed, UserError, one_line, unknown
 from pytest_llmeval.core.types import (
+    NUMBERS,
     Completion,
     Grade,
     Judgement,
@@ -23,16 +25,21 @@ from pytest_llmeval.core.types import (
 )
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.scoring import registry
+from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.scoring.extract import FOR_CUT_OFF
 from pytest_llmeval.scoring.extract.pattern import with_pattern
 from pytest_llmeval.scoring.metrics import Score, agreement, judge
 from pytest_llmeval.scoring.metrics.agreement import LabelledPrompts
+from pytest_llmeval.scoring.metrics.base import numbers_of
 from pytest_llmeval.scoring.metrics.judge import JudgePrompt
-from pytest_llmeval.scoring.sandbox import runner
+from pytest_llmeval.scoring.metrics.likelihood import likeliest
+from pytest_llmeval.scoring.sandbox import selection
 from pytest_llmeval.suites import catalog, download
 from pytest_llmeval.suites.choice_order import Ordering
+from pytest_llmeval.suites.data_cache import read_manifest
+from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
-from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate
+from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
 from pytest_llmeval.suites.reading_notes import reading_notes
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, scoring
@@ -80,6 +87,8 @@ class Grader:
     threshold: float
     judge_prompt: JudgePrompt | None = None
     looser: tuple[str, Score] | None = None
+    scores_unparsed: bool = False
+    likelihood: Callable[[Mapping[str, float], Question], float] | None = None
 
     def accepted_by(self, question: Question, answer: str) -> str | None:
         """The name of the looser metric if only that accepts the answer, else None."""
@@ -88,12 +97,31 @@ class Grader:
         name, score = self.looser
         return name if score(answer, question) >= 1 else None
 
-    def grade(self, question: Question, answer: str | None, judgement: Judgement | None) -> Grade:
-        """The answer's grade. Raises ``RequestFailed`` if the metric fails."""
+    def accepts(self, question: Question, label: str) -> bool:
+        """Whether a label is that of a right choice."""
+        return label in (split_labels(question.answer or "", tuple(question.choices)) or (question.answer,))
+
+    def grade(
+        self,
+        question: Question,
+        answer: str | None,
+        judgement: Judgement | None,
+        scores: Mapping[str, float] | None = None,
+    ) -> Grade:
+        """The answer's grade; ``scores`` are the log-probabilities of choices by label, if there are any.
+
+        Raises ``RequestFailed`` if the metric fails.
+        """
         if question.answer is None:
             return Grade(answer)
         try:
-            score = self._score(question, answer, judgement)
+            if scores and self.likelihood is not None:
+                score = self.likelihood(scores, question)
+            else:
+                score = self._score(question, answer, judgement)
+            numbers = numbers_of(score)
+            if answer is None and self.scores_unparsed:
+                numbers = numbers_of(self.score("", question))
             if not 0 <= score <= 1:
                 raise ValueError(f"score {score} is not between 0 and 1")
         except RequestFailed as error:
@@ -108,6 +136,7 @@ class Grader:
             float(score),
             correct=score >= self.threshold,
             graded=self.graded,
+            metrics={NUMBERS: numbers} if numbers else {},
             note=f"{self.metric}: {reason}" if reason else "",
         )
 
@@ -115,7 +144,7 @@ class Grader:
         if answer is None:
             return 0.0
         if self.judge_prompt is not None:
-            return 0.0 if judgement is None else judgement.score or 0.0
+            return 0.0 if judgement is None else self.judge_prompt.scores(judgement)
         return self.score(answer, question)
 
 
@@ -171,14 +200,17 @@ class FolderSuite(Suite):
 
     def request(self, question: Question, model: ModelConfig) -> Request:
         """See ``Suite``."""
-        return self._builder.request(
+        request = self._builder.request(
             question, max_tokens=model.max_tokens, temperature=model.temperature, stop=model.stop
         )
+        return request.with_system(model.system)
 
     def read(self, question: Question, completion: Completion) -> str | None:
         """See ``Suite``; if choices were scored, the label of the likeliest one."""
         if completion.scores:
-            return max(completion.scores, key=completion.scores.__getitem__)
+            normalise = self.benchmark.logprob.normalise
+            texts = {} if normalise == "none" else self._continuations(question)
+            return likeliest(completion.scores, texts, normalise)
         grader = self._grader
         extract = grader.extract_cut_off if completion.finish_reason == "length" else grader.extract
         return extract(completion.text, question.choices)
@@ -199,7 +231,35 @@ class FolderSuite(Suite):
         self, question: Question, completion: Completion, model: ModelConfig, judgement: Judgement | None
     ) -> Grade:
         """See ``Suite``."""
-        return self._grader.grade(question, self.read(question, completion), judgement)
+        grade = self._grader.grade(
+            question, self.read(question, completion), judgement, completion.scores or None
+        )
+        if not (completion.scores and question.answer is not None and self._scores_texts):
+            return grade
+        return replace(
+            grade,
+            metrics={NUMBERS: {**self._accuracies(question, completion), **grade.metrics.get(NUMBERS, {})}},
+        )
+
+    @property
+    def _scores_texts(self) -> bool:
+        """Whether the texts of choices are scored."""
+        return isinstance(self._builder, PromptBuilder) and self._builder.scores_texts
+
+    def _continuations(self, question: Question) -> Mapping[str, str]:
+        builder = self._builder
+        return builder.continuations(question) if isinstance(builder, PromptBuilder) else {}
+
+    def _accuracies(self, question: Question, completion: Completion) -> dict[str, object]:
+        """Whether the likeliest choice is right, by its log-probability and by that divided by its length.
+
+        lm-evaluation-harness calls them ``acc``, ``acc_norm`` (characters) and ``acc_bytes``.
+        """
+        texts = self._continuations(question)
+        return {
+            name: float(self._grader.accepts(question, likeliest(completion.scores, texts, normalise)))
+            for name, normalise in (("acc", "none"), ("acc_norm", "characters"), ("acc_bytes", "bytes"))
+        }
 
     def accepted_by(self, question: Question, answer: str) -> str | None:
         """See ``Suite``."""
@@ -213,29 +273,33 @@ class FolderSuite(Suite):
 
 
 class FolderSource(Source):
-    """Packaged benchmarks, a user's folders, and files of questions."""
+    """Packaged benchmarks, a user's folders, and files of questions, with their variants."""
 
     def place(self, name: str, near: Path) -> Path:
         """See ``Source``."""
-        return catalog.find(name, near)
+        return catalog.find(BenchmarkName.parse(name, lambda text: catalog.is_path(text, near)).base, near)
+
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """See ``Source``."""
+        return download.ensure(_load(name, place), settings.data_dir, settings.cache_dir)
 
     def result_name(self, name: str, place: Path) -> str:
         """See ``Source``."""
-        return catalog.load(place).name
+        return _load(name, place).result_name
 
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """See ``Source``."""
-        benchmark = catalog.load(place)
+        benchmark = _load(name, place)
         return tuple(benchmark.groups), tuple(benchmark.subjects)
 
-    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+    def numbered_subjects(self, name: str, place: Path) -> Sequence[str] | None:
         """See ``Source``."""
-        benchmark = catalog.load(place)
+        benchmark = _load(name, place)
         return tuple(benchmark.subjects) if benchmark.data.ids == "number" and benchmark.subjects else None
 
-    def wants_judge(self, place: Path) -> bool:
+    def wants_judge(self, name: str, place: Path) -> bool:
         """See ``Source``."""
-        return catalog.load(place).metric.name == judge.NAME
+        return _load(name, place).metric.name == judge.NAME
 
     def test_files(self, place: Path) -> Sequence[Path]:
         """See ``Source``: the folder's own tests, if it has any; a folder of tables is one file to pytest."""
@@ -254,29 +318,44 @@ class FolderSource(Source):
         self, name: str, place: Path, settings: Settings, only: Collection[str] | None = None
     ) -> tuple[FolderSuite, tuple[str, ...]]:
         """See ``Source``."""
-        benchmark = catalog.load(place, settings.metric)
+        benchmark = _load(name, place, settings.metric)
         split, shots = _split_and_shots(benchmark, settings)
         layout = _find_data(benchmark, split, settings)
+        downloaded = read_manifest(layout.root)
         table = load_questions(benchmark, layout, split)
         total = dict(Counter(question.subject for question in table.questions))
         examples = load_shots(benchmark, layout, total, shots) if shots else {}
-        builder: Builder = PromptBuilder(benchmark, settings.mode, examples)
+        roots = search_roots(benchmark, settings.data_dir, settings.cache_dir)
+        exemplars = load_exemplars(benchmark, total, roots)
+        builder: Builder = PromptBuilder(benchmark, settings.mode, examples, exemplars)
         questions = table.questions
-        _check_code(benchmark, settings)
-        if registry.metrics()[benchmark.metric.name].sets and settings.mode != "generate":
+        sandbox = _sandbox(benchmark, settings)
+        metric = registry.metrics()[benchmark.metric.name]
+        if metric.likelihood is not None and settings.mode != "logprob":
             raise UserError(
-                f"{benchmark.name}: several choices may be right, which the scores of single choices cannot "
-                f"tell; ask without --llm-mode={settings.mode}"
+                f"{benchmark.name}: metric {benchmark.metric.name} scores log-probabilities of choices; "
+                "ask with --llm-mode=logprob"
+            )
+        if metric.sets and metric.likelihood is None and settings.mode != "generate":
+            raise UserError(
+                f"{benchmark.result_name}: several choices may be right, which the scores of single choices "
+                f"cannot tell; ask without --llm-mode={settings.mode}"
             )
         judge_prompts = _judge_prompts(benchmark, settings)
         grader = _grader(benchmark, judge_prompts)
         if isinstance(judge_prompts, LabelledPrompts):
             builder, questions = judge_prompts, judge_prompts.labelled(questions)
-        ordering = Ordering(settings.circular, settings.shuffle_choices)
+        seed = settings.shuffle_choices
+        ordering = Ordering(settings.circular, benchmark.shuffle_choices if seed is None else seed)
         _check_ordering(benchmark, ordering, has_judge=judge_prompts is not None)
         info = BenchmarkInfo(
-            name=benchmark.name,
-            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()},
+            name=benchmark.result_name,
+            subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
+            | {
+                key: (name, "" if name.isascii() else name)
+                for key, name in table.subject_names.items()
+                if key != name
+            },
             groups=benchmark.groups,
             conditions=EvalConditions(
                 mode=settings.mode,
@@ -284,31 +363,49 @@ class FolderSource(Source):
                 shots=shots,
                 prompt_sha256=ordering.prompt_hash(builder.sha256),
                 data_sha256=table.sha256,
-                scoring=scoring(benchmark, settings.mode),
+                scoring={**scoring(benchmark, settings.mode), **sandbox},
                 circular=ordering.circular,
                 shuffle_choices=ordering.seed,
+                version=benchmark.version,
             ),
             total=total,
             planned=0,
             metric=benchmark.metric.name,
             threshold=grader.threshold if grader.graded else None,
+            totals={**registry.metrics()[benchmark.metric.name].totals, **benchmark.metric.totals},
+            data_source=None if downloaded is None else downloaded.source,
+            repeats=benchmark.repeats if settings.mode == "generate" else 1,
+            protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
         notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
+        if downloaded is not None and not downloaded.pinned:
+            notes += (
+                f"{benchmark.name}: its data is {downloaded.repo} at {downloaded.revision or 'main'}, which "
+                f'may change; revision = "{downloaded.commit}" in [data.hub] keeps it',
+            )
         if missing := table.missing_subjects:
             count = f"{len(missing)} subject{'s' if len(missing) > 1 else ''}"
-            notes += (f"{benchmark.name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
+            notes += (f"{benchmark.result_name}: no {split} file for {count}; skipped: {', '.join(missing)}",)
         columns = len(benchmark.data.choices)
         if fewer := [question for question in table.questions if len(question.choices) < columns]:
             notes += (
-                f"{benchmark.name}: {len(fewer):,} of {len(table.questions):,} questions have fewer choices "
-                f"than the file has columns ({columns}), such as {fewer[0].key}",
+                f"{benchmark.result_name}: {len(fewer):,} of {len(table.questions):,} questions have fewer "
+                f"choices than the file has columns ({columns}), such as {fewer[0].key}",
             )
         questions = select(questions, settings)
         if only is not None:
             questions = tuple(q for q in questions if q.id in only or q.key in only)
+        _check_libraries(benchmark, questions, settings)
         if not questions:
-            notes += (f"{benchmark.name}: --llm-limit={settings.limit} selects no question",)
+            notes += (f"{benchmark.result_name}: --llm-limit={settings.limit} selects no question",)
         return FolderSuite(benchmark, info, questions, builder, grader, ordering), notes
+
+
+def _load(name: str, place: Path, metric: str | None = None) -> Benchmark:
+    """The benchmark of this name at ``place``, which is where ``catalog.find`` found it."""
+    paths = (place.name, place.parent.name)
+    variant = BenchmarkName.parse(name, lambda text: Path(text).name in paths).variant
+    return catalog.load(place, metric, variant)
 
 
 def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | None:
@@ -328,11 +425,11 @@ def row_subjects(benchmark: Benchmark, settings: Settings) -> Sequence[str] | No
 def _split_and_shots(benchmark: Benchmark, settings: Settings) -> tuple[str, int]:
     split = settings.split or benchmark.split
     if split not in benchmark.splits:
-        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.name}")
+        raise unknown("split", split, benchmark.splits, where=f"benchmark {benchmark.result_name}")
     shots = benchmark.shots if settings.shots is None else settings.shots
     if shots and split == benchmark.shots_split:
         raise UserError(
-            f"{benchmark.name}: split {split!r} holds the few-shot examples; "
+            f"{benchmark.result_name}: split {split!r} holds the few-shot examples; "
             "give --llm-shots=0 or another split"
         )
     return split, shots
@@ -348,17 +445,33 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
 
 
-def _check_code(benchmark: Benchmark, settings: Settings) -> None:
-    """Raise ``UserError`` unless programs written by a model are allowed and a sandbox is available."""
+def _sandbox(benchmark: Benchmark, settings: Settings) -> dict[str, object]:
+    """The sandbox of programs written by a model, as a condition of scoring; empty without programs.
+
+    Raises ``UserError`` unless such programs are allowed and a sandbox is available.
+    """
     runs_code = registry.metrics()[benchmark.metric.name].runs_code
     if not (runs_code and settings.models) or settings.show_prompts:
-        return
+        return {}
     if not settings.allow_code:
         raise UserError(
-            f"{benchmark.name}: its answers are programs, which run only with --llm-allow-code "
+            f"{benchmark.result_name}: its answers are programs, which run only with --llm-allow-code "
             "(in a sandbox without network: docs/code.md)"
         )
-    runner.check(benchmark.name)
+    try:
+        return {"sandbox": selection.select(settings.sandbox, settings.sandbox_image).description}
+    except UserError as error:
+        raise UserError(f"{benchmark.result_name}: {error}") from None
+
+
+def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:
+    """Raise ``UserError`` if the metric needs something for these questions that is not on this machine."""
+    if settings.show_prompts or not settings.models:
+        return
+    metric = registry.metrics()[benchmark.metric.name]
+    rows = (question.fields for question in questions if question.problem is None)
+    if (problem := metric.missing(benchmark.metric.options, rows)) is not None:
+        raise UserError(f"{benchmark.result_name}: its metric {benchmark.metric.name} {problem}")
 
 
 def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | LabelledPrompts | None:
@@ -370,7 +483,7 @@ def _judge_prompts(benchmark: Benchmark, settings: Settings) -> JudgePrompt | La
     if name not in (judge.NAME, agreement.NAME):
         return None
     if settings.mode != "generate":
-        raise UserError(f"{benchmark.name}: a judge needs texts; leave out --llm-mode={settings.mode}")
+        raise UserError(f"{benchmark.result_name}: a judge needs texts; leave out --llm-mode={settings.mode}")
     common = {}
     if settings.judge is not None:
         if settings.judge.prompt:
@@ -397,7 +510,16 @@ def _grader(benchmark: Benchmark, judge_prompts: JudgePrompt | LabelledPrompts |
     if metric.looser is not None:
         looser = metric.looser, registry.metrics()[metric.looser].make({}, metric.looser)
     return Grader(
-        benchmark.metric.name, extract, extract_cut_off, score, graded, threshold, judge_prompt, looser
+        benchmark.metric.name,
+        extract,
+        extract_cut_off,
+        score,
+        graded,
+        threshold,
+        judge_prompt,
+        looser,
+        metric.scores_unparsed,
+        metric.likelihood,
     )
 
 
@@ -412,7 +534,8 @@ def _extract(spec: ExtractorSpec) -> tuple[Extractor, Extractor]:
 
 
 def _check_ordering(benchmark: Benchmark, ordering: Ordering, *, has_judge: bool) -> None:
-    if not ordering.plain and (has_judge or not benchmark.data.has_choices):
-        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices"
+    fixed = not benchmark.data.has_choices or bool(benchmark.data.labels)
+    if not ordering.plain and (has_judge or fixed):
+        option = "--llm-circular" if ordering.circular else "--llm-shuffle-choices, or shuffle_choices"
         why = "its judge sees choices in file order" if has_judge else "it has no choices to reorder"
-        raise UserError(f"{benchmark.name}: {why}; leave out {option}")
+        raise UserError(f"{benchmark.result_name}: {why}; leave out {option}")

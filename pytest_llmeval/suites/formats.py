@@ -9,7 +9,7 @@ from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.suites.cells import Row, TypedRow, text_rows
 from pytest_llmeval.suites.decoding import decode
 from pytest_llmeval.suites.delimited import delimited_rows
-from pytest_llmeval.suites.json_rows import json_rows
+from pytest_llmeval.suites.json_rows import json_rows, listed_rows
 
 #: formats of files of questions, and their file suffixes
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet")
@@ -17,10 +17,28 @@ FORMATS = ("csv", "tsv", "json", "jsonl", "parquet")
 _OTHER_SUFFIXES = {"ndjson": "jsonl", "tab": "tsv"}
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether the suffix of a file says that it is compressed with gzip."""
+    return path.suffix.lower() == ".gz"
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without its suffixes: ``test`` of ``test.jsonl.gz``."""
+    return (path.with_suffix("") if is_gzip(path) else path).stem
+
+
 def format_of(path: Path) -> str | None:
-    """The format that the suffix of a file tells, or None."""
-    suffix = path.suffix.lower().removeprefix(".")
+    """The format that the suffix of a file tells, also before ``.gz``, or None."""
+    suffix = (path.with_suffix("") if is_gzip(path) else path).suffix.lower().removeprefix(".")
     return suffix if suffix in FORMATS else _OTHER_SUFFIXES.get(suffix)
+
+
+def data_suffix(name: str) -> str | None:
+    """The suffix of a file of questions, such as ``.jsonl.gz``; None for other files."""
+    if format_of(Path(name)) is None:
+        return None
+    path = Path(name.lower())
+    return Path(path.stem).suffix + path.suffix if is_gzip(path) else path.suffix
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
@@ -29,20 +47,27 @@ def columns_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for fields in valid or [rows[0][1]] for name in fields))
 
 
-def read_rows(raw: bytes, path: Path, format: str, header: Sequence[str] = ()) -> list[Row]:
+def read_rows(
+    raw: bytes, path: Path, format: str, header: Sequence[str] = (), rows: str | None = None
+) -> list[Row]:
     """Parse the rows of one file, each with its line number and its problem, if any.
 
-    ``header`` names the columns of a CSV file without a header line. Raises ``UserError``.
+    ``header`` names the columns of a CSV file without a header line. ``rows`` names the list of rows in the
+    object of a JSON file. Raises ``UserError``.
     """
-    return list(map(_encodable, text_rows(list(_typed_rows(raw, path, format, header)))))
+    return list(map(_encodable, text_rows(list(_typed_rows(raw, path, format, header, rows)))))
 
 
-def _typed_rows(raw: bytes, path: Path, format: str, header: Sequence[str]) -> Iterable[TypedRow]:
+def _typed_rows(
+    raw: bytes, path: Path, format: str, header: Sequence[str], rows: str | None
+) -> Iterable[TypedRow]:
     if "parquet" in (format, format_of(path)):
         return _parquet_rows(raw, path)
     text = decode(raw, path)
     if format in ("csv", "tsv"):
         return delimited_rows(text, path, header, tabs=format == "tsv")
+    if rows is not None:
+        return listed_rows(text, path, rows)
     return json_rows(text, path, lines=format == "jsonl")
 
 

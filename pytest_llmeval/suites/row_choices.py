@@ -37,6 +37,9 @@ class ChoiceKeys(Protocol):
     def choice_columns(self) -> tuple[str, ...]: ...
 
     @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
     def choice_list(self) -> str | None: ...
 
     @property
@@ -62,11 +65,16 @@ class _List:
 
 
 def row_choices(fields: Mapping[str, str], data: ChoiceKeys) -> dict[str, str]:
-    """Labels to texts, empty for open questions. Raises a descriptive ``ValueError``."""
+    """Labels to texts, empty for open questions; the texts are empty if the question has them.
+
+    Raises a descriptive ``ValueError``.
+    """
     if data.choice_list is not None:
         return listed_choices(fields.get(data.choice_list, ""), data.choice_list)
     if data.distractors:
         return _mixed_choices(fields, data)
+    if data.labels:
+        return dict.fromkeys(data.labels, "")
     texts = [fields.get(column, "") for column in data.choice_columns]
     while len(texts) > _FEWEST and not texts[-1].strip():
         texts.pop()
@@ -264,6 +272,14 @@ def gold_problem(answer: str, choices: Mapping[str, str], *, sets: bool) -> str:
     shown, labels = one_line(repr(answer), 40), one_line(", ".join(choices), 80)
     if sets:
         return f"answer {shown} is not a set of {labels}"
-    several = len(split_labels(answer, tuple(choices)) or ()) > 1
-    advice = '; for questions with several right choices, set metric = "choices"' if several else ""
-    return f"answer {shown} is not one of {labels}{advice}"
+    return f"answer {shown} is not one of {labels}{_advice(answer, choices)}"
+
+
+def _advice(answer: str, choices: Mapping[str, str]) -> str:
+    if len(split_labels(answer, tuple(choices)) or ()) > 1:
+        return '; for questions with several right choices, set metric = "choices"'
+    if answer == "-1":
+        return "; it marks rows without a gold answer: use another split, or name it in unanswered_splits"
+    if answer.isascii() and answer.isdecimal() and len(answer) <= 2 and int(answer) <= len(choices):
+        return "; if answers are positions, set answer_index to 0 or 1 under [data]"
+    return ""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Source(ABC):
     """A kind of suite: it resolves the names of its benchmarks and loads them.
 
-    All methods raise ``UserError`` for an unknown name.
+    Names are whole, as in ``lm-eval:arc_easy`` or ``mmlu_pro@lm-eval``; the part of ``ceval:stem`` is not
+    among them. All methods raise ``UserError`` for an unknown name.
 
         ``tests/suites/test_source.py`` has a complete one, whose questions come from a database::
 
@@ -56,18 +57,25 @@ class Source(ABC):
     def outline(self, name: str, place: Path, settings: Settings) -> tuple[Sequence[str], Sequence[str]]:
         """The names of its groups and subjects, without reading its questions."""
 
+    def fetch(self, name: str, place: Path, settings: Settings) -> str:
+        """Download the data unless it is on this machine, and describe it in a few words.
+
+        Raises ``DataMissing`` if it cannot be had.
+        """
+        return "has nothing to download"
+
     def result_name(self, name: str, place: Path) -> str:
         """The benchmark's name in results."""
         return name
 
-    def numbered_subjects(self, place: Path) -> Sequence[str] | None:
+    def numbered_subjects(self, name: str, place: Path) -> Sequence[str] | None:
         """All subjects if question ids are known to be whole numbers, else None.
 
         With them ``-k`` can be evaluated before any data is read.
         """
         return None
 
-    def wants_judge(self, place: Path) -> bool:
+    def wants_judge(self, name: str, place: Path) -> bool:
         """Whether a model judges the answers."""
         return False
 

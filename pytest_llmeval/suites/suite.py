@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_llmeval.core.errors import unknown
 
 if TYPE_CHECKING:
     from pytest_llmeval.analysis.conditions import JudgeModel
@@ -72,6 +74,24 @@ class Suite(ABC):
     def name(self) -> str:
         """The benchmark's name in results."""
         return self.info.name
+
+    def subjects_in(self, parts: Collection[str]) -> frozenset[str]:
+        """The subjects of these groups and subjects. Raises ``UserError`` for an unknown one."""
+        info = self.info
+        subjects = dict.fromkeys((*info.subjects, *info.total, *(q.subject for q in self.questions)))
+        found: set[str] = set()
+        for part in parts:
+            if part not in info.groups and part not in subjects:
+                raise unknown(f"group or subject of {self.name}", part, (*info.groups, *subjects))
+            found.update(info.groups.get(part, (part,)))
+        return frozenset(found)
+
+    def questions_in(self, parts: Collection[str]) -> tuple[Question, ...]:
+        """The questions of these groups and subjects, all if there are none. Raises ``UserError``."""
+        if not parts:
+            return self.questions
+        subjects = self.subjects_in(parts)
+        return tuple(question for question in self.questions if question.subject in subjects)
 
     @property
     def reorders(self) -> bool:

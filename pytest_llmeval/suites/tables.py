@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.suites.formats import format_of
+from pytest_llmeval.suites.formats import format_of, is_gzip, stem_of
 
 #: suffixes of files of questions, for messages
-SUFFIXES = ".csv, .tsv, .jsonl, .json, .parquet or .zip"
+SUFFIXES = ".csv, .tsv, .jsonl, .json, .parquet (also with .gz) or .zip"
 _ARCHIVE = ".zip"
 _MAX_UNPACKED = 2 * 1024**3
 _SPLIT = re.compile(r"(train|dev|val|valid|validation|test)(?:ing|-\d+-of-\d+)?", re.IGNORECASE)
@@ -46,14 +49,23 @@ def is_table(path: Path) -> bool:
 
 
 def has_tables(path: Path) -> bool:
-    """Whether ``path`` is an existing file, or a folder with files of questions."""
+    """Whether ``path`` is an existing file, a folder with files of questions, or a pattern of such files."""
     return os.path.isfile(path) or bool(tables_in(path))
 
 
-def tables_in(folder: Path) -> list[Path]:
-    """The files of questions in a folder, in order of their names."""
+def tables_in(place: Path) -> list[Path]:
+    """The files of questions in a folder, in order of their names.
+
+    If the last part of ``place`` is a pattern, as in ``test[2-6].jsonl``, only those that it matches.
+    """
+    is_pattern = any(sign in place.name for sign in "*?[") and not os.path.lexists(place)
+    folder, pattern = (place.parent, place.name) if is_pattern else (place, "*")
     try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and is_table(path))
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and fnmatchcase(path.name, pattern) and is_table(path)
+        )
     except OSError:
         return []
     archives = [path for path in paths if format_of(path) is None]
@@ -68,17 +80,32 @@ def _without_metadata(paths: Iterable[Path]) -> list[Path]:
 
 def open_tables(path: Path) -> list[Table]:
     """The tables in a file, an archive or a folder. Raises ``UserError``."""
-    if path.is_dir():
+    if path.is_dir() or (not os.path.lexists(path) and tables_in(path)):
         return _several(path, [(file, _read(file)) for file in tables_in(path)])
     raw = _read(path)
     return _unpacked(path) if path.suffix.lower() == _ARCHIVE else [Table(path, raw)]
 
 
 def _read(path: Path) -> bytes:
+    """The content of a file, decompressed if it is compressed. Raises ``UserError``."""
     try:
-        return path.read_bytes()
+        return _decompressed(path, path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _decompressed(path: Path, raw: bytes) -> bytes:
+    """The content of a file with this name, decompressed if it is compressed. Raises ``UserError``."""
+    if not is_gzip(path):
+        return raw
+    try:
+        with gzip.open(io.BytesIO(raw)) as file:
+            content = file.read(_MAX_UNPACKED + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path}: cannot be decompressed: {one_line(error, 120)}") from None
+    if len(content) > _MAX_UNPACKED:
+        raise UserError(f"{path}: more than {_MAX_UNPACKED >> 30} GiB when decompressed; split it")
+    return content
 
 
 def _unpacked(path: Path) -> list[Table]:
@@ -96,7 +123,9 @@ def _unpacked(path: Path) -> list[Table]:
                 raise UserError(
                     f"{path}: more than {_MAX_UNPACKED >> 30} GiB when unpacked; unzip it yourself"
                 )
-            return _several(path, [(member, archive.read(members[member])) for member in paths])
+            return _several(
+                path, [(member, _decompressed(member, archive.read(members[member]))) for member in paths]
+            )
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
         raise UserError(f"{path}: cannot be unpacked: {one_line(error, 120)}; unzip it yourself") from None
 
@@ -112,7 +141,7 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
     """
     if len(files) == 1:
         return [Table(*files[0])]
-    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(path.stem))}
+    splits = {match[1].lower() for path, _ in files if (match := _SPLIT.fullmatch(stem_of(path)))}
     if len(splits) > 1:
         where = "unzip it, and name one of them" if place.is_file() else "name one of them"
         raise UserError(
@@ -120,9 +149,9 @@ def _several(place: Path, files: Sequence[tuple[Path, bytes]]) -> list[Table]:
         )
     tables, keys = [], set[str]()
     for number, (path, raw) in enumerate(files, start=1):
-        key = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-")[:70]
+        key = re.sub(r"[^A-Za-z0-9_-]+", "_", stem_of(path)).strip("_-")[:70]
         if not key or key in keys:
             key = f"{key or 'file'}_{number}"
         keys.add(key)
-        tables.append(Table(path, raw, key, path.stem))
+        tables.append(Table(path, raw, key, stem_of(path)))
     return tables

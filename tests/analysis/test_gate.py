@@ -270,6 +270,7 @@ class BenchmarkInfo:
     groups: Mapping[str, tuple[str, ...]]
     total: Mapping[str, int]
     planned: int
+    repeats: int = 1
 
     def is_called(self, name: str) -> bool:
         return False
@@ -730,6 +731,7 @@ def test_a_benchmark_missing_from_the_baseline_is_incomplete() -> None:
 
 
 def test_every_repeat_must_have_been_asked() -> None:
-    assert only("b=0.1", whole(9), repeats=2).reason.startswith("15 of 30 questions were asked")
+    twice_asked = {"b": dataclasses.replace(about(), repeats=2)}
+    assert only("b=0.1", whole(9), infos=twice_asked).reason.startswith("15 of 30 questions were asked")
     twice = result(*(Counts(correct=9, wrong=11),) * 3)
-    assert only("b=0.45", twice, repeats=2).verdict == "pass"
+    assert only("b=0.45", twice, infos=twice_asked).verdict == "pass"

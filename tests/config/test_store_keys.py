@@ -165,6 +165,7 @@ OTHER_VALUES: dict[str, Any] = {
     "timeout": 7.0,
     "context": 7,
     "stop": ("x",),
+    "system": "x",
     "device": "cuda",
     "dtype": "float16",
     "batch_tokens": 7,

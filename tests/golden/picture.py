@@ -135,7 +135,7 @@ class Picture:
                     rows.append([_cell(self.places, cell) for cell in cells])
                 elif line.strip():
                     sentences.append(self.places.words(line))
-            elif line.startswith("llmeval:") and "waiting for" not in line:  # that one comes only when slow
+            elif line.startswith("llmeval:"):
                 sentences.append(self.places.words(line))
         errors = [line for line in (stdout + stderr).splitlines() if line.startswith("ERROR")]
         sentences += [self.places.words(line) for line in errors]

@@ -269,11 +269,14 @@ def test_a_baseline_of_fewer_questions_is_incomplete(pytester: pytest.Pytester, 
 
 
 def test_a_benchmark_that_the_baseline_lacks(pytester: pytest.Pytester, base: Path) -> None:
-    args = ("--llm-model=echo", "--llm-benchmark=mini", "--llm-baseline=base")
+    both = ("--llm-model=echo", "--llm-benchmark=mini", "--llm-benchmark=tiny")
+    args = (*both, "--llm-baseline=base", "--llm-baseline-force")
     done = pytester.runpytest(*args)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["llmeval: the baseline base has no mini to compare with"])
-    assert results(pytester)["comparisons"] == []
+    assert [comparison["benchmark"] for comparison in results(pytester)["comparisons"]] == ["tiny"]
+    alone = pytester.runpytest("--llm-model=echo", "--llm-benchmark=mini", "--llm-baseline=base")
+    assert alone.ret == pytest.ExitCode.USAGE_ERROR
     done = pytester.runpytest(*args, "--llm-max-drop=0.5")
     assert done.ret == 1
     done.stdout.fnmatch_lines(["gate max-drop 0.5: INCOMPLETE*the baseline has no question of mini"])

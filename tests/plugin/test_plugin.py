@@ -302,7 +302,7 @@ def test_list(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*internlm-local*hf: /models/internlm", "*ceval*52 subjects*"])
     assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
     everything = pytester.runpytest("--llm-list").stdout
-    gsm8k = "  gsm8k *GSM8K: 1 subject, splits test, train"
+    gsm8k = "  gsm8k *GSM8K: 1 subject, 1,319 questions, splits test, train; data *here"
     everything.fnmatch_lines([gsm8k, "  lm-eval:TASK *", "runs:", "  other  model cloud; limit 1"])
     assert "secret" not in everything.str()
 
@@ -333,33 +333,6 @@ def test_a_plugin_adds_a_backend(pytester: pytest.Pytester, tiny: Path) -> None:
     done = pytester.runpytest("--llm-model=second:x", "--llm-benchmark=tiny")
     assert done.ret == 0
     assert [line["answer"] for line in questions(pytester)] == ["B"] * 8
-
-
-def test_waiting_for_the_first_answer_is_told(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.makeconftest(
-        """
-        import time
-        from pytest_llmeval import Completion, run_batches
-        from pytest_llmeval.runtime import asker
-
-        asker._FIRST_WAIT_MESSAGE_S = 0.01
-
-        class Slow:
-            window = 8
-            def check(self): pass
-            def identity(self): return "slow"
-            def run(self, jobs):
-                time.sleep(0.3)
-                run_batches(jobs, lambda batch: [job.finish(Completion(text="B")) for job in batch], 8)
-
-        def pytest_llmeval_make_model(config, cache_dir):
-            return Slow() if config.backend == "slow" else None
-        """
-    )
-    done = pytester.runpytest_subprocess("--llm-model=slow:x", "--llm-benchmark=tiny")
-    assert [line for line in done.outlines if line.startswith("llmeval: waiting")] == [
-        "llmeval: waiting for slow:x (a local model is loading, a server is thinking)"
-    ]
 
 
 def test_answers_without_gold_have_no_accuracy(pytester: pytest.Pytester, tiny: Path) -> None:

@@ -7,6 +7,7 @@ import io
 import sys
 import tomllib
 from operator import attrgetter
+from queue import Empty, Queue
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -434,3 +435,32 @@ def test_missing_parts_of_xdist_are_one_line(pytester: pytest.Pytester) -> None:
 def test_module_without_maker() -> None:
     with pytest.raises(NotImplementedError):
         internals.GeneratedModule.make_module(ModuleType("any"))  # type: ignore[arg-type]
+
+
+def test_idle_calls_come_while_a_queue_is_empty() -> None:
+    events: Queue[str] = Queue()
+    session = SimpleNamespace(queue=events)
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: session))
+    calls: list[int] = []
+    internals.call_when_idle(config, lambda: calls.append(1), 0.01)  # type: ignore[arg-type]
+    with pytest.raises(Empty):
+        events.get(timeout=0.1)
+    assert calls
+    calls.clear()
+    events.put("a report")
+    assert events.get(timeout=0.1) == "a report" and not calls
+
+
+def test_the_place_of_an_interruption_is_left_out(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "import pytest\n"
+        "from pytest_llmeval.plugin import pytest_internals as internals\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_keyboard_interrupt(excinfo):\n"
+        "    internals.name_interruption(internals.terminal_reporter(config), 'stopped')\n"
+        "def pytest_configure(config):\n"
+        "    globals()['config'] = config\n"
+    )
+    pytester.makepyfile("def test(): raise KeyboardInterrupt")
+    done = pytester.runpytest_subprocess()
+    assert "!! stopped !!" in done.stdout.str() and "KeyboardInterrupt" not in done.stdout.str()

@@ -16,8 +16,9 @@ def test_why_answers_are_unparsed() -> None:
     assert "--llm-show-prompts" in (unparsed_line({Reason.EMPTY: 3}) or "")
 
 
-def test_answers_with_a_text_need_no_line() -> None:
-    assert unparsed_line({}) is None and unparsed_line({Reason.UNREADABLE: 7}) is None
+def test_no_unparsed_answers_need_no_line() -> None:
+    assert unparsed_line({}) is None
+    assert unparsed_line({Reason.UNREADABLE: 7}) == "unparsed answers: 7 without a readable answer"
 
 
 def test_other_models() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.report import status
+from pytest_llmeval.results.activity import Activity
 from tests.support.terminal_text import HOSTILE, tagged
 
 
@@ -34,6 +35,23 @@ def test_the_progress_line_with_interval_store_and_errors() -> None:
     line = status.status_line("ceval", 412, 0, 128, 410, 22.5, interval=(0.269, 0.359), stored=12, errors=3)
     assert line == "ceval 412/?  acc 31.2% (26.9-35.9)  18.3 q/s  12 from the store  3 errors"
     assert status.status_line("b", 1, 9, 0, 0, 0.0, errors=1) == "b 1/9  1 error"
+
+
+@pytest.mark.parametrize(
+    ("activity", "text"),
+    [
+        (Activity("m"), "starting, 0 s"),
+        (Activity("m", quiet_s=12.4, status="loading the model"), "loading the model, 12 s"),
+        (Activity("m", 64, 0, 2.0), "64 sent, 0 back"),
+        (Activity("m", 64, 12, 200.0), "64 sent, 12 back  no answer for 3:20 min"),
+        (
+            Activity("m", 64, 12, 20.0, "retrying 2 requests,\x1b[2J attempt 2 of 6: boom"),
+            "64 sent, 12 back  retrying 2 requests, [2J attempt 2 of 6: boom  no answer for 20 s",
+        ),
+    ],
+)
+def test_what_a_model_does(activity: Activity, text: str) -> None:
+    assert status.waiting_text(activity) == text
 
 
 def test_errors_are_grouped_by_cause() -> None:

@@ -87,16 +87,17 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     verdict = GateResult("b:stem=0.4", "pass", 0.5, 0.4, "50.0% is at least 40%", "b", "stem", "m")
     write_run(tmp_path, RUN, results, [verdict])
     content = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert list(content) == ["schema", "run", "results", "gates", "comparisons"]
+    assert list(content) == ["schema", "run", "results", "gates", "comparisons", "suites"]
     assert content["comparisons"] == []
     assert content["run"]["name"] == RUN.name
     (result,) = content["results"]
     assert list(result) == [
-        "model", "identity", "benchmark", "mode", "shots", "split", "prompt_sha256", "data_sha256", "scoring",
-        "shuffle_choices", "planned", "counts", "accuracy", "macro_accuracy", "metric", "threshold",
-        "mean_score", "interval", "macro_interval", "detectable_drop", "repeats", "circular",
+        "model", "identity", "benchmark", "version", "mode", "shots", "split", "prompt_sha256", "data_sha256",
+        "scoring", "shuffle_choices", "system", "protocol", "planned", "counts", "accuracy", "macro_accuracy",
+        "metric", "threshold", "mean_score", "metrics", "interval", "macro_interval", "detectable_drop",
+        "repeats", "circular",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
-        "unparsed", "served_models",
+        "unparsed", "served_models", "guessing",
         "official", "looser_metric", "judge", "agreement", "calibration",
     ]  # fmt: skip
     assert result["identity"] == "sha of weights"

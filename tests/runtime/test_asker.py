@@ -82,7 +82,7 @@ def model() -> Knowing:
 @pytest.fixture
 def asker(model: Knowing) -> Iterator[Asker]:
     engine = Engine(model, "m")
-    yield Asker(CONFIG, engine, {"b": Choosing(make_info(), [QUESTION], [Path()])}, print, repeats=2)
+    yield Asker(CONFIG, engine, {"b": Choosing(make_info(repeats=2), [QUESTION], [Path()])}, print)
     engine.close()
 
 

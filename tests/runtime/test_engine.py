@@ -171,3 +171,21 @@ def test_wait_can_time_out() -> None:
         engine.wait(engine.ask([request()])[0], 0.01)
     model.gate.set()
     engine.close()
+
+
+def test_the_activity_counts_what_was_taken_and_finished() -> None:
+    model = Batches()
+    model.gate.clear()
+    engine = Engine(model, "m")
+    jobs = engine.ask([request("a"), request("b")])
+    before = engine.activity
+    assert (before.model, before.sent, before.back, before.status) == ("m", 0, 0, None)
+    model.status = "loading"  # type: ignore[attr-defined]
+    assert engine.activity.status == "loading"
+    model.gate.set()
+    for job in jobs:
+        engine.wait(job, 10)
+    after = engine.activity
+    assert (after.sent, after.back) == (2, 2)
+    assert 0 <= after.quiet_s < 10
+    engine.close()

@@ -1,186 +1,387 @@
-"""Fetching an archive as the installed hub client does it, from a hub of our own; and what may be in one."""
+"""Downloading data as the installed hub client does it, from a hub of our own."""
 
 from __future__ import annotations
 
+import hashlib
 import io
-import os
-import subprocess
+import itertools
+import json
 import sys
-import tarfile
-import threading
 import tomllib
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pytest_llmeval.core.errors import DataMissing
+from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.download import fetch, unpack
-from pytest_llmeval.suites.questions import load_questions, locate
-from pytest_llmeval.suites.spec import FILE_NAME, parse
+from pytest_llmeval.suites.data_cache import cache_folder, read_manifest
+from pytest_llmeval.suites.download import fetch
+from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from tests.suites.test_archives import CSV, TABLES, zipped
+from tests.support.hub import (
+    COMMIT,
+    OTHER_COMMIT,
+    Hub,
+    Repo,
+    fetched,
+    finished,
+    serving,
+    start_fetch,
+)
 
-CSV = b"id,question,A,B,C,D,answer\n0,q,a,b,c,d,B\n"
-TABLES = {"val/law_val.csv": CSV, "dev/law_dev.csv": CSV, "test/law_test.csv": CSV.replace(b"B\n", b"\n")}
+pytest.importorskip("huggingface_hub")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+TOML = """
+shots = 1
+splits = ["test", "dev"]
+
+[data]
+choice_list = "choices"
+
+[data.hub]
+repo = "owner/quiz"
+splits = { test = "test", dev = "validation" }
+"""
 BY_HAND = (
-    "; download ceval-exam.zip from https://huggingface.co/datasets/ceval/ceval-exam, unpack it, "
-    "and give the folder with --llm-data-dir (or name a mirror of the hub in HF_ENDPOINT)"
+    "; download its files from https://huggingface.co/datasets/owner/quiz, and give the folder with "
+    "--llm-data-dir (or name a mirror of the hub in HF_ENDPOINT)"
 )
 
 
-def zipped(members: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     made = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(made, "w", compression) as archive:
-        warnings.simplefilter("ignore")  # two members of one name
-        for name, content in members.items():
-            archive.writestr(name, content)
+    pq.write_table(pa.Table.from_pylist(list(rows)), made)
     return made.getvalue()
 
 
-class Hub:
-    """What the hub answers to HEAD and GET of one file, and what it was asked."""
+def rows(start: int, stop: int, words: str = "question") -> list[dict[str, Any]]:
+    return [
+        {"question": f"{words} {n}", "choices": ["x", "y"], "answer": "AB"[n % 2]} for n in range(start, stop)
+    ]
 
-    path = "/datasets/ceval/ceval-exam/resolve/main/ceval-exam.zip"
 
-    def __init__(self) -> None:
-        self.status = 200
-        self.content = zipped(TABLES)
-        self.asked: list[str] = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self) -> None:
-                status = hub.status if self.path == hub.path else 404
-                body = hub.content if status == 200 else b""
-                if self.path == hub.path:  # the client also asks for things of its own
-                    hub.asked.append(self.command)
-                self.send_response(status)
-                if status == 404:
-                    self.send_header("X-Error-Code", "RepoNotFound")
-                    self.send_header("X-Error-Message", "Repository not found")
-                self.send_header("X-Repo-Commit", "0" * 40)
-                self.send_header("ETag", f'"{hash(body)}"')
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
-
-            do_GET = do_HEAD
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+FILES = {
+    "README.md": b"---\n---\n",
+    "data/test-00000-of-00002.parquet": parquet(rows(0, 3)),
+    "data/test-00001-of-00002.parquet": parquet(rows(3, 5)),
+    "data/validation-00000-of-00001.parquet": parquet(rows(5, 7)),
+}
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    hub = Hub()
-    thread = threading.Thread(target=hub.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield hub
-    hub.server.shutdown()
-    hub.server.server_close()
-    thread.join()
+def repo() -> Repo:
+    return Repo(dict(FILES))
 
 
-SCRIPT = """
-import sys, time
-time.sleep = lambda seconds: None  # between the client's retries
-from pathlib import Path
-from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.download import fetch
-from pytest_llmeval import DataMissing
-try:
-    print(fetch(load(packaged()["ceval"]), Path(sys.argv[1])))
-except DataMissing as error:
-    print(f"DataMissing: {error}")
-"""
+@pytest.fixture
+def hub(repo: Repo) -> Iterator[Hub]:
+    pinned = load(packaged()["ceval"]).data.hub
+    assert pinned is not None and pinned.revision is not None
+    archive = Repo({"ceval-exam.zip": zipped(TABLES)}, branches={pinned.revision: COMMIT})
+    with serving({"owner/quiz": repo, "ceval/ceval-exam": archive}) as hub:
+        yield hub
 
 
-def fetched(cache: Path, endpoint: str, script: str = SCRIPT, **environ: str) -> tuple[str, str]:
-    """What ``fetch`` returns or raises in a process of its own, and its standard error.
+def benchmark(folder: Path, toml: str = TOML, **keys: str) -> Path:
+    """A benchmark's folder; ``keys`` are added to [data.hub]."""
+    (folder / "quiz").mkdir(exist_ok=True)
+    more = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    (folder / "quiz" / FILE_NAME).write_text(toml + more, "utf-8")
+    return folder / "quiz"
 
-    The client reads its environment when it is imported, so it has to be another process.
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def failed(folder: Path, cache: Path, url: str, **environ: str) -> str:
+    """What is said of a download that fails and leaves nothing in the cache."""
+    said, heard = fetched(folder, cache, url, **environ)
+    assert said.startswith("DataMissing: quiz: no local data, and owner/quiz cannot be downloaded: "), said
+    assert not list((cache / "hub").glob("[!.]*")) and not list((cache / "hub").glob(".*"))
+    assert "hf_secret" not in said + heard
+    return said.removeprefix("DataMissing: quiz: no local data, and owner/quiz cannot be downloaded: ")
+
+
+def test_splits_become_files(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    said, heard = fetched(folder, cache, hub.url)
+    quiz = load(folder)
+    target = cache_folder(quiz, cache)
+    assert said == str(target) and target.parent == cache / "hub" and target.name.startswith("owner--quiz-")
+    assert files(target) == [".source.json", "default/dev.parquet", "default/test.parquet"]
+    total = sum(len(content) for name, content in FILES.items() if name.startswith("data/"))
+    assert heard.startswith(f"llmeval: downloading owner/quiz for quiz ({total / 1000:.1f} kB)\n")
+    assert "\x1b" not in heard
+    layout = locate(quiz, "test", None, cache)
+    questions = load_questions(quiz, layout, "test").questions
+    assert [q.fields["question"] for q in questions] == [f"question {n}" for n in range(5)]
+    assert [q.answer for q in questions] == ["A", "B", "A", "B", "A"]
+    assert load_shots(quiz, layout, ["quiz"], 1)["quiz"][0].fields["question"] == "question 5"
+    assert files(cache / "downloads") == [f"{target.name}.lock"]
+
+
+def test_once_downloaded_the_hub_is_not_asked_again(hub: Hub, tmp_path: Path) -> None:
+    folder = benchmark(tmp_path)
+    said, _ = fetched(folder, tmp_path / "cache", hub.url)
+    asked = len(hub.asked)
+    assert fetched(folder, tmp_path / "cache", hub.url) == (said, "")
+    assert fetched(folder, tmp_path / "cache", "http://127.0.0.1:9", HF_HUB_OFFLINE="1") == (said, "")
+    assert len(hub.asked) == asked
+
+
+def test_a_configuration_for_each_subject(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    repo.files |= {f"{key}/test-00000-of-00001.parquet": parquet(rows(0, 2, key)) for key in ("law", "art")}
+    toml = """
+    [data]
+    choice_list = "choices"
+    [data.hub]
+    repo = "owner/quiz"
+    config = "{subject}"
+    splits = { test = "test" }
+    [subjects]
+    law = { name = "Law" }
+    art = { name = "Art" }
     """
-    pytest.importorskip("huggingface_hub")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
-    own = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache / "hf"), "NO_PROXY": "*", **environ}
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(cache)],
-        env={**kept, **own},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
+    folder = benchmark(tmp_path, toml)
+    said, _ = fetched(folder, tmp_path / "cache", hub.url)
+    assert files(Path(said)) == [".source.json", "art/test.parquet", "law/test.parquet"]
+    quiz = load(folder)
+    assert quiz.data.paths == ("{subject}/{split}.parquet",)
+    table = load_questions(quiz, locate(quiz, "test", None, tmp_path / "cache"), "test")
+    assert [(q.id, q.fields["question"]) for q in table.questions] == [
+        ("quiz/law/0", "law 0"),
+        ("quiz/law/1", "law 1"),
+        ("quiz/art/0", "art 0"),
+        ("quiz/art/1", "art 1"),
+    ]
+
+
+def test_the_readme_names_the_files_of_a_configuration(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    repo.files["odd name.jsonl"] = b'{"question": "q", "choices": ["x", "y"], "answer": "B"}\n'
+    repo.configs.append({"config_name": "odd", "data_files": [{"split": "eval", "path": "odd*.jsonl"}]})
+    toml = '[data]\nchoice_list = "choices"\nformat = "jsonl"\n[data.hub]\nrepo = "owner/quiz"\n'
+    folder = benchmark(tmp_path, toml, config='"odd"', splits='{ test = "eval" }')
+    said, _ = fetched(folder, tmp_path / "cache", hub.url)
+    assert files(Path(said)) == [".source.json", "odd/test.jsonl"]
+
+
+def test_a_data_set_that_only_the_hub_converted(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    repo.at[COMMIT] = {"quiz.py": b"print()", "quiz.zip": b"..."}
+    repo.branches["refs/convert/parquet"] = OTHER_COMMIT
+    repo.at[OTHER_COMMIT] = {
+        f"default/{split}/0000.parquet": parquet(rows(0, 2)) for split in ("test", "validation")
+    }
+    said, _ = fetched(benchmark(tmp_path), tmp_path / "cache", hub.url)
+    manifest = read_manifest(Path(said))
+    assert manifest is not None and manifest.source == f"owner/quiz@{OTHER_COMMIT}"
+    # but never in place of the revision that a benchmark names
+    folder = benchmark(tmp_path, revision=f'"{COMMIT}"')
+    assert fetched(folder, tmp_path / "other", hub.url)[0].endswith(
+        "no files of split 'test'; it has no tables (parquet, jsonl, json, csv, tsv) "
+        f'(at revision "{COMMIT}")'
     )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 1, done.stdout
-    return lines[0], done.stderr
 
 
-def test_a_good_archive(hub: Hub, tmp_path: Path) -> None:
-    said, heard = fetched(tmp_path, hub.url)
-    assert said == str(tmp_path / "ceval")
-    assert "llmeval: downloading ceval/ceval-exam (ceval-exam.zip) for ceval\n" in heard
-    assert hub.asked == ["HEAD", "GET"]
-    ceval = load(packaged()["ceval"])
-    located = locate(ceval, "val", None, tmp_path)
-    assert located.root == tmp_path / "ceval"
-    table = load_questions(ceval, located, "val")
-    assert [(question.id, question.answer) for question in table.questions] == [("ceval/law/0", "B")]
-    # what was downloaded is not downloaded again, and serves without a network
-    said, _ = fetched(tmp_path, hub.url)
-    assert said == str(tmp_path / "ceval")
-    assert hub.asked == ["HEAD", "GET", "HEAD"]
-    said, _ = fetched(tmp_path, hub.url, HF_HUB_OFFLINE="1")
-    assert said == str(tmp_path / "ceval")
-    assert len(hub.asked) == 3
-
-
-def test_a_damaged_archive(hub: Hub, tmp_path: Path) -> None:
-    hub.content = hub.content[:-40]
-    said, _ = fetched(tmp_path, hub.url)
-    archive = tmp_path / "downloads/ceval/ceval-exam.zip"
-    assert said == (
-        f"DataMissing: ceval: {archive} cannot be unpacked (File is not a zip file); delete it and try again"
+def test_what_is_not_there(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    assert failed(benchmark(tmp_path, config='"main"'), cache, hub.url).startswith(
+        "no files of split 'test' in configuration 'main'; its tables are data/test-00000-of-00002.parquet, "
     )
-    assert archive.is_file() and not (tmp_path / "ceval").exists()
-    archive.unlink()
-    hub.content = zipped(TABLES)
-    assert fetched(tmp_path, hub.url)[0] == str(tmp_path / "ceval")
+    assert failed(benchmark(tmp_path, revision='"v2"'), cache, hub.url) == "it has no revision 'v2'"
+    toml = TOML.replace('splits = { test = "test", dev = "validation" }', 'file = ["test.csv"]')
+    assert failed(benchmark(tmp_path, toml), cache, hub.url) == (
+        f"it has no file 'test.csv'; its files are {', '.join(sorted(FILES))}"
+    )
+    toml = TOML.replace("[data]", '[data]\npaths = "{split}.parquet"')
+    assert failed(benchmark(tmp_path, toml), cache, hub.url) == (
+        "its files will be named default/test.parquet, which is not among [data] paths; add it"
+    )
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(404, "RepositoryNotFoundError"), (401, "Unauthorized"), (403, "Forbidden")]
-)
-def test_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, kind: str) -> None:
-    hub.status = status
-    said, heard = fetched(tmp_path, hub.url, HF_TOKEN="hf_secretsecret")
-    assert said.startswith("DataMissing: ceval: no local data, and the download of ceval/ceval-exam failed (")
-    assert kind in said and str(status) in said and said.endswith(BY_HAND)
-    assert "hf_secret" not in said + heard and "Traceback" not in heard
-    assert not (tmp_path / "ceval").exists()
+def test_a_revision_is_kept(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    """A pinned commit stays what it was, and each revision has a folder of its own."""
+    repo.at[OTHER_COMMIT] = {path: parquet(rows(10, 12)) for path in FILES if path.startswith("data/")}
+    repo.branches["main"] = OTHER_COMMIT
+    cache = tmp_path / "cache"
+    firsts = {}
+    for revision in (None, COMMIT, COMMIT[:10], "main"):
+        folder = benchmark(tmp_path, **({} if revision is None else {"revision": f'"{revision}"'}))
+        repo.branches[COMMIT[:10]] = COMMIT
+        target = Path(fetched(folder, cache, hub.url)[0])
+        manifest = read_manifest(target)
+        assert manifest is not None
+        quiz = load(folder)
+        first = load_questions(quiz, locate(quiz, "test", None, cache), "test").questions[0]
+        firsts[revision] = manifest.commit, manifest.pinned, first.fields["question"]
+    assert firsts == {
+        None: (OTHER_COMMIT, False, "question 10"),
+        COMMIT: (COMMIT, True, "question 0"),
+        COMMIT[:10]: (COMMIT, True, "question 0"),
+        "main": (OTHER_COMMIT, False, "question 10"),
+    }
+    assert len(list((cache / "hub").iterdir())) == 4
 
 
-def test_no_network(tmp_path: Path) -> None:
-    closed = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    port = closed.server_port
-    closed.server_close()
-    said, heard = fetched(tmp_path, f"http://127.0.0.1:{port}")
-    assert said.startswith("DataMissing: ceval: no local data, and the download of ceval/ceval-exam failed (")
-    assert "refused" in said and said.endswith(BY_HAND) and "Traceback" not in heard
+def test_digests(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    path = "data/validation-00000-of-00001.parquet"
+    right, wrong = hashlib.sha256(FILES[path]).hexdigest(), "0" * 64
+    cache = tmp_path / "cache"
+    assert failed(benchmark(tmp_path, sha256=f'{{ "{path}" = "{wrong}" }}'), cache, hub.url) == (
+        f"{path} at c0ffee000000 has SHA-256 {right}, but [data.hub] sha256 says {wrong}; "
+        "the download was removed"
+    )
+    assert not list(cache.glob(f"downloads/*/{path}"))
+    assert failed(benchmark(tmp_path, sha256=f'{{ "x.csv" = "{right}" }}'), cache, hub.url).startswith(
+        "sha256 names x.csv, which is not downloaded; the files are data/test-00000-of-00002.parquet, "
+    )
+    folder = benchmark(tmp_path, sha256=f'{{ "{path}" = "{right.upper()}" }}')
+    assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
+
+
+def test_a_damaged_download(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    """A file that arrived otherwise than the hub lists it is refused, and comes whole the next time."""
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    path = "data/validation-00000-of-00001.parquet"
+    hub.damaged.add(path)
+    said = failed(folder, cache, hub.url)
+    assert said.startswith(f"{path} at c0ffee000000 has SHA-256 ") and "but the hub says " in said
+    hub.damaged.clear()
+    assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
+
+
+@pytest.mark.parametrize("gated", ["true", "false"])
+def test_a_gated_data_set(hub: Hub, repo: Repo, tmp_path: Path, gated: str) -> None:
+    repo.gated_for = "hf_secretgood"
+    folder, cache = benchmark(tmp_path, gated=gated), tmp_path / "cache"
+    terms = "it is gated: accept its terms at https://huggingface.co/datasets/owner/quiz"
+    assert failed(folder, cache, hub.url) == f"{terms}, and set HF_TOKEN to a token of that account"
+    assert failed(folder, cache, hub.url, HF_TOKEN="hf_secretbad") == (
+        f"{terms} with the account of your token (HF_TOKEN)"
+    )
+    said, heard = fetched(folder, cache, hub.url, HF_TOKEN="hf_secretgood")
+    assert said == str(cache_folder(load(folder), cache)) and "hf_secret" not in heard
+    stored = [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_secret" in path.read_bytes()]
+    assert "hf_secretgood" in hub.tokens and not stored
+
+
+def test_a_data_set_that_does_not_exist(hub: Hub, tmp_path: Path) -> None:
+    hub.repos.clear()
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    assert failed(folder, cache, hub.url) == (
+        f"HTTP 401: no such data set, or one for which HF_TOKEN must have a token{BY_HAND}"
+    )
+    assert failed(folder, cache, hub.url, HF_TOKEN="hf_secretsecret") == (
+        f"HTTP 401: the token in HF_TOKEN is not valid, or has no access{BY_HAND}"
+    )
 
 
 def test_offline(hub: Hub, tmp_path: Path) -> None:
-    said, _ = fetched(tmp_path, hub.url, HF_HUB_OFFLINE="1")
-    assert "offline mode is enabled" in said and said.endswith(BY_HAND)
+    said = failed(benchmark(tmp_path), tmp_path / "cache", hub.url, HF_HUB_OFFLINE="1")
+    assert said == f"HF_HUB_OFFLINE is set{BY_HAND}"
     assert hub.asked == []
+
+
+def test_no_network(tmp_path: Path) -> None:
+    with serving({}) as closed:
+        url = closed.url
+    said = failed(benchmark(tmp_path), tmp_path / "cache", url)
+    assert "refused" in said and said.endswith(BY_HAND)
+
+
+BIG = "data/test-00000-of-00002.parquet"
+
+
+@pytest.fixture
+def big(repo: Repo) -> None:
+    """Make one of the files large enough to arrive in pieces."""
+    noise = "".join(map(chr, range(33, 120))) * 400
+    repo.files[BIG] = parquet(
+        [{"question": noise[n:], "choices": ["x", "y"], "answer": "A"} for n in range(40)]
+    )
+
+
+@pytest.mark.usefixtures("big")
+def test_a_download_resumes_after_a_lost_connection(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    hub.only, hub.cuts = BIG, itertools.chain([10_000], itertools.repeat(None))
+    assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
+    assert hub.ranges == ["bytes=10000-"]
+
+
+@pytest.mark.usefixtures("big")
+def test_files_that_arrived_are_not_downloaded_again(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    hub.only, hub.cuts = BIG, itertools.repeat(0)
+    assert failed(folder, cache, hub.url).endswith(BY_HAND)
+    hub.cuts = itertools.repeat(None)
+    hub.asked.clear()
+    assert fetched(folder, cache, hub.url)[0] == str(cache_folder(load(folder), cache))
+    assert hub.downloads == [f"{COMMIT}/{BIG}"]
+
+
+def test_two_processes_download_once(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    processes = [start_fetch(folder, cache, hub.url) for _ in range(2)]
+    said = {finished(process)[0] for process in processes}
+    assert said == {str(cache_folder(load(folder), cache))}
+    assert len(hub.downloads) == 3
+    assert read_manifest(cache_folder(load(folder), cache)) is not None
+
+
+def test_a_cache_that_lost_a_file_is_filled_again(hub: Hub, tmp_path: Path) -> None:
+    folder, cache = benchmark(tmp_path), tmp_path / "cache"
+    target = Path(fetched(folder, cache, hub.url)[0])
+    (target / "default/test.parquet").unlink()
+    assert read_manifest(target) is None
+    fetched(folder, cache, hub.url)
+    assert read_manifest(target) is not None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"repo": 1}', "\0", '{"files": {"../x": 1}}'])
+def test_a_broken_manifest(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".source.json").write_text(content, "utf-8")
+    assert read_manifest(tmp_path) is None
+
+
+def test_a_cache_that_cannot_be_made(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    said = fetched(benchmark(tmp_path), tmp_path / "cache", hub.url, HF_HOME=str(tmp_path))[0]
+    assert said.startswith(f"DataMissing: quiz: cannot write to {tmp_path}/cache: ")
+
+
+# named files
+
+
+def test_an_archive(hub: Hub, tmp_path: Path) -> None:
+    ceval = packaged()["ceval"]
+    said, heard = fetched(ceval, tmp_path, hub.url)
+    assert "llmeval: downloading ceval/ceval-exam for ceval (" in heard
+    table = load_questions(load(ceval), locate(load(ceval), "val", None, tmp_path), "val")
+    assert [(question.id, question.answer) for question in table.questions] == [("ceval/law/0", "B")]
+    assert files(Path(said)) == [".source.json", *sorted(TABLES)]
+
+
+def test_a_damaged_archive(hub: Hub, tmp_path: Path) -> None:
+    hub.repos["ceval/ceval-exam"].files["ceval-exam.zip"] = zipped(TABLES)[:-40]
+    said, _ = fetched(packaged()["ceval"], tmp_path, hub.url)
+    assert "ceval-exam.zip cannot be unpacked (File is not a zip file); the download was removed; " in said
+    assert "unpack it, and give the folder with --llm-data-dir" in said
+    hub.repos["ceval/ceval-exam"].files["ceval-exam.zip"] = zipped(TABLES)
+    assert not fetched(packaged()["ceval"], tmp_path, hub.url)[0].startswith("DataMissing")
+
+
+def test_tables_keep_their_place(hub: Hub, repo: Repo, tmp_path: Path) -> None:
+    repo.files["some/val.csv"] = CSV
+    toml = '[data]\npaths = "some/{split}.csv"\n[data.hub]\nrepo = "owner/quiz"\nfile = "some/val.csv"\n'
+    said, _ = fetched(benchmark(tmp_path, toml), tmp_path / "cache", hub.url)
+    assert said == str(tmp_path / "cache/quiz")  # without a revision, the benchmark's name is the folder's
+    assert (tmp_path / "cache/quiz/some/val.csv").read_bytes() == CSV
 
 
 def test_nothing_to_download(tmp_path: Path) -> None:
@@ -199,192 +400,35 @@ def test_without_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-# archives
+# the keys
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
-
-
-def refused(folder: Path, content: bytes) -> str:
-    """What is said of an archive that must leave nothing behind."""
-    archive, target = folder / "in/a.zip", folder / "out/cache/own"
-    archive.parent.mkdir(exist_ok=True)
-    archive.write_bytes(content)
-    before = files(folder)
-    with pytest.raises(DataMissing) as caught:
-        unpack(archive, target, "own")
-    assert files(folder) == before
-    assert [path.name for path in target.parent.iterdir()] in ([], ["own"])  # no half-made folder
-    said = str(caught.value)
-    assert said.startswith(f"own: {archive} ") and said.isprintable()
-    return said.removeprefix(f"own: {archive} ")
-
-
-def unpacked(folder: Path, content: bytes) -> dict[str, bytes]:
-    (folder / "a.zip").write_bytes(content)
-    assert unpack(folder / "a.zip", folder / "cache/own", "own") == folder / "cache/own"
-    return files(folder / "cache/own")
-
-
-def test_only_tables_are_taken(tmp_path: Path) -> None:
-    more = {"README.md": b"x", "run.py": b"x", "../../evil.py": b"x", "a/b.JSONL": b"{}"}
-    assert unpacked(tmp_path, zipped({**TABLES, **more})) == {**TABLES, "a/b.JSONL": b"{}"}
-    assert not (tmp_path.parent / "evil.py").exists()
-
-
-def test_the_new_replaces_the_old(tmp_path: Path) -> None:
-    unpacked(tmp_path, zipped({"old.csv": b"x", "both.csv": b"1"}))
-    new = {"new.csv": b"x", "both.csv": b"22"}
-    assert unpacked(tmp_path, zipped(new)) == new
-
-
-def test_the_same_again_is_left_where_it_is(tmp_path: Path) -> None:
-    unpacked(tmp_path, zipped(TABLES))
-    before = (tmp_path / "cache/own").stat().st_ino
-    assert unpacked(tmp_path, zipped(TABLES)) == TABLES
-    assert (tmp_path / "cache/own").stat().st_ino == before  # another process may be reading it
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["own"]
-
-
-def test_another_process_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own_rename, theirs = Path.rename, dict(TABLES)
-
-    def rename(place: Path, target: Path) -> Path:
-        for name, content in theirs.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes(content)
-        return own_rename(place, target)
-
-    monkeypatch.setattr(Path, "rename", rename)
-    assert unpacked(tmp_path, zipped(TABLES)) == TABLES
-    theirs["more.csv"] = b"x"
-    with pytest.raises(DataMissing, match=r"cannot be unpacked .*not empty"):
-        unpacked(tmp_path, zipped({**TABLES, "new.csv": b"x"}))
+def parsed(hub: str) -> Benchmark:
+    return parse(tomllib.loads(f'name = "own"\n[data.hub]\nrepo = "a/b"\n{hub}'), Path("own", FILE_NAME))
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["../evil.csv", "a/../../evil.csv", "/tmp/evil.csv", "..\\evil.csv", "C:\\evil.csv", "a/..\\evil.csv"],
+    ("key", "problem"),
+    [
+        ("file = []", "file: the list is empty; name a file, or leave out the key"),
+        ('file = "a.zip"\nconfig = "x"', "file and config exclude each other"),
+        ('file = "a.zip"\nsplits = { test = "test" }', "file and splits exclude each other"),
+        ("splits = {}", "splits: {} is not a table of splits and their names on the hub"),
+        ('splits = { test = "../x" }', "is not a table of splits and their names on the hub"),
+        ('config = "{subject"', "config: '{subject' is not a configuration's name"),
+        ('config = "../x"', "config: '../x' is not a configuration's name"),
+        ('sha256 = { "a" = "12" }', "is not a table of files of the repository and their SHA-256"),
+        ("bytes = 0", "bytes: 0 is not a whole number of at least 1"),
+    ],
 )
-def test_members_that_lead_out(tmp_path: Path, name: str) -> None:
-    said = refused(tmp_path, zipped({**TABLES, name: b"x"}))
-    assert said == "has a member outside its folder; delete that file"
-    assert not list(tmp_path.rglob("*evil*"))
+def test_keys_that_are_wrong(key: str, problem: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parsed(key)
+    assert "benchmark.toml [data.hub]" in str(caught.value) and problem in str(caught.value)
 
 
-def test_a_link_is_only_text(tmp_path: Path) -> None:
-    link = zipfile.ZipInfo("link.csv")
-    link.external_attr = 0o120777 << 16
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    assert unpacked(tmp_path, made.getvalue()) == {"link.csv": b"/etc/passwd"}
-    assert not (tmp_path / "cache/own/link.csv").is_symlink()
-
-
-def flipped(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-
-
-def test_broken_archives(tmp_path: Path) -> None:
-    good = zipped({"a.csv": CSV * 50})
-    plain = zipped({"a.csv": CSV}, compression=zipfile.ZIP_STORED)
-    start = 30 + len("a.csv")
-    for content, why in (
-        (b"", "File is not a zip file"),
-        (b"<html>not found</html>", "File is not a zip file"),
-        (good[: len(good) // 2], "File is not a zip file"),
-        (flipped(plain, start + 5), "Bad CRC-32"),
-        (flipped(good, start), "Error -3 while decompressing"),
-    ):
-        said = refused(tmp_path, content)
-        assert said.startswith(f"cannot be unpacked ({why}") and said.endswith("; delete it and try again")
-
-
-def changed_header(content: bytes, offset: int, value: bytes) -> bytes:
-    """The archive with other bytes in its first member's central directory entry and local header."""
-    central = content.index(b"PK\x01\x02") + offset
-    local = offset - 2
-    content = content[:central] + value + content[central + len(value) :]
-    return content[:local] + value + content[local + len(value) :]
-
-
-def test_encrypted_and_unknown_compression(tmp_path: Path) -> None:
-    plain = zipped({"a.csv": CSV}, compression=zipfile.ZIP_STORED)
-    assert "is encrypted" in refused(tmp_path, changed_header(plain, 8, b"\1"))
-    assert "cannot be unpacked (That compression method" in refused(
-        tmp_path, changed_header(plain, 10, b"\x63")
-    )
-
-
-def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_llmeval.suites.download._MOST_BYTES", 1000)
-    bomb = zipped({"a.csv": b"0" * 600, "b.csv": b"0" * 600})
-    assert refused(tmp_path, bomb) == "unpacks to over 2 GB, which is too large"
-    assert len(unpacked(tmp_path, zipped({"a.csv": b"0" * 1000}))) == 1
-
-
-def test_no_tables(tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"own: no tables in .*a\.zip; delete that file and try again"):
-        unpacked(tmp_path, zipped({"README.md": b"x"}))
-
-
-def test_a_member_that_is_file_and_folder(tmp_path: Path) -> None:
-    assert refused(tmp_path, zipped({"a.csv": b"x", "a.csv/b.csv": b"x"})).startswith("cannot be unpacked (")
-
-
-def test_what_was_there_survives_a_bad_archive(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(zipped(TABLES))
-    unpack(tmp_path / "a.zip", tmp_path / "out/cache/own", "own")
-    refused(tmp_path, zipped({"../x.csv": b""}))
-    assert files(tmp_path / "out/cache/own") == TABLES
-
-
-def test_a_cache_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file")
-    (tmp_path / "a.zip").write_bytes(zipped(TABLES))
-    with pytest.raises(DataMissing) as caught:
-        unpack(tmp_path / "a.zip", tmp_path / "cache/own", "own")
-    assert str(caught.value) == f"own: cannot unpack into {tmp_path}/cache: File exists"
-
-
-def tarred(path: Path, members: Mapping[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def test_a_tar_is_unpacked_like_a_zip(tmp_path: Path) -> None:
-    archive = tarred(tmp_path / "data.tar", {"data/dev/law_dev.csv": CSV, "data/README": b"no table"})
-    target = unpack(archive, tmp_path / "mmlu", "mmlu")
-    assert [path.relative_to(target) for path in target.rglob("*") if path.is_file()] == [
-        Path("data/dev/law_dev.csv")
-    ]
-    assert (target / "data/dev/law_dev.csv").read_bytes() == CSV
-
-
-def test_a_tar_that_leads_out(tmp_path: Path) -> None:
-    archive = tarred(tmp_path / "data.tar", {"../law_dev.csv": CSV})
-    with pytest.raises(DataMissing, match="outside its folder"):
-        unpack(archive, tmp_path / "mmlu/inner", "mmlu")
-    assert not list(tmp_path.rglob("*.csv"))
-
-
-def test_tables_that_are_no_archive(hub: Hub, tmp_path: Path) -> None:
-    hub.path = "/datasets/ceval/ceval-exam/resolve/main/main/val.csv"
-    hub.content = CSV
-    script = SCRIPT.replace(
-        'load(packaged()["ceval"])',
-        'replace(c := load(packaged()["ceval"]), data='
-        'replace(c.data, hub=Hub(c.data.hub.repo, ("main/val.csv",))))',
-    ).replace(
-        "from pytest_llmeval.suites.catalog",
-        "from pytest_llmeval.suites.spec import Hub\nfrom pytest_llmeval.suites.catalog",
-    )
-    said, _ = fetched(tmp_path, hub.url, script="from dataclasses import replace\n" + script)
-    assert said == str(tmp_path / "ceval")
-    assert (tmp_path / "ceval/main/val.csv").read_bytes() == CSV
+def test_default_paths() -> None:
+    assert parsed("").data.paths == ("default/{split}.parquet",)
+    assert parsed('config = "main"').data.paths == ("main/{split}.parquet",)
+    assert parsed("").data.format == "parquet"
+    assert json.dumps(dict(parsed("").data.hub.splits)) == "{}"  # type: ignore[union-attr]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.data_cache import cache_folder
 from pytest_llmeval.suites.questions import FileLayout, Split, load_questions, load_shots, locate, read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
 
@@ -259,11 +260,22 @@ def test_ids_that_are_no_names(key: str) -> None:
     )
 
 
-def test_a_subject_that_is_no_name() -> None:
-    toml = "[data]\nchoices = []\nsubject = 's'"
-    assert "t.csv, line 2: subject '鸟类' must be 1 to 80 ASCII" in fails(
-        lines("s,question,answer", "鸟类,q,4"), toml
+def test_subjects_in_words_get_keys() -> None:
+    toml = "[data]\nchoices = []\nsubject = 's'\n[subjects]\nlaw = { name = 'Law and Order', zh = '法律' }"
+    found = read(
+        lines("s,question,answer", *(f"{s},q,4" for s in ("Cell Biology", "鸟类", "法律", "law"))), toml
     )
+    assert [one.subject for one in found] == ["cell_biology", "subject_d54233", "law", "law"]
+
+
+def test_aliases_of_columns() -> None:
+    toml = (
+        "[data]\nchoices = []\nquestion = 'problem'\n[data.aliases]\nproblem = ['q', 'task']\nanswer = 'gold'"
+    )
+    for header in ("problem,answer", "task,gold", "q,answer"):
+        (one,) = read(lines(header, "1+1?,2"), toml)
+        assert (one.fields["question"], one.answer) == ("1+1?", "2")
+    assert "column 'problem' is missing" in fails(lines("x,answer", "1+1?,2"), toml)
 
 
 @pytest.mark.parametrize(
@@ -448,11 +460,14 @@ def test_layouts(tmp_path: Path, name: str, layout: str) -> None:
 
 def test_the_given_folder_comes_before_the_cache(tmp_path: Path) -> None:
     ceval = load(packaged()["ceval"])
-    tree(tmp_path, cache__ceval__val__law_val="x", given__val__law_val="x")
     given, cache = tmp_path / "given", tmp_path / "cache"
+    cached = cache_folder(ceval, cache)
+    for folder in (given, cached):
+        (folder / "val").mkdir(parents=True)
+        (folder / "val/law_val.csv").write_text("x")
     assert locate(ceval, "val", given, cache).root == given
-    assert locate(ceval, "val", None, cache).root == cache / "ceval"
-    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cache / "ceval"
+    assert locate(ceval, "val", None, cache).root == cached
+    assert locate(ceval, "val", tmp_path / "nowhere", cache).root == cached
 
 
 @pytest.mark.parametrize("given", [None, "nowhere", "x" * 5000])
@@ -463,7 +478,7 @@ def test_data_that_is_nowhere(tmp_path: Path, given: str | None) -> None:
         locate(ceval, "val", data_dir, tmp_path / "cache")
     said = str(caught.value)
     assert said.startswith("ceval: no data for split val in ") and said.isprintable()
-    assert str(tmp_path / "cache/ceval") in said and (given is None or str(data_dir) in said)
+    assert str(cache_folder(ceval, tmp_path / "cache")) in said and (given is None or str(data_dir) in said)
     assert "--llm-data-dir or LLMEVAL_DATA" in said
 
 
@@ -620,7 +635,7 @@ def test_questions_are_never_their_own_shots(tmp_path: Path) -> None:
         load_shots(own, locate(own, "test", None, tmp_path), [own.name], 1)
     assert str(caught.value) == (
         f"{own.name}: no few-shot examples: {tmp_path}/data.csv holds the questions; "
-        "put examples into a separate file, or give --llm-shots=0"
+        "put examples into a separate file, select them with shots_where, or give --llm-shots=0"
     )
 
 

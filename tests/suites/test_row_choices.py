@@ -105,5 +105,22 @@ def test_gold_answers(answer: str, sets: bool, named: str | None) -> None:
         assert answer in gold_problem(answer, choices, sets=sets)
 
 
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ("0", "; if answers are positions, set answer_index to 0 or 1 under [data]"),
+        ("2", "; if answers are positions, set answer_index to 0 or 1 under [data]"),
+        ("3", ""),
+        ("²", ""),
+        ("-1", "; it marks rows without a gold answer: use another split, or name it in unanswered_splits"),
+        ("AB", '; for questions with several right choices, set metric = "choices"'),
+        ("Z", ""),
+    ],
+)
+def test_advice_on_gold_answers(answer: str, advice: str) -> None:
+    problem = gold_problem(answer, {"A": "red", "B": "blue"}, sets=False)
+    assert problem == f"answer {answer!r} is not one of A, B{advice}"
+
+
 def test_equal_texts_name_no_choice() -> None:
     assert named_choices("red", {"A": "red", "B": "red"}, sets=False) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.core.sources import SOURCES, prefix_of, split_part
+from pytest_llmeval.core.sources import SOURCES, prefix_of
 from pytest_llmeval.suites.folder_suite import FolderSource
 from pytest_llmeval.suites.source import source_of
 
@@ -91,6 +91,16 @@ def test_questions_from_a_database(pytester: pytest.Pytester, database: None, wo
     assert done.ret == 1
 
 
+def test_a_part_of_a_database(pytester: pytest.Pytester, database: None) -> None:
+    run = ("-p", "conftest", "--llm-model=echo")
+    done = pytester.runpytest_subprocess(*run, "--llm-benchmark=db:facts.sqlite3:all")
+    assert done.ret == 0
+    (result,) = json.loads((pytester.path / "reports/latest/results.json").read_text("utf-8"))["results"]
+    assert (result["benchmark"], result["counts"]["requested"]) == ("db:facts.sqlite3", 3)
+    done = pytester.runpytest_subprocess(*run, "--llm-benchmark=db:facts.sqlite3:fact")
+    done.stderr.fnmatch_lines(["ERROR: unknown group or subject of db:facts.sqlite3 'fact'*'facts'?"])
+
+
 def test_an_unknown_one_is_a_usage_error(pytester: pytest.Pytester, database: None) -> None:
     done = pytester.runpytest_subprocess(
         "-p", "conftest", "--llm-model=echo", "--llm-benchmark=db:other.sqlite3"
@@ -110,21 +120,6 @@ def test_the_prefix_names_the_source() -> None:
     assert type(source_of("lm-eval:arc")).__name__ == "TaskSource"
     assert isinstance(source_of("ceval"), FolderSource)
     assert all(source_of(f"{prefix}:x").node_name for prefix in SOURCES)
-
-
-@pytest.mark.parametrize(
-    ("text", "name", "part"),
-    [
-        ("ceval", "ceval", None),
-        ("ceval:stem", "ceval", "stem"),
-        ("ceval : stem", "ceval", "stem"),
-        ("lm-eval:mmlu", "lm-eval:mmlu", None),
-        ("lm-eval:mmlu:law", "lm-eval:mmlu", "law"),
-        ("ceval:", "ceval", ""),
-    ],
-)
-def test_a_part_is_told_from_a_prefix(text: str, name: str, part: str | None) -> None:
-    assert split_part(text) == (name, part)
 
 
 def test_a_file_without_tests_gets_one_for_each_name(tmp_path: Path) -> None:

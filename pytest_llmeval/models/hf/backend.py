@@ -30,6 +30,7 @@ class HuggingFaceModel:
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
         self.notes: tuple[str, ...] = ()
+        self.status: str | None = None
 
     def check(self) -> None:
         """Check path, packages, device and dtype without loading. Raises ``ModelUnusable``."""
@@ -52,7 +53,9 @@ class HuggingFaceModel:
 
     def run(self, jobs: Jobs) -> None:
         """Load the weights, then finish jobs until ``jobs`` is closed. Raises ``ModelUnusable``."""
+        self.status = "loading the model"
         engine = self._engine
+        self.status = None
         context = context_limit(self._loaded, self._config)
         encoder = Encoder(self._loaded.tokenizer, context, self._loaded.rows)
         try:

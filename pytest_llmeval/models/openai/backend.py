@@ -68,6 +68,11 @@ class OpenAIModel:
         return tuple(f"model {self.config.name}: {line}" for line in self._calls.lessons())
 
     @property
+    def status(self) -> str | None:
+        """Which requests are sent again, and why; None if there are none."""
+        return None if self._calls is None else self._calls.status
+
+    @property
     def window(self) -> int:
         """The number of requests to queue ahead: grows with the concurrency, so that it never limits it."""
         minimum = _MIN_WINDOW if self.config.concurrency else _AUTO_WINDOW

@@ -27,6 +27,7 @@ from pytest_llmeval.models.openai.payloads import Payloads, Response
 from pytest_llmeval.models.openai.prompt_length import leaves_no_room, mentions_length
 from pytest_llmeval.models.openai.rate_limit import Sleep, backoff_s
 from pytest_llmeval.models.openai.refused_parameters import mentions_logprobs
+from pytest_llmeval.models.openai.retry_status import RetryStatus
 from pytest_llmeval.models.openai.run_errors import (
     connection_error,
     failure_reason,
@@ -53,7 +54,7 @@ class _PromptTooLong(Exception):
     """The server rejected the prompt as too long, and there are shots to drop."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Attempts:
     count: int = 0
 
@@ -81,6 +82,7 @@ class Calls:
     clock: Callable[[], float] = time.monotonic
     server_exit: Callable[[], ModelUnusable | None] = lambda: None
     options: PayloadOptions = field(init=False)
+    retrying: RetryStatus = field(init=False)
     #: a request used up its attempts without a response, and no response has arrived since
     unresponsive: bool = False
     #: requests fail unsent until this time (of the clock), after an unresponsive server let one time out
@@ -98,13 +100,25 @@ class Calls:
 
     def __post_init__(self) -> None:
         self.options = self.payloads.options
+        self.retrying = RetryStatus(self.retries)
+
+    @property
+    def status(self) -> str | None:
+        """What the calls are waiting for, besides answers."""
+        return self.retrying.text(self.limits.paused_s)
 
     async def complete(self, request: Request) -> Completion:
         """One request's completion. Raises ``RequestFailed`` and ``ModelUnusable``."""
+        attempts = _Attempts()
+        try:
+            return await self._complete(request, attempts)
+        finally:
+            self.retrying.ended(attempts)
+
+    async def _complete(self, request: Request, attempts: _Attempts) -> Completion:
         answer_tokens = 1 if request.choices else request.max_tokens
         prompt, dropped = fit_context(request.prompt, answer_tokens, self.context)
         context = self.context
-        attempts = _Attempts()
         while True:
             tokens = estimate_tokens(prompt) + answer_tokens if self.limits.limits_tokens else 0
             try:
@@ -170,6 +184,7 @@ class Calls:
                     f"no answer from {self.endpoint.shown} after {times}: {self._reason(failure)}",
                     attempts=attempts.count,
                 )
+            self.retrying.failed(attempts, failures, self._reason(failure))
             if failure.retry_after_s is None:  # otherwise ``limits`` pauses all requests
                 await self.sleep(backoff_s(failures))
 

@@ -55,6 +55,11 @@ class TrafficLimits:
         if until > self._paused_until:
             self._paused_until, self._jitter_s = until, seconds / 10
 
+    @property
+    def paused_s(self) -> float:
+        """For how many seconds all traffic still stops."""
+        return max(self._paused_until - self._clock(), 0.0)
+
     async def acquire(self, tokens: int) -> int:
         """Wait until the caller may send; returns the round from ``ConcurrencyControl.start``."""
         async with self._slot_freed:

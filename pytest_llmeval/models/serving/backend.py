@@ -30,17 +30,22 @@ _TIMEOUT_S = 600.0
 class ServedModel:
     """Uses ``server``, or starts one whose log goes to ``folder``.
 
-    ``status`` describes the start-up until the server can answer, and is None otherwise.
+    ``status`` describes the start-up until the server can answer, then that of its requests.
     """
 
     def __init__(
         self, config: ModelConfig, folder: Callable[[], Path], server: ServerHandle | None = None
     ) -> None:
         self.config = config
-        self.status: str | None = None
+        self._start_status: str | None = None
         self._folder = folder
         self._server = server
         self._api = OpenAIModel(_as_api(config, ""))
+
+    @property
+    def status(self) -> str | None:
+        """What the model is waiting for, besides answers."""
+        return self._start_status or self._api.status
 
     @property
     def window(self) -> int:
@@ -94,7 +99,7 @@ class ServedModel:
         server = self.launch()
         try:
             if self.await_ready(server, self._set_status, lambda: jobs.closed):
-                self.status = None
+                self._start_status = None
                 self._answer_jobs(jobs, server.handle, lambda: server.ended)
         finally:
             server.stop()
@@ -114,7 +119,7 @@ class ServedModel:
             raise ModelUnusable(
                 f"the server of model {self.config.name} cannot be started: {error}"
             ) from None
-        self.status = f"starting {one_line(shlex.join(command), 160)} (its log: {log})"
+        self._start_status = f"starting {one_line(shlex.join(command), 160)} (its log: {log})"
         return server
 
     def await_ready(
@@ -125,7 +130,7 @@ class ServedModel:
         return server.wait_until_ready(self.config.name, timeout, report, cancelled)
 
     def _set_status(self, line: str) -> None:
-        self.status = line
+        self._start_status = line
 
     def _answer_jobs(self, jobs: Jobs, handle: ServerHandle, ended: Callable[[], bool]) -> None:
         def server_exit() -> ModelUnusable | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_llmeval.models import worker_resources
 from pytest_llmeval.plugin.items import ends_question
 from pytest_llmeval.plugin.pytest_internals import (
     apply_maxfail,
+    call_when_idle,
     node_count,
     node_id,
     reporting_node,
@@ -23,9 +25,8 @@ from pytest_llmeval.plugin.pytest_internals import (
     worker_index,
 )
 from pytest_llmeval.plugin.say import make_say
-from pytest_llmeval.plugin.session_suites import find_place
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
-from pytest_llmeval.plugin.xdist.messages import PlannedQuestion, WorkerInput, WorkerMessage
+from pytest_llmeval.plugin.xdist.messages import PlannedQuestion, WorkerActivity, WorkerInput, WorkerMessage
 from pytest_llmeval.results.record import Record
 from pytest_llmeval.suites.source import source_of
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 #: the controller's part of questions.jsonl; its name sorts after the names of the workers' parts
 _PART = "questions.gwx.jsonl"
+#: how often the controller looks what its workers wait for, and how old what it sees may be, in seconds
+_LOOK_EVERY_S = 0.5
+_MAX_AGE_S = 3.0
 
 
 class ControllerSide:
@@ -84,11 +88,12 @@ class ControllerSide:
 
     def _served_judge(self) -> list[ModelConfig]:
         """The judge's model, if it needs a server and a benchmark of ``--llm-benchmark`` needs a judge."""
-        settings, start = self._session.settings, self._config.invocation_params.dir
+        settings = self._session.settings
         if settings.judge is None or settings.judge.model.backend != "serve":
             return []
         wanted = settings.metric == "judge" or any(
-            source_of(name).wants_judge(find_place(name, start, self._config)) for name in settings.benchmarks
+            source_of(item.name.base).wants_judge(item.name.whole, item.place)
+            for item in self._session.requested
         )
         return [settings.judge.model] if wanted else []
 
@@ -131,6 +136,16 @@ class ControllerSide:
             ).send(node)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Report what the workers wait for while they report nothing."""
+        call_when_idle(self._config, self._report_waiting, _LOOK_EVERY_S)
+
+    def _report_waiting(self) -> None:
+        activity = WorkerActivity.read(self._run.folder, _MAX_AGE_S)
+        if activity is not None:
+            self._session.models.on_wait(activity)
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Record the order of the items and the plan."""
@@ -190,7 +205,7 @@ class ControllerSide:
         )
         records = [
             replace(record, repeat=question.first_repeat + repeat)
-            for repeat in range(self._session.settings.repeats)
+            for repeat in range(self._run.repeats(question.benchmark))
         ]
         with QuestionLog(self._run.folder / _PART) as log:
             for repeat_record in records:
@@ -212,6 +227,7 @@ class ControllerSide:
     @pytest.hookimpl(tryfirst=True)  # registered after the Controller, which then sees the exit code
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run whose last items were not run because no worker was left."""
+        self._config.add_cleanup(partial(WorkerActivity.remove, self._run.folder))  # when workers have ended
         unsent = 0 if self._scheduler is None else self._scheduler.unsent
         if unsent and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from pytest_llmeval.plugin.pytest_internals import (
     worker_output,
 )
 from pytest_llmeval.plugin.state import FINDINGS, SESSION, Findings
+from pytest_llmeval.results.activity import Activity
 from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import write_text
 
@@ -174,6 +176,40 @@ class WorkerMessage:
         """Read the message that a worker sent at its end; None if the worker crashed."""
         text = node_output(node).get(_KEY)
         return None if text is None else cls.from_json(text)
+
+
+class WorkerActivity:
+    """What a worker's model is doing, sent while the worker's test waits for it.
+
+    The message is a file in the run's folder, as the plan is. A worker on another machine cannot write it, so
+    the controller does not know what that worker waits for.
+    """
+
+    @staticmethod
+    def send(activity: Activity, start: WorkerInput) -> None:
+        """Replace the worker's message by this one."""
+        with contextlib.suppress(LLMEvalError):
+            write_text(_activity_file(start.folder, start.worker), json.dumps(asdict(activity)))
+
+    @staticmethod
+    def read(folder: Path, max_age_s: float) -> Activity | None:
+        """The activity of all workers whose message is not older; None if there are none."""
+        activities = []
+        for file in sorted(folder.glob(_activity_file(folder, "*").name)):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                if time.time() - file.stat().st_mtime <= max_age_s:
+                    activities.append(Activity(**json.loads(file.read_text("utf-8"))))
+        return Activity.of_processes(activities)
+
+    @staticmethod
+    def remove(folder: Path) -> None:
+        """Remove all messages."""
+        for file in folder.glob(_activity_file(folder, "*").name):
+            file.unlink(missing_ok=True)
+
+
+def _activity_file(folder: Path, worker: str) -> Path:
+    return folder / f"activity.{worker}.json"
 
 
 def _plan_file(folder: Path, worker: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -9,7 +11,11 @@ import pytest
 from pytest_llmeval.plugin.items import make_plan
 from pytest_llmeval.plugin.pytest_internals import queued_items
 from pytest_llmeval.plugin.state import FINDINGS, SESSION
-from pytest_llmeval.plugin.xdist.messages import WorkerInput, WorkerMessage
+from pytest_llmeval.plugin.xdist.messages import WorkerActivity, WorkerInput, WorkerMessage
+from pytest_llmeval.results.activity import Activity
+
+#: seconds between two messages about what the model is doing
+_SEND_EVERY_S = 1.0
 
 
 def queue(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
@@ -21,14 +27,23 @@ def queue(config: pytest.Config) -> Callable[[], Iterable[pytest.Item]]:
 
 
 class WorkerSide:
-    """Sends the plan to the controller after collection."""
+    """Sends the plan to the controller after collection, and what models do while tests wait for them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._start = WorkerInput.of(config)
+        self._sent_at = -math.inf
+        config.stash[SESSION].models.on_wait = self._send_activity
 
     @pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that collection has ended
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Send the plan. All workers collect the same items, so the controller needs only one plan."""
         config = self._config
         config.stash[FINDINGS].plan = make_plan(session.items, config.stash[SESSION])
-        WorkerMessage.of(config, session.items).send_plan(WorkerInput.of(config))
+        WorkerMessage.of(config, session.items).send_plan(self._start)
+
+    def _send_activity(self, activity: Activity) -> None:
+        now = time.monotonic()
+        if now - self._sent_at >= _SEND_EVERY_S:
+            self._sent_at = now
+            WorkerActivity.send(activity, self._start)

@@ -10,11 +10,12 @@ consist of an answer. The last explicit statement decides (``The answer is B``);
 claims must agree, else the result is None, never a guess. ``explicit_choice`` reads explicit statements only.
 ``choices`` reads all choices that a text calls right, by the same rules.
 
-``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``json`` a JSON value, ``code`` a
-program.
+``number`` reads numbers, ``math`` formulas, ``text`` the whole text, ``verbatim`` the same with all of its
+blanks, ``json`` a JSON value, ``code`` a program.
 
 For parity with published results: ``mmlu_pro``, ``simple_evals``, ``gsm8k_strict`` and ``gsm8k_flexible``
-(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass).
+(lm-evaluation-harness), ``gsm8k_opencompass``, ``first_capital`` and ``first_option`` (OpenCompass),
+``livecodebench``.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from pytest_llmeval.scoring.extract.official import (
     gsm8k_flexible,
     gsm8k_opencompass,
     gsm8k_strict,
+    livecodebench,
     mmlu_pro,
     simple_evals,
 )
 from pytest_llmeval.scoring.extract.opencompass import first_capital, first_option
-from pytest_llmeval.scoring.extract.plain import json_value, text
+from pytest_llmeval.scoring.extract.plain import json_value, text, verbatim
 from pytest_llmeval.scoring.extract.reasoning import split_reasoning
 
 __all__ = [
@@ -70,7 +72,9 @@ EXTRACTORS: Mapping[str, Extractor] = {
     "gsm8k_flexible": gsm8k_flexible,
     "gsm8k_opencompass": gsm8k_opencompass,
     "text": text,
+    "verbatim": verbatim,
     "code": code,
+    "livecodebench": livecodebench,
     "json": json_value,
     "math": formula,
 }

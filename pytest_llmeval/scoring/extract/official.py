@@ -49,6 +49,17 @@ def simple_evals(text: str, choices: Mapping[str, str]) -> str | None:
     return None
 
 
+def livecodebench(text: str, choices: Mapping[str, str] | None = None) -> str | None:
+    """LiveCodeBench's rule: what stands between the last two lines with three backticks.
+
+    Source: LiveCodeBench/LiveCodeBench, ``extract_code`` in ``lcb_runner/utils/extraction_utils.py`` (MIT).
+    """
+    del choices
+    lines = text.split("\n")
+    fences = [at for at, line in enumerate(lines) if "```" in line][-2:]
+    return "\n".join(lines[fences[0] + 1 : fences[1]]) if len(fences) == 2 else None
+
+
 def gsm8k_strict(text: str, choices: Mapping[str, str] | None = None) -> str | None:
     """lm-evaluation-harness' ``strict-match`` for GSM8K: the number after the first ``####``.
 

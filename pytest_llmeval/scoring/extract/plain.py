@@ -1,4 +1,4 @@
-"""The extractors ``text`` and ``json``, and the short answer that a text states."""
+"""The extractors ``text``, ``verbatim`` and ``json``, and the short answer that a text states."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def text(reply_text: str, choices: Mapping[str, str] | None = None) -> str | Non
     """The whole text without reasoning, special tokens and surrounding blanks; None if it is empty."""
     del choices
     return reply(split_reasoning(reply_text)[0]) or None
+
+
+def verbatim(reply_text: str, choices: Mapping[str, str] | None = None) -> str | None:
+    """The whole text without reasoning, otherwise unchanged; None if it is blank."""
+    del choices
+    answer = split_reasoning(reply_text)[0]
+    return answer if answer.strip() else None
 
 
 def stated(answer: str) -> Iterator[str]:

@@ -13,16 +13,19 @@ from pytest_llmeval.scoring.metrics import (
     choice_sets,
     code,
     distance,
+    instructions,
     judge,
+    likelihood,
     mathematics,
     overlap,
+    program_tests,
     quantity,
     reading,
     texts,
 )
-from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score
+from pytest_llmeval.scoring.metrics.base import Metric, Reasoned, Score, Scores
 
-__all__ = ["METRICS", "Metric", "Reasoned", "Score"]
+__all__ = ["METRICS", "Metric", "Reasoned", "Score", "Scores"]
 
 METRICS: Mapping[str, Metric] = {
     "choice": Metric(texts.make_choice, "choice"),
@@ -33,7 +36,7 @@ METRICS: Mapping[str, Metric] = {
     "regex": Metric(texts.make_regex, "text", gold_problem=texts.pattern_problem),
     "contains": Metric(texts.make_contains, "text"),
     "json": Metric(texts.make_json, "json", gold_problem=texts.json_problem),
-    "code": Metric(code.make_code, "code", gold_problem=code.gold_tests_problem, runs_code=True),
+    "code": Metric(code.make_code, "code", gold_problem=program_tests.problem_of_tests, runs_code=True),
     "rouge_l": Metric(overlap.make_rouge_l, "text", graded=True, threshold=0.5),
     "judge": Metric(judge.make_judge, "text"),
     "agreement": Metric(agreement.make_agreement, "text"),
@@ -43,5 +46,21 @@ METRICS: Mapping[str, Metric] = {
     "em": Metric(reading.make_em, "text", looser="contains"),
     "chrf": Metric(distance.make_chrf, "text", graded=True, threshold=0.5),
     "edit_similarity": Metric(distance.make_edit_similarity, "text", graded=True, threshold=0.5),
+    "ifeval": Metric(
+        instructions.make_ifeval,
+        "verbatim",
+        row_problem=instructions.row_problem,
+        missing=instructions.missing_libraries,
+        gold=False,
+        scores_unparsed=True,
+    ),
+    "probability_mass": Metric(
+        likelihood.make_probability_mass,
+        "choice",
+        graded=True,
+        threshold=0.5,
+        sets=True,
+        likelihood=likelihood.probability_mass,
+    ),
     "wer": Metric(distance.make_wer, "text", graded=True, threshold=0.5),
 }

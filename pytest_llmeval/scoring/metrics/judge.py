@@ -4,7 +4,8 @@ The default prompt has the form of inspect_ai's ``model_graded_qa``, which is th
 ``closedqa``: the material, a question about it, reasoning first, and ``GRADE: LETTER`` as the last line.
 The criterion is that of SimpleQA (Wei et al., arXiv:2411.04368): the answer has the meaning of the
 reference, in whatever words, and contradicts none of it. A ``scale`` is single-answer grading as in
-MT-Bench (Zheng et al., arXiv:2306.05685).
+MT-Bench (Zheng et al., arXiv:2306.05685). ``verdicts`` are labels with a meaning, as the graders of SimpleQA
+have them, and each becomes a figure of its own.
 
 The answer to grade is untrusted text. It is enclosed in lines with a code, a hash of the material, which no
 answer can contain; and the grade is read from the last line of the judge's reply, never from the answer. An
@@ -17,16 +18,18 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_llmeval.config.models import ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line
-from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request, request_temperature
-from pytest_llmeval.scoring.metrics.base import checked, references
+from pytest_llmeval.core.types import ChatPrompt, Judgement, Message, Question, Request, request_temperature
+from pytest_llmeval.scoring.metrics.base import Scores, checked, references
 from pytest_llmeval.scoring.metrics.verdicts import after_grade, bare, last_line, number, whole_number
 from pytest_llmeval.scoring.patterns import MAX_CHARACTERS, compile_pattern, find_all
 
 NAME = "judge"
+#: the meaning of a verdict that is worth 1
+CORRECT = "correct"
 MAX_TOKENS = 1024
 _FIELDS = (
     *("question", "response", "reference", "references", "rubric"),
@@ -35,6 +38,7 @@ _FIELDS = (
 #: of a verdict without markup; a label has at most 20
 _MAX_CHARACTERS = 100
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_ -]{0,18}[A-Za-z0-9])?")
+_MEANING = re.compile(r"[a-z][a-z_]{0,39}")
 _GRADES: Mapping[str, float] = {"C": 1.0, "I": 0.0}
 #: the meaning of the default labels in the prompt, and other spellings of them in replies and labelled data
 _WORDS = {"C": "correct", "P": "partially correct", "I": "incorrect"}
@@ -88,9 +92,10 @@ class JudgePrompt:
     """The prompt that asks a judge about an answer, and the rules for reading its reply.
 
     It is a metric's ``Score`` when called with the judge's reply instead of an answer. ``grades`` maps
-    labels to scores from 0 to 1; it is empty with a ``scale`` of (lowest, highest) number. ``reference``
-    says whether the prompt includes gold answers, ``pattern`` is a regular expression whose first group is
-    the grade.
+    labels to scores from 0 to 1; it is empty with a ``scale`` of (lowest, highest) number. ``verdicts`` maps
+    labels to what they mean, which are the names of reported numbers. ``reference`` says whether the prompt
+    includes gold answers, ``pattern`` is a regular expression whose first group is the grade.
+    ``system`` is the text of a system message.
     """
 
     prompt: str
@@ -99,6 +104,8 @@ class JudgePrompt:
     grades: Mapping[str, float]
     scale: tuple[float, float] | None
     pattern: str
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
 
     def __call__(self, reply: str, question: Question) -> float:
         """The score of the grade in a judge's reply. Raises ValueError if it has none."""
@@ -121,7 +128,8 @@ class JudgePrompt:
     @property
     def sha256(self) -> str:
         """A hash of everything that determines what the judge is sent and how its replies are read."""
-        parts = [self.prompt, self.rubric, self.reference, dict(self.grades), self.scale, self.pattern]
+        parts: list[object] = [self.prompt, self.rubric, self.reference, dict(self.grades), self.scale]
+        parts += [self.pattern, *([dict(self.verdicts), self.system] if self.verdicts or self.system else [])]
         return hashlib.sha256(json.dumps([*parts, self.instructions]).encode()).hexdigest()
 
     @property
@@ -141,6 +149,8 @@ class JudgePrompt:
         )
 
     def _meaning(self, label: str) -> str:
+        if label in self.verdicts:
+            return f" ({_words(self.verdicts[label])})"
         if label in _WORDS:
             return f" if it is {_WORDS[label]}"
         return f" (worth {self.grades[label]:g})"
@@ -174,10 +184,21 @@ class JudgePrompt:
                 f"the judge's prompt fails for {question.id}: {type(error).__name__}: {one_line(error, 120)}"
             ) from None
         return Request(
-            ChatPrompt((Message("user", text),)),
+            ChatPrompt(
+                (Message("user", text),), system=(Message("system", self.system),) if self.system else ()
+            ),
             max_tokens=model.max_tokens or MAX_TOKENS,
             temperature=request_temperature(model.temperature),
             stop=model.stop,
+        )
+
+    def scores(self, judgement: Judgement) -> float:
+        """The score of a judgement, with a number for each of ``verdicts``: 1 for its own, else 0."""
+        score = judgement.score or 0.0
+        if not self.verdicts:
+            return score
+        return Scores(
+            score, {name: float(label == judgement.verdict) for label, name in self.verdicts.items()}
         )
 
     def again(self, request: Request, reply: str) -> Request:
@@ -194,7 +215,7 @@ class JudgePrompt:
         )
         turns = (*request.prompt.question, Message("assistant", reply.strip() or "…"), Message("user", mend))
         return Request(
-            ChatPrompt(turns),
+            ChatPrompt(turns, system=request.prompt.system),
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             stop=request.stop,
@@ -237,9 +258,15 @@ class JudgePrompt:
             if word == label.casefold():
                 return JudgeGrade(label, score)
         for label, score in self.grades.items():
-            if label in _SYNONYMS and word in _SYNONYMS[label]:
+            if word in self._synonyms(label):
                 return JudgeGrade(label, score)
         return None
+
+    def _synonyms(self, label: str) -> Sequence[str]:
+        """What a label is called besides its letter, in small letters."""
+        if self.verdicts:
+            return (self.verdicts[label], _words(self.verdicts[label]))
+        return _SYNONYMS.get(label, ())
 
 
 def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
@@ -248,9 +275,20 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
     ``prompt`` is a template, ``rubric`` the criteria (a row's column ``rubric`` takes precedence). With
     ``reference = false`` the prompt has no gold answers. ``grades`` maps labels to scores from 0 to 1,
     ``scale`` is ``[lowest, highest]`` for numbers, ``pattern`` finds the grade in the reply's last line.
+    ``verdicts`` maps labels to what they mean: numbers that are reported, the share of the answers with that
+    grade. ``correct`` is worth 1 and all others 0 unless ``grades`` says otherwise.
+    ``system`` is a system message before the prompt.
     """
-    defaults = {"prompt": "", "rubric": "", "reference": True, "grades": {}, "scale": [], "pattern": ""}
+    defaults = {
+        **{"prompt": "", "system": "", "rubric": "", "reference": True},
+        **{"grades": {}, "verdicts": {}, "scale": [], "pattern": ""},
+    }
     settings = checked(options, defaults, where)
+    verdicts = _verdicts(settings["verdicts"], f"{where}: verdicts")
+    if verdicts and settings["scale"]:
+        raise UserError(f"{where}: set either verdicts or scale, not both")
+    if verdicts and not settings["grades"]:
+        settings["grades"] = {label: float(meaning == CORRECT) for label, meaning in verdicts.items()}
     if settings["grades"] and settings["scale"]:
         raise UserError(f"{where}: set either grades or scale, not both")
     if settings["pattern"]:
@@ -266,9 +304,11 @@ def make_judge(options: Mapping[str, object], where: str) -> JudgePrompt:
         prompt=settings["prompt"] or PROMPT,
         rubric=settings["rubric"].strip(),
         reference=settings["reference"],
-        grades={} if settings["scale"] else _grades(settings["grades"], f"{where}: grades"),
+        grades={} if settings["scale"] else _grades(settings["grades"], f"{where}: grades", verdicts),
         scale=_scale(settings["scale"], f"{where}: scale") if settings["scale"] else None,
         pattern=settings["pattern"],
+        verdicts=verdicts,
+        system=settings["system"].strip(),
     )
 
 
@@ -281,7 +321,25 @@ def check_prompt(source: str, where: str) -> None:
         raise UserError(f"{where}: does not use {{{{ response }}}}, the answer to grade")
 
 
-def _grades(table: Mapping[str, object], where: str) -> dict[str, float]:
+def _words(meaning: str) -> str:
+    return meaning.replace("_", " ")
+
+
+def _verdicts(table: Mapping[str, object], where: str) -> dict[str, str]:
+    verdicts: dict[str, str] = {}
+    for label, meaning in table.items():
+        if not isinstance(meaning, str) or not _MEANING.fullmatch(meaning):
+            raise UserError(
+                f"{where}: {one_line(label, 20)}: {one_line(repr(meaning), 40)} is not a name of "
+                "small letters and _, as in verdicts = {A = 'correct', B = 'incorrect'}"
+            )
+        verdicts[label] = meaning
+    if len(set(verdicts.values())) < len(verdicts):
+        raise UserError(f"{where}: two labels have the same meaning")
+    return verdicts
+
+
+def _grades(table: Mapping[str, object], where: str, verdicts: Mapping[str, str]) -> dict[str, float]:
     if not table:
         return dict(_GRADES)
     grades: dict[str, float] = {}
@@ -297,6 +355,8 @@ def _grades(table: Mapping[str, object], where: str) -> dict[str, float]:
                 f"{where}: {label}: {one_line(repr(score), 40)} is not a number from 0 (wrong) to 1 (right)"
             )
         grades[label] = float(score)
+    if verdicts and grades.keys() != verdicts.keys():
+        raise UserError(f"{where}: the labels are not those of verdicts: {', '.join(verdicts)}")
     if len(set(grades.values())) < 2:
         raise UserError(f"{where}: all have the same score; write them as in grades = {{C = 1, I = 0}}")
     return grades

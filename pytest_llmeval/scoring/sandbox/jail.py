@@ -1,10 +1,10 @@
-"""A script that ``runner.py`` starts: isolate this process, then execute the tested program's Python.
+"""A script that ``own.py`` starts: isolate this process, then execute the Python of ``guest.py``.
 
-    runner.run  --starts-->  jail  --forks-->  process 1 of a new PID namespace  --forks-->  Python
+    own.py  --starts-->  jail  --forks-->  process 1 of a new PID namespace  --forks-->  Python
 
 It uses the standard library only and imports nothing from this package: it runs with ``python -I -S``. The
-order matters: it mounts file systems while it still may, then drops privileges, then sets limits and
-refuses system calls, and finally executes another program, whose memory thus contains nothing of this one.
+order matters: it mounts file systems while it still may, then drops privileges, then refuses system calls,
+and finally executes another program, whose memory thus contains nothing of this one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import ctypes
 import errno
 import json
 import os
-import resource
 import signal
 import struct
 import sys
@@ -28,9 +27,8 @@ _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _MOUNT_SETATTR = 442  # on all architectures; since Linux 5.12
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _NOBODY = 65534
-_IN, _OUT = 3, 4
 _OLD = "/.llmeval-old"
-_SYSTEM = (
+SYSTEM = (
     "/usr",
     "/bin",
     "/sbin",
@@ -41,7 +39,7 @@ _SYSTEM = (
     "/etc/ld.so.cache",
     "/etc/alternatives",
 )
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 #: by ``uname -m``: the kernel's constant for the architecture, and its column in the tables below
 _MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
@@ -84,47 +82,6 @@ _ANY_NAMESPACE = 0x7E020000  # mount, cgroup, UTS, IPC, user, PID and network
 #: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which a network namespace isolates. It does not isolate all
 #: others: AF_VSOCK reaches a virtual machine's host.
 _FAMILIES = (1, 2, 10, 16)
-
-#: The code that the tested program's Python starts with. It reports "begun", reads the program as a line of
-#: JSON, runs it, reports "ready", and only then receives the tests and the token that reports their success.
-RUNNER = """
-def main():
-    import json, os, sys, types
-    arriving, leaving = (int(number) for number in sys.argv[1:])
-    del sys.argv[1:]
-    write, leave, dumps, loads, read, run = os.write, os._exit, json.dumps, json.loads, compile, exec
-
-    def end(message):
-        write(leaving, (dumps(message) + chr(10)).encode())
-        leave(0)
-
-    def failed(where, error):
-        try:
-            reason = ": ".join(filter(None, (type(error).__name__, str(error))))[:500]
-        except BaseException:
-            reason = "an error that cannot be printed"
-        end({"failed": reason, "where": where})
-
-    lines = os.fdopen(arriving, "r", encoding="utf-8", closefd=False)
-    module = types.ModuleType("solution")
-    sys.modules["solution"] = module
-    write(leaving, b"begun" + bytes([10]))
-    source = loads(lines.readline())["code"]
-    try:
-        run(read(source, "<answer>", "exec"), module.__dict__)
-    except BaseException as error:
-        failed("program", error)
-    write(leaving, b"ready" + bytes([10]))
-    sent = loads(lines.readline())
-    os.close(arriving)
-    try:
-        run(read(sent["tests"], "<tests>", "exec"), module.__dict__)
-    except BaseException as error:
-        failed("tests", error)
-    end({"passed": sent["word"]})
-
-main()
-"""
 
 
 class _Libc:
@@ -190,7 +147,7 @@ def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
     options = f"size={disk_mb}m,nr_inodes=4096,mode=1777"
     libc.mount("tmpfs", root + "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, options)
     seen: list[str] = []
-    for path in (*_SYSTEM, *visible):
+    for path in (*SYSTEM, *visible):
         if not os.path.exists(path) or any(os.path.commonpath([path, other]) == other for other in seen):
             continue
         target = root + path
@@ -203,7 +160,7 @@ def _lay_out(libc: _Libc, root: str, visible: list[str], disk_mb: int) -> None:
         libc.read_only(target)
         seen.append(path)
     os.mkdir(root + "/dev")
-    for path in _DEVICES:
+    for path in DEVICES:
         open(root + path, "x").close()
         libc.mount(path, root + path, None, _MS_BIND)
         libc.read_only(root + path, devices=True)
@@ -249,20 +206,7 @@ def _drop_privileges(libc: _Libc) -> None:
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _set_limits(request: dict[str, Any]) -> None:
-    memory, cpu = request["memory_mb"] << 20, request["cpu_s"]
-    for limit, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_FSIZE, request["disk_mb"] << 20, request["disk_mb"] << 20),
-        (resource.RLIMIT_NPROC, request["processes"], request["processes"]),
-        (resource.RLIMIT_NOFILE, 64, 64),
-        (resource.RLIMIT_CORE, 0, 0),
-    ):
-        resource.setrlimit(limit, (soft, hard))
-
-
-def _filter(machine: str) -> bytes:
+def call_filter(machine: str) -> bytes:
     """The classic BPF program that the kernel runs before each system call. Raises ``ValueError``."""
     if machine not in _MACHINES or sys.byteorder != "little":
         raise ValueError(f"the system calls of {machine} are unknown")
@@ -300,14 +244,8 @@ def _filter(machine: str) -> bytes:
 
 
 def _execute_python(request: dict[str, Any]) -> NoReturn:
-    os.dup2(0, _IN)
-    os.dup2(1, _OUT)
-    null = os.open("/dev/null", os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    os.closerange(_OUT + 1, 4096)
     python = request["python"]
-    os.execve(python, [python, "-I", "-B", "-c", RUNNER, str(_IN), str(_OUT)], request["environment"])
+    os.execve(python, [python, *request["arguments"]], request["environment"])
 
 
 def _report(message: dict[str, str]) -> None:
@@ -315,7 +253,7 @@ def _report(message: dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Report on standard output why the program cannot be run, or "" if it can; always return 0."""
+    """Report on standard output why the program cannot be run, if so; always return 0."""
     request = json.loads(sys.argv[1])
     try:
         libc = _Libc()
@@ -329,9 +267,7 @@ def main() -> int:
             program = os.fork()
             if program == 0:
                 _drop_privileges(libc)
-                _set_limits(request)
-                libc.filter_calls(_filter(os.uname().machine))
-                _report({"jail": ""})
+                libc.filter_calls(call_filter(os.uname().machine))
                 _execute_python(request)
             os.close(0)
             os.close(1)
@@ -343,7 +279,7 @@ def main() -> int:
         os.waitpid(first, 0)
     except (OSError, ValueError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        _report({"jail": reason})
+        _report({"problem": reason})
         os._exit(0)
     return 0
 

@@ -1,257 +1,168 @@
-"""Run a program that a model wrote, with the tests it must pass, isolated by the Linux kernel.
+"""Run a program that a model wrote, with the tests it must pass, in a sandbox.
 
-``run`` starts ``jail.py``, which removes access to network, files, processes, environment and privileges,
-limits the remaining resources, and then executes a Python that runs the program. The process reports
-success with a token that it receives together with the tests, after the program itself has run: a program
-that ends the process earlier does not pass.
+A *provider* starts ``guest.py`` isolated from network, files, processes, environment and privileges; this
+module sends it the program and judges what comes back.
+
+Tests in Python run in the process of the program. It reports success with a token that it receives together
+with the tests, after the program itself has run: a program that ends the process earlier does not pass. Tests
+with inputs are decided here: the sandbox receives inputs only, and returns outputs.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import math
 import os
 import secrets
-import selectors
-import signal
 import subprocess
-import sys
-import tempfile
 import time
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from pytest_llmeval.core.errors import LLMEvalError, UserError, one_line
+from pytest_llmeval.core.errors import one_line
+from pytest_llmeval.scoring.sandbox.base import START_S, Guest, Limits, Provider, SandboxFailed
+from pytest_llmeval.scoring.sandbox.conversation import Conversation, number_of, parsed, text_of
 
-_JAIL = Path(__file__).with_name("jail.py")  # a script: it can only be imported on Linux
-_MAX_LINE_BYTES = 16_384
-#: time for starting two Pythons, which does not count as the program's time
-_START_S = 30.0
-_PROBE = """
-import os, socket
-assert [name for _, name in socket.if_nameindex()] in ([], ["lo"]), "the network is reachable"
-for address in ("127.0.0.1", "1.1.1.1"):
-    try:
-        socket.create_connection((address, 9), timeout=1)
-    except OSError as error:
-        assert error.errno in (99, 101), f"the network may be reachable: {error}"
-    else:
-        raise AssertionError("the network is reachable")
-try:
-    socket.socket(40, socket.SOCK_STREAM)
-except OSError:
-    pass
-else:
-    raise AssertionError("AF_VSOCK is available, which reaches a virtual machine's host")
-assert not os.path.exists("/proc/self") and os.getuid() != 0
-"""
+__all__ = ["Case", "Cases", "Limits", "ProgramResult", "PythonTests", "SandboxFailed", "run"]
+
+#: the longest output of a test in bytes, unless twice the expected one is longer
+_LEAST_OUTPUT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The resources that a program may use.
+class PythonTests:
+    """Tests that are Python code, run in the namespace of the program.
 
-    ``seconds`` is the wall time of program and tests, ``memory_mb`` the address space of each process in
-    MiB, ``disk_mb`` the size of all its files, which exist in memory only, and ``processes`` the number of
-    processes and threads.
+    ``modules`` are the packages that they import.
     """
 
-    seconds: float = 10.0
-    memory_mb: int = 1024
-    disk_mb: int = 64
-    processes: int = 8
+    code: str
+    modules: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input: a text for standard input, or a list of arguments.
+
+    ``problem(output)`` says on one line what is wrong with an output, or returns None. ``longest`` is the
+    length of the expected output in bytes.
+    """
+
+    input: str | list[object]
+    problem: Callable[[str], str | None]
+    longest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Tests with inputs, each of which runs the program anew.
+
+    Without a ``function`` the program is a script. With one its result, as JSON, is the output; a class
+    ``Solution`` may have it as a method.
+    """
+
+    cases: Sequence[Case]
+    function: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """Whether the program passed its tests, and if not why, on one line."""
+    """Whether the program passed its tests, and if not why, on one line.
+
+    ``line`` is the line of the tests in Python that failed, ``case`` the index of the failed case.
+    """
 
     passed: bool
     reason: str = ""
+    line: int | None = field(default=None, compare=False)
+    case: int | None = field(default=None, compare=False)
 
 
-class SandboxFailed(LLMEvalError):
-    """The program could not be run, so there is no result."""
+def run(
+    code: str, tests: PythonTests | Cases, limits: Limits | None = None, *, provider: Provider
+) -> ProgramResult:
+    """Run ``code`` and its tests. Raises ``SandboxFailed``.
 
-
-@cache
-def why_not() -> str | None:
-    """Why programs cannot be run safely on this machine; None if they can."""
-    if sys.platform != "linux":
-        return "only Linux can isolate a single program from the network"
-    try:
-        result = run("", _PROBE)
-    except SandboxFailed as error:
-        return str(error)
-    return None if result.passed else result.reason
-
-
-def check(name: str) -> None:
-    """Raise ``UserError`` if programs cannot be run safely; ``name`` begins its message."""
-    reason = why_not()
-    if reason is not None:
-        raise UserError(
-            f"{name}: programs cannot be run safely here: {reason}; "
-            "see docs/code.md for the requirements (user namespaces, or root with CAP_SYS_ADMIN)"
-        )
-
-
-def run(code: str, tests: str, limits: Limits | None = None) -> ProgramResult:
-    """Run ``code`` and then ``tests`` in the same namespace. Raises ``SandboxFailed``.
-
-    A program passes if the tests run to their end. A program that searches the memory of its own Python for
-    the token can find it: see docs/code.md.
+    A program that searches the memory of its own Python for the token can find it: see docs/code.md.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="llmeval-") as root:
-        request = {
-            "parent": os.getpid(),
-            "root": os.path.realpath(root),
-            "python": sys.executable,
-            "visible": _visible(),
-            "environment": _ENVIRONMENT | _LIBRARIES,
-            "cpu_s": math.ceil(limits.seconds) + 1,
-            "memory_mb": limits.memory_mb,
-            "disk_mb": limits.disk_mb,
-            "processes": limits.processes,
-        }
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", str(_JAIL), json.dumps(request)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_LIBRARIES,
-                cwd="/",
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise SandboxFailed(f"no process can be started: {one_line(error)}") from None
-        try:
-            return _talk(process, code, tests, limits)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+    if isinstance(tests, Cases):
+        guest = Guest(limits, runs=max(1, len(tests.cases)))
+    else:
+        guest = Guest(limits, modules=tests.modules)
+    with provider.start(guest) as process:
+        conversation = Conversation(process)
+        _begin(process, conversation)
+        if isinstance(tests, Cases):
+            return _run_cases(conversation, code, tests, limits)
+        return _run_tests(conversation, code, tests, limits)
 
 
-#: nothing from this process, which may hold keys; numerical libraries would start a thread per core
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
-#: some Pythons need it to find their own library (GitHub's setup-python)
-_LIBRARIES = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
+def _begin(process: subprocess.Popen[bytes], conversation: Conversation) -> None:
+    """Wait until the sandbox is ready; the program has not been sent, so its replies can be trusted."""
+    line = conversation.line(time.monotonic() + START_S)
+    if line == b"begun":
+        return
+    reason = text_of(parsed(line), "problem") or _complaint(process)
+    if line is None:
+        reason = f"not started within {START_S:g} s"
+    raise SandboxFailed(one_line(reason or "Python does not start in the sandbox", 300))
 
 
-def _visible() -> list[str]:
-    """The folders of this Python and its packages, with links resolved too. Raises ``SandboxFailed``."""
-    folders = (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
-    paths = [path for folder in folders for path in (os.path.abspath(folder), os.path.realpath(folder))]
-    hidden = {"the home folder": os.path.realpath(os.path.expanduser("~")), "the temporary files": "/tmp"}
-    for path in paths:
-        for name, folder in hidden.items():
-            if path not in ("/", "/usr") and os.path.commonpath([path, folder]) == path:
-                raise SandboxFailed(f"this Python is installed in a folder that contains {name}: {path}")
-    paths.append(os.path.realpath(sys.executable))
-    return list(dict.fromkeys(path for path in paths if path != "/"))
+def _complaint(process: subprocess.Popen[bytes]) -> str:
+    """Why a process did not start, from its standard error: its own message, else the last line."""
+    assert process.stderr is not None
+    os.set_blocking(process.stderr.fileno(), False)
+    try:
+        text = os.read(process.stderr.fileno(), 65_536).decode(errors="replace")
+    except BlockingIOError:
+        return ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    program = str(process.args[0]) if isinstance(process.args, list) else ""
+    own = [line.removeprefix(f"{program}: ") for line in lines if line.startswith(f"{program}: ")]
+    return (own or lines[-1:] or [""])[0]
 
 
-class _Conversation:
-    """Exchanges lines with the process through non-blocking pipes."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None and process.stdout is not None
-        self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
-        os.set_blocking(self._in, False)
-        os.set_blocking(self._out, False)
-        self._unsent = b""
-        self._received = b""
-
-    def send(self, message: dict[str, str]) -> None:
-        """Queue a message; ``line`` sends it."""
-        self._unsent += json.dumps(message).encode() + b"\n"
-
-    def line(self, until: float) -> bytes | None:
-        """The next line; part of one if the process ended or the line is too long; None on timeout."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._out, selectors.EVENT_READ)
-            while b"\n" not in self._received:
-                left = until - time.monotonic()
-                if left <= 0:
-                    return None
-                if self._unsent and self._in not in selector.get_map():
-                    selector.register(self._in, selectors.EVENT_WRITE)
-                for key, _ in selector.select(left):
-                    if key.fd == self._in:
-                        self._write()
-                        if not self._unsent:
-                            selector.unregister(self._in)
-                        continue
-                    received = os.read(self._out, 65_536)
-                    self._received += received
-                    too_long = b"\n" not in self._received and len(self._received) > _MAX_LINE_BYTES
-                    if not received or too_long:
-                        return self._received[:_MAX_LINE_BYTES]
-        line, _, self._received = self._received.partition(b"\n")
-        return line[:_MAX_LINE_BYTES]
-
-    def _write(self) -> None:
-        try:
-            self._unsent = self._unsent[os.write(self._in, self._unsent) :]
-        except BlockingIOError:
-            pass
-        except BrokenPipeError:  # the process ended; its output says why
-            self._unsent = b""
-
-
-def _talk(process: subprocess.Popen[bytes], code: str, tests: str, limits: Limits) -> ProgramResult:
+def _run_tests(conversation: Conversation, code: str, tests: PythonTests, limits: Limits) -> ProgramResult:
     token = secrets.token_hex(32)
-    conversation = _Conversation(process)
-    conversation.send({"code": code})
-    start = time.monotonic() + _START_S
-    # the program has not run yet, so this line can only come from the jail
-    line = conversation.line(start)
-    jailed = _parsed(line or b"").get(
-        "jail", f"not started within {_START_S:g} s" if line is None else "not started"
-    )
-    if jailed:
-        raise SandboxFailed(one_line(jailed))
-    line = conversation.line(start)
-    if line != b"begun":
-        raise SandboxFailed(f"{sys.executable} does not start in the sandbox")
+    conversation.send({"kind": "tests", "code": code})
     until = time.monotonic() + limits.seconds
     line = conversation.line(until)
     if line == b"ready":
-        conversation.send({"tests": tests, "word": token})
+        conversation.send({"tests": tests.code, "word": token})
         line = conversation.line(until)
     if line is None:
         return ProgramResult(False, f"not done after {limits.seconds:g} s")
-    message = _parsed(line)
-    if secrets.compare_digest(message.get("passed", "").encode(), token.encode()):
+    message = parsed(line)
+    if secrets.compare_digest(text_of(message, "passed").encode(), token.encode()):
         return ProgramResult(True)
-    if "failed" in message:
-        where = "" if message.get("where") == "tests" else "before its tests: "
-        return ProgramResult(False, where + one_line(message["failed"], 200))
+    if failed := text_of(message, "failed"):
+        if message.get("where") == "tests":
+            return ProgramResult(False, one_line(failed, 200), line=number_of(message, "line"))
+        return ProgramResult(False, "before its tests: " + one_line(failed, 200))
     return ProgramResult(False, "it ended before its tests did")
 
 
-def _parsed(line: bytes) -> dict[str, str]:
-    """The message in a line. The program can write to the same pipe, so it may contain anything."""
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(message, dict):
-        return {}
-    return {str(key): value for key, value in message.items() if isinstance(value, str)}
+def _run_cases(conversation: Conversation, code: str, tests: Cases, limits: Limits) -> ProgramResult:
+    conversation.send({"kind": "cases", "code": code, "function": tests.function})
+    for index, case in enumerate(tests.cases):
+        most = max(_LEAST_OUTPUT, 2 * case.longest)
+        conversation.send({"input": case.input, "most": most, "cpu_s": limits.cpu_s})
+        # a control character takes six bytes in JSON
+        line = conversation.line(time.monotonic() + limits.seconds, 6 * most + 65_536)
+        message = parsed(line)
+        if failed := text_of(message, "failed"):
+            return ProgramResult(False, "before its tests: " + one_line(failed, 200))
+        if line is None:
+            reason: str | None = f"not done after {limits.seconds:g} s"
+        elif message.get("too_long"):
+            reason = f"more than {most:,} bytes of output"
+        elif error := text_of(message, "error"):
+            reason = one_line(error, 200)
+        elif signal := number_of(message, "signal"):
+            reason = f"ended by signal {signal}"
+        elif "output" not in message:
+            reason = "it ended before its tests did"
+        else:
+            reason = case.problem(text_of(message, "output"))
+        if reason is not None:
+            return ProgramResult(False, reason, case=index)
+    return ProgramResult(True)

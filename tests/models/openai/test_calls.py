@@ -58,6 +58,26 @@ def test_temporary_failures_are_retried(server: Server, reply: Reply) -> None:
     assert 0 < sleep[0] <= 0.5 <= sleep[1] <= 1
 
 
+def test_the_status_says_what_is_retried(server: Server) -> None:
+    server.script(error(500, "oops"), error(429, "slow down", headers={"Retry-After": "7"}))
+    seen: list[str | None] = []
+
+    async def sleep(seconds: float) -> None:
+        seen.append(model.status)
+
+    model = OpenAIModel(config(server.url), sleep=sleep)
+    engine = Engine(model, "m")
+    assert model.status is None
+    job = engine.ask([Request(chat())])[0]
+    assert engine.wait(job, 30).attempts == 3
+    engine.close()
+    assert seen[0] == "retrying 1 request, attempt 2 of 6: status 500: oops"
+    assert seen[1] == (
+        "retrying 1 request, attempt 3 of 6: status 429: slow down; the server asks to wait 7 s"
+    )
+    assert model.status is None
+
+
 def test_a_timeout_is_retried(server: Server) -> None:
     server.script(Reply(completion(), latency=30))
     [answer] = ask(server.url, [chat()], timeout=0.2)

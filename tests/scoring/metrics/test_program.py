@@ -16,14 +16,12 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics import METRICS
-from pytest_llmeval.scoring.metrics import code as metric
 from pytest_llmeval.scoring.metrics.program import assembled, bound_names, used_names
+from pytest_llmeval.scoring.metrics.program_tests import Assertions
 from pytest_llmeval.scoring.python_source import parsed, syntax_tree
-from pytest_llmeval.scoring.sandbox import runner
+from tests.support.sandboxes import why_skip_all
 
-needs_sandbox = pytest.mark.skipif(
-    runner.why_not() is not None, reason=f"no sandbox here: {runner.why_not()}"
-)
+needs_sandbox = pytest.mark.skipif(why_skip_all() is not None, reason=str(why_skip_all()))
 PROMPT = 'from typing import List\n\n\ndef add(xs: List[int]) -> int:\n    """Their sum."""\n'
 
 
@@ -148,7 +146,7 @@ def solutions(real_data: Path) -> list[tuple[str, str, str, str]]:
     found = []
     for row in rows:
         body, prompt = row["canonical_solution"], row["prompt"]
-        tests = metric.tests_of(Question("", "", "", {}, {}, row["test"]), row["entry_point"])
+        tests = Assertions((row["test"],)).calling(row["entry_point"]).code
         found.append((prompt, prompt + body, body, tests))
     with (real_data / "mbpp/mbpp.jsonl").open() as file:
         for row in map(json.loads, file):

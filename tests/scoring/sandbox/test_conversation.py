@@ -8,16 +8,16 @@ import time
 
 import pytest
 
-from pytest_llmeval.scoring.sandbox.runner import _MAX_LINE_BYTES, _Conversation
+from pytest_llmeval.scoring.sandbox.conversation import LONGEST_LINE, Conversation
 
 
 @pytest.mark.parametrize(
     ("code", "line"),
     [
         # a flood that arrives together with the line
-        (f"import os; os.write(1, b'begun\\n' + b'z' * {_MAX_LINE_BYTES + 1000})", b"begun"),
+        (f"import os; os.write(1, b'begun\\n' + b'z' * {LONGEST_LINE + 1000})", b"begun"),
         # a line that never ends
-        (f"import os\nwhile True: os.write(1, b'z' * {_MAX_LINE_BYTES})", b"z" * _MAX_LINE_BYTES),
+        (f"import os\nwhile True: os.write(1, b'z' * {LONGEST_LINE})", b"z" * LONGEST_LINE),
         # a process that ended within a line
         ("print('par', end='')", b"par"),
     ],
@@ -28,6 +28,6 @@ def test_the_first_line(code: str, line: bytes) -> None:
     )
     with process:
         try:
-            assert _Conversation(process).line(time.monotonic() + 20) == line
+            assert Conversation(process).line(time.monotonic() + 20) == line
         finally:
             process.kill()

@@ -1,0 +1,15 @@
+"""IFBench: one item a question. What the assertion says is what correct means.
+
+PYTEST_DONT_REWRITE: nobody sees the explanation of an assertion here, and it takes longer than the test.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval import LLM, Question
+
+
+@pytest.mark.llmeval("ifbench")
+def test_ifbench(question: Question, llm: LLM) -> None:
+    assert llm.correct(question)

@@ -1,0 +1,15 @@
+"""MBPP: one item a question, correct if the program that the model wrote passes all tests.
+
+PYTEST_DONT_REWRITE: nobody sees the explanation of an assertion here, and it takes longer than the test.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmeval import LLM, Question
+
+
+@pytest.mark.llmeval("mbpp")
+def test_mbpp(question: Question, llm: LLM) -> None:
+    assert llm.correct(question)
