@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.suites.catalog import find, load, load_all, packaged
-from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, Hub, parse, scoring
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, parse, scoring
 
 CEVAL = """
 computer_network operating_system computer_architecture college_programming college_physics
@@ -80,7 +80,8 @@ def test_ceval(ceval: Benchmark) -> None:
     assert (ceval.split, ceval.shots, ceval.shots_split) == ("val", 5, "dev")
     assert {"val", "test"} <= set(ceval.splits)
     assert ceval.data.unanswered_splits == ("test",)
-    assert ceval.data.hub == Hub("ceval/ceval-exam", ("ceval-exam.zip",))
+    assert ceval.data.hub is not None
+    assert (ceval.data.hub.repo, ceval.data.hub.files) == ("ceval/ceval-exam", ("ceval-exam.zip",))
     assert (ceval.subjects["accountant"].name, ceval.subjects["accountant"].zh) == (
         "Accountant",
         "注册会计师",
@@ -101,7 +102,8 @@ def test_cmmlu(cmmlu: Benchmark) -> None:
     assert {"china-specific"} | {"stem", "humanities", "social-science", "other"} == set(cmmlu.groups)
     assert (cmmlu.split, cmmlu.shots, cmmlu.shots_split) == ("test", 5, "dev")
     assert cmmlu.data.unanswered_splits == ()
-    assert cmmlu.data.hub == Hub("haonan-li/cmmlu", ("cmmlu_v1_0_1.zip",))
+    assert cmmlu.data.hub is not None
+    assert (cmmlu.data.hub.repo, cmmlu.data.hub.files) == ("haonan-li/cmmlu", ("cmmlu_v1_0_1.zip",))
     assert cmmlu.subjects["agronomy"].zh == "农学"
     assert "elementary_chinese" in cmmlu.groups["china-specific"]
     assert "CC BY-NC 4.0" in cmmlu.licence and "Li et al." in cmmlu.citation
@@ -188,7 +190,7 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
             "[data.hub]\nrepo = 'r'\nfiel = 'f'",
             "unknown key 'fiel' in {file} [data.hub]; did you mean 'file'?",
         ),
-        ("[data.hub]\nrepo = 'r'", "{file} [data.hub]: file is missing"),
+        ("[data.hub]\nrepo = 'r'\nfile = []", "{file} [data.hub]: file: the list is empty"),
         ("[data.hub]\nfile = 'f'", "{file} [data.hub]: repo is missing"),
         ("[prompts.generat]", "unknown key 'generat' in {file} [prompts]; did you mean 'generate'?"),
         (

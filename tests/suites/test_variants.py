@@ -115,4 +115,4 @@ def test_the_schema_of_a_variant_has_the_keys_of_the_benchmark() -> None:
     properties = schema()["properties"]["variants"]["additionalProperties"]["properties"]
     assert set(properties) == set(by_key(options_of(Benchmark))) - {"name", "variants"}
     assert "required" not in properties["data"]["properties"]["hub"]
-    assert schema()["properties"]["data"]["properties"]["hub"]["required"] == ["repo", "file"]
+    assert schema()["properties"]["data"]["properties"]["hub"]["required"] == ["repo"]
