@@ -185,7 +185,6 @@ def test_strict_shows_the_question_without_a_traceback(pytester: pytest.Pytester
         ("tiny=0.3", 1, "fail"),
         ("tiny:hard=0.26", 1, "fail"),
         ("tiny:birds=0.25", 0, "pass"),
-        ("ceval=0.1", 1, "incomplete"),
     ],
 )
 def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, code: int, verdict: str) -> None:
@@ -193,6 +192,16 @@ def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, cod
     assert done.ret == code
     assert [g["verdict"] for g in results(pytester)["gates"]] == [verdict]
     done.stdout.fnmatch_lines([f"gate*{verdict.upper()}*"])
+
+
+def test_a_gate_on_a_benchmark_that_was_not_selected_is_refused(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=ceval=0.1")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(
+        ["*--llm-fail-under=ceval=0.1: no question of ceval was selected, only of tiny"]
+    )
 
 
 def test_a_gate_refuses_a_part(pytester: pytest.Pytester, tiny: Path) -> None:
