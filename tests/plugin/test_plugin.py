@@ -194,16 +194,6 @@ def test_gates(pytester: pytest.Pytester, tiny: Path, xdist: str, gate: str, cod
     done.stdout.fnmatch_lines([f"gate*{verdict.upper()}*"])
 
 
-def test_a_gate_on_a_benchmark_that_was_not_selected_is_refused(
-    pytester: pytest.Pytester, tiny: Path
-) -> None:
-    done = pytester.runpytest("--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=ceval=0.1")
-    assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(
-        ["*--llm-fail-under=ceval=0.1: no question of ceval was selected, only of tiny"]
-    )
-
-
 def test_a_gate_refuses_a_part(pytester: pytest.Pytester, tiny: Path) -> None:
     base = ("--llm-model=echo", "--llm-benchmark=tiny", "--llm-fail-under=tiny=0.1", "--llm-limit=1")
     assert pytester.runpytest(*base).ret == 1
