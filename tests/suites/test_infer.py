@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.suites.catalog import load
 from tests.support.tiny_benchmark import questions, results
 from tests.support.workers import WORKERS
@@ -211,6 +212,21 @@ def test_a_misspelled_column(pytester: pytest.Pytester) -> None:
          "question,answer\none?,3\n", "one?", "number", "3"),
         ("[prompts.generate]\nsystem = 'Brief'", "q.csv", "question,answer\none?,a\n",
          "[system]\nBrief\n\n[user]\none?\nAnswer with", "exact", "a"),
+        ("[data]\nrows = 'my.list'", "q.json", '{"my": {"list": [{"question": "one?", "answer": "3"}]}}',
+         "one?", "number", "3"),
+        ("[data.aliases]\nquestion = ['frage', 'q']", "q.csv", "q,answer\none?,3\n", "one?", "number", "3"),
+        ("[data]\nlabels = ['A', 'B']", "q.csv", "question,gold\none? A x B y,B\n",
+         "one? A x B y\nAnswer:", "choice", "B"),
+        ("[data]\nanswer = 'gold.text'", "q.jsonl", '{"question": "one?", "gold": {"text": "3"}}\n',
+         "one?", "number", "3"),
+        ("[data.where]\nkind = 'sum'", "q.csv", "question,answer,kind\nwho?,a,word\none?,3,sum\n",
+         "one?", "number", "3"),
+        ("[data.where]\n'of.kind' = 'sum'", "q.jsonl",
+         '{"question": "who?", "answer": "a", "of": {"kind": "word"}}\n'
+         '{"question": "one?", "answer": "3", "of": {"kind": "sum"}}\n', "one?", "number", "3"),
+        ("metric = 'ifeval'", "q.jsonl",
+         '{"prompt": "one?", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}\n',
+         "one?", "ifeval", ""),
     ],
 )  # fmt: skip
 def test_a_benchmark_toml_says_some_keys_and_the_file_the_others(
@@ -223,6 +239,20 @@ def test_a_benchmark_toml_says_some_keys_and_the_file_the_others(
     asked = questions(pytester)[0]
     assert asked["prompt"].removeprefix("[user]\n").startswith(prompt)
     assert (results(pytester)["results"][0]["metric"], asked["target"]) == (metric, first)
+
+
+def test_a_variant_is_inferred_from_its_own_keys(pytester: pytest.Pytester) -> None:
+    toml = "[data]\nquestion = 'q'\n[variants.sums]\ndata.paths = 'sums.csv'\n"
+    wide = "[variants.wide]\nmetric = 'contains'\ndata.where = {kind = 'b'}\n"
+    write(pytester.path / "benchmark.toml", toml + wide)
+    write(pytester.path / "data.csv", "q,answer,kind\none?,a,b\n")
+    write(pytester.path / "sums.csv", "q,answer\ntwo?,31\n")
+    metrics = [load(pytester.path, variant=name).metric.name for name in (None, "sums", "wide")]
+    assert metrics == ["exact", "number", "contains"]
+    assert load(pytester.path / "data.csv", variant="wide").metric.name == "contains"
+    write(pytester.path / "benchmark.toml", f"{toml}[variants.x.data]\nanswer_pattern = '('\n")
+    with pytest.raises(UserError, match=r"benchmark.toml \[variants.x\] \[data\]: answer_pattern"):
+        load(pytester.path / "data.csv")
 
 
 def test_ids_and_subjects_are_found_beside_a_named_column(pytester: pytest.Pytester) -> None:
