@@ -235,6 +235,9 @@ class Settings:
         metavar="DIR",
         bare=True,
     )
+    questions_csv: bool = option(
+        False, FLAG, "write questions.csv, a spreadsheet of all questions and answers, in the run's folder"
+    )
     show_prompts: bool = option(
         False, FLAG, "print the prompts of the selected questions without sending them, and exit"
     )

@@ -11,6 +11,8 @@ from pytest_llmeval.config.file import File
 from pytest_llmeval.config.models import PRESETS, JudgeConfig, ModelConfig
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 
+#: the name of a model whose spec is ``openai:`` alone, until its server names it
+UNNAMED = "openai"
 _JUDGE_KEYS = {option.key for option in options_of(JudgeConfig)}
 
 
@@ -35,8 +37,13 @@ def parse_model(spec: str, file: File, option: str = "--llm-model") -> ModelConf
         raise UserError(f"{option}=hf: needs a folder or a hub id, as in hf:/models/my-model")
     if backend == "serve":
         return _parse_server(spec, target, option)
-    name = target.rstrip("/").rsplit("/", 1)[-1] if backend in ("hf", "openai") and target else spec
+    name = short_name(target) if backend in ("hf", "openai") and target else spec
     return ModelConfig(name=name.rstrip(":"), backend=backend, target=target)
+
+
+def short_name(target: str) -> str:
+    """A model's name in results: the last part of a path, hub id or name at an API."""
+    return target.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _unknown_model(spec: str, file: File) -> UserError:
@@ -57,8 +64,7 @@ def _parse_server(spec: str, target: str, option: str) -> ModelConfig:
         raise unknown("preset", preset, PRESETS, where=f"{option}={spec}")
     if not path:
         raise UserError(f"{option}={spec}: write serve:{preset}:PATH, with a folder or a hub id")
-    name = path.rstrip("/").rsplit("/", 1)[-1]
-    return ModelConfig(name=name, backend="serve", target=path, preset=preset)
+    return ModelConfig(name=short_name(path), backend="serve", target=path, preset=preset)
 
 
 def parse_judge(spec: str | None, file: File) -> JudgeConfig | None:

@@ -115,7 +115,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         from pytest_llmeval.suites.scaffold import write_benchmark
 
         try:
-            for line in write_benchmark(new_benchmark, config.invocation_params.dir):
+            metric = command_line.value("metric", config) or "choice"
+            for line in write_benchmark(new_benchmark, metric, config.invocation_params.dir):
                 print(line)
         except UserError as error:
             raise pytest.UsageError(str(error)) from None
@@ -223,6 +224,8 @@ def _start_session(config: pytest.Config, file: File) -> Session:
 
     start = config.invocation_params.dir
     settings, replay = _settings(config, file)
+    if replay is None and not is_worker(config):
+        settings = _with_found_names(config, settings)
     findings = config.stash[FINDINGS] = Findings(notes=_greedy_repeats(settings))
     if replay is not None:
         findings.notes.append(
@@ -302,13 +305,30 @@ def _settings(config: pytest.Config, file: File) -> tuple[Settings, Replay | Non
         from pytest_llmeval.models.worker_resources import max_workers
         from pytest_llmeval.plugin.xdist.messages import WorkerInput
 
-        number, workers = WorkerInput.of(config).share
-        models = [replace(model, share=(number, max_workers(model, workers))) for model in settings.models]
+        start_message = WorkerInput.of(config)
+        number, workers = start_message.share
+        models = [
+            replace(start_message.named(model), share=(number, max_workers(model, workers)))
+            for model in settings.models
+        ]
         settings = replace(settings, models=tuple(models))
         if settings.judge is not None:
             judge = replace(settings.judge, model=replace(settings.judge.model, share=(number, workers)))
             settings = replace(settings, judge=judge)
     return settings, None
+
+
+def _with_found_names(config: pytest.Config, settings: Settings) -> Settings:
+    """Name models without a name after those that their servers have, unless nothing will be asked."""
+    if (
+        config.option.collectonly
+        or settings.show_prompts
+        or not any(model.backend == "openai" for model in settings.models)
+    ):
+        return settings
+    from pytest_llmeval.models.openai.found_names import with_found_names
+
+    return replace(settings, models=with_found_names(settings.models))
 
 
 def _greedy_repeats(settings: Settings) -> list[str]:

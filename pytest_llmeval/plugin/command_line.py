@@ -56,7 +56,9 @@ class CommandLine:
             "--llm-new-benchmark",
             dest="llmeval_new_benchmark",
             metavar="NAME",
-            help="create a folder with an example benchmark to edit, and exit",
+            help="create a folder with an example benchmark to edit, and exit; --llm-metric says for which "
+            "kind of questions: choice (default), choices, exact (free answers), number, math, code "
+            "(programs), judge, or another metric that compares texts",
         )
         self._add(
             group,

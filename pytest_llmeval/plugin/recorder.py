@@ -367,7 +367,8 @@ class Recorder:
             official=response.official,
             test=asked.test,
             accepted_by=accepted_by,
-            choices=tuple(question.choices),
+            question=question.fields.get("question", ""),
+            choices=question.choices,
         )
 
     def _write(self, record: Record) -> None:

@@ -119,7 +119,8 @@ def _write_outlets(run: CurrentRun, info: RunInfo) -> None:
         run.comparisons,
         run.suites,
     )
-    for outlet in outlets.select_outlets(settings.badge, settings.plot, os.environ):
+    wanted = outlets.select_outlets(settings.badge, settings.plot, os.environ, sheet=settings.questions_csv)
+    for outlet in wanted:
         with _each(outlet.name, run.findings.notes):
             outlet.write(report)
 

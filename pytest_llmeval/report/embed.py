@@ -149,8 +149,11 @@ def _question_json(
     prompts = [as_text(row.get("prompt")) or "" for answer_rows in rows.values() for _, row in answer_rows]
     prompt = prompts[0] if prompts else ""
     name = item_name(question.benchmark, question.subject, question.key)
+    texts = (as_text(row.get("question")) for answer_rows in rows.values() for _, row in answer_rows)
+    text = next(filter(None, texts), None)
     return {
         "prompt": prompt,
+        **({} if text is None else {"question": text}),
         "models": {
             models.index(model): {
                 "answers": [

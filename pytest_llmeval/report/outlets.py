@@ -1,4 +1,4 @@
-"""Reports for people: the page, the badge, the plots, and the step summary of GitHub Actions.
+"""Reports for people: page, spreadsheet, badge, plots, and the step summary of GitHub Actions.
 
 They are written after results.json, one by one, so that a failure costs neither the results nor other
 reports.
@@ -14,6 +14,7 @@ from pytest_llmeval.analysis.compare import Comparison
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report.run_files import SUMMARY
+from pytest_llmeval.report.spreadsheet import SHEET, write_sheet
 from pytest_llmeval.results.rerun import Rerun
 from pytest_llmeval.results.results_json import REPORT
 from pytest_llmeval.results.run_folder import write_text
@@ -47,11 +48,15 @@ class Outlet:
     write: Callable[[Report], None]
 
 
-def select_outlets(badge: str | None, plot: str | None, environ: Mapping[str, str]) -> Iterator[Outlet]:
+def select_outlets(
+    badge: str | None, plot: str | None, environ: Mapping[str, str], *, sheet: bool = False
+) -> Iterator[Outlet]:
     """The reports to write: always the page; badge and plots if they have a path ("" is in the run's folder);
-    the step summary under GitHub Actions.
+    questions.csv if a ``sheet`` is wanted; the step summary under GitHub Actions.
     """
     yield Outlet(REPORT, _page)
+    if sheet:
+        yield Outlet(SHEET, lambda report: write_sheet(report.folder))
     if badge is not None:
         yield Outlet("the badge", lambda report: _badge(report, badge))
     if plot is not None:

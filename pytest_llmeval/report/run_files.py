@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_llmeval.analysis.gate import GateResult
 from pytest_llmeval.core.run_info import RunInfo
 from pytest_llmeval.report.markdown import summary_markdown
+from pytest_llmeval.report.spreadsheet import text_cell
 from pytest_llmeval.results.results_json import results_json
 from pytest_llmeval.results.run_folder import RESULTS, write_text
 from pytest_llmeval.results.suite_average import SuiteResult
@@ -79,11 +80,11 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
     low, high = part.interval or (None, None)
     return {
         "level": level,
-        "model": _cell(result.model),
-        "benchmark": _cell(result.benchmark),
-        "name": _cell(name),
-        "name_en": _cell(english),
-        "name_zh": _cell(chinese),
+        "model": text_cell(result.model),
+        "benchmark": text_cell(result.benchmark),
+        "name": text_cell(name),
+        "name_en": text_cell(english),
+        "name_zh": text_cell(chinese),
         **part.counts.as_dict(),
         "accuracy": part.accuracy,
         "macro_accuracy": part.macro_accuracy if isinstance(part, Group) else None,
@@ -93,8 +94,3 @@ def _csv_row(level: str, name: str, result: Result, part: Part) -> dict[str, obj
         "mean_score": part.mean_score,
         "cut_off": part.cut_off.answers,
     }
-
-
-def _cell(text: str) -> str:
-    """A text as a spreadsheet shows it instead of running it as a formula: after an apostrophe."""
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text

@@ -226,17 +226,21 @@ def _marks(parts: Iterable[Part | None], series: Iterable[int]) -> tuple[Mark, .
 
 
 def _extremes(result: Result) -> tuple[tuple[PartRow, ...], tuple[PartRow, ...]]:
-    """The weakest and the strongest subjects, ranked by the upper and the lower end of their intervals.
+    """The subjects whose intervals lie below, and above, the accuracy over all questions.
 
-    This excludes subjects with few questions, whose accuracy may be due to chance.
+    Others, such as ties and subjects with few questions, may differ from the whole by chance. They are
+    ranked by the upper and the lower end of their intervals.
     """
+    if result.accuracy is None:
+        return (), ()
     _, subjects = part_rows([result], {result.model: 0})
-    scored = [(part.interval, row) for row in subjects for part in row.present if part.interval]
-    most = min(_MAX_EXTREMES, len(scored) // 2)
-    weakest = sorted(scored, key=lambda item: item[0][1])[:most]
-    others = [item for item in scored if item not in weakest]
-    strongest = sorted(others, key=lambda item: -item[0][0])[:most]
-    return tuple(row for _, row in weakest), tuple(row for _, row in strongest)
+    scored = [(*part.interval, row) for row in subjects for part in row.present if part.interval]
+    weakest = sorted((high, at) for at, (_, high, _) in enumerate(scored) if high < result.accuracy)
+    strongest = sorted((-low, at) for at, (low, _, _) in enumerate(scored) if low > result.accuracy)
+    weak, strong = (
+        tuple(scored[at][2] for _, at in ranked[:_MAX_EXTREMES]) for ranked in (weakest, strongest)
+    )
+    return weak, strong
 
 
 def model_pairs(questions: Sequence[Question], models: Sequence[str]) -> list[ModelPair]:

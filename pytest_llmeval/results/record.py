@@ -30,17 +30,17 @@ class Record:
     ``answer`` was extracted from the completion, ``target`` is the gold answer (None: nothing to compare).
     Both, and choice scores, use the labels of the file, even if the choices were shown in another ``order``
     (None: file order). ``score`` is a graded metric's, from 0 to 1; ``metrics`` are those of a self-graded
-    suite, by filter and name. ``prompt`` is the text that was sent. ``judgement`` is None without a judge.
-    ``repeat`` counts from 0.
+    suite, by filter and name. ``prompt`` is the text that was sent, ``question`` that of the file alone, and
+    ``choices`` maps its labels to their texts, in file order; both are empty in suites without a file of
+    questions. ``judgement`` is None without a judge. ``repeat`` counts from 0.
 
     If the question was asked in several orders of its choices, ``rotations`` has the record of each order,
     and this record is that of the order that decided. ``official`` is the reading of the benchmark's official
     rule, if it differs. ``test`` is the test function, if several asked the benchmark; it is then part of
     ``id`` and ``benchmark``. ``reported_reason`` is the ``unparsed_reason`` of a record that a report carried
-    without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer.
-    ``choices`` are the labels of the question's choices in file order. If the question was repeated,
-    ``repeats`` has the record of each repeat, and this record is that of the majority's answer, with sums
-    over all repeats.
+    without its texts. ``accepted_by`` is the name of a looser metric that accepts this wrong answer. If the
+    question was repeated, ``repeats`` has the record of each repeat, and this record is that of the
+    majority's answer, with sums over all repeats.
 
         >>> node = "test_sky.py::test[astronomy-0]"
         >>> record = Record("sky/astronomy/0", node, "mine", "sky", "astronomy", Outcome.CORRECT)
@@ -70,7 +70,8 @@ class Record:
     test: str | None = None
     reported_reason: Reason | None = None
     accepted_by: str | None = None
-    choices: tuple[str, ...] = ()
+    question: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_rotations(cls, records: Sequence[Record]) -> Record:
@@ -220,7 +221,11 @@ class Record:
             "target": self.target,
             **self._answer_json(),
         }
-        # keys that most runs do not need are omitted
+        # keys that some runs do not need are omitted
+        if self.question:
+            content["question"] = self.question
+        if self.choices:
+            content["choices"] = dict(self.choices)
         if self.test is not None:
             content["test"] = self.test
         if self.cluster is not None:
@@ -233,8 +238,6 @@ class Record:
             content["official"] = asdict(self.official)
         if self.accepted_by is not None:
             content["accepted_by"] = self.accepted_by
-        if self.choices:
-            content["choices"] = list(self.choices)
         if self.rotations:
             content["rotations"] = [record._answer_json() for record in self.rotations]
         if self.judgement is not None:
@@ -304,7 +307,8 @@ class Record:
             official=record_fields.official(row),
             test=record_fields.text(row.get("test")),
             accepted_by=record_fields.text(row.get("accepted_by")),
-            choices=tuple(map(str, row.get("choices") or ())),
+            question=record_fields.text(row.get("question")) or "",
+            choices={str(label): str(text) for label, text in (row.get("choices") or {}).items()},
         )
         rotations = row.get("rotations") or ()
         return replace(record, rotations=record._rotations(rotations)) if rotations else record
@@ -368,7 +372,7 @@ class Record:
         if self.accepted_by is not None and not self.repeats:
             pairs.append((_PREFIX + "accepted_by", self.accepted_by))
         if self.choices:
-            pairs.append((_PREFIX + "choices", _JSON.encode(self.choices)))
+            pairs.append((_PREFIX + "choices", _JSON.encode(list(self.choices))))
         if completion.cached:
             pairs.append((_PREFIX + "cached", True))
         if completion.finish_reason == CUT_OFF:
@@ -445,7 +449,7 @@ class Record:
             reported_reason=_reason(values),
             accepted_by=values.get("accepted_by"),
             metrics=_metrics(json.loads(values.get(NUMBERS, "{}"))),
-            choices=tuple(json.loads(values.get("choices", "[]"))),
+            choices=dict.fromkeys(json.loads(values.get("choices", "[]")), ""),
         )
         if "judgement" in values:
             return replace(record, judgement=record_fields.judgement(json.loads(values["judgement"])))

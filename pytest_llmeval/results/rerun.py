@@ -31,6 +31,8 @@ _QUESTION_OPTIONS = {
     "cache-dir",
     "replay",
     "lm-eval-path",
+    "judge",
+    "allow-code",
 } | {option.name for option in OPTIONS if option.model}
 _PLAIN = re.compile(r"[A-Za-z0-9_.:+-]+")
 

@@ -4,49 +4,87 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_llmeval.core.errors import UserError, one_line, unknown
 from pytest_llmeval.suites import infer, variants
 from pytest_llmeval.suites.formats import format_of
-from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, check_keys, parse
 from pytest_llmeval.suites.tables import SUFFIXES, is_table, tables_in
 
-#: by path, metric and variant: the benchmark, and the time and size of the files that it was read from
-_loaded: dict[tuple[Path, str | None, str | None], tuple[tuple[int, int], Benchmark]] = {}
+#: a file's time of change in nanoseconds, and its size in bytes
+_Stamp: TypeAlias = tuple[int, int]
+_tables: dict[tuple[Path, str | None], tuple[_Stamp, dict[str, Any]]] = {}
+#: by path, metric and variant: the benchmark, and the keys and stamps of the files that it was made from
+_loaded: dict[tuple[Path, str | None, str | None], tuple[list[object], Benchmark]] = {}
 
 
 def load(folder: Path, metric: str | None = None, variant: str | None = None) -> Benchmark:
-    """Load the benchmark in ``folder``, or a variant of it; the result is cached until the file changes.
+    """Load the benchmark in ``folder``, or a variant of it; the result is cached until a file of it changes.
 
     ``folder`` may also be the path of a benchmark.toml or of a file of questions, or a folder of such files
     without a benchmark.toml, each of which is a subject. A benchmark.toml next to
     a file of questions describes that file. ``metric`` is the name of the metric, unless a benchmark.toml
     sets one, instead of the inferred one. Raises ``UserError`` with the file, the key and a fix.
     """
-    if is_table(folder) or (tables_in(folder) and not _is_benchmark(folder)):
-        return _load_table(folder, metric, variant)
-    path = folder if folder.name == FILE_NAME else folder / FILE_NAME
-    try:
-        stat = path.stat()
-        stamp = stat.st_mtime_ns, stat.st_size
-        if (path, metric, variant) in _loaded and _loaded[path, metric, variant][0] == stamp:
-            return _loaded[path, metric, variant][1]
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    table = variants.apply(_table(path), variant, path)
-    benchmark = parse(_infer_missing(table, path, metric), path, variant)
-    _loaded[path, metric, variant] = stamp, benchmark
+    path, table, files = _sources(folder, variant)
+    state: list[object] = [table, *(_stamp(one) for file in files for one in (file, *tables_in(file)))]
+    key = path, metric, variant
+    if key in _loaded and _loaded[key][0] == state:
+        return _loaded[key][1]
+    if files:
+        table = infer.complete(_with_metric(table, metric), files)
+    benchmark = parse(table, path, variant)
+    _loaded[key] = state, benchmark
     if variant is None:
         for name in benchmark.variants:  # a mistake in one is found before it is asked for
             load(folder, metric, name)
     return benchmark
 
 
-def _table(path: Path) -> dict[str, Any]:
-    """Read and parse a benchmark.toml. Raises ``UserError``."""
+def _sources(folder: Path, variant: str | None) -> tuple[Path, dict[str, Any], list[Path]]:
+    """The path of a benchmark.toml, its content, and its files of questions, if they can be read here.
+
+    The path is that of the file of questions if the benchmark is found by that. Raises ``UserError``.
+    """
+    if not is_table(folder) and (_is_benchmark(folder) or not tables_in(folder)):
+        path = folder if folder.name == FILE_NAME else folder / FILE_NAME
+        return path, *infer.locate(_table(path, variant), path.parent)
+    if _is_benchmark(folder.parent) and not folder.is_dir():
+        table = _table(folder.with_name(FILE_NAME), variant)
+        name = folder.name.replace("{", "{{").replace("}", "}}")
+        return folder, {**table, "data": {**table.get("data", {}), "paths": [name]}}, [folder]
+    if variant is not None:
+        raise UserError(f"{folder} has no variant {variant!r}: it has no {FILE_NAME} that declares any")
+    return folder, {}, [folder]
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Raises ``UserError``."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _table(path: Path, variant: str | None) -> dict[str, Any]:
+    """Read a benchmark.toml, or a variant of it, and check its keys; cached until the file changes.
+
+    Raises ``UserError``.
+    """
+    stamp, key = _stamp(path), (path, variant)
+    if key not in _tables or _tables[key][0] != stamp:
+        table = variants.apply(_parsed(path), variant, path)
+        check_keys(table, path, variant)
+        _tables[key] = stamp, table
+    return _tables[key][1]
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """Raises ``UserError``."""
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
@@ -57,55 +95,9 @@ def _table(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _load_table(file: Path, metric: str | None, variant: str | None) -> Benchmark:
-    """Load a file of questions, or a folder of them, as a benchmark. Raises ``UserError``."""
-    toml_file = file.with_name(FILE_NAME)
-    table: dict[str, Any] = {}
-    try:
-        stats = [path.stat() for path in (tables_in(file) if file.is_dir() else [file])]
-        stamps = [hash(tuple(stat.st_mtime_ns for stat in stats)), sum(stat.st_size for stat in stats)]
-        if _is_benchmark(file.parent) and not file.is_dir():
-            stamps.append(toml_file.stat().st_mtime_ns)
-            table = variants.apply(_table(toml_file), variant, toml_file)
-            data = table.get("data", {})
-            name = file.name.replace("{", "{{").replace("}", "}}")
-            table["data"] = {**data, "paths": [name]} if isinstance(data, dict) else data
-        elif variant is not None:
-            raise UserError(f"{file} has no variant {variant!r}: it has no {FILE_NAME} that declares any")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    stamp = stamps[0], sum(stamps[1:])
-    if (file, metric, variant) in _loaded and _loaded[file, metric, variant][0] == stamp:
-        return _loaded[file, metric, variant][1]
-    benchmark = parse(infer.complete(_with_metric(table, metric), file), file, variant)
-    _loaded[file, metric, variant] = stamp, benchmark
-    return benchmark
-
-
-def _with_metric(table: dict[str, Any], metric: str | None) -> dict[str, Any]:
+def _with_metric(table: Mapping[str, Any], metric: str | None) -> dict[str, Any]:
     """``table`` with the metric, if there is one and the table sets neither metric nor extractor."""
-    return table if metric is None or {"metric", "extractor"} & table.keys() else table | {"metric": metric}
-
-
-def _infer_missing(table: dict[str, Any], path: Path, metric: str | None) -> dict[str, Any]:
-    """Infer what a benchmark.toml omits from its file of questions, if it has exactly one."""
-    data = table.get("data", {})
-    if (
-        not isinstance(data, dict)
-        or {"question", "messages", "choices", "answer", "hub", "header"} & data.keys()
-    ):
-        return table
-    names = [data["paths"]] if isinstance(data.get("paths"), str) else data.get("paths")
-    if names is None:
-        file = infer.table_in(path.parent)
-    elif isinstance(names, list) and len(names) == 1 and isinstance(names[0], str) and "{" not in names[0]:
-        file = path.parent / names[0]
-    else:
-        return table
-    if file is None or not is_table(file):
-        return table
-    table.setdefault("name", path.parent.name)
-    return infer.complete(_with_metric(table, metric), file)
+    return {"metric": metric, **table} if metric is not None and "extractor" not in table else dict(table)
 
 
 def packaged_dir() -> Path:

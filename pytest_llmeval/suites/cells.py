@@ -226,6 +226,12 @@ def plain_text(cell: str) -> str:
     return _lines(parse_json(cell)) if isinstance(cell, JsonCell) else cell
 
 
+def gold_part(pattern: str, answer: str) -> str:
+    """The part of a gold answer that ``answer_pattern`` finds: its first group, or the match; else empty."""
+    match = re.search(pattern, answer)
+    return (match[match.re.groups and 1] or "").strip() if match else ""
+
+
 def gold_text(cell: str) -> str:
     """A gold answer's cell with a list or an object of several right answers, as a JSON list of texts.
 

@@ -25,6 +25,8 @@ from pytest_llmeval.suites.spec import FILE_NAME
 Rows: TypeAlias = Sequence[Mapping[str, str]]
 #: keys of [data]
 Keys: TypeAlias = dict[str, Any]
+#: those that say where the choices are
+KEYS = ("choices", "choice_columns", "choice_list", "distractors", "labels", "fixed_choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,35 @@ def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
 def find_choices(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys:
     """The keys of [data] for the choices and the gold answers; ``choices = []`` if there are none.
 
-    ``data`` has the keys that are known. The choices are columns with a choice each, a column with lists, or
-    columns of wrong choices beside the right one. Raises ``UserError`` if a column of choices cannot be read,
-    or if it is not certain which choices the gold answers mean.
+    ``data`` has the keys that are known; those of choices are kept. The choices are columns with a choice
+    each, a column with lists, or columns of wrong choices beside the right one. Raises ``UserError`` if a
+    column of choices cannot be read, or if it is not certain which choices the gold answers mean.
     """
     others = [column for column in columns if column not in data.values() or column == data.get("answer")]
+    if known := {key: data[key] for key in KEYS if key in data}:
+        return _with_known(known, others, rows, data, path)
+    if "messages" in data:
+        return {"choices": []}
     for find in (_by_columns, _by_list, _by_distractors, _by_answer_columns):
         found = find(others, rows, data, path)
         if found is not None:
             return found
     return {"choices": []}
+
+
+def _with_known(known: Keys, columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: Path) -> Keys:
+    """The keys of [data] for choices that ``known`` keys find, with those of the gold answers."""
+    keys: Keys = {key: value if key == "choice_list" else _texts(value) for key, value in known.items()}
+    if not any(keys.values()):
+        return known
+    if keys.get("distractors"):
+        right = data.get("answer") or find_column((*_RIGHT, *names.ANSWER, *names.CHOSEN), columns)
+        return known if right is None else {**known, "answer": right}
+    shape = _Shape(keys, columns, rows)
+    marking = "choice_list" in keys and _marks_right(keys["choice_list"], shape)
+    if marking and "answer" not in data and shape.gold_column() is None:
+        return {**known, "answer": keys["choice_list"]}
+    return {**_with_gold(shape, data, path), **known}
 
 
 def gold_labels(data: Mapping[str, Any], rows: Rows) -> list[tuple[str, tuple[str, ...]]]:
@@ -180,12 +201,17 @@ def _by_list(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], path: 
             _check_list(column, shape, path)
             continue
         if shape.gold_column() is None:
-            if sum(marks_right(row.get(column, "")) for row in rows) * 2 > len(rows):
+            if _marks_right(column, shape):
                 return {**shape.keys, "answer": column}
             if find_column(names.ANSWER, [column]) is not None:
                 continue  # answers to an open question
         return _with_gold(shape, data, path)
     return None
+
+
+def _marks_right(column: str, shape: _Shape) -> bool:
+    """Whether most lists in ``column`` mark the right choices."""
+    return sum(marks_right(row.get(column, "")) for row in shape.rows) * 2 > len(shape.rows)
 
 
 def _check_list(column: str, shape: _Shape, path: Path) -> None:

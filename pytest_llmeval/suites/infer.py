@@ -1,4 +1,4 @@
-"""Infer what a user's benchmark.toml omits from the columns of the questions.
+"""Infer what a user's benchmark.toml omits, key by key, from its file of questions.
 
 A file with the usual column names needs no benchmark.toml: ``columns.py`` has the names, ``choices_of.py``
 finds the choices and the gold answers that name them.
@@ -6,6 +6,7 @@ finds the choices and the gold answers that name them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import Any
 from pytest_llmeval.core.errors import UserError, one_line
 from pytest_llmeval.scoring.answer_sets import split_labels
 from pytest_llmeval.suites import columns as names
-from pytest_llmeval.suites.cells import JsonCell, gold_text, with_nested
+from pytest_llmeval.suites.aliases import with_aliases
+from pytest_llmeval.suites.benchmark import MetricSpec
+from pytest_llmeval.suites.cells import JsonCell, Row, gold_part, gold_text, with_nested
+from pytest_llmeval.suites.choices_of import KEYS as CHOICE_KEYS
 from pytest_llmeval.suites.choices_of import Rows, find_choices, gold_labels
 from pytest_llmeval.suites.columns import find_column
-from pytest_llmeval.suites.formats import columns_of, read_rows, stem_of
+from pytest_llmeval.suites.formats import FORMATS, columns_of, read_rows, stem_of
 from pytest_llmeval.suites.messages import parse_turns, split_reply
-from pytest_llmeval.suites.spec import FILE_NAME
-from pytest_llmeval.suites.tables import Table, open_tables, tables_in
+from pytest_llmeval.suites.spec import FILE_NAME, default_paths, is_path, read_data
+from pytest_llmeval.suites.tables import Table, has_tables, open_tables, tables_in
 
 #: a column of worked solutions, whose last \\boxed{} is the answer
 _SOLUTION = ("solution",)
@@ -28,10 +32,10 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _EXACT_USER = "{{ question }}\nAnswer with the answer alone, without an explanation."
 _TRUTH_USER = "{{ question }}\nAnswer true or false, without an explanation."
 _MATH_USER = "{{ question }}\nReason step by step, and put the final answer within \\boxed{}."
-#: the keys of [data] for choices
-_CHOICE_KEYS = {"choices", "choice_columns", "choice_list", "distractors", "labels"}
 #: the prompts of metrics that need an instruction
 _USERS = {"exact": _EXACT_USER, "math": _MATH_USER}
+#: the keys of [data] that select rows
+_CONDITIONS = ("where", "shots_where")
 #: LaTeX that an answer has if it is mathematics
 _LATEX = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|infty|cup|pm|begin\{[bpv]?matrix\}|boxed|left|circ|cdot|times|binom|theta)(?![a-z])"
@@ -60,26 +64,64 @@ def benchmark_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem_of(path)).strip("_-") or "questions"
 
 
-def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Complete ``table``, the content of a benchmark.toml, from the file of questions at ``path``.
+def locate(table: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], list[Path]]:
+    """The content of the benchmark.toml in ``folder`` with its name and paths, and its files of questions.
 
-    ``path`` may also be an archive or a folder with several files, each of which is a subject.
+    There are several files if each subject has its own, and none if they are elsewhere, as on a hub, or are
+    missing. A folder may take the place of a file. Raises ``UserError`` if several files may be meant.
+    """
+    full: dict[str, Any] = {"name": folder.name, **table}
+    data = full.get("data", {})
+    if not data.get("inside", "hub" not in data):
+        return full, []
+    paths = [*texts(data["paths"])] if "paths" in data else []
+    formats = [data["format"]] if "format" in data else FORMATS
+    for templates in [paths] if paths else map(default_paths, formats):
+        if files := _files_at(templates, full, folder):
+            return {**full, "data": {**data, "paths": list(templates)}}, files
+    only = None if paths else table_in(folder)
+    return full, [] if only is None else [only]
 
-    Raises ``UserError`` if the file cannot be read as a table, or its columns cannot be identified.
+
+def _files_at(templates: Iterable[str], table: Mapping[str, Any], folder: Path) -> list[Path]:
+    """The files of the first template that has any, for the split and the subjects of ``table``."""
+    split, subjects = table.get("split", "test"), list(table.get("subjects", {})) or [table["name"]]
+    for template in filter(is_path, templates):
+        paths = [folder / template.format(split=split, subject=subject) for subject in subjects]
+        if found := [path for path in dict.fromkeys(paths) if has_tables(path)]:
+            return found
+    return []
+
+
+def texts(value: str | Sequence[str]) -> list[str]:
+    """The texts of a key of benchmark.toml that has a list, or one text."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def complete(table: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Complete ``table``, the checked content of a benchmark.toml, from the files of questions at ``paths``.
+
+    Several files have one form. A single one may also be an archive or a folder with several tables, each of
+    which is a subject. What ``table`` says stays.
+
+    Raises ``UserError`` if a file cannot be read as a table, or its columns cannot be identified.
     """
     spec = dict(table)
-    data = dict(spec.get("data", {})) if isinstance(spec.get("data", {}), dict) else {}
-    tables = open_tables(path)
-    data.setdefault("format", tables[0].format)
+    data = dict(spec.get("data", {}))
+    path = paths[0]
+    tables = [one for path in paths for one in open_tables(path)]
+    data.setdefault("format", tables[0].format or "csv")
+    values = read_data(data, path)
     all_rows = [
-        with_nested(row, _dotted_names(data))
-        for table in tables
-        for row in read_rows(table.raw, table.path, table.format or data["format"], rows=data.get("rows"))
+        row
+        for one in tables
+        for row in _rows(one, one.format or data["format"] if one.subject else data["format"], values)
     ]
     if not all_rows:
         raise UserError(f"{path}: no rows; the file is empty or has only a header")
     columns = columns_of(all_rows)
-    rows = [fields for _, fields, problem in all_rows if problem is None]
+    readable = [fields for _, fields, problem in all_rows if problem is None]
+    rows = [fields for fields in readable if _is_used(fields, values)] or readable
     label_metric = _label_metric(columns, data, spec)
     if label_metric is not None:
         spec["metric"], data["answer"] = label_metric
@@ -91,37 +133,76 @@ def complete(table: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if "messages" not in data:
         data |= _around(data, columns)
         _check_questions(data["question"], rows, path)
-    if not _CHOICE_KEYS & data.keys():
-        data |= {"choices": []} if "messages" in data else find_choices(columns, rows, data, path)
+    data |= find_choices(columns, rows, data, path)
     if "answer" not in data:
-        data["answer"] = _answer(columns, rows, data, spec.get("metric"), path)
-    has_choices = any(data.get(key) for key in _CHOICE_KEYS)
+        answered = spec.get("split", "test") not in texts(data.get("unanswered_splits", ()))
+        data["answer"] = _answer(columns, rows, data, answered and not _needs_no_gold(spec), path)
     subject = find_column(names.SUBJECT, columns)
-    if len(tables) > 1:
-        spec |= {"subjects": _subjects(tables), "shots": 0}
-    elif "subject" not in data and subject is not None and _are_keys(row.get(subject, "") for row in rows):
+    if tables[0].subject is not None:
+        spec = {"subjects": _subjects(tables), "shots": 0} | spec
+    elif (
+        "subject" not in data
+        and subject is not None
+        and not any("{subject}" in template for template in texts(data["paths"]))
+        and _are_keys(row.get(subject, "") for row in readable)
+    ):
         data["subject"] = subject
     id_column = find_column(names.ID, columns)
-    if "id" not in data and id_column is not None and _are_ids(rows, data.get("subject"), id_column):
+    if (
+        not {"id", "ids"} & data.keys()
+        and id_column is not None
+        and _are_ids(readable, data.get("subject"), id_column)
+    ):
         data["id"] = id_column
     spec["data"] = data
     spec.setdefault("name", benchmark_name(path))
-    if "metric" not in spec and "extractor" not in spec:
+    if "metric" not in spec:
         spec["metric"] = _metric(data, rows)
-    metric = spec.get("metric")
-    if isinstance(metric, str) and metric in _USERS and "prompts" not in spec:
-        truths = metric == "exact" and _are_truths(row.get(data["answer"], "") for row in rows)
-        spec["prompts"] = {"generate": {"user": _TRUTH_USER if truths else _USERS[metric]}}
-    elif not has_choices and "prompts" not in spec:
-        spec["prompts"] = {"generate": {"user": "{{ question }}"}}
+    user = _user(_metric_name(spec), data, rows)
+    prompts = spec.get("prompts", {})
+    if user is not None and "user" not in prompts.get("generate", {}):
+        spec["prompts"] = {**prompts, "generate": {**prompts.get("generate", {}), "user": user}}
     return spec
 
 
-def _dotted_names(data: Mapping[str, Any]) -> list[str]:
+def _rows(table: Table, format: str, values: Mapping[str, Any]) -> list[Row]:
+    """The rows of a table, with columns named as the ``values`` of [data] have them. Raises ``UserError``."""
+    rows = read_rows(table.raw, table.path, format, values.get("header", ()), values.get("rows"))
+    dotted = _dotted_names(values)
+    return [with_nested(row, dotted) for row in with_aliases(rows, values.get("aliases", {}))]
+
+
+def _dotted_names(values: Mapping[str, Any]) -> list[str]:
     """The columns of [data] that may be inside an object: those with a dot."""
-    values = [value for value in data.values() if isinstance(value, (str, list))]
-    texts = [text for value in values for text in ([value] if isinstance(value, str) else value)]
-    return [text for text in texts if isinstance(text, str) and "." in text]
+    conditions = (values.get(key) for key in _CONDITIONS)
+    columns = [column for where in conditions if where is not None for column in where.columns]
+    listed = [texts(value) for value in values.values() if isinstance(value, (str, tuple))]
+    return [name for name in (*columns, *itertools.chain(*listed)) if "." in name]
+
+
+def _is_used(fields: Mapping[str, str], values: Mapping[str, Any]) -> bool:
+    """Whether a row is a question or an example; cells that cannot be compared are reported later."""
+    if values.get("where") is None:
+        return True
+    try:
+        return any(where.holds(fields) for key in _CONDITIONS if (where := values.get(key)) is not None)
+    except ValueError:
+        return False
+
+
+def _metric_name(table: Mapping[str, Any]) -> str | None:
+    """The name of the metric that a benchmark.toml sets, if any."""
+    metric = table.get("metric")
+    return metric.get("name") if isinstance(metric, dict) else metric
+
+
+def _user(metric: str | None, data: Mapping[str, Any], rows: Rows) -> str | None:
+    """The template of the user turn, or None for the one of all benchmarks."""
+    if metric == "exact" and _are_truths(row.get(data["answer"], "") for row in rows):
+        return _TRUTH_USER
+    if metric in _USERS:
+        return _USERS[metric]
+    return None if any(data.get(key) for key in CHOICE_KEYS) else "{{ question }}"
 
 
 def _label_metric(
@@ -133,7 +214,7 @@ def _label_metric(
     metric = {"name": agreement.NAME}
     if "metric" in table:
         metric = {"name": table["metric"]} if isinstance(table["metric"], str) else table["metric"]
-    if not isinstance(metric, dict) or metric.get("name") != agreement.NAME:
+    if metric.get("name") != agreement.NAME:
         return None
     label = data.get("answer") or find_column(agreement.LABEL, columns)
     inputs = {
@@ -156,22 +237,33 @@ def _subjects(tables: Sequence[Table]) -> dict[str, dict[str, str]]:
     }
 
 
-def _needs_no_gold(metric: object) -> bool:
-    """Whether ``metric`` is a judge that grades without gold answers."""
-    return isinstance(metric, dict) and metric.get("name") == "judge" and metric.get("reference") is False
+def _needs_no_gold(table: Mapping[str, Any]) -> bool:
+    """Whether the metric of ``table`` scores without gold answers, as a judge may."""
+    from pytest_llmeval.scoring import registry
+
+    metric, name = table.get("metric"), _metric_name(table)
+    if name is None or name not in registry.metrics():  # an unknown one is reported later
+        return False
+    return not MetricSpec(name=name, options=metric if isinstance(metric, dict) else {}).needs_gold
 
 
 def _metric(data: Mapping[str, Any], rows: Rows) -> str:
     from pytest_llmeval.scoring.extract.numbers import value
 
-    if any(data.get(key) for key in _CHOICE_KEYS):
+    if any(data.get(key) for key in CHOICE_KEYS):
         return _choice_metric(data, rows)
-    golds = [gold for row in rows if (gold := gold_text(row.get(data["answer"], "")).strip())]
+    golds = [gold for row in rows if (gold := _gold(row, data))]
     numeric = all(re.fullmatch(r"[-$€£¥]{0,2}[\d.,/]+%?", gold) and value(gold) is not None for gold in golds)
     if golds and numeric:
         return "number"
     latex = sum(_LATEX.search(gold) is not None for gold in golds)
     return "math" if golds and latex >= _MATH_SHARE * len(golds) else "exact"
+
+
+def _gold(row: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    """A row's gold answer, without choices."""
+    gold = gold_text(row.get(data["answer"], "")).strip()
+    return gold_part(data["answer_pattern"], gold) if "answer_pattern" in data else gold
 
 
 def _choice_metric(data: Mapping[str, Any], rows: Rows) -> str:
@@ -266,7 +358,7 @@ def _answer(
     columns: Sequence[str],
     rows: Rows,
     data: Mapping[str, Any],
-    metric: object,
+    is_due: bool,
     path: Path,
 ) -> str:
     """The column of the gold answers of a file without choices. Raises ``UserError``."""
@@ -279,10 +371,10 @@ def _answer(
         and _most(_ends_with_reply(row.get(messages, "")) for row in rows)
     ):
         answer = messages
-    if answer is None and _needs_no_gold(metric):
-        answer = names.ANSWER[0]
     if answer is None:
         answer = _boxed_solutions(columns, rows)
+    if answer is None and not is_due:
+        answer = names.ANSWER[0]
     if answer is None:
         raise _no_column("answer", names.ANSWER, columns, path)
     return answer

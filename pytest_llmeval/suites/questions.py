@@ -20,6 +20,7 @@ from pytest_llmeval.suites.cells import (
     JsonCell,
     Row,
     cell_value,
+    gold_part,
     gold_text,
     plain_text,
     separated,
@@ -412,8 +413,7 @@ def _question(
     if not spec.has_choices and not metric.whole_gold:
         answer = gold_text(row["answer_text"]).strip()
     if spec.answer_pattern is not None and answer:
-        match = re.search(spec.answer_pattern, answer)
-        answer = (match[match.re.groups and 1] or "").strip() if match else ""
+        answer = gold_part(spec.answer_pattern, answer)
     if spec.answer_separator is not None:
         answer = separated(answer, spec.answer_separator)
     if style is not None and answer not in choices:

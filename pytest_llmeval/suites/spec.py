@@ -39,12 +39,40 @@ __all__ = [
     "ExtractorSpec",
     "Hub",
     "Subject",
+    "check_keys",
+    "default_paths",
+    "is_path",
     "parse",
+    "read_data",
     "scoring",
     "template_fields",
 ]
 
 FILE_NAME = "benchmark.toml"
+#: the labels, and columns, of choices that a benchmark.toml does not name
+_LABELS = ("A", "B", "C", "D")
+#: the extractors of metrics that compare choices
+_OF_CHOICES = ("choice", "choices")
+
+
+def check_keys(table: Mapping[str, Any], path: Path, variant: str | None = None) -> None:
+    """Check the keys of a benchmark.toml at ``path`` and the types of their values. Raises ``UserError``.
+
+    ``table`` is that of a ``variant`` if ``variants.apply`` has made it.
+    """
+    read_data(_read(Benchmark, table, _where(path, variant)).get("data", {}), path, variant)
+
+
+def read_data(table: Mapping[str, Any], path: Path, variant: str | None = None) -> dict[str, Any]:
+    """The values of [data] by attribute, without those that it leaves out. Raises ``UserError``."""
+    where = f"{_where(path, variant)} [data]"
+    values = _read(DataSpec, table, where)
+    _check_patterns(values, where)
+    return values
+
+
+def _where(path: Path, variant: str | None) -> str:
+    return str(path) if variant is None else f"{path} [variants.{variant}]"
 
 
 def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> Benchmark:
@@ -52,7 +80,7 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
 
     ``table`` is that of a ``variant`` if ``variants.apply`` has made it; messages then name the variant.
     """
-    where = str(path) if variant is None else f"{path} [variants.{variant}]"
+    where = _where(path, variant)
     values = _read(Benchmark, table, where)
     name = by_key(options_of(Benchmark))["name"].read(values.pop("name", path.parent.name), f"{where}: name")
     metric = _metric(values.pop("metric", {"name": "choice" if _has_choices(table) else "exact"}), where)
@@ -66,7 +94,8 @@ def parse(table: Mapping[str, Any], path: Path, variant: str | None = None) -> B
     protocol = values.pop("protocol", None)
     if protocol is not None:
         protocol = Protocol(**_read(Protocol, protocol, f"{where} [protocol]"))
-    data = _data(values.pop("data", {}), where)
+    takes_choices = registry.metrics()[metric.name].extractor in _OF_CHOICES
+    data = _data(values.pop("data", {}), where, takes_choices)
     sets = registry.metrics()[metric.name].sets
     if sets and not data.has_choices:
         raise UserError(
@@ -156,10 +185,14 @@ _CHOICES_ELSEWHERE = {"choice_list", "distractors", "labels", "fixed_choices"}
 
 
 def _has_choices(table: Mapping[str, Any]) -> bool:
+    """Whether a benchmark that sets no metric has choices: unless its keys say otherwise."""
     data = table.get("data")
     if not isinstance(data, dict) or _CHOICES_ELSEWHERE & data.keys() or "choice_columns" in data:
         return True
-    return data.get("choices") != [] and "messages" not in data
+    if "choices" in data:
+        return bool(data["choices"])
+    header = data.get("header", _LABELS)
+    return "messages" not in data and all(label in header for label in _LABELS)
 
 
 def _metric(table: dict[str, Any], path: str) -> MetricSpec:
@@ -224,17 +257,18 @@ def _subjects(table: Mapping[str, Any], path: str) -> dict[str, Subject]:
     return subjects
 
 
-def _data(table: Mapping[str, Any], path: str) -> DataSpec:
+def _data(table: Mapping[str, Any], path: str, takes_choices: bool) -> DataSpec:
+    """``takes_choices`` says whether the metric compares choices. Raises ``UserError``."""
     where = f"{path} [data]"
     values = _read(DataSpec, table, where)
     hub = _hub(values["hub"], path) if "hub" in values else None
     default_format = "csv" if hub is None or hub.files else "parquet"
     kind = values.setdefault("format", _format_of_first(values.get("paths", ()), default_format))
     computed = {
-        "paths": _default_paths(kind, hub),
+        "paths": default_paths(kind, hub),
         "inside": hub is None,
         "ids": "text" if "id" in values else "number",
-        "choices": _default_labels(values),
+        "choices": _default_labels(values, takes_choices),
         "aliases": {},
     }
     values = {**computed, **values, "hub": hub}
@@ -248,7 +282,7 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         raise UserError(f"{where}: paths: the list is empty; name a file, or leave out the key")
     for key, templates in (("paths", data.paths), ("exemplars", data.exemplars)):
         for template in templates:
-            if not _is_path(template):
+            if not is_path(template):
                 raise UserError(f"{where}: {key}: {template!r} may only use {{split}} and {{subject}}")
     for key, labels in (("choices", data.choices), ("labels", data.labels)):
         if len(set(labels)) < len(labels):
@@ -261,15 +295,17 @@ def _data(table: Mapping[str, Any], path: str) -> DataSpec:
         )
     if data.rows is not None and data.format not in ("json", "jsonl"):
         raise UserError(f"{where}: rows names a list in a JSON file, but the format is {data.format}")
-    for key, pattern in (
-        ("answer_pattern", data.answer_pattern),
-        ("exemplars_pattern", data.exemplars_pattern),
-    ):
-        if pattern is not None:
-            from pytest_llmeval.scoring.patterns import compile_pattern
-
-            compile_pattern(pattern, f"{where}: {key}")
+    _check_patterns(values, where)
     return data
+
+
+def _check_patterns(data: Mapping[str, Any], where: str) -> None:
+    """Raises ``UserError``."""
+    from pytest_llmeval.scoring.patterns import compile_pattern
+
+    for key in ("answer_pattern", "exemplars_pattern"):
+        if data.get(key) is not None:
+            compile_pattern(data[key], f"{where}: {key}")
 
 
 def _hub(table: Mapping[str, Any], path: str) -> Hub:
@@ -282,16 +318,18 @@ def _hub(table: Mapping[str, Any], path: str) -> Hub:
     return hub
 
 
-def _default_paths(kind: str, hub: Hub | None) -> tuple[str, ...]:
+def default_paths(format: str, hub: Hub | None = None) -> tuple[str, ...]:
+    """The templates of the files of a benchmark that names none."""
     if hub is not None and not hub.files:
-        return (f"{hub.config or DEFAULT}/{{split}}.{kind}",)
-    return f"data/{{split}}/{{subject}}.{kind}", f"{{split}}.{kind}", f"data.{kind}"
+        return (f"{hub.config or DEFAULT}/{{split}}.{format}",)
+    return f"data/{{split}}/{{subject}}.{format}", f"{{split}}.{format}", f"data.{format}"
 
 
-def _default_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
+def _default_labels(data: Mapping[str, Any], takes_choices: bool) -> tuple[str, ...]:
     if "choice_columns" in data:
         return tuple(LETTERS[: len(data["choice_columns"])])
-    return () if _CHOICES_ELSEWHERE & data.keys() or "messages" in data else ("A", "B", "C", "D")
+    elsewhere = _CHOICES_ELSEWHERE & data.keys() or "messages" in data
+    return _LABELS if takes_choices and not elsewhere else ()
 
 
 def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool) -> Prompts:
@@ -306,7 +344,7 @@ def _prompts(table: Mapping[str, Any], path: str, data: DataSpec, *, sets: bool)
     )
 
 
-def _is_path(template: str) -> bool:
+def is_path(template: str) -> bool:
     """Whether the template uses only {split} and {subject}, without format specifications."""
     try:
         parts = list(string.Formatter().parse(template))

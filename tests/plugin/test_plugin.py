@@ -301,7 +301,7 @@ def test_list(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*internlm-local*hf: /models/internlm", "*ceval*52 subjects*"])
     assert not {"cmmlu", "runs:"} & set(done.stdout.str().split())
     everything = pytester.runpytest("--llm-list").stdout
-    gsm8k = "  gsm8k *GSM8K: 1 subject, 1,319 questions, splits test, train; data *here"
+    gsm8k = "  gsm8k *GSM8K: 1,319 questions, splits test, train; * MIT; data *here"
     everything.fnmatch_lines([gsm8k, "  lm-eval:TASK *", "runs:", "  other  model cloud; limit 1"])
     assert "secret" not in everything.str()
 

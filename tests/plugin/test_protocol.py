@@ -55,10 +55,13 @@ def test_a_benchmark_shuffles_its_choices_and_another_does_not(pytester: pytest.
     run(pytester, "--llm-replay=latest", *both, xdist)
     after = {line["id"]: line["answer"] for line in questions(pytester)}
     assert after == {id: line["answer"] for id, line in before.items()}
-    write_toml(shuffling, "shuffle_choices = 4")
-    run(pytester, "--llm-replay=latest", *both)  # read in the order in which they were asked
+    write_toml(shuffling, "shuffle_choices = 4")  # a replay keeps the order of its run
+    run(pytester, "--llm-replay=latest", *both)
     assert {line["id"]: line["answer"] for line in questions(pytester)} == after
-    assert results(pytester)["results"][0]["shuffle_choices"] == 3
+    write_toml(pytester.path / "p", "shuffle_choices = 4")
+    refused = run(pytester, "--llm-replay=latest", *both)
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines(["*asked p with choices in another order: shuffle_choices was None, now 4*"])
     run(pytester, "--llm-model=echo", both[0], "--llm-shuffle-choices=9")
     assert results(pytester)["results"][0]["shuffle_choices"] == 9
 

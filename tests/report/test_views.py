@@ -42,14 +42,21 @@ def test_pairs_count_questions_scored_for_both_models() -> None:
 def test_few_questions_are_no_extreme() -> None:
     numbers = {"maths": "w", "physics": "c" * 25 + "w" * 75, "law": "c" * 90 + "w" * 10, "loner": "c"}
     (card,) = result_cards([result_of(numbers)], {})
+    assert [line.key for line in card.weakest] == ["physics"]
+    assert [line.key for line in card.strongest] == ["law"]
+
+
+def test_extremes_are_in_the_order_of_their_intervals() -> None:
+    rates = {"maths": 20, "physics": 10, "law": 90, "loner": 95, "middle": 54}
+    (card,) = result_cards([result_of({key: "c" * n + "w" * (100 - n) for key, n in rates.items()})], {})
     assert [line.key for line in card.weakest] == ["physics", "maths"]
-    assert [line.key for line in card.strongest] == ["law", "loner"]
+    assert [line.key for line in card.strongest] == ["loner", "law"]
 
 
-def test_no_subject_is_both_weak_and_strong() -> None:
-    (card,) = result_cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), "cw"))], {})
-    assert [line.key for line in card.weakest] == ["maths", "physics"]
-    assert [line.key for line in card.strongest] == ["law", "loner"]
+@pytest.mark.parametrize("outcomes", ["cw", "c" * 40, "w" * 40])
+def test_ties_are_no_extremes(outcomes: str) -> None:
+    (card,) = result_cards([result_of(dict.fromkeys(("maths", "physics", "law", "loner"), outcomes))], {})
+    assert (card.weakest, card.strongest) == ((), ())
 
 
 @pytest.mark.parametrize("numbers", [{"maths": "cw"}, {"maths": "a", "law": "a"}])

@@ -26,7 +26,8 @@ def asked(
         outcome = Outcome.ANSWERED
     else:
         outcome = Outcome.CORRECT if answer == target else Outcome.WRONG
-    record = Record(f"b/s/{number}", "", "m", "b", "s", outcome, answer, target, choices=tuple(choices))
+    texts = {label: f"choice {label}" for label in choices}
+    record = Record(f"b/s/{number}", "", "m", "b", "s", outcome, answer, target, choices=texts)
     return replace(record, **more)  # type: ignore[arg-type]
 
 
@@ -99,14 +100,15 @@ def test_in_other_orders_labels_are_those_that_the_model_saw() -> None:
     assert (dominant.answer, dominant.count, dominant.gold_share) == ("A", 24, 0.25)
 
 
-def test_lines_and_reports_carry_the_choices() -> None:
+def test_lines_carry_the_choices_and_reports_their_labels() -> None:
     record = asked(0, "A", "B", ("A", "B", "是 1"))
     assert Record.from_json(record.to_json()).choices == record.choices
     for sent in (record, Record.of_repeats([record, record])):
         reported = Record.from_report(sent.to_report(), "")
-        assert reported is not None and reported.choices == record.choices
-        assert all(attempt.choices == record.choices for attempt in reported.attempts)
-    assert "choices" not in replace(record, choices=()).to_json()
+        assert reported is not None
+        assert all(list(attempt.choices) == list(record.choices) for attempt in reported.attempts)
+        assert not any(attempt.choices["A"] for attempt in (reported, *reported.attempts))
+    assert "choices" not in replace(record, choices={}).to_json()
 
 
 @given(st.text("ABCD", min_size=12, max_size=60))

@@ -37,6 +37,8 @@ def test_options_that_say_how_it_is_asked_are_kept_and_others_are_not() -> None:
         "base_url": "http://me:secret@host/v1?key=secret",
         "limit": "5",
         "fail_under": ["0.5"],
+        "judge": "openai:j",
+        "allow_code": True,
         "strict": True,
         "badge": True,
         "run_name": "nightly",
@@ -44,7 +46,8 @@ def test_options_that_say_how_it_is_asked_are_kept_and_others_are_not() -> None:
     }
     head = Rerun(given_options, {"echo": "echo"}, {"b": "my folder"}).head("b", "echo")
     assert shlex.split(head)[:3] == ["pytest", "--llm-model=echo", "--llm-benchmark=my folder"]
-    for kept in ("--llm-shots=3", "--llm-limit=5", "--llm-stream", "--llm-stop=Q:"):
+    judged = ("--llm-judge=openai:j", "--llm-allow-code")
+    for kept in ("--llm-shots=3", "--llm-limit=5", "--llm-stream", "--llm-stop=Q:", *judged):
         assert kept in shlex.split(head)
     for left in ("secret", "fail-under", "strict", "badge", "run-name", "report-dir", "trust"):
         assert left not in head

@@ -93,9 +93,9 @@ def test_results_json_by_hand(tmp_path: Path) -> None:
     (result,) = content["results"]
     assert list(result) == [
         "model", "identity", "benchmark", "version", "mode", "shots", "split", "prompt_sha256", "data_sha256",
-        "scoring", "shuffle_choices", "system", "protocol", "planned", "counts", "accuracy", "macro_accuracy",
-        "metric", "threshold", "mean_score", "metrics", "interval", "macro_interval", "detectable_drop",
-        "repeats", "circular",
+        "scoring", "shuffle_choices", "system", "data_source", "protocol", "planned", "counts", "accuracy",
+        "macro_accuracy", "metric", "threshold", "mean_score", "metrics", "interval", "macro_interval",
+        "detectable_drop", "repeats", "circular",
         "subjects", "groups", "latency_s", "tokens", "questions_per_s", "cached", "cut_off",
         "unparsed", "served_models", "guessing",
         "official", "looser_metric", "judge", "agreement", "calibration",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llmeval.core.errors import UserError
+from pytest_llmeval.suites.catalog import load
 from tests.support.tiny_benchmark import questions, results
 from tests.support.workers import WORKERS
 
@@ -189,14 +191,95 @@ def test_a_misspelled_column(pytester: pytest.Pytester) -> None:
     done.stderr.fnmatch_lines(["*no column 'question'*is 'quesiton' meant as 'question'?*"])
 
 
-def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest("--llm-new-benchmark=mine")
-    assert done.ret == 0
-    assert pytester.runpytest(*ECHO, "--llm-benchmark=mine").ret == 0
-    assert len(questions(pytester)) == 3
-    again = pytester.runpytest("--llm-new-benchmark=mine")
-    assert again.ret == pytest.ExitCode.USAGE_ERROR
-    again.stderr.fnmatch_lines(["*mine already exists; choose another name"])
+@pytest.mark.parametrize(
+    ("toml", "file", "rows", "prompt", "metric", "first"),
+    [
+        ("[data]\nquestion = 'q'", "q.csv", "q,answer\none?,a\n", "one?\nAnswer with", "exact", "a"),
+        ("[data]\nquestion = 'q'", "q.csv", "q,A,B,answer\none?,x,y,B\n", "one?\nA. x\nB. y", "choice", "B"),
+        ("[data]\nanswer = 'sum'", "data.csv", "question,sum\none?,3\n", "one?", "number", "3"),
+        ("[data]\nchoices = ['A', 'B']", "q.csv", "question,A,B,label\none?,x,y,0\none?,x,y,1\n",
+         "one?\nA. x", "choice", "A"),
+        ("[data]\nchoice_list = 'x'", "q.jsonl", '{"question": "one?", "x": ["p", "q"], "answer": "q"}\n',
+         "one?\nA. p", "choice", "B"),
+        ("[data]\nchoices = []", "q.csv", "question,A,B,answer\none?,x,y,B\n",
+         "one?\nAnswer with", "exact", "B"),
+        ("extractor = 'number'", "q.csv", "question,answer\none?,3\n", "one?", "number", "3"),
+        ("metric = 'contains'", "test.jsonl", '{"question": "one?", "answer": "a"}\n',
+         "one?", "contains", "a"),
+        ("[data]\nanswer_pattern = '#(.*)'", "q.csv", "question,answer\none?,so #3\n", "one?", "number", "3"),
+        ("[data]\nheader = ['question', 'answer']", "q.csv", "one?,3\n", "one?", "number", "3"),
+        ("[data]\npaths = '{subject}.csv'\n[subjects.x]\n[subjects.y]\n", "x.csv",
+         "question,answer\none?,3\n", "one?", "number", "3"),
+        ("[prompts.generate]\nsystem = 'Brief'", "q.csv", "question,answer\none?,a\n",
+         "[system]\nBrief\n\n[user]\none?\nAnswer with", "exact", "a"),
+        ("[data]\nrows = 'my.list'", "q.json", '{"my": {"list": [{"question": "one?", "answer": "3"}]}}',
+         "one?", "number", "3"),
+        ("[data.aliases]\nquestion = ['frage', 'q']", "q.csv", "q,answer\none?,3\n", "one?", "number", "3"),
+        ("[data]\nlabels = ['A', 'B']", "q.csv", "question,gold\none? A x B y,B\n",
+         "one? A x B y\nAnswer:", "choice", "B"),
+        ("[data]\nanswer = 'gold.text'", "q.jsonl", '{"question": "one?", "gold": {"text": "3"}}\n',
+         "one?", "number", "3"),
+        ("[data.where]\nkind = 'sum'", "q.csv", "question,answer,kind\nwho?,a,word\none?,3,sum\n",
+         "one?", "number", "3"),
+        ("[data.where]\n'of.kind' = 'sum'", "q.jsonl",
+         '{"question": "who?", "answer": "a", "of": {"kind": "word"}}\n'
+         '{"question": "one?", "answer": "3", "of": {"kind": "sum"}}\n', "one?", "number", "3"),
+        ("metric = 'ifeval'", "q.jsonl",
+         '{"prompt": "one?", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}\n',
+         "one?", "ifeval", ""),
+    ],
+)  # fmt: skip
+def test_a_benchmark_toml_says_some_keys_and_the_file_the_others(
+    pytester: pytest.Pytester, toml: str, file: str, rows: str, prompt: str, metric: str, first: str
+) -> None:
+    (pytester.path / "mine").mkdir()
+    write(pytester.path / "mine/benchmark.toml", toml)
+    write(pytester.path / "mine" / file, rows)
+    pytester.runpytest(*ECHO, "--llm-benchmark=mine", "--llm-shots=0")
+    asked = questions(pytester)[0]
+    assert asked["prompt"].removeprefix("[user]\n").startswith(prompt)
+    assert (results(pytester)["results"][0]["metric"], asked["target"]) == (metric, first)
+
+
+def test_a_variant_is_inferred_from_its_own_keys(pytester: pytest.Pytester) -> None:
+    toml = "[data]\nquestion = 'q'\n[variants.sums]\ndata.paths = 'sums.csv'\n"
+    wide = "[variants.wide]\nmetric = 'contains'\ndata.where = {kind = 'b'}\n"
+    write(pytester.path / "benchmark.toml", toml + wide)
+    write(pytester.path / "data.csv", "q,answer,kind\none?,a,b\n")
+    write(pytester.path / "sums.csv", "q,answer\ntwo?,31\n")
+    metrics = [load(pytester.path, variant=name).metric.name for name in (None, "sums", "wide")]
+    assert metrics == ["exact", "number", "contains"]
+    assert load(pytester.path / "data.csv", variant="wide").metric.name == "contains"
+    write(pytester.path / "benchmark.toml", f"{toml}[variants.x.data]\nanswer_pattern = '('\n")
+    with pytest.raises(UserError, match=r"benchmark.toml \[variants.x\] \[data\]: answer_pattern"):
+        load(pytester.path / "data.csv")
+
+
+def test_ids_and_subjects_are_found_beside_a_named_column(pytester: pytest.Pytester) -> None:
+    write(
+        pytester.path / "benchmark.toml", "name = 'mine'\n[data]\nquestion = 'q'\n[subjects.x]\nname = 'X'\n"
+    )
+    write(pytester.path / "q.csv", "q,answer,id,subject\none?,a,k1,x\ntwo?,b,k2,x\n")
+    pytester.runpytest(*ECHO, "--llm-benchmark=.", "--llm-shots=0")
+    assert [asked["id"] for asked in questions(pytester)] == ["mine/x/k1", "mine/x/k2"]
+
+
+def test_a_changed_file_is_read_again(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "benchmark.toml", "[data]\nquestion = 'q'\n")
+    write(pytester.path / "q.csv", "q,answer\none?,a\n")
+    assert load(pytester.path).metric.name == "exact"
+    write(pytester.path / "q.csv", "q,answer\none?,31\n")
+    assert load(pytester.path).metric.name == "number"
+
+
+@pytest.mark.parametrize(("toml", "labels"), [
+    ("metric = 'number'", ()), ("metric = 'choice'", ("A", "B", "C", "D")), ("", ("A", "B", "C", "D")),
+])  # fmt: skip
+def test_choices_of_files_elsewhere_follow_from_the_metric(
+    pytester: pytest.Pytester, toml: str, labels: tuple[str, ...]
+) -> None:
+    write(pytester.path / "benchmark.toml", f"{toml}\n[data.hub]\nrepo = 'a/b'\nfile = 'c.zip'\n")
+    assert load(pytester.path).data.choices == labels
 
 
 def test_graded_scores_are_averaged(pytester: pytest.Pytester) -> None:

@@ -190,6 +190,7 @@ SUBJECT_TEMPLATES = "known: subject, subject_name, subject_zh"
             "[data.hub]\nrepo = 'r'\nfiel = 'f'",
             "unknown key 'fiel' in {file} [data.hub]; did you mean 'file'?",
         ),
+        ("[data.hub]\nrepo = 'r'\nfile = []", "{file} [data.hub]: file: the list is empty"),
         ("[data.hub]\nfile = 'f'", "{file} [data.hub]: repo is missing"),
         ("[prompts.generat]", "unknown key 'generat' in {file} [prompts]; did you mean 'generate'?"),
         (

@@ -84,6 +84,10 @@ class OpenAIModel:
         _models_by_url.pop(endpoint.url, None)
         self._name(endpoint, check=True)
 
+    def served_name(self) -> str:
+        """The name set for the model, or else that of the server's only model. Raises ``ModelUnusable``."""
+        return self._name(find(self.config, os.environ))
+
     def identity(self) -> str:
         """Model name, server and parameters; no secrets."""
         target, address = self.config.target, ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmeval.config.specs import UNNAMED
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Completion, Outcome
 from pytest_llmeval.models import worker_resources
@@ -112,6 +113,14 @@ class ControllerSide:
         model.await_ready(server, report)
         return server.handle.url, str(server.handle.log)
 
+    def _found_names(self) -> dict[str, tuple[str, str]]:
+        """The name, and that at the API, of the model that its server named, by its name for workers."""
+        settings = self._session.settings
+        for spec, model in zip(settings.specs, settings.models, strict=False):
+            if spec == f"{UNNAMED}:":
+                return {UNNAMED: (model.name, model.target)}
+        return {}
+
     def pytest_configure_node(self, node: Any) -> None:
         """Send a worker its message before it starts."""
         try:
@@ -121,6 +130,7 @@ class ControllerSide:
                 number=worker_index(node),
                 workers=node_count(node),
                 servers=self._servers,
+                names=self._found_names(),
                 steals=self._config.option.dist == "worksteal",
                 suspects=() if self._scheduler is None else tuple(self._scheduler.assign_suspects(node)),
             ).send(node)

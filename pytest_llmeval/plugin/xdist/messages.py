@@ -9,7 +9,7 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,7 @@ from pytest_llmeval.results.benchmark_info import BenchmarkInfo
 from pytest_llmeval.results.run_folder import write_text
 
 if TYPE_CHECKING:
+    from pytest_llmeval.config.models import ModelConfig
     from pytest_llmeval.models.serving.process import ServerHandle
 
 _KEY = "llmeval"
@@ -45,6 +46,7 @@ class WorkerInput:
     ``folder`` is the run's folder; the worker writes its part of questions.jsonl there. ``servers`` maps
     each served model to the URL and log of the server that the controller started. ``number`` (from 0) is
     the worker's index among ``workers``. ``steals`` is whether xdist may take queued items back.
+    ``names`` maps models to the name in results, and that at the API, which the controller asked for.
     ``suspects`` are the indices of items that this worker sends one at a time, because another worker
     crashed while it had them.
     """
@@ -54,6 +56,7 @@ class WorkerInput:
     number: int = 0
     workers: int = 1
     servers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     steals: bool = False
     suspects: tuple[int, ...] = ()
 
@@ -61,6 +64,11 @@ class WorkerInput:
     def share(self) -> tuple[int, int]:
         """This worker's number, and the number of workers."""
         return self.number, self.workers
+
+    def named(self, model: ModelConfig) -> ModelConfig:
+        """``model`` with the name that the controller found for it, if any."""
+        name, target = self.names.get(model.name, (model.name, model.target))
+        return replace(model, name=name, target=target)
 
     @property
     def part_name(self) -> str:

@@ -303,7 +303,7 @@
 
   function haystack(question, i) {
     if (question.haystack === undefined) {
-      const parts = [idOf(i), nameOf(i), question.prompt];
+      const parts = [idOf(i), nameOf(i), question.prompt, question.question];
       for (const ofModel of Object.values(question.models)) {
         for (const answer of ofModel.answers) parts.push(answer.text, answer.reasoning, answer.error, answer.judge && answer.judge.text, ...(answer.notes || []));
       }
@@ -346,7 +346,8 @@
 
   // ---- the list: only visible rows are in the page
 
-  const ROW = 46;
+  const rowHeight = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
+  let ROW = rowHeight(); // narrow screens have higher rows
   const view = byId("list"), spacer = byId("spacer");
   let current = -1; // the question that is open
   let place = -1; // its place in the list
@@ -426,7 +427,8 @@
         line.dataset.filled = "1";
         if (!content) continue;
         line.textContent = "";
-        put(line, gist(textOf(content, chunk, i).prompt));
+        const { question, prompt } = textOf(content, chunk, i);
+        put(line, question ? brief(question) : gist(prompt));
       } catch { return; }
     }
   }
@@ -443,11 +445,19 @@
     let text = prompt.slice(turn < 0 ? 0 : turn + 7);
     const first = text.slice(0, text.indexOf("\n") + 1); // skip an instruction that starts every turn
     if (turn > 0 && first && prompt.slice(0, turn).includes(`[user]\n${first}`)) text = text.slice(first.length);
-    return head(text, 160).replace(/\s+/g, " ").trim() || "\u00a0";
+    return brief(text);
+  }
+
+  function brief(text) {
+    return head(text.trim(), 160).replace(/\s+/g, " ").trim() || "\u00a0";
   }
 
   view.addEventListener("scroll", () => draw(false), { passive: true });
-  new ResizeObserver(() => draw(false)).observe(view);
+  new ResizeObserver(() => {
+    const height = rowHeight(), changed = height !== ROW;
+    ROW = height;
+    draw(changed);
+  }).observe(view);
   view.addEventListener("click", (event) => {
     const row = event.target.closest(".item");
     if (row) choose([...rows].find(([, element]) => element === row)[0], true);
