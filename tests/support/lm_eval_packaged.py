@@ -362,6 +362,7 @@ _SPLITS = (
     "test_r1",
     "murder_mysteries",
     "en",
+    "validation_matched",
 )
 
 

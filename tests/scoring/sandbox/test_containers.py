@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmeval.scoring.sandbox import selection
+from pytest_llmeval.scoring.sandbox import containers, selection
 from pytest_llmeval.scoring.sandbox.base import Guest, Limits, SandboxFailed
 from pytest_llmeval.scoring.sandbox.containers import Container, command, default_image
 from pytest_llmeval.scoring.sandbox.runner import ProgramResult, PythonTests, run
@@ -86,7 +86,8 @@ def test_programs_run_in_a_container(calls: Path) -> None:
     assert len(names) == 2
 
 
-def test_a_container_that_does_not_end_is_removed(calls: Path) -> None:
+def test_a_container_that_does_not_end_is_removed(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "_CLIENT_END_S", 0)
     docker = Container("docker", "some/image:1")
     result = run("while True: pass", PythonTests(""), Limits(seconds=0.5), provider=docker)
     assert result.reason == "not done after 0.5 s"
