@@ -48,6 +48,7 @@ for name in asked["names"]:
         model=model, tasks=[name], task_manager=manager, bootstrap_iters=asked["draws"],
         num_fewshot=asked["shots"], limit=asked["limit"], apply_chat_template=asked["chat"],
         fewshot_as_multiturn=asked["chat"], system_instruction=asked["system"],
+        gen_kwargs=None if asked["max_tokens"] is None else f"max_gen_toks={asked['max_tokens']}",
     )
     samples = {}
     for task, rows in result["samples"].items():
@@ -115,6 +116,7 @@ def _lm_eval(options: argparse.Namespace, names: Sequence[str], work: Path) -> A
         "limit": options.limit,
         "chat": options.chat,
         "system": options.system,
+        "max_tokens": options.max_tokens,
         "out": str(out),
     }
     _run([sys.executable, "-c", _THEIRS, json.dumps(asked)], work)
@@ -133,6 +135,7 @@ def _ours(options: argparse.Namespace, names: Sequence[str], work: Path) -> dict
         *([] if options.shots is None else [f"--llm-shots={options.shots}"]),
         *([] if options.limit is None else [f"--llm-limit={options.limit}"]),
         *(["--llm-lm-eval-chat"] if options.chat else []),
+        *([] if options.max_tokens is None else [f"--llm-max-tokens={options.max_tokens}"]),
         *([] if options.system is None else [f"--llm-system={options.system}"]),
         *options.ours_args,
     ]
@@ -219,6 +222,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="so many documents of each task")
     parser.add_argument("--chat", action="store_true", help="as chat turns, each shot a turn")
     parser.add_argument("--system", help="system instruction")
+    parser.add_argument("--max-tokens", type=int, help="most tokens of each generated text")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--batch-size", type=int, default=1, help="lm-eval's")
     parser.add_argument("--tolerance", type=float, default=1e-4)

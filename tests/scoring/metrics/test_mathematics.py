@@ -81,7 +81,7 @@ def test_files_of_mathematics_are_recognised(
 ) -> None:
     path = tmp_path / "questions.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    spec = complete({}, path)
+    spec = complete({}, [path])
     assert spec["metric"] == metric
     assert spec["data"]["answer"] == answer
     if metric == "math":
