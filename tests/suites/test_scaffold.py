@@ -64,4 +64,4 @@ def test_each_metric_has_a_starter_or_says_that_there_is_none() -> None:
             assert starter(metric).rows
         except UserError:
             without.add(metric)
-    assert without == {"agreement", "ifeval", "json", "probability_mass", "quantity"}
+    assert without == {"agreement", "choice_list", "ifeval", "json", "probability_mass", "quantity"}
