@@ -73,7 +73,9 @@ def find_choices(columns: Sequence[str], rows: Rows, data: Mapping[str, Any], pa
     each, a column with lists, or columns of wrong choices beside the right one. Raises ``UserError`` if a
     column of choices cannot be read, or if it is not certain which choices the gold answers mean.
     """
-    others = [column for column in columns if column not in data.values() or column == data.get("answer")]
+    # the column of the gold answers, or of clusters, may also be one of the choices
+    used = [value for key, value in data.items() if key not in ("answer", "cluster")]
+    others = [column for column in columns if column not in used]
     if known := {key: data[key] for key in KEYS if key in data}:
         return _with_known(known, others, rows, data, path)
     if "messages" in data:
