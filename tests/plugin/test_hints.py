@@ -6,8 +6,8 @@ import pytest
 
 from pytest_llmeval.config.models import BACKENDS
 from pytest_llmeval.config.options import OPTIONS
-from tests.plugin.test_requested import ECHO, write_tiny
 from tests.support.tiny_benchmark import results
+from tests.support.tiny_variants import ECHO, write_variants
 from tests.support.workers import WORKERS
 
 TINY = "--llm-benchmark=tiny"
@@ -15,7 +15,7 @@ TINY = "--llm-benchmark=tiny"
 
 @pytest.fixture(autouse=True)
 def tiny(pytester: pytest.Pytester) -> None:
-    write_tiny(pytester.path / "tiny")
+    write_variants(pytester.path / "tiny")
 
 
 @pytest.mark.parametrize("xdist", WORKERS)

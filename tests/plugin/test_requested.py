@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from pytest_llmeval.results.rerun import Rerun
-from tests.support.tiny_benchmark import TOML, questions, results
+from tests.support.tiny_benchmark import questions, results
+from tests.support.tiny_variants import ECHO, write_variants
 from tests.support.workers import WORKERS
-
-ECHO = ("--llm-model=echo", "--llm-cache-dir=cache")
-VARIANTS = """
-[variants.bare]
-shots = 0
-prompts.generate.user = "{{ question }}"
-
-[variants.length]
-metric = {name = "exact", threshold = 0.5}
-max_tokens = 7
-"""
-HEADER = "question,A,B,C,D,answer\n"
-
-
-def write_tiny(folder: Path, toml: str = TOML + VARIANTS) -> None:
-    """A benchmark of eight questions in two subjects; the gold answers are A and B in turns."""
-    for split, count in (("dev", 1), ("val", 4)):
-        for subject in ("birds", "logic"):
-            path = folder / f"data/{split}/{subject}_{split}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rows = [f"{subject} {split} {row}?,p,q,r,s,{'AB'[row % 2]}\n" for row in range(count)]
-            path.write_text(HEADER + "".join(rows))
-    (folder / "benchmark.toml").write_text(toml, "utf-8")
 
 
 @pytest.fixture(autouse=True)
 def tiny(pytester: pytest.Pytester) -> None:
-    write_tiny(pytester.path / "tiny")
+    write_variants(pytester.path / "tiny")
 
 
 def asked(pytester: pytest.Pytester) -> list[str]:
@@ -173,7 +150,7 @@ def test_runs_and_prompts(pytester: pytest.Pytester) -> None:
 
 
 def test_the_list_has_variants(pytester: pytest.Pytester) -> None:
-    write_tiny(pytester.path / "benchmarks/tiny")
+    write_variants(pytester.path / "benchmarks/tiny")
     lines = pytester.runpytest("--llm-list=tiny").stdout
     lines.fnmatch_lines(["*tiny  *Tiny: 2 subjects*", "*tiny@bare  *Tiny (bare)*", "*tiny@length *"])
 

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_llmeval.config.benchmark_suites import packaged_suites
 from pytest_llmeval.suites import catalog
-from tests.plugin.test_requested import ECHO, write_tiny
 from tests.support.tiny_benchmark import results
+from tests.support.tiny_variants import ECHO, write_variants
 from tests.support.workers import WORKERS
 
 SUITES = """
@@ -20,7 +20,7 @@ weights = {"quiz.csv" = 2}
 
 @pytest.fixture(autouse=True)
 def ours(pytester: pytest.Pytester) -> None:
-    write_tiny(pytester.path / "tiny")
+    write_variants(pytester.path / "tiny")
     (pytester.path / "quiz.csv").write_text("question,A,B,answer\none?,x,y,A\ntwo?,x,y,A\n")
     (pytester.path / "llmeval.toml").write_text(SUITES)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.test_requested import ECHO, write_tiny
 from tests.support.tiny_benchmark import TOML, questions, results
+from tests.support.tiny_variants import ECHO, write_variants
 from tests.support.workers import WORKERS
 
 TINY = "--llm-benchmark=tiny"
@@ -32,7 +32,7 @@ SYSTEM = 'system = "You answer {{ subject_name }}."\n'
 
 @pytest.fixture(autouse=True)
 def tiny(pytester: pytest.Pytester) -> None:
-    write_tiny(pytester.path / "tiny", SYSTEM + TOML)
+    write_variants(pytester.path / "tiny", SYSTEM + TOML)
     (pytester.path / "llmeval.toml").write_text(
         '[models.own]\nbackend = "echo"\nsystem = "Its own."\n[models.bare]\nbackend = "echo"\nsystem = ""\n'
     )
@@ -129,6 +129,6 @@ def test_tests_of_ones_own(pytester: pytest.Pytester) -> None:
 
 def test_two_in_one_benchmark(pytester: pytest.Pytester) -> None:
     toml = SYSTEM + TOML.replace("[prompts.generate]", '[prompts.generate]\nsystem = "x"')
-    write_tiny(pytester.path / "tiny", toml)
+    write_variants(pytester.path / "tiny", toml)
     done = pytester.runpytest(*ECHO, TINY)
     done.stderr.fnmatch_lines(["*system and [[]prompts.generate] system are the same; give one of them"])

@@ -20,7 +20,7 @@ from pytest_llmeval.suites.data_cache import cache_folder, read_manifest
 from pytest_llmeval.suites.download import fetch
 from pytest_llmeval.suites.questions import load_questions, load_shots, locate
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
-from tests.suites.test_archives import CSV, TABLES, zipped
+from tests.support.archives import CSV, TABLES, zipped
 from tests.support.hub import (
     COMMIT,
     OTHER_COMMIT,
