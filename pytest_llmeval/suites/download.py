@@ -24,8 +24,8 @@ from pytest_llmeval.suites.download_progress import Progress, shown, size_text
 from pytest_llmeval.suites.formats import data_suffix
 from pytest_llmeval.suites.hub_client import HubError, Repository
 from pytest_llmeval.suites.hub_files import CONVERTED, DEFAULT, split_files
-from pytest_llmeval.suites.questions import locate
 from pytest_llmeval.suites.shards import join_parts
+from pytest_llmeval.suites.splits import locate
 
 if TYPE_CHECKING:
     from pytest_llmeval.suites.spec import Benchmark, Hub

@@ -41,10 +41,10 @@ from pytest_llmeval.suites.data_cache import read_manifest
 from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.programs import sandbox_condition
 from pytest_llmeval.suites.prompts import PromptBuilder, judge_text
-from pytest_llmeval.suites.questions import FileLayout, load_questions, load_shots, locate, search_roots
 from pytest_llmeval.suites.reading_notes import reading_notes
 from pytest_llmeval.suites.source import Source
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, ExtractorSpec, scoring
+from pytest_llmeval.suites.splits import FileLayout, load_questions, load_shots, locate, search_roots
 from pytest_llmeval.suites.suite import JudgeCase, Suite, select
 
 if TYPE_CHECKING:

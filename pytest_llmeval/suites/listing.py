@@ -157,7 +157,7 @@ def _details(benchmark: Benchmark, settings: Settings) -> list[str]:
 
 def _folder(benchmark: Benchmark, settings: Settings) -> Path | None:
     """Where the benchmark's data is on this machine, or None."""
-    from pytest_llmeval.suites.questions import locate
+    from pytest_llmeval.suites.splits import locate
 
     try:
         return locate(benchmark, benchmark.split, settings.data_dir, settings.cache_dir).root

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_llmeval.core.errors import one_line
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.benchmark import Benchmark
-from pytest_llmeval.suites.questions import Split
+from pytest_llmeval.suites.splits import Split
 
 #: fewer questions may have the same gold answer by chance
 _FEWEST_ALIKE = 10

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load
-from pytest_llmeval.suites.questions import Split, load_questions, locate
+from pytest_llmeval.suites.splits import Split, load_questions, locate
 
 Row = dict[str, Any]
 ABC = {"A": "red", "B": "blue", "C": "green"}

@@ -18,8 +18,8 @@ from pytest_llmeval.core.errors import DataMissing, UserError
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.data_cache import cache_folder, read_manifest
 from pytest_llmeval.suites.download import fetch
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
 from pytest_llmeval.suites.spec import FILE_NAME, Benchmark, parse
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 from tests.support.archives import CSV, TABLES, zipped
 from tests.support.hub import (
     COMMIT,

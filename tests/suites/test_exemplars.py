@@ -12,8 +12,8 @@ from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import ChatPrompt, Message
 from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
 from pytest_llmeval.suites.spec import Benchmark, parse
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 
 CANARY = "canary 26b5c67b\n-----\n"
 COT = """

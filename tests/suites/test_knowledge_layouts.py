@@ -13,7 +13,7 @@ import pytest
 from pytest_llmeval.core.types import Mode
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 
 _FOUR = {"text": ["one", "two", "three", "four"], "label": ["A", "B", "C", "D"]}
 _THREE = {"text": ["one", "two", "three"], "label": ["1", "2", "3"]}

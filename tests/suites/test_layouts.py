@@ -13,8 +13,8 @@ import pytest
 from pytest_llmeval.core.errors import UserError
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, locate
 from pytest_llmeval.suites.spec import Benchmark, parse
+from pytest_llmeval.suites.splits import load_questions, locate
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

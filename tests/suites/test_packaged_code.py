@@ -15,7 +15,7 @@ from pytest_llmeval.core.types import ChatPrompt, Message, Question, Request
 from pytest_llmeval.scoring import registry
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 from tests.support.sandboxes import why_skip_all
 
 needs_sandbox = pytest.mark.skipif(why_skip_all() is not None, reason=str(why_skip_all()))

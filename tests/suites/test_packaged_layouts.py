@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.questions import load_questions, locate
+from pytest_llmeval.suites.splits import load_questions, locate
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> None:

@@ -12,7 +12,8 @@ from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Request, TextPr
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.exemplars import load_exemplars
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate, read_table
+from pytest_llmeval.suites.questions import read_table
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 
 ROWS = [[f" Question {n}? ", f"a{n}", "b, b", "c", "d", "ABCDA"[n]] for n in range(5)]
 SUMS = [

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmeval.core.types import Question
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.questions import load_questions, locate
+from pytest_llmeval.suites.splits import load_questions, locate
 
 DIALOGUE = {"id": 4, "context": ["男：你好。", "女：吃了吗？"]}
 C3 = [

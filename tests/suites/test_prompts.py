@@ -15,8 +15,9 @@ from pytest_llmeval.core.types import ChatPrompt, Message, Mode, Question, Reque
 from pytest_llmeval.scoring.templates import check_template
 from pytest_llmeval.suites.catalog import load, packaged
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate, read_table
+from pytest_llmeval.suites.questions import read_table
 from pytest_llmeval.suites.spec import Benchmark, parse
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 from tests.support.paths import DATA
 
 GOLDEN = DATA / "prompts"

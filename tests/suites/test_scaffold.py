@@ -27,7 +27,7 @@ def test_a_new_benchmark_runs_at_once(pytester: pytest.Pytester, metric: str | N
 
 @pytest.mark.parametrize("metric", ["choice", "choices", "exact", "number", "math", "code", "judge", "em"])
 def test_the_rows_fit_their_benchmark(pytester: pytest.Pytester, metric: str) -> None:
-    from pytest_llmeval.suites.questions import load_questions, locate
+    from pytest_llmeval.suites.splits import load_questions, locate
 
     write_benchmark("mine", metric, pytester.path)
     benchmark = load(pytester.path / "mine")

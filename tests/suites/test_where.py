@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmeval.core.errors import UserError
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
 from pytest_llmeval.suites.spec import Benchmark, parse, scoring
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 from pytest_llmeval.suites.where import WHERE
 
 TOML = """

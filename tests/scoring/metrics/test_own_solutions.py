@@ -18,7 +18,7 @@ from pytest_llmeval.scoring.extract import code
 from pytest_llmeval.scoring.metrics.program import bound_names, used_names
 from pytest_llmeval.scoring.metrics.program_tests import Assertions, read_tests
 from pytest_llmeval.suites.catalog import load, packaged
-from pytest_llmeval.suites.questions import load_questions, locate
+from pytest_llmeval.suites.splits import load_questions, locate
 from tests.support.sandboxes import why_skip_all
 
 pytestmark = pytest.mark.skipif(why_skip_all() is not None, reason=str(why_skip_all()))
