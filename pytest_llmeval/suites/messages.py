@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_llmeval.core.types import Message
-from pytest_llmeval.suites.benchmark import DataSpec
 from pytest_llmeval.suites.cells import cell_value
+from pytest_llmeval.suites.data_keys import DataSpec
 
 _ROLES = {
     **dict.fromkeys(("system", "developer"), "system"),

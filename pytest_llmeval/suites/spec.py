@@ -19,16 +19,15 @@ from pytest_llmeval.suites.benchmark import (
     SETS_USER,
     SUBJECT_KEY,
     Benchmark,
-    DataSpec,
     ExtractorSpec,
     GeneratePrompt,
-    Hub,
     LogprobPrompt,
     MetricSpec,
     Prompts,
     Protocol,
     Subject,
 )
+from pytest_llmeval.suites.data_keys import DataSpec, Hub
 from pytest_llmeval.suites.formats import format_of
 from pytest_llmeval.suites.hub_files import DEFAULT
 
