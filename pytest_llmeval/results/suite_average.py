@@ -124,9 +124,9 @@ def _suite_result(
     if problems:
         return SuiteResult(suite, model, tuple(rows), None, None, "; ".join(problems))
     weights = [row.member.weight for row in rows]
-    average = sum(
-        weight * row.counts.correct / row.counts.scored for weight, row in zip(weights, rows, strict=True)
-    ) / sum(weights)
+    average = sum(weight * (row.accuracy or 0.0) for weight, row in zip(weights, rows, strict=True)) / sum(
+        weights
+    )
     interval = weighted_interval([row.effective for row in rows], weights)
     return SuiteResult(suite, model, tuple(rows), average, interval)
 

@@ -350,6 +350,7 @@ class FolderSource(Source):
         seed = settings.shuffle_choices
         ordering = Ordering(settings.circular, benchmark.shuffle_choices if seed is None else seed)
         _check_ordering(benchmark, ordering, settings.mode, has_judge=judge_prompts is not None)
+        repeats, repeat_notes = _repeats(benchmark, settings)
         info = BenchmarkInfo(
             name=benchmark.result_name,
             subjects={key: (subject.name, subject.zh) for key, subject in benchmark.subjects.items()}
@@ -376,10 +377,10 @@ class FolderSource(Source):
             threshold=grader.threshold if grader.graded else None,
             totals={**registry.metrics()[benchmark.metric.name].totals, **benchmark.metric.totals},
             data_source=None if downloaded is None else downloaded.source,
-            repeats=benchmark.repeats if settings.mode == "generate" else 1,
+            repeats=repeats,
             protocol={} if benchmark.protocol is None else asdict(benchmark.protocol),
         )
-        notes = reading_notes(benchmark, table) if benchmark.data.inside else ()
+        notes = (*(reading_notes(benchmark, table) if benchmark.data.inside else ()), *repeat_notes)
         if downloaded is not None and not downloaded.pinned:
             notes += (
                 f"{benchmark.name}: its data is {downloaded.repo} at {downloaded.revision or 'main'}, which "
@@ -445,6 +446,23 @@ def _find_data(benchmark: Benchmark, split: str, settings: Settings) -> FileLayo
             raise
         download.fetch(benchmark, settings.cache_dir)
         return locate(benchmark, split, settings.data_dir, settings.cache_dir)
+
+
+def _repeats(benchmark: Benchmark, settings: Settings) -> tuple[int, tuple[str, ...]]:
+    """How often to ask each question unless the user says so, and a note if that is less than recommended.
+
+    Without sampling, a model would give the same answer each time.
+    """
+    if benchmark.repeats == 1 or settings.mode != "generate":
+        return 1, ()
+    if any(model.temperature for model in settings.models):
+        return benchmark.repeats, ()
+    if not settings.models or settings.repeats is not None or settings.replay:
+        return 1, ()
+    return 1, (
+        f"{benchmark.result_name}: its protocol samples {benchmark.repeats} answers to each question; at "
+        "temperature 0 each question is asked once; set for example --llm-temperature=0.6",
+    )
 
 
 def _check_libraries(benchmark: Benchmark, questions: Sequence[Question], settings: Settings) -> None:

@@ -70,7 +70,8 @@ def test_a_benchmark_shuffles_its_choices_and_another_does_not(pytester: pytest.
 def test_a_benchmark_repeats_its_questions(pytester: pytest.Pytester, xdist: str) -> None:
     repeating = folder(pytester, "r", "repeats = 3")
     both = [f"--llm-benchmark={repeating}", f"--llm-benchmark={folder(pytester, 'p')}"]
-    done = run(pytester, "--llm-model=echo", *both, "--llm-fail-under=0.5", xdist)
+    sampled = ("--llm-model=echo", "--llm-temperature=0.7")
+    done = run(pytester, *sampled, *both, "--llm-fail-under=0.5", xdist)
     assert done.ret == 0
     done.stdout.fnmatch_lines(["*r asks each question 3 times*"])
     found = {result["benchmark"]: result for result in results(pytester)["results"]}
@@ -83,6 +84,13 @@ def test_a_benchmark_repeats_its_questions(pytester: pytest.Pytester, xdist: str
     assert {name: result["counts"] for name, result in replayed.items()} == {
         name: result["counts"] for name, result in found.items()
     }
+
+
+def test_without_sampling_a_question_is_asked_once(pytester: pytest.Pytester) -> None:
+    benchmark = f"--llm-benchmark={folder(pytester, 'r', 'repeats = 3')}"
+    done = run(pytester, "--llm-model=echo", benchmark)
+    done.stdout.fnmatch_lines(["*its protocol samples 3 answers to each question; at temperature 0*once*"])
+    assert results(pytester)["results"][0]["repeats"] is None
 
 
 def test_what_the_user_says_about_repeats_wins(pytester: pytest.Pytester) -> None:
