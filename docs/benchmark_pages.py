@@ -16,12 +16,13 @@ from typing import Any
 from pytest_llmeval.config.benchmark_suites import PREFIX, packaged_suites
 from pytest_llmeval.core.types import ChatPrompt, Mode, Question, Request, TextPrompt
 from pytest_llmeval.scoring import registry
-from pytest_llmeval.suites.benchmark import Benchmark, Hub, Protocol
+from pytest_llmeval.suites.benchmark import Benchmark, Protocol
 from pytest_llmeval.suites.catalog import load, packaged
+from pytest_llmeval.suites.data_keys import Hub
 from pytest_llmeval.suites.download_progress import size_text
 from pytest_llmeval.suites.hub_client import page as hub_page
 from pytest_llmeval.suites.prompts import PromptBuilder
-from pytest_llmeval.suites.questions import load_questions, load_shots, locate
+from pytest_llmeval.suites.splits import load_questions, load_shots, locate
 from tests.support import protocol_cases
 
 #: the harnesses with a column in the index, and what they call themselves
@@ -331,7 +332,7 @@ def _of_each(benchmark: Benchmark) -> str:
 
 def _tokens(benchmark: Benchmark) -> str:
     repeats = (
-        f", each asked {benchmark.repeats} times (`--llm-repeats` sets another number)"
+        f", each asked {benchmark.repeats} times if the model samples (`--llm-repeats` sets another number)"
         if benchmark.repeats > 1
         else ""
     )

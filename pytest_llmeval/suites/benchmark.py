@@ -271,7 +271,8 @@ class Benchmark:
     repeats: int = toml_key(
         1,
         whole_number(1, text=False),
-        "how often to ask each question in mode generate at a temperature above 0, unless --llm-repeats is set",
+        "how often to ask each question in mode generate at a temperature above 0, unless --llm-repeats is "
+        "set",
     )
     split: str = toml_key("test", ANY_TEXT, "split to use unless --llm-split names another")
     splits: tuple[str, ...] = toml_key(COMPUTED, ANY_TEXTS, "all splits (default: only split)")
